@@ -1,0 +1,321 @@
+//! The operations that the FlexTok network is written in: one trait, implemented by each engine.
+//!
+//! The operations are coarse, so that an engine can fuse what belongs together. All tensors are f32 and row-major;
+//! sequences are `[rows, channels]`, images and latents are channels-last `[height, width, channels]`. An operation
+//! writes into a tensor that its caller has allocated, so that a loop over steps allocates nothing. Shapes are the
+//! caller's duty: an operation panics if they do not fit, which is a bug in the network code and never depends on data.
+
+use crate::{ComputeError, Weight};
+use std::ops::Range;
+
+/// One modulation vector of an adaLN block for each of two groups of rows.
+///
+/// Row `r` of the sequence uses `table[row][first..first + D]` if `r < split`, else `table[row][second..second + D]`.
+/// The table holds the vectors of all steps, one step a row.
+#[derive(Debug)]
+pub struct ModulationVector<'a, T> {
+    /// `[steps, vectors·D]`.
+    pub table: &'a T,
+    /// The step.
+    pub row: usize,
+    /// First row of the sequence that belongs to the second group.
+    pub split: usize,
+    /// Where in the table's row the first group's vector starts.
+    pub first: usize,
+    /// Where in the table's row the second group's vector starts.
+    pub second: usize,
+}
+
+impl<T> Clone for ModulationVector<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for ModulationVector<'_, T> {}
+
+/// What happens with the product of a linear layer (bias included) before it is stored.
+#[derive(Debug)]
+pub enum Epilogue<'a, T> {
+    /// `out = y`.
+    Store,
+    /// `out = SiLU(y)`.
+    Silu,
+    /// `out = y + other`, row by row.
+    Plus(&'a T),
+    /// `out += y`.
+    Residual,
+    /// `out += gate ⊙ y`.
+    GatedResidual(ModulationVector<'a, T>),
+}
+
+/// Which keys a query may attend to; positions are those of the concatenated sequence, patches first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mask {
+    /// All of them.
+    Full,
+    /// Query q attends to key j if `j < prefix` or `j <= q`.
+    CausalLast {
+        /// Number of positions before the causal part.
+        prefix: usize,
+    },
+}
+
+/// The parameters of one attention layer.
+#[derive(Debug, Clone)]
+pub struct AttentionSpec<'a, T> {
+    /// Positions of the sequence: the first rows of a tensor that may have more.
+    pub rows: usize,
+    /// Number of heads; head h has channels `h·d..(h+1)·d` of each of q, k and v.
+    pub heads: usize,
+    /// Factor on the logits.
+    pub scale: f32,
+    /// Epsilon of the layer norm of queries and keys over a head's channels; `None` for no such norm.
+    pub qk_norm_eps: Option<f32>,
+    /// The mask.
+    pub mask: Mask,
+    /// Number added to each key's logits, `[rows]`: ln m for a key that stands for m identical ones.
+    pub log_multiplicity: Option<&'a T>,
+    /// The queries that are computed; other rows of the output are left as they are.
+    pub queries: Range<usize>,
+}
+
+/// How a convolution walks over its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConvKind {
+    /// Stride 1, zero padding of half the kernel on each side: same size out.
+    Same,
+    /// Stride 2, zero padding of one on the right and at the bottom only: half the size out.
+    HalveAsymmetric,
+    /// Nearest-neighbour doubling, then as `Same`: twice the size out.
+    DoubleNearest,
+    /// Stride `stride`, reflection padding of `pad` on each side.
+    StridedReflect {
+        /// Pixels from one output to the next.
+        stride: usize,
+        /// Pixels of reflection on each side; less than the input's sides.
+        pad: usize,
+    },
+}
+
+impl ConvKind {
+    /// Size (height or width) of the output for an input of `size` and a kernel of `kernel`.
+    #[must_use]
+    pub fn output_size(self, size: usize, kernel: usize) -> usize {
+        match self {
+            Self::Same => size,
+            Self::HalveAsymmetric => (size + 1).saturating_sub(kernel) / 2 + 1,
+            Self::DoubleNearest => size * 2,
+            Self::StridedReflect { stride, pad } => {
+                (size + 2 * pad).saturating_sub(kernel) / stride + 1
+            }
+        }
+    }
+}
+
+/// A group norm with affine parameters, over channels-last images.
+#[derive(Debug, Clone)]
+pub struct GroupNorm {
+    /// Scale of each channel.
+    pub gamma: Vec<f32>,
+    /// Offset of each channel.
+    pub beta: Vec<f32>,
+    /// Number of groups; divides the channels.
+    pub groups: usize,
+    /// Epsilon under the root.
+    pub eps: f32,
+}
+
+/// The fixed numbers of adaptive projected guidance (network.md section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ApgParameters {
+    /// Guidance scale s.
+    pub scale: f32,
+    /// Factor on the running difference of earlier steps (−0.5).
+    pub momentum: f32,
+    /// Largest norm of the difference (2.5).
+    pub norm_threshold: f32,
+    /// Share of the component parallel to the conditional velocity (0).
+    pub eta: f32,
+}
+
+impl ApgParameters {
+    /// The published parameters with guidance scale `scale`.
+    #[must_use]
+    pub fn published(scale: f32) -> Self {
+        Self {
+            scale,
+            momentum: -0.5,
+            norm_threshold: 2.5,
+            eta: 0.0,
+        }
+    }
+}
+
+/// An engine: memory for tensors and the operations on them.
+pub trait Backend: Send + Sync {
+    /// A tensor of f32 in the engine's memory.
+    type Tensor: Send + Sync;
+    /// The weights of a linear layer, prepared for the engine.
+    type Linear: Send + Sync;
+    /// The weights of a convolution, prepared for the engine.
+    type Conv: Send + Sync;
+
+    /// Runs a whole computation where the engine's operations run best.
+    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R;
+
+    /// A tensor of zeros.
+    ///
+    /// # Errors
+    /// [`ComputeError::OutOfMemory`].
+    fn zeros(&self, shape: &[usize]) -> Result<Self::Tensor, ComputeError>;
+
+    /// A tensor with the given values.
+    ///
+    /// # Errors
+    /// [`ComputeError::OutOfMemory`].
+    fn upload(&self, values: &[f32], shape: &[usize]) -> Result<Self::Tensor, ComputeError>;
+
+    /// The values of a tensor.
+    ///
+    /// # Errors
+    /// An engine with memory of its own reports here what went wrong in the operations before.
+    fn download(&self, tensor: &Self::Tensor) -> Result<Vec<f32>, ComputeError>;
+
+    /// Gives a tensor another shape, with undefined contents; memory it already has is used again.
+    ///
+    /// # Errors
+    /// [`ComputeError::OutOfMemory`].
+    fn reshape(&self, tensor: &mut Self::Tensor, shape: &[usize]) -> Result<(), ComputeError>;
+
+    /// The shape of a tensor.
+    fn shape<'a>(&self, tensor: &'a Self::Tensor) -> &'a [usize];
+
+    /// Prepares linear layers `y = x Wᵀ + b` on the same input, whose outputs stand side by side.
+    ///
+    /// # Errors
+    /// [`ComputeError::WeightShape`] unless each weight is `[out, in]` with one common `in` and each bias is `[out]`.
+    fn linear_weights(
+        &self,
+        parts: &[(&Weight, Option<&Weight>)],
+    ) -> Result<Self::Linear, ComputeError>;
+
+    /// Prepares a convolution with a weight of `[out, in, kernel, kernel]` and a bias of `[out]`.
+    ///
+    /// # Errors
+    /// [`ComputeError::WeightShape`] if the shapes are others, or a doubling kernel is not 3×3.
+    fn conv_weights(
+        &self,
+        weight: &Weight,
+        bias: Option<&Weight>,
+        kind: ConvKind,
+    ) -> Result<Self::Conv, ComputeError>;
+
+    /// Copies `count` rows of `source`, starting with row `from`, to rows `to..` of `target`.
+    fn copy_rows(
+        &self,
+        source: &Self::Tensor,
+        from: usize,
+        target: &mut Self::Tensor,
+        to: usize,
+        count: usize,
+    );
+
+    /// Applies a linear layer to the given rows of `x`; row r of `x` gives row r of `out`.
+    fn linear(
+        &self,
+        x: &Self::Tensor,
+        rows: Range<usize>,
+        weights: &Self::Linear,
+        epilogue: Epilogue<'_, Self::Tensor>,
+        out: &mut Self::Tensor,
+    );
+
+    /// `out = SiLU(x W₀ᵀ + b₀) ⊙ (x W₁ᵀ + b₁)` on the given rows, for weights prepared from two parts of equal size.
+    fn swiglu(
+        &self,
+        x: &Self::Tensor,
+        rows: Range<usize>,
+        weights: &Self::Linear,
+        out: &mut Self::Tensor,
+    );
+
+    /// Layer norm without affine parameters, then `·(1 + scale) + shift` where a modulation `(shift, scale)` is given.
+    fn norm_modulate(
+        &self,
+        x: &Self::Tensor,
+        rows: Range<usize>,
+        eps: f32,
+        modulation: Option<(
+            ModulationVector<'_, Self::Tensor>,
+            ModulationVector<'_, Self::Tensor>,
+        )>,
+        out: &mut Self::Tensor,
+    );
+
+    /// Softmax attention; `qkv` is `[rows, 3·D]` with queries, keys and values side by side, `out` is `[rows, D]`.
+    fn attention(
+        &self,
+        qkv: &Self::Tensor,
+        spec: &AttentionSpec<'_, Self::Tensor>,
+        out: &mut Self::Tensor,
+    );
+
+    /// Cuts `[H, W, C]` latents, times `factor`, into rows of `patch²·C` values in (row, column, channel) order.
+    fn patchify(&self, latents: &Self::Tensor, patch: usize, factor: f32, out: &mut Self::Tensor);
+
+    /// The inverse of [`Backend::patchify`] with factor 1.
+    fn unpatchify(&self, patches: &Self::Tensor, patch: usize, out: &mut Self::Tensor);
+
+    /// Convolution of `x`, normed and put through SiLU first where `norm` is given, plus `residual` where given.
+    fn conv(
+        &self,
+        x: &Self::Tensor,
+        norm: Option<&GroupNorm>,
+        weights: &Self::Conv,
+        residual: Option<&Self::Tensor>,
+        out: &mut Self::Tensor,
+    );
+
+    /// Group norm without an activation.
+    fn group_norm(&self, x: &Self::Tensor, norm: &GroupNorm, out: &mut Self::Tensor);
+
+    /// Transposed convolution of `[h, w, C]` latents with stride `stride`, cropped by `pad` on each side. `weights` maps
+    /// `C` channels to `kernel²·channels` values in (row, column, channel) order; `out` is `[H, W, channels]`.
+    fn lapped_synthesis(
+        &self,
+        latents: &Self::Tensor,
+        weights: &Self::Linear,
+        kernel: usize,
+        stride: usize,
+        pad: usize,
+        out: &mut Self::Tensor,
+    );
+
+    /// `x *= factor`.
+    fn scale(&self, x: &mut Self::Tensor, factor: f32);
+
+    /// `x -= dt·v`, an Euler step of the flow towards t = 0.
+    fn euler_step(&self, x: &mut Self::Tensor, velocity: &Self::Tensor, dt: f32);
+
+    /// Turns predicted clean latents into the velocity `(x − clean) / t`, in place.
+    fn clean_to_velocity(&self, x: &Self::Tensor, t: f32, clean: &mut Self::Tensor);
+
+    /// Classifier-free guidance, in place of the conditional velocity: `u + scale·(c − u)`.
+    fn guide_cfg(&self, unconditional: &Self::Tensor, scale: f32, conditional: &mut Self::Tensor);
+
+    /// Adaptive projected guidance, in place of the conditional velocity; `running` is its state over the steps.
+    fn guide_apg(
+        &self,
+        unconditional: &Self::Tensor,
+        parameters: ApgParameters,
+        running: &mut Self::Tensor,
+        conditional: &mut Self::Tensor,
+    );
+
+    /// FSQ (network.md section 4): the codebook index of each row of `[rows, levels]`.
+    ///
+    /// # Errors
+    /// Those of [`Backend::download`].
+    fn quantize(&self, latents: &Self::Tensor, levels: &[u32]) -> Result<Vec<u16>, ComputeError>;
+}

@@ -1,0 +1,291 @@
+//! The CPU engine: f32 on all cores, the same results for any number of threads.
+//!
+//! Weights are packed into panels once, in their stored element type; every product is a microkernel over a panel and a
+//! block of rows ([`microkernel`]), fused with what comes after it. Scratch memory is used again, so that a loop over
+//! steps allocates nothing after its first round.
+
+mod attention;
+mod buffer;
+mod conv;
+mod elementwise;
+mod linear;
+mod math;
+mod microkernel;
+mod norm;
+mod packed;
+#[cfg(test)]
+mod tests;
+
+pub use buffer::CpuTensor;
+pub use conv::PackedConv;
+pub use packed::PackedLinear;
+
+use crate::backend::{
+    ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, ModulationVector,
+};
+use crate::{ComputeError, Weight};
+use buffer::Pool;
+use linear::Context;
+use microkernel::Kernels;
+use pulp::Arch;
+use std::ops::Range;
+
+/// The engine: a thread pool, the kernels that fit the processor, and scratch memory.
+pub struct CpuEngine {
+    threads: rayon::ThreadPool,
+    kernels: Kernels,
+    arch: Arch,
+    pool: Pool,
+}
+
+impl CpuEngine {
+    /// An engine on `threads` threads, or on as many as the machine has if 0.
+    ///
+    /// # Errors
+    /// [`ComputeError::Threads`] if they cannot be started.
+    pub fn new(threads: usize) -> Result<Self, ComputeError> {
+        Self::with_kernels(threads, Kernels::detect())
+    }
+
+    fn with_kernels(threads: usize, kernels: Kernels) -> Result<Self, ComputeError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("flextok-{index}"))
+            .build()
+            .map_err(|error| ComputeError::Threads {
+                threads,
+                reason: error.to_string(),
+            })?;
+        Ok(Self {
+            threads: pool,
+            kernels,
+            arch: Arch::new(),
+            pool: Pool::default(),
+        })
+    }
+
+    /// Number of threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
+    fn context(&self) -> Context<'_> {
+        let threads = self.threads.current_num_threads();
+        Context {
+            kernels: self.kernels,
+            arch: self.arch,
+            pool: &self.pool,
+            threads,
+        }
+    }
+}
+
+impl std::fmt::Debug for CpuEngine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("CpuEngine")
+            .field("threads", &self.threads())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Backend for CpuEngine {
+    type Tensor = CpuTensor;
+    type Linear = PackedLinear;
+    type Conv = PackedConv;
+
+    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
+        self.threads.install(computation)
+    }
+
+    fn zeros(&self, shape: &[usize]) -> Result<CpuTensor, ComputeError> {
+        CpuTensor::zeros(shape)
+    }
+
+    fn upload(&self, values: &[f32], shape: &[usize]) -> Result<CpuTensor, ComputeError> {
+        let mut tensor = CpuTensor::zeros(shape)?;
+        tensor.values_mut().copy_from_slice(values);
+        Ok(tensor)
+    }
+
+    fn download(&self, tensor: &CpuTensor) -> Result<Vec<f32>, ComputeError> {
+        let mut values = Vec::new();
+        values
+            .try_reserve_exact(tensor.values().len())
+            .map_err(|_| ComputeError::OutOfMemory {
+                shape: tensor.shape().to_vec(),
+            })?;
+        values.extend_from_slice(tensor.values());
+        Ok(values)
+    }
+
+    fn reshape(&self, tensor: &mut CpuTensor, shape: &[usize]) -> Result<(), ComputeError> {
+        tensor.reshape(shape)
+    }
+
+    fn shape<'a>(&self, tensor: &'a CpuTensor) -> &'a [usize] {
+        tensor.shape()
+    }
+
+    fn linear_weights(
+        &self,
+        parts: &[(&Weight, Option<&Weight>)],
+    ) -> Result<PackedLinear, ComputeError> {
+        self.threads
+            .install(|| PackedLinear::from_weights(self.kernels, parts))
+    }
+
+    fn conv_weights(
+        &self,
+        weight: &Weight,
+        bias: Option<&Weight>,
+        kind: ConvKind,
+    ) -> Result<PackedConv, ComputeError> {
+        self.threads
+            .install(|| PackedConv::new(self.context(), weight, bias, kind))
+    }
+
+    fn copy_rows(
+        &self,
+        source: &CpuTensor,
+        from: usize,
+        target: &mut CpuTensor,
+        to: usize,
+        count: usize,
+    ) {
+        let columns = source.columns();
+        assert_eq!(columns, target.columns(), "rows of another width");
+        let source = &source.values()[from * columns..(from + count) * columns];
+        target.values_mut()[to * columns..(to + count) * columns].copy_from_slice(source);
+    }
+
+    fn linear(
+        &self,
+        x: &CpuTensor,
+        rows: Range<usize>,
+        weights: &PackedLinear,
+        epilogue: Epilogue<'_, CpuTensor>,
+        out: &mut CpuTensor,
+    ) {
+        self.threads
+            .install(|| linear::linear(self.context(), x, rows, weights, &epilogue, out));
+    }
+
+    fn swiglu(
+        &self,
+        x: &CpuTensor,
+        rows: Range<usize>,
+        weights: &PackedLinear,
+        out: &mut CpuTensor,
+    ) {
+        self.threads
+            .install(|| linear::swiglu(self.context(), x, rows, weights, out));
+    }
+
+    fn norm_modulate(
+        &self,
+        x: &CpuTensor,
+        rows: Range<usize>,
+        eps: f32,
+        modulation: Option<(
+            ModulationVector<'_, CpuTensor>,
+            ModulationVector<'_, CpuTensor>,
+        )>,
+        out: &mut CpuTensor,
+    ) {
+        let modulation = modulation.as_ref();
+        self.threads
+            .install(|| norm::norm_modulate(self.context(), x, rows, eps, modulation, out));
+    }
+
+    fn attention(&self, qkv: &CpuTensor, spec: &AttentionSpec<'_, CpuTensor>, out: &mut CpuTensor) {
+        self.threads
+            .install(|| attention::attention(self.context(), qkv, spec, out));
+    }
+
+    fn patchify(&self, latents: &CpuTensor, patch: usize, factor: f32, out: &mut CpuTensor) {
+        elementwise::patchify(latents, patch, factor, out);
+    }
+
+    fn unpatchify(&self, patches: &CpuTensor, patch: usize, out: &mut CpuTensor) {
+        elementwise::unpatchify(patches, patch, out);
+    }
+
+    fn conv(
+        &self,
+        x: &CpuTensor,
+        norm: Option<&GroupNorm>,
+        weights: &PackedConv,
+        residual: Option<&CpuTensor>,
+        out: &mut CpuTensor,
+    ) {
+        self.threads
+            .install(|| conv::conv(self.context(), x, norm, weights, residual, out));
+    }
+
+    fn group_norm(&self, x: &CpuTensor, norm: &GroupNorm, out: &mut CpuTensor) {
+        self.threads
+            .install(|| norm::group_norm(self.context(), x, norm, out));
+    }
+
+    fn lapped_synthesis(
+        &self,
+        latents: &CpuTensor,
+        weights: &PackedLinear,
+        kernel: usize,
+        stride: usize,
+        pad: usize,
+        out: &mut CpuTensor,
+    ) {
+        let &[height, width, _] = latents.shape() else {
+            panic!("latents are [H, W, C]")
+        };
+        let mut blocks = CpuTensor::zeros(&[height * width, weights.outputs()])
+            .expect("a lapped transform's blocks are four times its image");
+        self.linear(
+            latents,
+            0..height * width,
+            weights,
+            Epilogue::Store,
+            &mut blocks,
+        );
+        let values = blocks.values();
+        self.threads
+            .install(|| conv::overlap_add(values, (height, width), (kernel, stride, pad), out));
+    }
+
+    fn scale(&self, x: &mut CpuTensor, factor: f32) {
+        x.values_mut().iter_mut().for_each(|value| *value *= factor);
+    }
+
+    fn euler_step(&self, x: &mut CpuTensor, velocity: &CpuTensor, dt: f32) {
+        elementwise::zip(self.context(), x, velocity, |x, v| *x -= dt * v);
+    }
+
+    fn clean_to_velocity(&self, x: &CpuTensor, t: f32, clean: &mut CpuTensor) {
+        elementwise::zip(self.context(), clean, x, |clean, x| {
+            *clean = (x - *clean) / t
+        });
+    }
+
+    fn guide_cfg(&self, unconditional: &CpuTensor, scale: f32, conditional: &mut CpuTensor) {
+        elementwise::zip(self.context(), conditional, unconditional, |c, u| {
+            *c = u + scale * (*c - u)
+        });
+    }
+
+    fn guide_apg(
+        &self,
+        unconditional: &CpuTensor,
+        parameters: ApgParameters,
+        running: &mut CpuTensor,
+        conditional: &mut CpuTensor,
+    ) {
+        elementwise::guide_apg(unconditional, parameters, running, conditional);
+    }
+
+    fn quantize(&self, latents: &CpuTensor, levels: &[u32]) -> Result<Vec<u16>, ComputeError> {
+        Ok(elementwise::quantize(latents, levels))
+    }
+}

@@ -1,0 +1,163 @@
+//! Layer norm with adaLN modulation, and group norm with SiLU.
+
+use super::buffer::CpuTensor;
+use super::linear::{Context, modulation_row};
+use super::math::{moments, silu};
+use super::microkernel::SharedMut;
+use crate::backend::{GroupNorm, ModulationVector};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Rows of a task.
+const ROWS: usize = 16;
+
+type Modulation<'a> = (
+    ModulationVector<'a, CpuTensor>,
+    ModulationVector<'a, CpuTensor>,
+);
+
+/// See [`crate::Backend::norm_modulate`].
+pub(super) fn norm_modulate(
+    context: Context<'_>,
+    x: &CpuTensor,
+    rows: Range<usize>,
+    eps: f32,
+    modulation: Option<&Modulation<'_>>,
+    out: &mut CpuTensor,
+) {
+    let columns = x.columns();
+    assert_eq!(columns, out.columns(), "layer norm on another width");
+    if rows.is_empty() {
+        return;
+    }
+    let range = rows.start * columns..rows.end * columns;
+    let x = &x.values()[range.clone()];
+    let out = &mut out.values_mut()[range];
+    let tasks = x
+        .par_chunks(ROWS * columns)
+        .zip(out.par_chunks_mut(ROWS * columns))
+        .enumerate();
+    tasks.for_each(|(task, (x, out))| {
+        context.arch.dispatch(|| {
+            for (index, (x, out)) in x
+                .chunks_exact(columns)
+                .zip(out.chunks_exact_mut(columns))
+                .enumerate()
+            {
+                let row = rows.start + task * ROWS + index;
+                let (mean, scale) = moments(x, eps);
+                let Some((shift, modulation)) = modulation else {
+                    for (out, &x) in out.iter_mut().zip(x) {
+                        *out = (x - mean) * scale;
+                    }
+                    continue;
+                };
+                let shifts = modulation_row(shift, row, 0..columns);
+                let scales = modulation_row(modulation, row, 0..columns);
+                for (((out, &x), &factor), &shift) in out.iter_mut().zip(x).zip(scales).zip(shifts)
+                {
+                    *out = (x - mean) * scale * (1.0 + factor) + shift;
+                }
+            }
+        });
+    });
+}
+
+/// Factor and offset of each channel that apply a group norm to `x` of `[pixels, channels]`.
+///
+/// Sums are taken over fixed blocks of pixels and then over the blocks, in f64, so that they do not depend on threads.
+pub(super) fn group_norm_affine(
+    context: Context<'_>,
+    x: &[f32],
+    norm: &GroupNorm,
+) -> Vec<(f32, f32)> {
+    const PIXELS: usize = 512;
+    let channels = norm.gamma.len();
+    let blocks: Vec<Vec<(f32, f32)>> = x
+        .par_chunks(PIXELS * channels)
+        .map(|block| {
+            let mut sums = vec![0.0f32; channels];
+            let mut squares = vec![0.0f32; channels];
+            context.arch.dispatch(|| {
+                for pixel in block.chunks_exact(channels) {
+                    for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(pixel) {
+                        *sum += value;
+                        *square += value * value;
+                    }
+                }
+            });
+            sums.into_iter().zip(squares).collect()
+        })
+        .collect();
+    let per_group = channels / norm.groups;
+    let count = (x.len() / norm.groups) as f64;
+    let mut affine = Vec::with_capacity(channels);
+    for group in 0..norm.groups {
+        let range = group * per_group..(group + 1) * per_group;
+        let (mut sum, mut square) = (0.0f64, 0.0f64);
+        for block in &blocks {
+            for &(a, b) in &block[range.clone()] {
+                sum += f64::from(a);
+                square += f64::from(b);
+            }
+        }
+        let mean = sum / count;
+        let variance = (square / count - mean * mean).max(0.0);
+        let scale = 1.0 / (variance + f64::from(norm.eps)).sqrt();
+        for channel in range {
+            let factor = f64::from(norm.gamma[channel]) * scale;
+            affine.push((
+                factor as f32,
+                (f64::from(norm.beta[channel]) - mean * factor) as f32,
+            ));
+        }
+    }
+    affine
+}
+
+/// One run of pixels, normed, with or without SiLU.
+#[inline(always)]
+pub(super) fn apply_affine(x: &[f32], affine: &[(f32, f32)], activate: bool, out: &mut [f32]) {
+    let channels = affine.len();
+    for (x, out) in x.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
+        if activate {
+            for ((out, &x), &(factor, offset)) in out.iter_mut().zip(x).zip(affine) {
+                *out = silu(x * factor + offset);
+            }
+        } else {
+            for ((out, &x), &(factor, offset)) in out.iter_mut().zip(x).zip(affine) {
+                *out = x * factor + offset;
+            }
+        }
+    }
+}
+
+/// See [`crate::Backend::group_norm`].
+pub(super) fn group_norm(
+    context: Context<'_>,
+    x: &CpuTensor,
+    norm: &GroupNorm,
+    out: &mut CpuTensor,
+) {
+    let affine = group_norm_affine(context, x.values(), norm);
+    let chunk = 64 * affine.len();
+    let out = &mut out.values_mut()[..x.values().len()];
+    x.values()
+        .par_chunks(chunk)
+        .zip(out.par_chunks_mut(chunk))
+        .for_each(|(x, out)| {
+            context
+                .arch
+                .dispatch(|| apply_affine(x, &affine, false, out));
+        });
+}
+
+/// Base address, row length and row range checks shared by whoever writes rows in parallel.
+pub(super) fn rows_of(out: &mut CpuTensor, rows: usize) -> (SharedMut, usize) {
+    let columns = out.columns();
+    assert!(
+        out.values().len() >= rows * columns,
+        "more rows than the output has"
+    );
+    (SharedMut::new(out.values_mut()), columns)
+}

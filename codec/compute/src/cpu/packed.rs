@@ -1,0 +1,277 @@
+//! Weights as the microkernels want them: panels of neighbouring outputs, in the element type they are stored in.
+
+use super::buffer::{Buffer, Pool, Pooled};
+use super::microkernel::{Kernels, Panel};
+use crate::{ComputeError, DType, Weight};
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+/// Panels, one after the other, each `[k][panel width]` with zeros beyond its last output.
+enum Values {
+    F32(Buffer),
+    F16(Vec<f16>),
+    Bf16(Vec<bf16>),
+}
+
+/// Which outputs a panel computes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Columns {
+    /// First output.
+    pub(super) start: usize,
+    /// Number of outputs.
+    pub(super) width: usize,
+}
+
+/// One or more weight matrices `[out, k]` on the same input, packed into panels; outputs stand side by side.
+pub struct PackedLinear {
+    values: Values,
+    columns: Vec<Columns>,
+    bias: Vec<f32>,
+    k: usize,
+    outputs: usize,
+    panel_width: usize,
+}
+
+/// Rows of the matrices that are to be packed: `fill(output, k values)`.
+type Source<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
+
+impl PackedLinear {
+    /// Packs `sizes[i]` outputs of each part i; a panel never spans two parts. `source` gives the row of an output, in
+    /// numbers that `dtype` represents exactly.
+    pub(super) fn pack(
+        kernels: Kernels,
+        dtype: DType,
+        k: usize,
+        sizes: &[usize],
+        bias: Vec<f32>,
+        source: Source<'_>,
+    ) -> Result<Self, ComputeError> {
+        let panel_width = kernels.panel_width();
+        let mut columns = Vec::new();
+        let mut outputs = 0;
+        for &size in sizes {
+            for start in (0..size).step_by(panel_width) {
+                columns.push(Columns {
+                    start: outputs + start,
+                    width: panel_width.min(size - start),
+                });
+            }
+            outputs += size;
+        }
+        let panel_len = k * panel_width;
+        let len = panel_len * columns.len();
+        let out_of_memory = || ComputeError::OutOfMemory {
+            shape: vec![outputs, k],
+        };
+        let values = match dtype {
+            DType::F32 => {
+                let mut buffer = Buffer::zeros(len)?;
+                pack_panels(&mut buffer, panel_len, &columns, k, source, |value| value);
+                Values::F32(buffer)
+            }
+            DType::F16 => {
+                let mut packed = zeroed(len, f16::ZERO).ok_or_else(out_of_memory)?;
+                pack_panels(&mut packed, panel_len, &columns, k, source, f16::from_f32);
+                Values::F16(packed)
+            }
+            DType::BF16 => {
+                let mut packed = zeroed(len, bf16::ZERO).ok_or_else(out_of_memory)?;
+                pack_panels(&mut packed, panel_len, &columns, k, source, bf16::from_f32);
+                Values::Bf16(packed)
+            }
+        };
+        Ok(Self {
+            values,
+            columns,
+            bias,
+            k,
+            outputs,
+            panel_width,
+        })
+    }
+
+    /// Packs `[out, in]` weights with optional biases.
+    pub(super) fn from_weights(
+        kernels: Kernels,
+        parts: &[(&Weight, Option<&Weight>)],
+    ) -> Result<Self, ComputeError> {
+        let shape_error = |weight: &Weight, expected| ComputeError::WeightShape {
+            found: weight.shape().to_vec(),
+            expected,
+        };
+        let mut sizes = Vec::new();
+        let mut k = None;
+        for (weight, bias) in parts {
+            let &[outputs, inputs] = weight.shape() else {
+                return Err(shape_error(weight, "[out, in]"));
+            };
+            if outputs == 0 || inputs == 0 || k.is_some_and(|k| k != inputs) {
+                return Err(shape_error(
+                    weight,
+                    "[out, in] with the same `in` for all parts",
+                ));
+            }
+            if let Some(bias) = bias.filter(|bias| bias.shape() != [outputs]) {
+                return Err(shape_error(bias, "[out]"));
+            }
+            k = Some(inputs);
+            sizes.push(outputs);
+        }
+        let k = k.unwrap_or(0);
+        let total: usize = sizes.iter().sum();
+        let mut bias = Vec::new();
+        if parts.iter().any(|(_, bias)| bias.is_some()) {
+            bias.reserve(total);
+            for ((_, part), &size) in parts.iter().zip(&sizes) {
+                match part {
+                    Some(part) => bias.extend(part.to_f32()),
+                    None => bias.resize(bias.len() + size, 0.0),
+                }
+            }
+        }
+        let first = parts
+            .first()
+            .map_or(DType::F32, |(weight, _)| weight.dtype());
+        let same = parts.iter().all(|(weight, _)| weight.dtype() == first);
+        let dtype = if same { first } else { DType::F32 };
+        let source = |output: usize, row: &mut [f32]| {
+            let mut output = output;
+            for ((weight, _), &size) in parts.iter().zip(&sizes) {
+                if output < size {
+                    return weight.read_f32(output * k, row);
+                }
+                output -= size;
+            }
+        };
+        Self::pack(kernels, dtype, k, &sizes, bias, &source)
+    }
+
+    /// Number of inputs.
+    pub(super) fn inputs(&self) -> usize {
+        self.k
+    }
+
+    /// Number of outputs.
+    pub(super) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Number of panels.
+    pub(super) fn panels(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The outputs of a panel.
+    pub(super) fn columns(&self, panel: usize) -> Columns {
+        self.columns[panel]
+    }
+
+    /// The biases of a panel's outputs; empty if there are none.
+    pub(super) fn bias(&self, panel: usize) -> &[f32] {
+        if self.bias.is_empty() {
+            return &[];
+        }
+        let Columns { start, width } = self.columns[panel];
+        &self.bias[start..start + width]
+    }
+
+    /// A panel's values as f32, from a converted copy where they are stored in another type.
+    pub(super) fn panel<'a>(&'a self, pool: &'a Pool, panel: usize) -> PanelValues<'a> {
+        let len = self.k * self.panel_width;
+        let range = panel * len..(panel + 1) * len;
+        let view = |values: *const f32| Panel {
+            values,
+            stride: self.panel_width,
+            k: self.k,
+            width: self.columns[panel].width,
+        };
+        match &self.values {
+            Values::F32(values) => PanelValues {
+                panel: view(values[range].as_ptr()),
+                _converted: None,
+            },
+            Values::F16(values) => {
+                let mut converted = pool.take(len);
+                values[range].convert_to_f32_slice(&mut converted);
+                PanelValues {
+                    panel: view(converted.as_ptr()),
+                    _converted: Some(converted),
+                }
+            }
+            Values::Bf16(values) => {
+                let mut converted = pool.take(len);
+                for (out, value) in converted.iter_mut().zip(&values[range]) {
+                    *out = f32::from_bits(u32::from(value.to_bits()) << 16);
+                }
+                PanelValues {
+                    panel: view(converted.as_ptr()),
+                    _converted: Some(converted),
+                }
+            }
+        }
+    }
+}
+
+/// A panel ready for the kernels; the pointer lives as long as this does.
+pub(super) struct PanelValues<'a> {
+    panel: Panel,
+    _converted: Option<Pooled<'a>>,
+}
+
+impl PanelValues<'_> {
+    /// The whole panel.
+    pub(super) fn whole(&self) -> Panel {
+        self.panel
+    }
+
+    /// Rows `start..start + k` of the panel.
+    pub(super) fn rows(&self, start: usize, k: usize) -> Panel {
+        assert!(start + k <= self.panel.k, "rows beyond the panel");
+        Panel {
+            values: self.panel.values.wrapping_add(start * self.panel.stride),
+            k,
+            ..self.panel
+        }
+    }
+}
+
+fn zeroed<T: Copy>(len: usize, zero: T) -> Option<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).ok()?;
+    values.resize(len, zero);
+    Some(values)
+}
+
+/// Transposes the outputs of each panel into place, a block of rows at a time so that both sides stay in cache.
+fn pack_panels<T: Send>(
+    packed: &mut [T],
+    panel_len: usize,
+    columns: &[Columns],
+    k: usize,
+    source: Source<'_>,
+    convert: impl Fn(f32) -> T + Sync,
+) {
+    if panel_len == 0 {
+        return;
+    }
+    let panel_width = panel_len / k;
+    packed
+        .par_chunks_mut(panel_len)
+        .zip(columns)
+        .for_each(|(panel, columns)| {
+            const ROWS: usize = 16;
+            let mut rows = vec![0.0; ROWS * k];
+            for first in (0..columns.width).step_by(ROWS) {
+                let count = ROWS.min(columns.width - first);
+                for (index, row) in rows.chunks_exact_mut(k).take(count).enumerate() {
+                    source(columns.start + first + index, row);
+                }
+                for (inner, target) in panel.chunks_exact_mut(panel_width).enumerate() {
+                    for (index, value) in target[first..first + count].iter_mut().enumerate() {
+                        *value = convert(rows[index * k + inner]);
+                    }
+                }
+            }
+        });
+}

@@ -1,0 +1,141 @@
+//! Where the bytes of a weights file live: embedded in the program, read into memory, or mapped from a file.
+//!
+//! This module holds the project's only memory map. A map is read-only and private; its contract is that nobody
+//! truncates or rewrites the file while it is mapped, which no program can enforce on its own. Whoever cannot promise
+//! that reads the file instead ([`Storage::read`]).
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Why a weights file's bytes could not be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The operating system refused to open, size, map or read the file.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The path names something that is not a regular file.
+    #[error("not a regular file")]
+    NotAFile,
+    /// The file holds more bytes than the caller allows to be read into memory.
+    #[error("{actual} bytes, more than the {allowed} that may be read into memory")]
+    TooLarge {
+        /// Size of the file in bytes.
+        actual: u64,
+        /// Largest size that the caller allows.
+        allowed: u64,
+    },
+    /// The file changed its size between being opened and being mapped or read.
+    #[error("changed while being opened: {before} bytes, then {after}")]
+    Changed {
+        /// Size when opened, in bytes.
+        before: u64,
+        /// Size afterwards, in bytes.
+        after: u64,
+    },
+}
+
+#[derive(Debug)]
+enum Inner {
+    Static(&'static [u8]),
+    Owned(Vec<u8>),
+    Mapped(memmap2::Mmap),
+}
+
+/// Immutable bytes that are cheap to share between tensors and threads.
+#[derive(Debug, Clone)]
+pub struct Storage(Arc<Inner>);
+
+impl Storage {
+    /// Bytes that are part of the program.
+    #[must_use]
+    pub fn from_static(bytes: &'static [u8]) -> Self {
+        Self(Arc::new(Inner::Static(bytes)))
+    }
+
+    /// Bytes that are already in memory.
+    #[must_use]
+    pub fn from_vec(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Inner::Owned(bytes)))
+    }
+
+    /// Maps the file at `path` read-only.
+    ///
+    /// # Errors
+    /// [`StorageError::NotAFile`] for anything but a regular file, [`StorageError::Changed`] if its size changes while
+    /// it is being mapped, [`StorageError::Io`] for everything the operating system refuses.
+    pub fn map(path: &Path) -> Result<Self, StorageError> {
+        let (file, before) = open_regular(path)?;
+        if before == 0 {
+            return Ok(Self::from_vec(Vec::new()));
+        }
+        // SAFETY: the map is read-only and private, it is never handed out as anything but `&[u8]`, and its file is a
+        // regular one of a size that is checked again below. What remains is the contract in this module's heading:
+        // the file is not truncated or rewritten in place while mapped; callers that cannot promise it use `read`.
+        #[allow(unsafe_code)]
+        let map = unsafe { memmap2::Mmap::map(&file)? };
+        let after = file.metadata()?.len();
+        if after != before || map.len() as u64 != before {
+            return Err(StorageError::Changed { before, after });
+        }
+        Ok(Self(Arc::new(Inner::Mapped(map))))
+    }
+
+    /// Reads the file at `path` into memory, at most `allowed` bytes of it.
+    ///
+    /// # Errors
+    /// Those of [`Storage::map`], and [`StorageError::TooLarge`] before anything is read.
+    pub fn read(path: &Path, allowed: u64) -> Result<Self, StorageError> {
+        let (mut file, actual) = open_regular(path)?;
+        if actual > allowed {
+            return Err(StorageError::TooLarge { actual, allowed });
+        }
+        let mut bytes = Vec::new();
+        let size =
+            usize::try_from(actual).map_err(|_| StorageError::TooLarge { actual, allowed })?;
+        bytes
+            .try_reserve_exact(size)
+            .map_err(|_| StorageError::TooLarge { actual, allowed })?;
+        (&mut file)
+            .take(actual.saturating_add(1))
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != actual {
+            return Err(StorageError::Changed {
+                before: actual,
+                after: bytes.len() as u64,
+            });
+        }
+        Ok(Self::from_vec(bytes))
+    }
+
+    /// All bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        match &*self.0 {
+            Inner::Static(bytes) => bytes,
+            Inner::Owned(bytes) => bytes,
+            Inner::Mapped(map) => map,
+        }
+    }
+
+    /// Whether the bytes are a mapped file.
+    #[must_use]
+    pub fn is_mapped(&self) -> bool {
+        matches!(&*self.0, Inner::Mapped(_))
+    }
+}
+
+fn open_regular(path: &Path) -> Result<(File, u64), StorageError> {
+    // Opening a pipe would wait for its other end, so the kind of file is asked for before it is opened.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(StorageError::NotAFile);
+    }
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(StorageError::NotAFile);
+    }
+    Ok((file, metadata.len()))
+}
