@@ -1,0 +1,251 @@
+//! NumPy `.npy` files: float arrays and integer token arrays, read from and written to bytes.
+//!
+//! Reading never takes memory for numbers that the bytes do not back: the header is parsed in
+//! place, and the data must have exactly the length that type and shape announce. An own reader
+//! because the ones on crates.io size buffers by the header and recurse over it without bound.
+
+mod header;
+
+use header::{Header, Kind};
+
+/// An array in C order (the last index runs fastest).
+#[derive(Debug, Clone, PartialEq)]
+pub struct NpyArray<T> {
+    /// Length of each axis; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// The elements, as many as the product of `shape`.
+    pub data: Vec<T>,
+}
+
+/// Errors of reading and writing arrays.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NpyError {
+    /// The signature is missing.
+    #[error("not a .npy file: it does not start with \\x93NUMPY")]
+    NotNpy,
+    /// A format version that is not 1.0, 2.0 or 3.0.
+    #[error(".npy version {major}.{minor} is not supported, only 1.0, 2.0 and 3.0 are")]
+    Version {
+        /// Major version.
+        major: u8,
+        /// Minor version.
+        minor: u8,
+    },
+    /// The file ends early.
+    #[error("the .npy file ends early: it has {have} bytes, {need} are needed")]
+    Truncated {
+        /// Bytes there are.
+        have: u64,
+        /// Bytes the header announces.
+        need: u64,
+    },
+    /// There is more data than the header announces.
+    #[error("the .npy file has {have} bytes, its header announces only {need}")]
+    TrailingBytes {
+        /// Bytes there are.
+        have: u64,
+        /// Bytes the header announces.
+        need: u64,
+    },
+    /// The header is not the dictionary it should be.
+    #[error(
+        "the .npy header is wrong at byte {at}: {problem}; it must be a dictionary of descr, fortran_order and shape"
+    )]
+    Header {
+        /// Offset within the header text.
+        at: usize,
+        /// What is wrong there.
+        problem: &'static str,
+    },
+    /// The number of elements or axes is beyond what can be.
+    #[error("the .npy shape has too many axes or elements; at most 32 axes are supported")]
+    Shape,
+    /// Elements of another type than wanted.
+    #[error("the .npy array has elements of type \"{descr}\", needed is {wanted}")]
+    ElementType {
+        /// The type in NumPy's notation.
+        descr: String,
+        /// The types that would do.
+        wanted: &'static str,
+    },
+    /// An unsigned 64-bit element beyond the signed range.
+    #[error(
+        "element {index} of the .npy array is {value}, the largest possible is {}",
+        i64::MAX
+    )]
+    ElementRange {
+        /// Index in the order of the file.
+        index: usize,
+        /// The element.
+        value: u64,
+    },
+    /// The shape to write does not fit the data.
+    #[error("an array of shape {shape:?} does not have {elements} elements")]
+    Elements {
+        /// The shape.
+        shape: Vec<usize>,
+        /// The elements that were given.
+        elements: usize,
+    },
+}
+
+/// Reads an array of floats: `f4`, or `f8` rounded to f32, in either byte and index order.
+///
+/// # Errors
+/// Any [`NpyError`] of reading; [`NpyError::ElementType`] if the elements are no floats.
+pub fn read_f32(bytes: &[u8]) -> Result<NpyArray<f32>, NpyError> {
+    let (header, data) = header::parse(bytes)?;
+    let elements = match (header.kind, header.size) {
+        (Kind::Float, 4) => words(data, header.big_endian)
+            .map(f32::from_le_bytes)
+            .collect(),
+        (Kind::Float, 8) => words(data, header.big_endian)
+            .map(|word| f64::from_le_bytes(word) as f32)
+            .collect(),
+        _ => return Err(header.wrong_type("f4 or f8")),
+    };
+    Ok(header.array(elements))
+}
+
+/// Reads an array of integers of any width, signed or not, in either byte and index order.
+///
+/// # Errors
+/// Any [`NpyError`] of reading; [`NpyError::ElementType`] if the elements are no integers,
+/// [`NpyError::ElementRange`] for a `u8` (64-bit) element beyond [`i64::MAX`].
+pub fn read_integers(bytes: &[u8]) -> Result<NpyArray<i64>, NpyError> {
+    let (header, data) = header::parse(bytes)?;
+    let big = header.big_endian;
+    let elements = match (header.kind, header.size) {
+        (Kind::Signed, 1) => words(data, big)
+            .map(|w| i64::from(i8::from_le_bytes(w)))
+            .collect(),
+        (Kind::Signed, 2) => words(data, big)
+            .map(|w| i64::from(i16::from_le_bytes(w)))
+            .collect(),
+        (Kind::Signed, 4) => words(data, big)
+            .map(|w| i64::from(i32::from_le_bytes(w)))
+            .collect(),
+        (Kind::Signed, 8) => words(data, big).map(i64::from_le_bytes).collect(),
+        (Kind::Unsigned, 1) => words(data, big).map(|[b]: [u8; 1]| i64::from(b)).collect(),
+        (Kind::Unsigned, 2) => words(data, big)
+            .map(|w| i64::from(u16::from_le_bytes(w)))
+            .collect(),
+        (Kind::Unsigned, 4) => words(data, big)
+            .map(|w| i64::from(u32::from_le_bytes(w)))
+            .collect(),
+        (Kind::Unsigned, 8) => words(data, big)
+            .map(u64::from_le_bytes)
+            .enumerate()
+            .map(|(index, value)| {
+                i64::try_from(value).map_err(|_| NpyError::ElementRange { index, value })
+            })
+            .collect::<Result<_, _>>()?,
+        _ => return Err(header.wrong_type("an integer type of 1 to 8 bytes")),
+    };
+    Ok(header.array(elements))
+}
+
+/// The elements of `data` in little-endian order.
+fn words<const N: usize>(data: &[u8], big_endian: bool) -> impl Iterator<Item = [u8; N]> + '_ {
+    let (words, _) = data.as_chunks::<N>();
+    words.iter().map(move |&word| {
+        let mut word = word;
+        if big_endian {
+            word.reverse();
+        }
+        word
+    })
+}
+
+impl Header {
+    fn wrong_type(self, wanted: &'static str) -> NpyError {
+        NpyError::ElementType {
+            descr: self.descr,
+            wanted,
+        }
+    }
+
+    /// Elements in file order to an array in C order.
+    fn array<T: Copy>(self, elements: Vec<T>) -> NpyArray<T> {
+        let data = if self.fortran_order && self.shape.len() > 1 {
+            c_order(&self.shape, &elements)
+        } else {
+            elements
+        };
+        NpyArray {
+            shape: self.shape,
+            data,
+        }
+    }
+}
+
+/// First-index-fastest to last-index-fastest.
+fn c_order<T: Copy>(shape: &[usize], elements: &[T]) -> Vec<T> {
+    let mut strides = Vec::with_capacity(shape.len());
+    let mut stride = 1;
+    for &length in shape {
+        strides.push(stride);
+        stride *= length;
+    }
+    let mut index = vec![0; shape.len()];
+    let mut at = 0;
+    let mut out = Vec::with_capacity(elements.len());
+    while out.len() < elements.len() {
+        out.push(elements[at]);
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            at += strides[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            at -= strides[axis] * shape[axis];
+            index[axis] = 0;
+        }
+    }
+    out
+}
+
+/// The bytes of a `.npy` file of little-endian f32.
+///
+/// # Errors
+/// [`NpyError::Elements`] if the shape does not fit `data`, [`NpyError::Shape`] beyond 32 axes.
+pub fn write_f32(shape: &[usize], data: &[f32]) -> Result<Vec<u8>, NpyError> {
+    write("<f4", shape, data, f32::to_le_bytes)
+}
+
+/// The bytes of a `.npy` file of little-endian u16, the type of token ids.
+///
+/// # Errors
+/// As [`write_f32`].
+pub fn write_u16(shape: &[usize], data: &[u16]) -> Result<Vec<u8>, NpyError> {
+    write("<u2", shape, data, u16::to_le_bytes)
+}
+
+/// The bytes of a `.npy` file of little-endian i64, NumPy's usual integer.
+///
+/// # Errors
+/// As [`write_f32`].
+pub fn write_i64(shape: &[usize], data: &[i64]) -> Result<Vec<u8>, NpyError> {
+    write("<i8", shape, data, i64::to_le_bytes)
+}
+
+fn write<T: Copy, const N: usize>(
+    descr: &str,
+    shape: &[usize],
+    data: &[T],
+    to_bytes: impl Fn(T) -> [u8; N],
+) -> Result<Vec<u8>, NpyError> {
+    if header::elements(shape) != Some(data.len()) {
+        return Err(NpyError::Elements {
+            shape: shape.to_vec(),
+            elements: data.len(),
+        });
+    }
+    let mut bytes = header::write(descr, shape)?;
+    bytes.extend(data.iter().flat_map(|&element| to_bytes(element)));
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

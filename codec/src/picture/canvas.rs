@@ -1,0 +1,133 @@
+//! The float picture the network sees: three planes with samples in \[-1, 1\].
+
+use image::RgbImage;
+
+use super::PictureError;
+
+/// A float image of shape \[3, height, width\]: red, green and blue planes, rows from the top,
+/// nominal range \[-1, 1\].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Canvas {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// `3 * height * width` samples, plane by plane.
+    pub data: Vec<f32>,
+}
+
+impl Canvas {
+    /// A canvas of given samples, `[3, height, width]`.
+    ///
+    /// # Errors
+    /// [`PictureError::ZeroSide`] and [`PictureError::CanvasSamples`] if the shape is impossible.
+    pub fn new(width: u32, height: u32, data: Vec<f32>) -> Result<Self, PictureError> {
+        if width == 0 || height == 0 {
+            return Err(PictureError::ZeroSide { width, height });
+        }
+        let expected = (u64::from(width) * u64::from(height)).saturating_mul(3);
+        if expected != data.len() as u64 {
+            return Err(PictureError::CanvasSamples {
+                width,
+                height,
+                expected,
+                got: data.len(),
+            });
+        }
+        Ok(Self {
+            width,
+            height,
+            data,
+        })
+    }
+
+    /// The samples of an RGB picture as the published pre-processing makes them, in f32:
+    /// `(v / 255 − 0.5) / 0.5`.
+    #[must_use]
+    pub fn from_rgb(picture: &RgbImage) -> Self {
+        let table: [f32; 256] = std::array::from_fn(|v| (v as f32 / 255.0 - 0.5) / 0.5);
+        let (pixels, _) = picture.as_raw().as_chunks::<3>();
+        let mut data = Vec::with_capacity(pixels.len() * 3);
+        for channel in 0..3 {
+            data.extend(pixels.iter().map(|p| table[usize::from(p[channel])]));
+        }
+        Self {
+            width: picture.width(),
+            height: picture.height(),
+            data,
+        }
+    }
+
+    /// The picture in 8 bits: `(y + 1) / 2` clamped to \[0, 1\], times 255, rounded to nearest; NaN
+    /// becomes 0. Samples missing in `data` (its fields are public) are black.
+    #[must_use]
+    pub fn to_rgb(&self) -> RgbImage {
+        let mut picture = RgbImage::new(self.width, self.height);
+        let (pixels, _) = picture.as_chunks_mut::<3>();
+        let plane = pixels.len().max(1);
+        for (channel, samples) in self.data.chunks(plane).take(3).enumerate() {
+            for (pixel, sample) in pixels.iter_mut().zip(samples) {
+                pixel[channel] = (((sample + 1.0) / 2.0).clamp(0.0, 1.0) * 255.0).round() as u8;
+            }
+        }
+        picture
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+    use crate::picture::{fixtures, resize};
+
+    #[test]
+    fn planes_and_range() {
+        let picture = RgbImage::from_fn(2, 1, |x, _| Rgb([x as u8 * 255, 51, 204]));
+        let canvas = Canvas::from_rgb(&picture);
+        assert_eq!((canvas.width, canvas.height), (2, 1));
+        assert_eq!(canvas.data[..2], [-1.0, 1.0]);
+        for (got, want) in canvas.data[2..].iter().zip([-0.6f32, -0.6, 0.6, 0.6]) {
+            assert!((got - want).abs() < 1e-6, "{got} {want}");
+        }
+    }
+
+    #[test]
+    fn equals_the_published_normalisation_bit_for_bit() {
+        // CRC32 of the f32 dump `astronaut.out_normalised` of the reference implementation.
+        let picture = resize(&fixtures::photo("astronaut.png"), 256, 256);
+        let canvas = Canvas::from_rgb(&picture);
+        let bytes: Vec<u8> = canvas.data.iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(crc32fast::hash(&bytes), 0xfd95_c4c7);
+    }
+
+    #[test]
+    fn every_value_survives_the_round_trip() {
+        let picture = RgbImage::from_fn(256, 1, |x, _| Rgb([x as u8, 255 - x as u8, 7]));
+        assert_eq!(Canvas::from_rgb(&picture).to_rgb(), picture);
+    }
+
+    #[test]
+    fn out_of_range_samples_are_clamped() {
+        let data = vec![-3.0, f32::NAN, f32::INFINITY];
+        let canvas = Canvas::new(1, 1, data).expect("three samples for one pixel");
+        assert_eq!(canvas.to_rgb().get_pixel(0, 0).0, [0, 0, 255]);
+    }
+
+    #[test]
+    fn wrong_shapes_are_refused() {
+        assert!(matches!(
+            Canvas::new(0, 4, vec![]),
+            Err(PictureError::ZeroSide { .. })
+        ));
+        let error = Canvas::new(2, 2, vec![0.0; 11]).expect_err("11 samples");
+        assert_eq!(error.to_string(), "a canvas of 2x2 has 12 samples, not 11");
+        assert!(Canvas::new(u32::MAX, u32::MAX, vec![]).is_err());
+        let broken = Canvas {
+            width: 2,
+            height: 2,
+            data: vec![1.0; 3],
+        };
+        assert_eq!(broken.to_rgb().get_pixel(0, 0).0, [255, 0, 0]);
+    }
+}

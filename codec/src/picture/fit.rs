@@ -1,0 +1,141 @@
+//! Pictures to the size of the canvas and back: plain resize, the published centre crop, restore.
+
+use image::RgbImage;
+
+use super::resample::{Kernel, Span, columns_first, rows_first};
+
+/// A rectangle in the pixels of the source picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SourceRect {
+    /// Left edge.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Width in pixels, at least 1.
+    pub width: u32,
+    /// Height in pixels, at least 1.
+    pub height: u32,
+}
+
+/// A picture cropped and scaled to the canvas.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cropped {
+    /// The canvas-sized picture.
+    pub picture: RgbImage,
+    /// The part of the source it shows, to the nearest source pixel.
+    pub source: SourceRect,
+}
+
+/// `picture` at exactly `width` × `height`, aspect not kept: triangle filter with antialiasing,
+/// horizontal pass first, bit-identical to the resampling of the published pre-processing.
+///
+/// A picture that already has the size is returned as it is. Takes `3 * width * picture.height()`
+/// bytes beside the result. A side of zero gives an empty picture; the caller has checked the size
+/// against its limits.
+#[must_use]
+pub fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    rows_first(
+        picture,
+        Kernel::Triangle,
+        Span::whole(picture.width(), width),
+        Span::whole(picture.height(), height),
+    )
+}
+
+/// The published pre-processing: `picture` scaled until it just covers the canvas, then its centre.
+///
+/// For a square canvas of side S: the short side becomes S, the long one ⌊S·long/short⌋, the offset
+/// of the crop is rounded half to even. On other canvases the side that needs the larger factor
+/// becomes exact and the other is truncated, but never below the canvas. Only the cropped part is
+/// computed, so that a 20 000 × 10 strip is no problem.
+#[must_use]
+pub fn published_crop(picture: &RgbImage, width: u32, height: u32) -> Cropped {
+    let (w, h) = picture.dimensions();
+    if w == 0 || h == 0 || width == 0 || height == 0 {
+        let source = SourceRect {
+            x: 0,
+            y: 0,
+            width: w,
+            height: h,
+        };
+        return Cropped {
+            picture: RgbImage::new(width, height),
+            source,
+        };
+    }
+    // Compares width / w with height / h without rounding.
+    let width_is_exact = u64::from(width) * u64::from(h) >= u64::from(height) * u64::from(w);
+    let (full_w, full_h, rect_w, rect_h);
+    if width_is_exact {
+        full_w = u64::from(width);
+        full_h = (u64::from(width) * u64::from(h) / u64::from(w)).max(u64::from(height));
+        rect_w = w;
+        rect_h = nearest(height, w, width).clamp(1, h);
+    } else {
+        full_w = (u64::from(height) * u64::from(w) / u64::from(h)).max(u64::from(width));
+        full_h = u64::from(height);
+        rect_w = nearest(width, h, height).clamp(1, w);
+        rect_h = h;
+    }
+    let span = |input, output, count| Span {
+        input,
+        output,
+        first: half_to_even(output - u64::from(count)),
+        count,
+    };
+    Cropped {
+        picture: rows_first(
+            picture,
+            Kernel::Triangle,
+            span(w, full_w, width),
+            span(h, full_h, height),
+        ),
+        source: SourceRect {
+            x: (w - rect_w) / 2,
+            y: (h - rect_h) / 2,
+            width: rect_w,
+            height: rect_h,
+        },
+    }
+}
+
+/// round(a · b / c)
+fn nearest(a: u32, b: u32, c: u32) -> u32 {
+    let (a, b, c) = (u64::from(a), u64::from(b), u64::from(c));
+    u32::try_from((a * b + c / 2) / c).unwrap_or(u32::MAX)
+}
+
+/// n / 2, a half rounded to the even neighbour.
+fn half_to_even(n: u64) -> u64 {
+    let floor = n / 2;
+    floor + (n & 1 & floor)
+}
+
+/// A decoded canvas back at the size of the original.
+///
+/// Three-lobed Lanczos with antialiasing: on photographs it comes closer to the original than
+/// triangle or Catmull-Rom by PSNR (see the tests), SSIM and SSIMULACRA 2. Equal sizes are copied.
+/// The pass that leaves the smaller picture goes first, so the memory beside the result is at most
+/// `3 * min(width * canvas.height(), height * canvas.width())` bytes. A side of zero gives an empty
+/// picture; the caller has checked the size against its limits.
+#[must_use]
+pub fn restore(canvas: &RgbImage, width: u32, height: u32) -> RgbImage {
+    restore_with(canvas, width, height, Kernel::Lanczos3)
+}
+
+fn restore_with(canvas: &RgbImage, width: u32, height: u32, kernel: Kernel) -> RgbImage {
+    let (w, h) = canvas.dimensions();
+    if (w, h) == (width, height) {
+        return canvas.clone();
+    }
+    let (x, y) = (Span::whole(w, width), Span::whole(h, height));
+    if u64::from(width) * u64::from(h) <= u64::from(height) * u64::from(w) {
+        rows_first(canvas, kernel, x, y)
+    } else {
+        columns_first(canvas, kernel, x, y)
+    }
+}
+
+#[cfg(test)]
+#[path = "fit_tests.rs"]
+mod tests;

@@ -1,0 +1,157 @@
+//! The facts worth keeping of an image file: colour profile name, capture time, title.
+
+use moxcms::{ColorProfile, ProfileText};
+
+/// Most characters of a text that is kept.
+const MAX_CHARS: usize = 200;
+
+/// The description of an ICC profile, in English where it has several languages.
+pub(super) fn profile_name(icc: &[u8]) -> Option<String> {
+    let name = match ColorProfile::new_from_slice(icc).ok()?.description? {
+        ProfileText::PlainString(text) => text,
+        ProfileText::Localizable(texts) => {
+            let english = texts.iter().position(|text| text.language == "en");
+            texts.into_iter().nth(english.unwrap_or(0))?.value
+        }
+        ProfileText::Description(text) => text.ascii_string,
+    };
+    clean(&name)
+}
+
+/// `DateTimeOriginal` of an EXIF block as `YYYY-MM-DDThh:mm:ss`, followed by `±hh:mm` if the block
+/// names the offset from UTC.
+pub(super) fn capture_time(exif: &[u8]) -> Option<String> {
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    let exif = exif::Reader::new().read_raw(exif.to_vec()).ok()?;
+    let ascii = |tag| match &exif.get_field(tag, exif::In::PRIMARY)?.value {
+        exif::Value::Ascii(lines) => lines.first(),
+        _ => None,
+    };
+    let mut time = exif::DateTime::from_ascii(ascii(exif::Tag::DateTimeOriginal)?).ok()?;
+    if let Some(offset) = ascii(exif::Tag::OffsetTimeOriginal) {
+        // An unreadable offset leaves the local time.
+        let _ = time.parse_offset(offset);
+    }
+    let plausible = (1..=12).contains(&time.month)
+        && (1..=31).contains(&time.day)
+        && time.hour < 24
+        && time.minute < 60
+        && time.second <= 60;
+    if !plausible {
+        return None;
+    }
+    let offset = time.offset.map_or(String::new(), |minutes| {
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let minutes = minutes.unsigned_abs();
+        format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+    });
+    Some(format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{offset}",
+        time.year, time.month, time.day, time.hour, time.minute, time.second
+    ))
+}
+
+/// The `Title` among the uncompressed text chunks of a PNG file.
+pub(super) fn png_title(png: &[u8]) -> Option<String> {
+    let mut rest = png.get(8..)?;
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (kind, after) = after.split_first_chunk::<4>()?;
+        let body = after.get(..length)?;
+        let title = match kind {
+            b"tEXt" => latin1_title(body),
+            b"iTXt" => utf8_title(body),
+            _ => None,
+        };
+        if title.is_some() {
+            return title;
+        }
+        // The body and its CRC.
+        rest = after.get(length.checked_add(4)?..)?;
+    }
+    None
+}
+
+fn latin1_title(body: &[u8]) -> Option<String> {
+    let text = body.strip_prefix(b"Title\0")?;
+    let text: String = text
+        .iter()
+        .take(4 * MAX_CHARS)
+        .map(|&b| char::from(b))
+        .collect();
+    clean(&text)
+}
+
+fn utf8_title(body: &[u8]) -> Option<String> {
+    // Compression flag and method, then language and translated keyword, each ended by a zero.
+    let rest = body.strip_prefix(b"Title\0")?.strip_prefix(b"\0\0")?;
+    let text = rest.splitn(3, |&b| b == 0).nth(2)?;
+    clean(std::str::from_utf8(text).ok()?)
+}
+
+/// One line without control characters and surrounding space, of bounded length.
+fn clean(text: &str) -> Option<String> {
+    let printable: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_CHARS)
+        .collect();
+    let trimmed = printable.trim();
+    (!trimmed.is_empty()).then(|| trimmed.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let mut chunk = (body.len() as u32).to_be_bytes().to_vec();
+        chunk.extend(kind);
+        chunk.extend(body);
+        chunk.extend([0; 4]);
+        chunk
+    }
+
+    fn png(chunks: &[Vec<u8>]) -> Vec<u8> {
+        [b"\x89PNG\r\n\x1a\n".to_vec(), chunks.concat()].concat()
+    }
+
+    #[test]
+    fn titles_of_both_chunk_types() {
+        let author = chunk(b"tEXt", b"Author\0Nobody");
+        let latin = png(&[author.clone(), chunk(b"tEXt", b"Title\0Caf\xe9\n ")]);
+        assert_eq!(png_title(&latin).as_deref(), Some("Café"));
+        let utf8 = chunk(b"iTXt", "Title\0\0\0de\0Titel\0Straße".as_bytes());
+        assert_eq!(png_title(&png(&[utf8])).as_deref(), Some("Straße"));
+        let compressed = chunk(b"iTXt", b"Title\0\x01\0\0\0zzz");
+        assert_eq!(png_title(&png(&[author, compressed])), None);
+        assert_eq!(png_title(&png(&[chunk(b"tEXt", b"Title\0 \t")])), None);
+    }
+
+    #[test]
+    fn broken_chunks_are_no_title() {
+        let whole = png(&[chunk(b"tEXt", b"Author\0x"), chunk(b"tEXt", b"Title\0abc")]);
+        for cut in 0..whole.len() - 4 {
+            assert_eq!(png_title(&whole[..cut]), None, "{cut}");
+        }
+        let mut long = whole.clone();
+        long[8..12].fill(0xff);
+        assert_eq!(png_title(&long), None);
+        assert_eq!(
+            png_title(&png(&[chunk(
+                b"tEXt",
+                &[b"Title\0".as_slice(), &[b'a'; 999]].concat()
+            )]))
+            .map(|title| title.len()),
+            Some(MAX_CHARS)
+        );
+    }
+
+    #[test]
+    fn damaged_blocks_have_no_facts() {
+        assert_eq!(profile_name(b""), None);
+        assert_eq!(profile_name(&[0; 400]), None);
+        assert_eq!(capture_time(b"Exif\0\0"), None);
+        assert_eq!(capture_time(b"MM\0*\0\0\0\x08\xff\xff"), None);
+    }
+}

@@ -1,0 +1,32 @@
+//! Pictures: image files to 8-bit RGB, RGB to the float canvas of the network, and the way back.
+//!
+//! | step | function |
+//! |---|---|
+//! | file or bytes → decoded image, upright, with the facts worth keeping | [`load::open`], [`load::decode_bytes`] |
+//! | any pixel type → 8-bit RGB on a background | [`flatten`], [`into_rgb`] |
+//! | RGB → canvas size | [`resize`], [`published_crop`] |
+//! | RGB ↔ floats in \[-1, 1\] | [`Canvas::from_rgb`], [`Canvas::to_rgb`] |
+//! | canvas size → original size | [`restore`] |
+//! | RGB → file bytes | [`save::encode`] |
+//!
+//! Nothing here knows about tokens or models. Every size read from a file is checked before memory
+//! is taken for it.
+
+mod canvas;
+mod error;
+mod fit;
+mod flatten;
+mod jpeg;
+pub mod load;
+mod metadata;
+mod resample;
+pub mod save;
+
+pub use canvas::Canvas;
+pub use error::{PictureError, PictureErrorKind};
+pub use fit::{Cropped, SourceRect, published_crop, resize, restore};
+pub use flatten::{flatten, into_rgb};
+pub use load::{LoadOptions, LoadedPicture};
+
+#[cfg(test)]
+pub(crate) mod fixtures;

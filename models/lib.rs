@@ -1,0 +1,13 @@
+//! The default model of flextok, as the bytes of a safetensors file with its config as JSON in the metadata.
+//!
+//! This crate is data only, so that a build without the embedded model does not carry it. What the model is, where it
+//! came from, how good it is and what it may be used for is in `models/README.md`.
+
+/// Gives the embedded bytes the alignment that a tensor of any element type needs.
+#[repr(C, align(64))]
+struct Aligned<B: ?Sized>(B);
+
+static NANO_ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!("nano.safetensors"));
+
+/// The weights of `nano`, the default model, as a whole safetensors file (f16).
+pub static NANO: &[u8] = &NANO_ALIGNED.0;
