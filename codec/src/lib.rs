@@ -10,12 +10,14 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod config;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod npy;
 #[cfg(all(test, feature = "embedded-model"))]
 mod parity;
 pub mod picture;
+pub mod weights;
 
 pub use flextok_compute as compute;
 pub use flextok_container as container;

@@ -1,0 +1,83 @@
+//! Why a config was refused: always the place, what stands there and what is allowed.
+
+use super::literal::LiteralError;
+
+/// Why a checkpoint's config was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// There is no config in the weights' metadata, nor in a file beside them.
+    #[error(
+        "no config: expected the metadata of the published layout (keys {allowed}), the metadata key `config`, \
+         or a config.json beside the weights"
+    )]
+    Absent {
+        /// The metadata keys of the published layout.
+        allowed: String,
+    },
+    /// The text is neither JSON nor a Python literal.
+    #[error("config text {place}: {source}")]
+    Syntax {
+        /// Which text.
+        place: String,
+        /// What is wrong with it.
+        source: LiteralError,
+    },
+    /// A key that this program does not know.
+    #[error("config key {path} is unknown; known here are: {allowed}")]
+    UnknownKey {
+        /// Dotted path of the key.
+        path: String,
+        /// The keys that are known there.
+        allowed: String,
+    },
+    /// A key that has to be there is not.
+    #[error("config key {path} is missing; allowed: {allowed}")]
+    Missing {
+        /// Dotted path of the key.
+        path: String,
+        /// The values it may have.
+        allowed: String,
+    },
+    /// A value that is not supported.
+    #[error("config value {path} = {found} is not supported; allowed: {allowed}")]
+    Value {
+        /// Dotted path of the key.
+        path: String,
+        /// The value found, shortened where long.
+        found: String,
+        /// The values it may have.
+        allowed: String,
+    },
+    /// A module that this program does not know; modules are only ever looked up in a fixed list.
+    #[error("config module {path} = {found} is unknown; known here are: {allowed}")]
+    UnknownModule {
+        /// Dotted path of the module's name.
+        path: String,
+        /// The name found.
+        found: String,
+        /// The names that are known there.
+        allowed: String,
+    },
+    /// Modules are connected or ordered in a way that this program does not compute.
+    #[error("config wiring {path} = {found} holds {holds}; supported: {allowed}")]
+    Wiring {
+        /// Dotted path of the key that names what is read.
+        path: String,
+        /// The name that is read.
+        found: String,
+        /// What was last written under that name.
+        holds: String,
+        /// What has to be read there.
+        allowed: String,
+    },
+}
+
+impl ConfigError {
+    /// There is no config at all.
+    pub(crate) fn absent() -> Self {
+        Self::Absent {
+            allowed: super::published::keys(),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What a checkpoint says about its network, as one closed, typed description.
+//!
+//! The two stored forms (the published layout's Python literals or JSON, and the embedded models' JSON) are read into the
+//! same [`ModelConfig`]. A config is data: nothing in it is executed, and a name or value that this crate does not know
+//! is refused by name.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+mod canvas;
+mod error;
+mod fields;
+pub mod literal;
+mod native;
+mod published;
+mod read;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use canvas::{CanvasError, PatchGrid};
+pub use error::ConfigError;
+pub use value::Value;
+
+use serde::Serialize;
+
+/// The whole description of a model: everything the network code needs besides the tensors.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ModelConfig {
+    /// Name of the model, where its config gives one.
+    pub name: Option<String>,
+    /// The image ↔ latents transform.
+    pub vae: VaeConfig,
+    /// Patches and registers to tokens.
+    pub encoder: EncoderConfig,
+    /// Tokens and noise to latents.
+    pub decoder: DecoderConfig,
+    /// Number of registers, which is the largest number of tokens per canvas (256 in all published models).
+    pub registers: usize,
+    /// Levels of each FSQ channel; the codebook size is their product (network.md section 4).
+    pub fsq_levels: Vec<u32>,
+    /// Epsilon of every layer norm.
+    pub layer_norm_eps: f32,
+    /// Canvas (width, height) in pixels that images are resized to unless another one is asked for.
+    pub canvas: (u32, u32),
+    /// How to decode when the reader does not say.
+    pub sampling: SamplingDefaults,
+}
+
+/// The image ↔ latents transform and its scaling.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum VaeConfig {
+    /// The `AutoencoderKL` of the published models. Its widths are taken from the tensors' shapes.
+    AutoencoderKl(AutoencoderKlConfig),
+    /// A lapped linear transform: a strided convolution and its transposed counterpart.
+    Lapped(LappedConfig),
+}
+
+/// Parameters of an `AutoencoderKL` that its tensors do not tell.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AutoencoderKlConfig {
+    /// Channels of the latents (16 in all published models).
+    pub latent_channels: usize,
+    /// Factor on the latents after encoding; its inverse is applied before decoding.
+    pub scaling_factor: f32,
+    /// Whether the official code would sample the posterior. This codec takes its mode unless asked otherwise.
+    pub sample_posterior: bool,
+}
+
+/// Parameters of a lapped linear transform.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LappedConfig {
+    /// Channels of the latents.
+    pub channels: usize,
+    /// Side of the square kernel in pixels.
+    pub kernel: usize,
+    /// Step between neighbouring latents in pixels.
+    pub stride: usize,
+    /// Pixels that are added on each side by reflection before analysis, and cropped after synthesis.
+    pub pad: usize,
+    /// Factor on the latents after analysis; its inverse is applied before synthesis.
+    pub scaling_factor: f32,
+}
+
+/// The shape of a stack of pre-norm transformer blocks with a gated SiLU MLP.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TransformerConfig {
+    /// Width D of the residual stream.
+    pub width: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Channels per attention head; divides the width.
+    pub head_dim: usize,
+    /// Width of the gated MLP: `int(2·int(mlp_ratio·D)/3)`.
+    pub mlp_hidden: usize,
+    /// Whether queries and keys are layer-normed per head.
+    pub qk_norm: bool,
+    /// Whether `wq`, `wk` and `wv` have biases.
+    pub qkv_bias: bool,
+    /// Whether the attention's output projection has a bias.
+    pub proj_bias: bool,
+    /// Whether the MLP's layers have biases.
+    pub mlp_bias: bool,
+}
+
+/// How a position table is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PositionKind {
+    /// One embedding per position (`sincos`).
+    Full,
+    /// One embedding per row and per column, added (`learnable_sum`).
+    SeparableSum,
+    /// One embedding per row and per column, multiplied (`learnable_prod`).
+    SeparableProduct,
+}
+
+/// What happens when a grid is not as large as its position table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PositionScaling {
+    /// The table's first rows and columns are used; a grid beyond the table is refused (`absolute`).
+    Crop,
+    /// The whole table is resized bilinearly with aligned corners (`interpolate`).
+    Interpolate,
+}
+
+/// A table of position embeddings.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PositionConfig {
+    /// How the table is stored.
+    pub kind: PositionKind,
+    /// Size of the table: `[rows, columns]` for patches, `[count]` for registers.
+    pub max_sizes: Vec<usize>,
+    /// What happens for a grid of another size.
+    pub scaling: PositionScaling,
+}
+
+/// Which keys a query may attend to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MaskMode {
+    /// Everything sees everything.
+    Full,
+    /// Patches see all patches and no register; register r sees all patches and registers 0..=r.
+    CausalLast,
+}
+
+/// Patches and registers to tokens.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct EncoderConfig {
+    /// The transformer blocks.
+    pub transformer: TransformerConfig,
+    /// Side of a square patch in latents.
+    pub patch_size: usize,
+    /// Position embeddings of the patches.
+    pub positions: PositionConfig,
+    /// Attention mask.
+    pub mask: MaskMode,
+}
+
+/// What stands in the sequence for the registers beyond the tokens that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DroppedRegisters {
+    /// The learned mask token `dec_nested_dropout.dropout_mask_token`, once for each.
+    MaskToken,
+    /// Nothing: the sequence is shorter.
+    Omit,
+}
+
+/// What the registers are in the unconditional pass of guidance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unconditional {
+    /// All registers are the learned `dec_latent_dropout.nullcond`.
+    LearnedAll,
+    /// A single register, the learned `dec_latent_dropout.nullcond`.
+    LearnedSingle,
+    /// All registers are zero.
+    ZeroAll,
+    /// A single register of zeros.
+    ZeroSingle,
+}
+
+/// What the decoder's output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Prediction {
+    /// The velocity of the flow.
+    Velocity,
+    /// The clean latents x̂0, from which the velocity is (x_t − x̂0)/t.
+    CleanLatents,
+}
+
+/// Factor on the noised latents before the decoder sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum InputScale {
+    /// The latents as they are.
+    One,
+    /// 1 − t, so that nothing of the noise is seen at t = 1.
+    OneMinusT,
+}
+
+/// Sinusoidal embedding of the flow time (network.md section 6.2).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TimeConfig {
+    /// The frequencies are scaled by 1000 / max_timestep.
+    pub max_timestep: f32,
+    /// Size of the sinusoidal embedding, cosines first.
+    pub frequency_embedding_size: usize,
+}
+
+/// Tokens and noise to latents.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DecoderConfig {
+    /// The transformer blocks.
+    pub transformer: TransformerConfig,
+    /// Side of a square patch in latents.
+    pub patch_size: usize,
+    /// Position embeddings of the patches.
+    pub patch_positions: PositionConfig,
+    /// Position embeddings of the registers.
+    pub register_positions: PositionConfig,
+    /// 1: patches and registers share one modulation; 2: each has its own.
+    pub adaln_expansion: usize,
+    /// Embedding of the flow time.
+    pub time: TimeConfig,
+    /// What stands for registers that are not there.
+    pub dropped: DroppedRegisters,
+    /// What the registers are without condition.
+    pub unconditional: Unconditional,
+    /// What the output is.
+    pub prediction: Prediction,
+    /// Factor on the input.
+    pub input_scale: InputScale,
+}
+
+/// How to decode when the reader does not say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SamplingDefaults {
+    /// Euler steps.
+    pub steps: u32,
+    /// Guidance scale; 1 is none.
+    pub guidance: f32,
+    /// Whether guidance is adaptive projected guidance (APG) rather than classifier-free guidance (CFG).
+    pub apg: bool,
+}

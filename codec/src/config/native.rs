@@ -1,0 +1,183 @@
+//! The embedded form: one JSON object that says what the network is rather than which classes make it up.
+
+use super::error::ConfigError;
+use super::fields::Fields;
+use super::read::{
+    self, MAX_CHANNELS, MAX_PATCH, MAX_REGISTERS, MAX_TABLE, MAX_WIDTH, PUBLISHED_EPS,
+};
+use super::value::Value;
+use super::{
+    AutoencoderKlConfig, DecoderConfig, DroppedRegisters, EncoderConfig, InputScale, LappedConfig,
+    MaskMode, ModelConfig, PositionConfig, PositionKind, PositionScaling, Prediction, TimeConfig,
+    TransformerConfig, Unconditional, VaeConfig,
+};
+
+type Result<T> = std::result::Result<T, ConfigError>;
+
+/// Reads the embedded form.
+pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
+    let mut fields = Fields::new("", value)?;
+    let name = fields.text_opt("name")?.map(str::to_owned);
+    let vae = vae(fields.nested("vae")?)?;
+    let patch_size = fields.size("patch_size", 1..=MAX_PATCH)?;
+    let table = patch_table(&mut fields, patch_size)?;
+    let registers = fields.size("registers", 1..=MAX_REGISTERS)?;
+    let register_positions = PositionConfig {
+        kind: PositionKind::SeparableSum,
+        max_sizes: vec![registers],
+        scaling: PositionScaling::Crop,
+    };
+    let encoder = encoder(fields.nested("encoder")?, patch_size, table.clone())?;
+    let decoder = decoder(
+        fields.nested("decoder")?,
+        patch_size,
+        table,
+        register_positions,
+    )?;
+    let mut config = ModelConfig {
+        name,
+        vae,
+        encoder,
+        decoder,
+        registers,
+        fsq_levels: read::levels(&mut fields, "fsq_levels")?,
+        layer_norm_eps: fields
+            .number_opt("layer_norm_eps", 0.0, 0.1)?
+            .unwrap_or(PUBLISHED_EPS),
+        canvas: (0, 0),
+        sampling: read::sampling(&mut fields)?,
+    };
+    let side = fields.size("image_size", 1..=MAX_TABLE.saturating_mul(64))?;
+    let side = u32::try_from(side).unwrap_or(u32::MAX);
+    config.canvas = (side, side);
+    if config.max_canvas() != config.canvas {
+        let (width, _) = config.max_canvas();
+        let allowed = format!("{width} (latent_grid times the pixels per latent)");
+        return Err(fields.refuse("image_size", &Value::Int(i64::from(side)), allowed));
+    }
+    fields.finish()?;
+    read::check(config)
+}
+
+fn vae(mut fields: Fields<'_>) -> Result<VaeConfig> {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        Lapped,
+        AutoencoderKl,
+    }
+    let kinds = [
+        ("lapped", Kind::Lapped),
+        ("autoencoder_kl", Kind::AutoencoderKl),
+    ];
+    let vae = match fields.choice("kind", &kinds)? {
+        Kind::Lapped => VaeConfig::Lapped(lapped(&mut fields)?),
+        Kind::AutoencoderKl => VaeConfig::AutoencoderKl(AutoencoderKlConfig {
+            latent_channels: fields.size("latent_channels", 1..=MAX_CHANNELS)?,
+            scaling_factor: fields.number("scaling_factor", 0.0, 1e6)?,
+            sample_posterior: fields.flag_or("sample_posterior", false)?,
+        }),
+    };
+    fields.finish()?;
+    Ok(vae)
+}
+
+fn lapped(fields: &mut Fields<'_>) -> Result<LappedConfig> {
+    let channels = fields.size("channels", 1..=MAX_CHANNELS)?;
+    let stride = fields.size("stride", 1..=64)?;
+    // Less than a stride, so that even the smallest canvas has the pixels that reflection takes.
+    let pad = fields.size("pad", 0..=stride.saturating_sub(1))?;
+    let kernel = stride.saturating_add(pad.saturating_mul(2));
+    fields.size_is("kernel", kernel, "stride plus two pads")?;
+    fields.choice("padding", &[("reflect", ())])?;
+    let scaling_factor = fields.number("scaling_factor", 0.0, 1e6)?;
+    Ok(LappedConfig {
+        channels,
+        kernel,
+        stride,
+        pad,
+        scaling_factor,
+    })
+}
+
+/// The table of patch positions: one embedding for each patch of the square grid of latents.
+fn patch_table(fields: &mut Fields<'_>, patch_size: usize) -> Result<PositionConfig> {
+    let grid = fields.size("latent_grid", 1..=MAX_TABLE)?;
+    let side = grid.checked_div(patch_size).unwrap_or(0);
+    if side == 0 || side.saturating_mul(patch_size) != grid {
+        let found = Value::Int(i64::try_from(grid).unwrap_or(i64::MAX));
+        let allowed = format!("a multiple of the patch size {patch_size}");
+        return Err(fields.refuse("latent_grid", &found, allowed));
+    }
+    Ok(PositionConfig {
+        kind: PositionKind::Full,
+        max_sizes: vec![side, side],
+        scaling: PositionScaling::Crop,
+    })
+}
+
+fn transformer(fields: &mut Fields<'_>) -> Result<TransformerConfig> {
+    let width = fields.size("width", 1..=MAX_WIDTH)?;
+    read::transformer(fields, width)
+}
+
+fn encoder(
+    mut fields: Fields<'_>,
+    patch_size: usize,
+    positions: PositionConfig,
+) -> Result<EncoderConfig> {
+    let masks = [
+        ("causal_last", MaskMode::CausalLast),
+        ("full", MaskMode::Full),
+    ];
+    let encoder = EncoderConfig {
+        transformer: transformer(&mut fields)?,
+        patch_size,
+        positions,
+        mask: fields.choice("mask", &masks)?,
+    };
+    fields.finish()?;
+    Ok(encoder)
+}
+
+fn decoder(
+    mut fields: Fields<'_>,
+    patch_size: usize,
+    patch_positions: PositionConfig,
+    register_positions: PositionConfig,
+) -> Result<DecoderConfig> {
+    let dropped = [
+        ("omit", DroppedRegisters::Omit),
+        ("mask_token", DroppedRegisters::MaskToken),
+    ];
+    let unconditional = [
+        ("single_null_token", Unconditional::LearnedSingle),
+        ("null_tokens", Unconditional::LearnedAll),
+        ("single_zero_token", Unconditional::ZeroSingle),
+        ("zero_tokens", Unconditional::ZeroAll),
+    ];
+    let prediction = [
+        ("velocity", Prediction::Velocity),
+        ("x0", Prediction::CleanLatents),
+    ];
+    let input_scale = [
+        ("one", InputScale::One),
+        ("one_minus_t", InputScale::OneMinusT),
+    ];
+    let decoder = DecoderConfig {
+        transformer: transformer(&mut fields)?,
+        patch_size,
+        patch_positions,
+        register_positions,
+        adaln_expansion: fields.size("adaln_expansion", 1..=2)?,
+        time: TimeConfig {
+            max_timestep: fields.number("max_timestep", 0.0, 1e9)?,
+            frequency_embedding_size: read::frequency_embedding_size(&mut fields)?,
+        },
+        dropped: fields.choice("dropped_registers", &dropped)?,
+        unconditional: fields.choice("unconditional", &unconditional)?,
+        prediction: fields.choice("prediction", &prediction)?,
+        input_scale: fields.choice("input_scale", &input_scale)?,
+    };
+    fields.finish()?;
+    Ok(decoder)
+}

@@ -1,0 +1,330 @@
+//! The header of a safetensors file, checked before any view of its tensors is made.
+//!
+//! A header is a JSON object behind its length: one entry per tensor with element type, shape and byte range, and
+//! `__metadata__`, a map of texts. It is read in one pass that stops at the first limit, so that memory and time stay
+//! bounded by the limits and not by what the file claims.
+
+use super::WeightsError;
+use safetensors::Dtype;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+/// Longest name of a tensor in bytes; published names have about 80.
+const MAX_NAME: usize = 1024;
+/// Most dimensions of a tensor; 4 are used.
+const MAX_DIMS: usize = 8;
+/// Most keys in the metadata.
+const MAX_METADATA_KEYS: usize = 1024;
+/// Longest text in the metadata that is kept, in bytes.
+const MAX_METADATA_TEXT: usize = crate::config::literal::MAX_BYTES;
+/// Bytes before the JSON text: its length.
+const LENGTH_BYTES: usize = 8;
+
+/// Largest headers that are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderLimits {
+    /// Longest header in bytes. The largest published model needs about 100 000.
+    pub header_bytes: usize,
+    /// Most tensors. The largest published model has about 800.
+    pub tensors: usize,
+}
+
+impl Default for HeaderLimits {
+    fn default() -> Self {
+        Self {
+            header_bytes: 16 << 20,
+            tensors: 16_384,
+        }
+    }
+}
+
+/// Where and what a tensor is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Stored element type, known to this program or not.
+    pub(super) dtype: Dtype,
+    /// Dimensions, outermost first.
+    pub(super) shape: Vec<usize>,
+    /// Byte range in the whole file.
+    pub(super) range: Range<usize>,
+}
+
+impl Entry {
+    /// Number of elements.
+    pub(super) fn elements(&self) -> usize {
+        self.shape
+            .iter()
+            .fold(1, |product: usize, &dim| product.saturating_mul(dim))
+    }
+}
+
+/// A header that fits its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Header {
+    /// The tensors in ascending byte order of their names.
+    pub(super) tensors: BTreeMap<String, Entry>,
+    /// The metadata's texts.
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
+/// Reads and checks the header of the safetensors file `bytes`.
+pub(super) fn read(bytes: &[u8], limits: &HeaderLimits) -> Result<Header, WeightsError> {
+    let invalid = |what: String| WeightsError::Header { what };
+    let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
+        let found = bytes.len();
+        return Err(invalid(format!(
+            "{found} bytes, a safetensors file has at least {LENGTH_BYTES}"
+        )));
+    };
+    let length = u64::from_le_bytes(*length);
+    if length > limits.header_bytes as u64 {
+        let allowed = limits.header_bytes;
+        return Err(invalid(format!(
+            "a header of {length} bytes, at most {allowed} are allowed"
+        )));
+    }
+    let json = usize::try_from(length)
+        .ok()
+        .and_then(|length| rest.split_at_checked(length));
+    let Some((json, data)) = json else {
+        let found = rest.len();
+        return Err(invalid(format!(
+            "a header of {length} bytes in a file with {found} after it"
+        )));
+    };
+    let json = std::str::from_utf8(json).map_err(|error| {
+        invalid(format!(
+            "not UTF-8 at byte {}",
+            error.valid_up_to().saturating_add(LENGTH_BYTES)
+        ))
+    })?;
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let mut header = HeaderSeed { limits }
+        .deserialize(&mut reader)
+        .and_then(|header| reader.end().map(|()| header))
+        .map_err(|error| invalid(error.to_string()))?;
+    let data_start = bytes.len().saturating_sub(data.len());
+    check_layout(&mut header.tensors, data_start, data.len())?;
+    Ok(header)
+}
+
+/// Checks that the tensors fill the data without gap or overlap and have the sizes that their shapes ask for, and makes
+/// their ranges relative to the whole file.
+fn check_layout(
+    tensors: &mut BTreeMap<String, Entry>,
+    data_start: usize,
+    data_len: usize,
+) -> Result<(), WeightsError> {
+    let mut in_order: Vec<(&String, &mut Entry)> = tensors.iter_mut().collect();
+    in_order.sort_by_key(|(_, entry)| (entry.range.start, entry.range.end));
+    let mut at = 0;
+    for (name, entry) in in_order {
+        let Range { start, end } = entry.range;
+        let refuse = |what: String| {
+            Err(WeightsError::Layout {
+                tensor: name.clone(),
+                what,
+            })
+        };
+        if start != at {
+            let word = if start < at {
+                "overlaps"
+            } else {
+                "leaves a gap after"
+            };
+            return refuse(format!(
+                "starts at {start} and {word} the tensor before, which ends at {at}"
+            ));
+        }
+        if end < start || end > data_len {
+            return refuse(format!(
+                "bytes {start}..{end} are not inside the {data_len} bytes of data"
+            ));
+        }
+        let needed = byte_size(entry.dtype, &entry.shape);
+        if needed != Some(end.saturating_sub(start)) {
+            let needed = needed.map_or("more than can be addressed".to_owned(), |n| n.to_string());
+            let (dtype, shape) = (entry.dtype, &entry.shape);
+            return refuse(format!(
+                "bytes {start}..{end}, but {dtype} {shape:?} needs {needed}"
+            ));
+        }
+        at = end;
+        // No overflow: the end of the data is the end of a slice.
+        entry.range = data_start.saturating_add(start)..data_start.saturating_add(end);
+    }
+    if at != data_len {
+        let what = format!("the tensors end at {at}, but there are {data_len} bytes of data");
+        return Err(WeightsError::Header { what });
+    }
+    Ok(())
+}
+
+/// Bytes that a tensor needs; `None` if that overflows or is no whole number of bytes.
+fn byte_size(dtype: Dtype, shape: &[usize]) -> Option<usize> {
+    let elements = shape
+        .iter()
+        .try_fold(1_usize, |product, &dim| product.checked_mul(dim))?;
+    let bits = elements.checked_mul(dtype.bitsize())?;
+    (bits.checked_rem(8)? == 0)
+        .then(|| bits.checked_div(8))
+        .flatten()
+}
+
+struct HeaderSeed<'a> {
+    limits: &'a HeaderLimits,
+}
+
+impl<'de> DeserializeSeed<'de> for HeaderSeed<'_> {
+    type Value = Header;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Header, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for HeaderSeed<'_> {
+    type Value = Header;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Header, A::Error> {
+        let mut header = Header {
+            tensors: BTreeMap::new(),
+            metadata: BTreeMap::new(),
+        };
+        let mut has_metadata = false;
+        while let Some(Text(name)) = items.next_key()? {
+            if name == "__metadata__" {
+                if std::mem::replace(&mut has_metadata, true) {
+                    return Err(A::Error::custom("__metadata__ is there twice"));
+                }
+                header.metadata = items.next_value_seed(MetadataSeed)?;
+                continue;
+            }
+            if name.len() > MAX_NAME {
+                let what = format!(
+                    "a tensor's name of {} bytes, at most {MAX_NAME}",
+                    name.len()
+                );
+                return Err(A::Error::custom(what));
+            }
+            if header.tensors.len() >= self.limits.tensors {
+                let what = format!("more than {} tensors", self.limits.tensors);
+                return Err(A::Error::custom(what));
+            }
+            let Raw {
+                dtype,
+                shape,
+                data_offsets: (start, end),
+            } = items.next_value()?;
+            let entry = Entry {
+                dtype,
+                shape: shape.0,
+                range: start..end,
+            };
+            if header.tensors.insert(name.to_string(), entry).is_some() {
+                return Err(A::Error::custom(format!(
+                    "the tensor {name:?} is there twice"
+                )));
+            }
+        }
+        Ok(header)
+    }
+}
+
+/// A text that borrows from the header where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// An entry as it is stored; its byte range counts from the end of the header.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    dtype: Dtype,
+    shape: Shape,
+    data_offsets: (usize, usize),
+}
+
+struct Shape(Vec<usize>);
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_seq(ShapeVisitor)
+    }
+}
+
+struct ShapeVisitor;
+
+impl<'de> Visitor<'de> for ShapeVisitor {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {MAX_DIMS} dimensions")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shape, A::Error> {
+        let mut shape = Vec::new();
+        while let Some(dim) = items.next_element()? {
+            if shape.len() >= MAX_DIMS {
+                return Err(A::Error::custom(format!(
+                    "a shape of more than {MAX_DIMS} dimensions"
+                )));
+            }
+            shape.push(dim);
+        }
+        Ok(Shape(shape))
+    }
+}
+
+/// Keeps the texts of the metadata that are no longer than a config may be.
+struct MetadataSeed;
+
+impl<'de> DeserializeSeed<'de> for MetadataSeed {
+    type Value = BTreeMap<String, String>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for MetadataSeed {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut metadata = BTreeMap::new();
+        while let Some(Text(key)) = items.next_key()? {
+            if metadata.len() >= MAX_METADATA_KEYS || key.len() > MAX_NAME {
+                let what = format!(
+                    "metadata with more than {MAX_METADATA_KEYS} keys, or a key of more than {MAX_NAME} bytes"
+                );
+                return Err(A::Error::custom(what));
+            }
+            if metadata.contains_key(key.as_ref()) {
+                return Err(A::Error::custom(format!(
+                    "the metadata key {key:?} is there twice"
+                )));
+            }
+            let Text(text) = items.next_value()?;
+            if text.len() > MAX_METADATA_TEXT {
+                let what = format!(
+                    "the metadata key {key:?} has {} bytes, at most {MAX_METADATA_TEXT} are allowed",
+                    text.len()
+                );
+                return Err(A::Error::custom(what));
+            }
+            metadata.insert(key.into_owned(), text.into_owned());
+        }
+        Ok(metadata)
+    }
+}

@@ -1,0 +1,304 @@
+//! A checkpoint: its config, and its tensors by name as views of the stored bytes.
+//!
+//! Weights are untrusted. The header is checked against the file before any view is made, each tensor's shape against
+//! what the network needs when it is asked for, and nothing is converted or copied until the network uses it.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+mod fingerprint;
+mod finite;
+mod header;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use finite::check_finite;
+pub use header::HeaderLimits;
+pub use summary::{Parameters, StoredType};
+
+use crate::config::{ConfigError, ModelConfig};
+use flextok_compute::{DType, Storage, StorageError, Weight, WeightError};
+use header::Header;
+use safetensors::Dtype;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Name of the weights in a directory.
+const WEIGHTS_FILE: &str = "model.safetensors";
+/// Name of the config beside weights without one.
+const CONFIG_FILE: &str = "config.json";
+
+/// Why a checkpoint was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsError {
+    /// The file could not be opened, mapped or read.
+    #[error("{}: {source}", path.display())]
+    Storage {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: StorageError,
+    },
+    /// The file is no safetensors file, or its header is beyond the limits.
+    #[error("not a usable safetensors file: {what}")]
+    Header {
+        /// What is wrong and what is allowed.
+        what: String,
+    },
+    /// A tensor's place in the file does not fit its shape, its neighbours or the file.
+    #[error("not a usable safetensors file: tensor {tensor:?}: {what}")]
+    Layout {
+        /// The tensor.
+        tensor: String,
+        /// What is wrong and what is allowed.
+        what: String,
+    },
+    /// The config was refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A tensor that the network needs is not there.
+    #[error("tensor {tensor:?} of shape {expected:?} is missing")]
+    Missing {
+        /// The tensor.
+        tensor: String,
+        /// The shape it should have.
+        expected: Vec<usize>,
+    },
+    /// A tensor has not the shape that the config asks for.
+    #[error("tensor {tensor:?} has shape {found:?}, the config asks for {expected:?}")]
+    Shape {
+        /// The tensor.
+        tensor: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+        /// The shape it should have.
+        expected: Vec<usize>,
+    },
+    /// A tensor that the network needs has an element type that cannot be used.
+    #[error("tensor {tensor:?} has element type {found}; allowed: F32, F16, BF16")]
+    ElementType {
+        /// The tensor.
+        tensor: String,
+        /// Its element type as safetensors spells it.
+        found: String,
+    },
+    /// A tensor holds a NaN or an infinity.
+    #[error("tensor {tensor:?} has no finite number at element {index}")]
+    NotFinite {
+        /// The tensor.
+        tensor: String,
+        /// Index of the first such element in row-major order.
+        index: usize,
+    },
+    /// A view of a tensor could not be made; the header's checks leave nothing that leads here.
+    #[error("tensor {tensor:?}: {source}")]
+    View {
+        /// The tensor.
+        tensor: String,
+        /// Why not.
+        source: WeightError,
+    },
+}
+
+/// How a checkpoint is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenOptions {
+    /// Map the file, which is fast and shares memory, rather than read it. A mapped file must not be changed while it
+    /// is in use.
+    pub mmap: bool,
+    /// Largest file in bytes that is read into memory where it is not mapped.
+    pub max_read_bytes: u64,
+    /// Largest header that is accepted.
+    pub limits: HeaderLimits,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            mmap: true,
+            max_read_bytes: 64 << 30,
+            limits: HeaderLimits::default(),
+        }
+    }
+}
+
+/// A checkpoint with its config.
+#[derive(Debug)]
+pub struct Weights {
+    storage: Storage,
+    header: Header,
+    config: ModelConfig,
+    fingerprint: OnceLock<[u8; 4]>,
+}
+
+impl Weights {
+    /// Opens a safetensors file, or a directory that holds `model.safetensors`. The config is taken from the file's
+    /// metadata, or where they hold none from a `config.json` beside it.
+    ///
+    /// # Errors
+    /// [`WeightsError`] for everything that makes the file, its header or its config unusable.
+    pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, WeightsError> {
+        let path = path.as_ref();
+        let file = if path.is_dir() {
+            path.join(WEIGHTS_FILE)
+        } else {
+            path.to_owned()
+        };
+        let storage = if options.mmap {
+            Storage::map(&file)
+        } else {
+            Storage::read(&file, options.max_read_bytes)
+        };
+        let storage = storage.map_err(|source| WeightsError::Storage {
+            path: file.clone(),
+            source,
+        })?;
+        let header = header::read(storage.as_slice(), &options.limits)?;
+        let config = match ModelConfig::from_metadata(&header.metadata)? {
+            Some(config) => config,
+            None => config_beside(&file)?,
+        };
+        Ok(Self {
+            storage,
+            header,
+            config,
+            fingerprint: OnceLock::new(),
+        })
+    }
+
+    /// Opens a safetensors file that is part of the program.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_storage`].
+    pub fn from_static(bytes: &'static [u8]) -> Result<Self, WeightsError> {
+        Self::from_storage(Storage::from_static(bytes), None, &HeaderLimits::default())
+    }
+
+    /// Opens a safetensors file whose bytes are at hand. `config` is the text of a `config.json`, which is used where
+    /// the metadata hold no config.
+    ///
+    /// # Errors
+    /// [`WeightsError`] for everything that makes the header or the config unusable.
+    pub fn from_storage(
+        storage: Storage,
+        config: Option<&[u8]>,
+        limits: &HeaderLimits,
+    ) -> Result<Self, WeightsError> {
+        let header = header::read(storage.as_slice(), limits)?;
+        let config = match (ModelConfig::from_metadata(&header.metadata)?, config) {
+            (Some(config), _) => config,
+            (None, Some(text)) => ModelConfig::from_json(text)?,
+            (None, None) => return Err(ConfigError::absent().into()),
+        };
+        Ok(Self {
+            storage,
+            header,
+            config,
+            fingerprint: OnceLock::new(),
+        })
+    }
+
+    /// The checkpoint's config.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The tensor `name`, which has to have the shape `expected`.
+    ///
+    /// # Errors
+    /// [`WeightsError::Missing`], [`WeightsError::Shape`] or [`WeightsError::ElementType`], naming the tensor.
+    pub fn tensor(&self, name: &str, expected: &[usize]) -> Result<Weight, WeightsError> {
+        let Some(entry) = self.header.tensors.get(name) else {
+            let (tensor, expected) = (name.to_owned(), expected.to_vec());
+            return Err(WeightsError::Missing { tensor, expected });
+        };
+        if entry.shape != expected {
+            let (tensor, found) = (name.to_owned(), entry.shape.clone());
+            return Err(WeightsError::Shape {
+                tensor,
+                found,
+                expected: expected.to_vec(),
+            });
+        }
+        let dtype = match entry.dtype {
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            other => {
+                let (tensor, found) = (name.to_owned(), other.to_string());
+                return Err(WeightsError::ElementType { tensor, found });
+            }
+        };
+        Weight::new(
+            self.storage.clone(),
+            entry.range.clone(),
+            dtype,
+            entry.shape.clone(),
+        )
+        .map_err(|source| WeightsError::View {
+            tensor: name.to_owned(),
+            source,
+        })
+    }
+
+    /// The shape of the tensor `name`, if it is there.
+    #[must_use]
+    pub fn try_shape(&self, name: &str) -> Option<&[usize]> {
+        self.header
+            .tensors
+            .get(name)
+            .map(|entry| entry.shape.as_slice())
+    }
+
+    /// Whether there is a tensor `name`.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.header.tensors.contains_key(name)
+    }
+
+    /// The names of all tensors, in ascending byte order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.header.tensors.keys().map(String::as_str)
+    }
+
+    /// The fingerprint that token files carry: a CRC32 over all tensors' names, types, shapes and a sample of their
+    /// bytes, little-endian. Computed when it is first asked for.
+    pub fn fingerprint(&self) -> [u8; 4] {
+        *self
+            .fingerprint
+            .get_or_init(|| fingerprint::fingerprint(self.storage.as_slice(), &self.header.tensors))
+    }
+
+    /// Whether the weights are a mapped file.
+    #[must_use]
+    pub fn is_mapped(&self) -> bool {
+        self.storage.is_mapped()
+    }
+
+    /// Size of the whole file in bytes.
+    #[must_use]
+    pub fn total_bytes(&self) -> usize {
+        self.storage.as_slice().len()
+    }
+}
+
+/// Reads the config beside the weights file `file`.
+fn config_beside(file: &Path) -> Result<ModelConfig, WeightsError> {
+    let path = file.with_file_name(CONFIG_FILE);
+    let allowed = crate::config::literal::MAX_BYTES as u64;
+    match Storage::read(&path, allowed) {
+        Ok(text) => Ok(ModelConfig::from_json(text.as_slice())?),
+        Err(StorageError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(ConfigError::absent().into())
+        }
+        Err(source) => Err(WeightsError::Storage { path, source }),
+    }
+}
