@@ -1,6 +1,37 @@
 //! The FlexTok image codec: a picture becomes an ordered sequence of up to 256 discrete tokens, coarse to fine, and any
 //! prefix of them becomes a picture again.
 //!
+//! # Encode, cut, decode
+//! ```
+//! # #[cfg(feature = "embedded-model")] {
+//! use flextok::{Codec, DecodeOptions, EncodeOptions, image};
+//!
+//! let picture = image::DynamicImage::new_rgb8(300, 200); // or image::open("photo.jpg")?
+//! let codec = Codec::embedded()?; // or Codec::open("model.safetensors")?
+//!
+//! let file: Vec<u8> = codec.encode(&picture, &EncodeOptions::default().with_bytes(512))?;
+//! assert!(file.len() <= 512);
+//!
+//! let coarse = codec.decode(&file[..60], &DecodeOptions::default())?;
+//! assert_eq!(coarse.dimensions(), (300, 200));
+//! # }
+//! # Ok::<(), flextok::Error>(())
+//! ```
+//!
+//! # Tokens for generative models
+//! ```
+//! # #[cfg(feature = "embedded-model")] {
+//! use flextok::{Codec, DecodeOptions, EncodeOptions, image};
+//!
+//! let codec = Codec::embedded()?;
+//! let picture = image::DynamicImage::new_rgb8(256, 256);
+//! let ids: Vec<u16> = codec.tokenize(&picture, &EncodeOptions::default().with_tokens(16))?;
+//! let picture: image::RgbImage = codec.detokenize(&ids, &DecodeOptions::default())?;
+//! assert_eq!(picture.dimensions(), codec.config().canvas);
+//! # }
+//! # Ok::<(), flextok::Error>(())
+//! ```
+//!
 //! # Photos from files
 //! [`picture::load::open`] decodes the common formats within limits and applies the EXIF orientation.
 //!
@@ -9,16 +40,24 @@
 //! own.
 #![forbid(unsafe_code)]
 
-mod error;
+mod codec;
 pub mod config;
+mod error;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+pub mod network;
 pub mod npy;
 #[cfg(all(test, feature = "embedded-model"))]
 mod parity;
 pub mod picture;
+mod sampler;
 pub mod weights;
 
+pub use codec::{
+    Budget, CancelToken, Codec, CodecBuilder, DecodeOptions, EncodeOptions, Limits, Progress,
+};
+pub use error::{Error, ErrorKind};
 pub use flextok_compute as compute;
 pub use flextok_container as container;
 pub use image;
+pub use sampler::{philox4x32_10, standard_normal};

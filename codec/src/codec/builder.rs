@@ -1,0 +1,94 @@
+//! How a codec is opened: which model, on how many threads, mapped or read, within which limits.
+
+use super::engine::NetworkOn;
+use super::{Codec, Limits};
+use crate::error::Error;
+use crate::network::NetworkError;
+use crate::weights::{OpenOptions, Weights};
+use flextok_compute::CpuEngine;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Settings of a [`Codec`].
+///
+/// ```
+/// # #[cfg(feature = "embedded-model")] {
+/// let codec = flextok::Codec::builder().threads(1).embedded()?;
+/// assert_eq!(codec.config().registers, 256);
+/// # }
+/// # Ok::<(), flextok::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct CodecBuilder {
+    threads: usize,
+    mmap: bool,
+    limits: Limits,
+}
+
+impl Default for CodecBuilder {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            mmap: true,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl CodecBuilder {
+    /// Number of compute threads; 0, the default, takes one for each core. Results do not depend on it.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Whether weights files are mapped, which is the default, or read into memory. A mapped file must not be changed
+    /// while the codec lives.
+    #[must_use]
+    pub fn mmap(mut self, mmap: bool) -> Self {
+        self.mmap = mmap;
+        self
+    }
+
+    /// Bounds on what the codec accepts.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The codec with the model that is embedded in the program.
+    ///
+    /// # Errors
+    /// As [`Codec::embedded`].
+    #[cfg(feature = "embedded-model")]
+    pub fn embedded(self) -> Result<Codec, Error> {
+        let weights = Weights::from_static(flextok_models::NANO)?;
+        self.build(weights)
+    }
+
+    /// The codec with the model at `path`.
+    ///
+    /// # Errors
+    /// As [`Codec::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Codec, Error> {
+        let mut options = OpenOptions::default();
+        options.mmap = self.mmap;
+        options.max_read_bytes = self.limits.weights_bytes;
+        options.limits = self.limits.weights.clone();
+        let weights = Weights::open(path, &options)?;
+        self.build(weights)
+    }
+
+    fn build(self, weights: Weights) -> Result<Codec, Error> {
+        let weights = Arc::new(weights);
+        let backend = CpuEngine::new(self.threads).map_err(NetworkError::from)?;
+        let engine = Box::new(NetworkOn::new(backend, Arc::clone(&weights)));
+        Ok(Codec {
+            weights,
+            engine,
+            limits: self.limits,
+        })
+    }
+}

@@ -1,0 +1,248 @@
+//! Pictures to tokens, and tokens to files.
+
+use super::{Budget, Codec, EncodeOptions, limit};
+use crate::error::Error;
+use crate::picture::{self, Canvas};
+use crate::sampler::standard_normal;
+use flextok_container::{Header, Metadata, TokenFile};
+use image::{DynamicImage, RgbImage};
+
+impl Codec {
+    /// Encodes a picture of any size as a complete `.flxt` file.
+    ///
+    /// The whole picture is resized to the model's canvas (its aspect is not kept, nothing is cropped) and its original
+    /// size is stored, unless the options ask for the published centre crop; then the size of the cropped region is
+    /// stored. A picture that has the canvas's size is not resampled.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for a picture beyond the limits, [`Error::Option`] for a canvas or number of tokens that the model
+    /// does not allow, [`Error::Container`] for a budget in bytes that not even one token fits.
+    ///
+    /// ```
+    /// # #[cfg(feature = "embedded-model")] {
+    /// use flextok::{Codec, DecodeOptions, EncodeOptions, image};
+    ///
+    /// let picture = image::DynamicImage::new_rgb8(320, 240);
+    /// let codec = Codec::embedded()?;
+    /// let file = codec.encode(&picture, &EncodeOptions::default())?;
+    /// let prefix = &file[..64]; // any prefix that holds the header and a token is a coarser picture
+    /// let decoded = codec.decode(prefix, &DecodeOptions::default())?;
+    /// assert_eq!(decoded.dimensions(), (320, 240));
+    /// # }
+    /// # Ok::<(), flextok::Error>(())
+    /// ```
+    pub fn encode(&self, image: &DynamicImage, options: &EncodeOptions) -> Result<Vec<u8>, Error> {
+        let canvas = self.check_canvas(options.canvas)?;
+        let header =
+            |width, height, tokens| self.header((width, height), tokens, canvas, &options.metadata);
+        // The budget is checked before the picture is worked on; the header's length does depend on the picture's size.
+        let (width, height) = (image.width().max(1), image.height().max(1));
+        let tokens = match options.budget {
+            Budget::Full => self.max_tokens(),
+            Budget::Tokens(tokens) => self.check_tokens("tokens", tokens)?,
+            Budget::Bytes(bytes) => {
+                self.tokens_for_bytes(&header(width, height, 1)?, bytes, &options.metadata)?
+            }
+        };
+        let (canvas, size) = self.prepare(image, options, canvas)?;
+        let ids = self.tokenize_canvas(&canvas, tokens, options.posterior_seed)?;
+        let header = header(size.0, size.1, tokens)?;
+        Ok(TokenFile::new(header, ids, options.metadata.clone())?.to_bytes()?)
+    }
+
+    /// The tokens of a picture, coarse to fine, for those who work on tokens; see [`Codec::encode`] for the preparation.
+    ///
+    /// # Errors
+    /// As [`Codec::encode`]; a budget in bytes counts the file that [`Codec::encode`] would write.
+    pub fn tokenize(
+        &self,
+        image: &DynamicImage,
+        options: &EncodeOptions,
+    ) -> Result<Vec<u16>, Error> {
+        let canvas = self.check_canvas(options.canvas)?;
+        let tokens = match options.budget {
+            Budget::Full => self.max_tokens(),
+            Budget::Tokens(tokens) => self.check_tokens("tokens", tokens)?,
+            Budget::Bytes(bytes) => {
+                let size = (image.width().max(1), image.height().max(1));
+                let header = self.header(size, 1, canvas, &options.metadata)?;
+                self.tokens_for_bytes(&header, bytes, &options.metadata)?
+            }
+        };
+        let (canvas, _) = self.prepare(image, options, canvas)?;
+        self.tokenize_canvas(&canvas, tokens, options.posterior_seed)
+    }
+
+    /// The first `tokens` tokens of a float canvas `[3, H, W]` in [-1, 1].
+    ///
+    /// `posterior_seed` samples the VAE's posterior instead of taking its mode.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a canvas size or number of tokens that the model does not allow.
+    pub fn tokenize_canvas(
+        &self,
+        canvas: &Canvas,
+        tokens: u16,
+        posterior_seed: Option<u64>,
+    ) -> Result<Vec<u16>, Error> {
+        let tokens = self.check_tokens("tokens", tokens)?;
+        let (width, height) = self.check_canvas(Some((canvas.width, canvas.height)))?;
+        let noise = posterior_seed.map(|seed| {
+            let vae = &self.config().vae;
+            let latents = (width as usize / vae.factor()) * (height as usize / vae.factor());
+            standard_normal(seed, 0, latents * vae.latent_channels())
+        });
+        self.engine
+            .tokenize(canvas, tokens.into(), noise.as_deref())
+    }
+
+    /// A `.flxt` file of given tokens: one list for each canvas of a grid of (columns, rows), row by row.
+    ///
+    /// `size` is the (width, height) in pixels that a decoder restores; `canvas` is the canvas in pixels if it is not the
+    /// model's own.
+    ///
+    /// # Errors
+    /// [`Error::Tokens`] for an id beyond the codebook or for more ids than the model has registers, [`Error::Container`]
+    /// for lists of unequal length or a size that the format cannot store.
+    pub fn pack<C: AsRef<[u16]>>(
+        &self,
+        canvases: &[C],
+        size: (u32, u32),
+        canvas: Option<(u32, u32)>,
+        grid: (u32, u32),
+        metadata: Metadata,
+    ) -> Result<Vec<u8>, Error> {
+        let canvas = self.check_canvas(canvas)?;
+        for ids in canvases {
+            self.check_ids(ids.as_ref())?;
+        }
+        let tokens = canvases.first().map_or(0, |ids| ids.as_ref().len());
+        let tokens = self.check_tokens("tokens", u16::try_from(tokens).unwrap_or(u16::MAX))?;
+        let header = self
+            .header(size, tokens, canvas, &metadata)?
+            .with_grid(grid.0, grid.1)?;
+        Ok(TokenFile::from_canvases(header, canvases, metadata)?.to_bytes()?)
+    }
+
+    /// The most tokens that the model makes of a canvas.
+    #[must_use]
+    pub fn max_tokens(&self) -> u16 {
+        u16::try_from(self.config().registers).unwrap_or(u16::MAX)
+    }
+
+    pub(super) fn check_tokens(&self, option: &'static str, tokens: u16) -> Result<u16, Error> {
+        if tokens == 0 || tokens > self.max_tokens() {
+            let allowed = format!("1 to {}", self.max_tokens());
+            return Err(Error::Option {
+                option,
+                value: tokens.to_string(),
+                allowed,
+            });
+        }
+        Ok(tokens)
+    }
+
+    pub(super) fn check_ids(&self, ids: &[u16]) -> Result<(), Error> {
+        let registers = u64::from(self.max_tokens());
+        if ids.len() as u64 > registers {
+            return Err(Error::Tokens {
+                what: "number of tokens",
+                actual: ids.len() as u64,
+                allowed: registers,
+            });
+        }
+        let largest = self.config().codebook_size() - 1;
+        match ids.iter().find(|&&id| u32::from(id) > largest) {
+            Some(&id) => Err(Error::Tokens {
+                what: "token",
+                actual: id.into(),
+                allowed: largest.into(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn header(
+        &self,
+        (width, height): (u32, u32),
+        tokens: u16,
+        canvas: (u32, u32),
+        _metadata: &Metadata,
+    ) -> Result<Header, Error> {
+        let header = Header::new(
+            self.fingerprint(),
+            width,
+            height,
+            tokens,
+            self.config().codebook_size(),
+        )?;
+        if canvas == self.config().canvas {
+            return Ok(header);
+        }
+        let multiple = self.config().canvas_multiple();
+        let patches = |side: u32| u16::try_from(side / multiple).unwrap_or(u16::MAX);
+        Ok(header.with_canvas(Some((patches(canvas.0), patches(canvas.1))))?)
+    }
+
+    /// As many tokens as fit a file of `bytes` with this header and metadata.
+    fn tokens_for_bytes(
+        &self,
+        header: &Header,
+        bytes: u64,
+        metadata: &Metadata,
+    ) -> Result<u16, Error> {
+        let layout = header.layout();
+        let metadata = metadata.len() as u64;
+        let fitting = bytes
+            .checked_sub(metadata)
+            .and_then(|bytes| layout.layers_within(bytes));
+        match fitting {
+            Some(tokens) => Ok(tokens.min(self.max_tokens())),
+            None => {
+                let minimum = layout.cut_len(1).unwrap_or(0).saturating_add(metadata);
+                Err(flextok_container::Error::CannotFit { bytes, minimum }.into())
+            }
+        }
+    }
+
+    /// The picture on its canvas, and the size that a decoder restores.
+    fn prepare(
+        &self,
+        image: &DynamicImage,
+        options: &EncodeOptions,
+        (width, height): (u32, u32),
+    ) -> Result<(Canvas, (u32, u32)), Error> {
+        let size = (image.width(), image.height());
+        if size.0 == 0 || size.1 == 0 {
+            let value = format!("{}x{}", size.0, size.1);
+            return Err(Error::Option {
+                option: "picture size",
+                value,
+                allowed: "1x1 and larger".to_owned(),
+            });
+        }
+        limit(
+            "picture side",
+            size.0.max(size.1).into(),
+            self.limits.side.into(),
+        )?;
+        limit(
+            "picture pixels",
+            u64::from(size.0) * u64::from(size.1),
+            self.limits.pixels,
+        )?;
+        let rgb: RgbImage = picture::flatten(image, options.background);
+        if options.crop {
+            let cropped = picture::published_crop(&rgb, width, height);
+            let source = cropped.source;
+            return Ok((
+                Canvas::from_rgb(&cropped.picture),
+                (source.width, source.height),
+            ));
+        }
+        Ok((
+            Canvas::from_rgb(&picture::resize(&rgb, width, height)),
+            size,
+        ))
+    }
+}

@@ -1,0 +1,220 @@
+//! The network on one engine, with the engine's type hidden: latents in, tokens out, and back.
+//!
+//! The encoder's and the decoder's weights are prepared when they are first needed, so that encoding never touches the
+//! decoder's, nor decoding the encoder's.
+
+use crate::config::ModelConfig;
+use crate::error::Error;
+use crate::network::{Decoder, Encoder, NetworkError, VaeDecoder, VaeEncoder};
+use crate::picture::Canvas;
+use crate::sampler::{Settings, sample};
+use crate::weights::Weights;
+use flextok_compute::Backend;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Reports a step (done, total) and says whether to go on.
+pub(super) type OnStep<'a> = &'a mut (dyn FnMut(u32, u32) -> ControlFlow<()> + Send);
+
+/// One decode, as the network sees it.
+pub(super) struct Job<'a> {
+    /// Tokens, coarse to fine.
+    pub(super) ids: &'a [u16],
+    /// Latents (rows, columns).
+    pub(super) latents: (usize, usize),
+    /// Starting noise `[C, H, W]`.
+    pub(super) noise: &'a [f32],
+    /// Steps and guidance.
+    pub(super) settings: Settings,
+}
+
+/// The network on some engine.
+pub(super) trait Engine: Send + Sync {
+    /// The first `tokens` tokens of a canvas.
+    fn tokenize(
+        &self,
+        canvas: &Canvas,
+        tokens: usize,
+        posterior: Option<&[f32]>,
+    ) -> Result<Vec<u16>, Error>;
+
+    /// The canvas that tokens describe.
+    fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Canvas, Error>;
+}
+
+struct EncoderHalf<B: Backend> {
+    vae: VaeEncoder<B>,
+    encoder: Encoder<B>,
+}
+
+struct DecoderHalf<B: Backend> {
+    vae: VaeDecoder<B>,
+    decoder: Decoder<B>,
+}
+
+/// A value that is made when first asked for; unlike `OnceLock` it can be asked for again after a failure.
+struct Lazy<T>(Mutex<Option<Arc<T>>>);
+
+impl<T> Lazy<T> {
+    fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    fn get(&self, make: impl FnOnce() -> Result<T, NetworkError>) -> Result<Arc<T>, NetworkError> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = &*slot {
+            return Ok(Arc::clone(value));
+        }
+        let value = Arc::new(make()?);
+        *slot = Some(Arc::clone(&value));
+        Ok(value)
+    }
+}
+
+/// The network on the engine `B`.
+pub(super) struct NetworkOn<B: Backend> {
+    backend: B,
+    weights: Arc<Weights>,
+    encoder: Lazy<EncoderHalf<B>>,
+    decoder: Lazy<DecoderHalf<B>>,
+}
+
+impl<B: Backend> NetworkOn<B> {
+    pub(super) fn new(backend: B, weights: Arc<Weights>) -> Self {
+        Self {
+            backend,
+            weights,
+            encoder: Lazy::new(),
+            decoder: Lazy::new(),
+        }
+    }
+
+    fn config(&self) -> &ModelConfig {
+        self.weights.config()
+    }
+
+    fn encoder(&self) -> Result<Arc<EncoderHalf<B>>, NetworkError> {
+        let (backend, weights) = (&self.backend, &*self.weights);
+        let channels = self.config().vae.latent_channels();
+        self.encoder.get(|| {
+            Ok(EncoderHalf {
+                vae: VaeEncoder::load(backend, weights)?,
+                encoder: Encoder::load(backend, weights, channels)?,
+            })
+        })
+    }
+
+    fn decoder(&self) -> Result<Arc<DecoderHalf<B>>, NetworkError> {
+        let (backend, weights) = (&self.backend, &*self.weights);
+        let channels = self.config().vae.latent_channels();
+        self.decoder.get(|| {
+            Ok(DecoderHalf {
+                vae: VaeDecoder::load(backend, weights)?,
+                decoder: Decoder::load(backend, weights, channels)?,
+            })
+        })
+    }
+
+    fn sample(
+        &self,
+        half: &DecoderHalf<B>,
+        job: &Job<'_>,
+        on_step: OnStep<'_>,
+    ) -> Result<Vec<f32>, NetworkError> {
+        let backend = &self.backend;
+        let (height, width) = job.latents;
+        let channels = self.config().vae.latent_channels();
+        let noise = channels_last(job.noise, channels);
+        let x = backend.upload(&noise, &[height, width, channels])?;
+        let guided = job.settings.is_guided();
+        let mut conditioned = half
+            .decoder
+            .condition(backend, job.latents, job.ids, guided)?;
+        let prediction = half.decoder.prediction();
+        let latents = sample(
+            backend,
+            &mut conditioned,
+            prediction,
+            x,
+            job.settings,
+            on_step,
+        )?;
+        let image = half.vae.forward(backend, latents)?;
+        Ok(backend.download(&image)?)
+    }
+}
+
+impl<B: Backend> Engine for NetworkOn<B> {
+    fn tokenize(
+        &self,
+        canvas: &Canvas,
+        tokens: usize,
+        posterior: Option<&[f32]>,
+    ) -> Result<Vec<u16>, Error> {
+        let config = self.config();
+        let channels = config.vae.latent_channels();
+        let pixels = channels_last(&canvas.data, 3);
+        let (height, width) = (canvas.height as usize, canvas.width as usize);
+        let ids = self.backend.run(|| {
+            let half = self.encoder()?;
+            let image = self.backend.upload(&pixels, &[height, width, 3])?;
+            let noise = posterior.map(|noise| channels_last(noise, channels));
+            let latents = half.vae.forward(&self.backend, image, noise.as_deref())?;
+            let z = half.encoder.forward(&self.backend, &latents, tokens)?;
+            Ok::<_, NetworkError>(self.backend.quantize(&z, &config.fsq_levels)?)
+        })?;
+        Ok(ids)
+    }
+
+    fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Canvas, Error> {
+        let factor = self.config().vae.factor();
+        let (height, width) = (job.latents.0 * factor, job.latents.1 * factor);
+        let image = self.backend.run(|| {
+            let half = self.decoder()?;
+            self.sample(&half, job, on_step)
+        })?;
+        let planes = channels_first(&image, 3);
+        Ok(Canvas::new(width as u32, height as u32, planes)?)
+    }
+}
+
+/// `[C, H, W]` to `[H, W, C]`.
+fn channels_last(planes: &[f32], channels: usize) -> Vec<f32> {
+    let pixels = planes.len() / channels;
+    let mut out = vec![0.0; planes.len()];
+    for (channel, plane) in planes.chunks_exact(pixels.max(1)).enumerate() {
+        for (pixel, &value) in out.chunks_exact_mut(channels).zip(plane) {
+            pixel[channel] = value;
+        }
+    }
+    out
+}
+
+/// `[H, W, C]` to `[C, H, W]`.
+fn channels_first(pixels: &[f32], channels: usize) -> Vec<f32> {
+    (0..channels)
+        .flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channel_orders_are_inverse() {
+        let planes: Vec<f32> = (0..24).map(|value| value as f32).collect();
+        let pixels = channels_last(&planes, 3);
+        assert_eq!(pixels[..4], [0.0, 8.0, 16.0, 1.0]);
+        assert_eq!(channels_first(&pixels, 3), planes);
+    }
+
+    #[test]
+    fn a_lazy_value_can_be_asked_for_again_after_a_failure() {
+        let lazy = Lazy::<u32>::new();
+        let failure = || Err(NetworkError::Cancelled { done: 0, total: 1 });
+        assert!(lazy.get(failure).is_err());
+        assert_eq!(*lazy.get(|| Ok(7)).unwrap(), 7);
+        assert_eq!(*lazy.get(failure).unwrap(), 7);
+    }
+}

@@ -1,0 +1,56 @@
+//! What a codec accepts before it allocates or computes: one place for all bounds.
+
+use crate::weights::HeaderLimits;
+
+/// Bounds on untrusted input. The defaults suit photographs; raise what your own data needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Most pixels of a picture that is encoded, or that a file asks the decoder to restore (default 2²⁷).
+    pub pixels: u64,
+    /// Longest side of a picture in pixels (default 2²⁰, the format's own limit).
+    pub side: u32,
+    /// Most bytes of an image file (default 512 MiB).
+    pub image_bytes: u64,
+    /// Most memory in bytes that decoding an image file may take (default 1 GiB).
+    pub image_memory: u64,
+    /// Most pixels of a canvas (default 2²¹); attention grows with its square.
+    pub canvas_pixels: u64,
+    /// Most Euler steps (default 1000).
+    pub steps: u32,
+    /// Bounds on token files.
+    pub container: flextok_container::Limits,
+    /// Bounds on the header of a weights file.
+    pub weights: HeaderLimits,
+    /// Most bytes of a weights file that is read rather than mapped (default 64 GiB).
+    pub weights_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            pixels: 1 << 27,
+            side: 1 << 20,
+            image_bytes: 512 << 20,
+            image_memory: 1 << 30,
+            canvas_pixels: 1 << 21,
+            steps: 1000,
+            container: flextok_container::Limits::default(),
+            weights: HeaderLimits::default(),
+            weights_bytes: 64 << 30,
+        }
+    }
+}
+
+impl Limits {
+    /// The part of the limits that concerns image files.
+    #[must_use]
+    pub fn load_options(&self) -> crate::picture::LoadOptions {
+        crate::picture::LoadOptions {
+            max_bytes: self.image_bytes,
+            max_pixels: self.pixels,
+            max_side: self.side,
+            max_memory: self.image_memory,
+        }
+    }
+}

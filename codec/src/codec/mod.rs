@@ -1,0 +1,119 @@
+//! The codec as its users see it: a model, opened once, that encodes pictures and decodes files.
+
+mod builder;
+mod decode;
+mod encode;
+mod engine;
+mod limits;
+mod options;
+
+pub use builder::CodecBuilder;
+pub use limits::Limits;
+pub use options::{Budget, CancelToken, DecodeOptions, EncodeOptions, Progress};
+
+use crate::config::ModelConfig;
+use crate::error::Error;
+use crate::weights::Weights;
+use engine::Engine;
+use flextok_container::Fingerprint;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A model on an engine, ready to encode and decode. It can be shared between threads.
+///
+/// Opening is cheap: the weights of the encoder and of the decoder are prepared when they are first used, and a program
+/// that only encodes never touches the decoder's.
+pub struct Codec {
+    weights: Arc<Weights>,
+    engine: Box<dyn Engine>,
+    limits: Limits,
+}
+
+impl Codec {
+    /// The codec with the model that is embedded in the program.
+    ///
+    /// # Errors
+    /// [`Error::Network`] if the engine's threads cannot be started.
+    #[cfg(feature = "embedded-model")]
+    pub fn embedded() -> Result<Self, Error> {
+        Self::builder().embedded()
+    }
+
+    /// The codec with the model in a `.safetensors` file, or in a directory with a `model.safetensors`.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if the file cannot be opened or is refused, [`Error::Network`] if the engine cannot start.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().open(path)
+    }
+
+    /// A codec with other settings than the defaults.
+    #[must_use]
+    pub fn builder() -> CodecBuilder {
+        CodecBuilder::default()
+    }
+
+    /// The model's config.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        self.weights.config()
+    }
+
+    /// The model's weights as stored: names, shapes, numbers of parameters.
+    #[must_use]
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// What files of this model name it by.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(self.weights.fingerprint())
+    }
+
+    /// The limits that this codec keeps to.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Checks a canvas against the model and the limits.
+    fn check_canvas(&self, canvas: Option<(u32, u32)>) -> Result<(u32, u32), Error> {
+        let (width, height) = canvas.unwrap_or(self.config().canvas);
+        self.config()
+            .check_canvas((width, height))
+            .map_err(|error| Error::Option {
+                option: "canvas",
+                value: format!("{width}x{height}"),
+                allowed: error.to_string(),
+            })?;
+        limit(
+            "canvas pixels",
+            u64::from(width) * u64::from(height),
+            self.limits.canvas_pixels,
+        )?;
+        Ok((width, height))
+    }
+}
+
+impl std::fmt::Debug for Codec {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Codec")
+            .field("model", &self.config().name)
+            .field("fingerprint", &self.fingerprint())
+            .finish_non_exhaustive()
+    }
+}
+
+fn limit(what: &'static str, actual: u64, allowed: u64) -> Result<(), Error> {
+    if actual > allowed {
+        Err(Error::Limit {
+            what,
+            actual,
+            allowed,
+        })
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! The errors of the codec, and the groups that callers treat alike.
+
+use crate::network::NetworkError;
+use crate::picture::{PictureError, PictureErrorKind};
+use crate::weights::WeightsError;
+use flextok_container::Fingerprint;
+
+/// What went wrong. [`Error::kind`] groups the cases by what a caller can do about them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The token file is damaged, or cannot be cut as asked.
+    #[error(transparent)]
+    Container(#[from] flextok_container::Error),
+    /// The image could not be read or written.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// The model could not be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The network could not be prepared or run.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The file was made by another model.
+    #[error(
+        "made with model {expected}, but the model here is {found}; give the model that made the file"
+    )]
+    WrongModel {
+        /// The model that the file names.
+        expected: Fingerprint,
+        /// The model that was opened.
+        found: Fingerprint,
+    },
+    /// The file's codebook is not the model's, although their fingerprints agree.
+    #[error("tokens of a codebook of {found}, but the model has one of {expected}")]
+    Codebook {
+        /// Codebook size that the file gives.
+        found: u32,
+        /// Codebook size of the model.
+        expected: u32,
+    },
+    /// The file has several canvases, which this version does not put together.
+    #[error("a grid of {columns}×{rows} canvases; this version decodes single canvases")]
+    Grid {
+        /// Columns of the grid.
+        columns: u32,
+        /// Rows of the grid.
+        rows: u32,
+    },
+    /// Not even one token of each canvas is there.
+    #[error(
+        "no token is there yet: {have} of {total} tokens; at least {needed} bytes of the file are needed"
+    )]
+    NoTokens {
+        /// Tokens that are there.
+        have: u64,
+        /// Tokens of the whole file.
+        total: u64,
+        /// Bytes up to the end of the first layer of tokens.
+        needed: u64,
+    },
+    /// An option has a value that the model or the codec does not allow.
+    #[error("{option} {value} is not possible; allowed: {allowed}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// An id beyond the codebook, or more ids than the model has registers.
+    #[error("{what} {actual} is beyond the model's {allowed}")]
+    Tokens {
+        /// What is beyond.
+        what: &'static str,
+        /// The value given.
+        actual: u64,
+        /// The largest allowed.
+        allowed: u64,
+    },
+    /// A limit of [`Limits`](crate::Limits) was exceeded.
+    #[error("{what}: {actual}, the limit is {allowed}; raise it if the input is trusted")]
+    Limit {
+        /// What was limited.
+        what: &'static str,
+        /// The value met.
+        actual: u64,
+        /// The limit.
+        allowed: u64,
+    },
+}
+
+/// Groups of [`Error`], one for each thing that a caller can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request itself is impossible: change it.
+    Usage,
+    /// The token file is not one, or damaged: get it again.
+    Corrupt,
+    /// The model is missing, unusable, or not the one that made the file: give another.
+    Model,
+    /// A limit was exceeded: raise it if the input is trusted.
+    Limit,
+    /// The image cannot be read: give another.
+    Image,
+    /// The operating system refused.
+    Io,
+    /// The caller cancelled.
+    Cancelled,
+    /// Memory or threads could not be had.
+    Resources,
+}
+
+impl Error {
+    /// The group that this error belongs to.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Container(error) => container_kind(error),
+            Self::Picture(error) => match error.kind() {
+                PictureErrorKind::Unreadable => ErrorKind::Image,
+                PictureErrorKind::Limit => ErrorKind::Limit,
+                PictureErrorKind::Usage => ErrorKind::Usage,
+                PictureErrorKind::Io | PictureErrorKind::Encode => ErrorKind::Io,
+            },
+            Self::Weights(_) | Self::WrongModel { .. } | Self::Codebook { .. } => ErrorKind::Model,
+            Self::Network(NetworkError::Cancelled { .. }) => ErrorKind::Cancelled,
+            Self::Network(NetworkError::Compute(_)) => ErrorKind::Resources,
+            Self::Network(NetworkError::Grid { .. })
+            | Self::Option { .. }
+            | Self::Tokens { .. } => ErrorKind::Usage,
+            Self::Network(_) => ErrorKind::Model,
+            Self::Grid { .. } | Self::NoTokens { .. } => ErrorKind::Corrupt,
+            Self::Limit { .. } => ErrorKind::Limit,
+        }
+    }
+}
+
+fn container_kind(error: &flextok_container::Error) -> ErrorKind {
+    use flextok_container::Error as E;
+    match error {
+        E::Limit { .. } => ErrorKind::Limit,
+        E::CannotCut { .. }
+        | E::CannotFit { .. }
+        | E::InvalidHeader { .. }
+        | E::InvalidId { .. }
+        | E::InvalidTokenCount { .. }
+        | E::InvalidMetadata { .. }
+        | E::InvalidFingerprint { .. }
+        | E::Incomplete { .. } => ErrorKind::Usage,
+        _ => ErrorKind::Corrupt,
+    }
+}

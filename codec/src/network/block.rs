@@ -1,0 +1,241 @@
+//! A stack of transformer blocks: pre-norm attention and gated MLP, plain in the encoder, modulated by adaLN in the
+//! decoder (network.md section 5).
+
+use super::NetworkError;
+use crate::config::TransformerConfig;
+use crate::weights::Weights;
+use flextok_compute::Backend;
+use flextok_compute::Weight;
+use flextok_compute::backend::{AttentionSpec, Epilogue, Mask, ModulationVector};
+use std::ops::Range;
+
+/// Order of the six modulation vectors of a block.
+mod order {
+    pub(super) const GATE_ATTENTION: usize = 0;
+    pub(super) const GATE_MLP: usize = 1;
+    pub(super) const SHIFT_ATTENTION: usize = 2;
+    pub(super) const SCALE_ATTENTION: usize = 3;
+    pub(super) const SHIFT_MLP: usize = 4;
+    pub(super) const SCALE_MLP: usize = 5;
+}
+
+/// One block's weights.
+struct Block<B: Backend> {
+    qkv: B::Linear,
+    proj: B::Linear,
+    gate_up: B::Linear,
+    down: B::Linear,
+}
+
+/// A stack of blocks.
+pub(super) struct Transformer<B: Backend> {
+    blocks: Vec<Block<B>>,
+    config: TransformerConfig,
+    eps: f32,
+}
+
+/// Memory that a stack of blocks works in, for one sequence length.
+pub(super) struct Scratch<B: Backend> {
+    normed: B::Tensor,
+    qkv: B::Tensor,
+    mixed: B::Tensor,
+    hidden: B::Tensor,
+}
+
+impl<B: Backend> Scratch<B> {
+    pub(super) fn new(
+        backend: &B,
+        rows: usize,
+        config: &TransformerConfig,
+    ) -> Result<Self, NetworkError> {
+        Ok(Self {
+            normed: backend.zeros(&[rows, config.width])?,
+            qkv: backend.zeros(&[rows, 3 * config.width])?,
+            mixed: backend.zeros(&[rows, config.width])?,
+            hidden: backend.zeros(&[rows, config.mlp_hidden])?,
+        })
+    }
+}
+
+/// How one pass through the stack sees its sequence.
+pub(super) struct Pass<'a, B: Backend> {
+    /// All rows of the sequence.
+    pub(super) rows: usize,
+    /// Rows before it are patches.
+    pub(super) patches: usize,
+    /// Rows whose result is wanted: the last block computes no others.
+    pub(super) wanted: Range<usize>,
+    pub(super) mask: Mask,
+    pub(super) log_multiplicity: Option<&'a B::Tensor>,
+    /// Modulation tables of all blocks, and the row (step) to use.
+    pub(super) modulation: Option<(&'a [B::Tensor], usize)>,
+    /// 1: one set of six vectors for all rows; 2: the patches' set, then the registers'.
+    pub(super) expansion: usize,
+}
+
+impl<B: Backend> Transformer<B> {
+    /// Prepares the blocks under `prefix`.
+    pub(super) fn load(
+        backend: &B,
+        weights: &Weights,
+        prefix: &str,
+        config: &TransformerConfig,
+        eps: f32,
+    ) -> Result<Self, NetworkError> {
+        let blocks = (0..config.depth)
+            .map(|index| {
+                Block::load(
+                    backend,
+                    weights,
+                    &format!("{prefix}.blocks.{index}"),
+                    config,
+                )
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            blocks,
+            config: config.clone(),
+            eps,
+        })
+    }
+
+    /// Runs all blocks over `x` of `[rows, width]`, in place.
+    pub(super) fn forward(
+        &self,
+        backend: &B,
+        x: &mut B::Tensor,
+        pass: &Pass<'_, B>,
+        scratch: &mut Scratch<B>,
+    ) {
+        for (index, block) in self.blocks.iter().enumerate() {
+            let last = index + 1 == self.blocks.len();
+            let queries = if last {
+                pass.wanted.clone()
+            } else {
+                0..pass.rows
+            };
+            self.block(backend, x, (index, block), pass, queries, scratch);
+        }
+    }
+
+    fn block(
+        &self,
+        backend: &B,
+        x: &mut B::Tensor,
+        (index, block): (usize, &Block<B>),
+        pass: &Pass<'_, B>,
+        queries: Range<usize>,
+        scratch: &mut Scratch<B>,
+    ) {
+        let width = self.config.width;
+        let vector = |which: usize| {
+            pass.modulation.map(|(tables, row)| ModulationVector {
+                table: &tables[index],
+                row,
+                split: pass.patches,
+                first: which * width,
+                second: ((pass.expansion - 1) * 6 + which) * width,
+            })
+        };
+        let pair = |shift, scale| vector(shift).zip(vector(scale));
+        let onto = |gate| vector(gate).map_or(Epilogue::Residual, Epilogue::GatedResidual);
+        let Scratch {
+            normed,
+            qkv,
+            mixed,
+            hidden,
+        } = scratch;
+
+        let modulation = pair(order::SHIFT_ATTENTION, order::SCALE_ATTENTION);
+        backend.norm_modulate(x, 0..pass.rows, self.eps, modulation, normed);
+        backend.linear(normed, 0..pass.rows, &block.qkv, Epilogue::Store, qkv);
+        let spec = AttentionSpec {
+            rows: pass.rows,
+            heads: width / self.config.head_dim,
+            scale: 8.0 / self.config.head_dim as f32,
+            qk_norm_eps: self.config.qk_norm.then_some(self.eps),
+            mask: pass.mask,
+            log_multiplicity: pass.log_multiplicity,
+            queries: queries.clone(),
+        };
+        backend.attention(qkv, &spec, mixed);
+        backend.linear(
+            mixed,
+            queries.clone(),
+            &block.proj,
+            onto(order::GATE_ATTENTION),
+            x,
+        );
+
+        let modulation = pair(order::SHIFT_MLP, order::SCALE_MLP);
+        backend.norm_modulate(x, queries.clone(), self.eps, modulation, normed);
+        backend.swiglu(normed, queries.clone(), &block.gate_up, hidden);
+        backend.linear(hidden, queries, &block.down, onto(order::GATE_MLP), x);
+    }
+}
+
+impl<B: Backend> Block<B> {
+    fn load(
+        backend: &B,
+        weights: &Weights,
+        prefix: &str,
+        config: &TransformerConfig,
+    ) -> Result<Self, NetworkError> {
+        let (width, hidden) = (config.width, config.mlp_hidden);
+        let layers = |names: &[&str], outputs: usize, inputs: usize, biased: bool| {
+            let loaded = names
+                .iter()
+                .map(|name| {
+                    layer(
+                        weights,
+                        &format!("{prefix}.{name}"),
+                        (outputs, inputs),
+                        biased,
+                    )
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            let parts: Vec<_> = loaded
+                .iter()
+                .map(|(weight, bias)| (weight, bias.as_ref()))
+                .collect();
+            Ok::<_, NetworkError>(backend.linear_weights(&parts)?)
+        };
+        Ok(Self {
+            qkv: layers(
+                &["attn.wq", "attn.wk", "attn.wv"],
+                width,
+                width,
+                config.qkv_bias,
+            )?,
+            proj: layers(&["attn.proj"], width, width, config.proj_bias)?,
+            gate_up: layers(&["mlp.fc1", "mlp.fc3"], hidden, width, config.mlp_bias)?,
+            down: layers(&["mlp.fc2"], width, hidden, config.mlp_bias)?,
+        })
+    }
+}
+
+/// The weight `[outputs, inputs]` and, where there is one, the bias of the linear layer `name`.
+pub(super) fn layer(
+    weights: &Weights,
+    name: &str,
+    (outputs, inputs): (usize, usize),
+    biased: bool,
+) -> Result<(Weight, Option<Weight>), NetworkError> {
+    let weight = weights.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
+    let bias = biased
+        .then(|| weights.tensor(&format!("{name}.bias"), &[outputs]))
+        .transpose()?;
+    Ok((weight, bias))
+}
+
+/// A prepared linear layer `[outputs, inputs]` with a bias.
+pub(super) fn linear<B: Backend>(
+    backend: &B,
+    weights: &Weights,
+    name: &str,
+    outputs: usize,
+    inputs: usize,
+) -> Result<B::Linear, NetworkError> {
+    let (weight, bias) = layer(weights, name, (outputs, inputs), true)?;
+    Ok(backend.linear_weights(&[(&weight, bias.as_ref())])?)
+}

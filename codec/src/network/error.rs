@@ -1,0 +1,47 @@
+//! What can go wrong while a network is prepared or run.
+
+use crate::weights::WeightsError;
+use flextok_compute::ComputeError;
+
+/// Why a network could not be prepared or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// A tensor is missing, has another shape, or holds what no weight may hold.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The engine could not do what was asked.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
+    /// A grid of patches is larger than a position table.
+    #[error(
+        "a grid of {rows}×{columns} patches is beyond the model's position table of {}; choose a smaller canvas",
+        table.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
+    )]
+    Grid {
+        /// Rows of patches.
+        rows: usize,
+        /// Columns of patches.
+        columns: usize,
+        /// Sizes of the table.
+        table: Vec<usize>,
+    },
+    /// A norm's channels cannot be shared out to its groups.
+    #[error("{layer} has {channels} channels; a multiple of {groups} is needed")]
+    Groups {
+        /// Name of the norm.
+        layer: String,
+        /// Its channels.
+        channels: usize,
+        /// Groups of every such norm.
+        groups: usize,
+    },
+    /// The caller asked to stop.
+    #[error("cancelled after {done} of {total} steps")]
+    Cancelled {
+        /// Steps that were done.
+        done: u32,
+        /// Steps that were asked for.
+        total: u32,
+    },
+}

@@ -1,0 +1,21 @@
+//! The FlexTok network, written once over the operations of [`flextok_compute::Backend`].
+//!
+//! The text that it follows is the published network's specification; section numbers in these modules are those of
+//! `format-spec/network.md`. Latents and images are channels-last here, `[height, width, channels]`.
+
+mod block;
+mod decoder;
+mod encoder;
+mod error;
+mod fsq;
+mod kl;
+mod lapped;
+mod positions;
+mod time;
+mod vae;
+
+pub use decoder::Decoder;
+pub(crate) use decoder::{Condition, Conditioned, STEPS_AT_ONCE};
+pub use encoder::Encoder;
+pub use error::NetworkError;
+pub use vae::{VaeDecoder, VaeEncoder};

@@ -1,0 +1,253 @@
+//! Reading dumps, and the stages of the network under test, on the CPU engine.
+
+use crate::network::{Condition, Decoder, Encoder, VaeDecoder, VaeEncoder};
+use crate::sampler::{Guidance, Settings, sample};
+use crate::weights::{OpenOptions, Weights};
+use flextok_compute::{Backend, CpuEngine};
+use safetensors::{Dtype, SafeTensors};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// A file under `tests/data`.
+pub(super) fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/data")
+        .join(name)
+}
+
+/// A file of dumped tensors.
+pub(super) struct Golden(Vec<u8>);
+
+impl Golden {
+    pub(super) fn open(name: &str) -> Self {
+        Self(std::fs::read(data(name)).unwrap_or_else(|error| panic!("{name}: {error}")))
+    }
+
+    fn tensors(&self) -> SafeTensors<'_> {
+        SafeTensors::deserialize(&self.0).unwrap()
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.tensors()
+            .names()
+            .into_iter()
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
+    pub(super) fn shape(&self, name: &str) -> Vec<usize> {
+        self.tensors().tensor(name).unwrap().shape().to_vec()
+    }
+
+    pub(super) fn f32(&self, name: &str) -> Vec<f32> {
+        let tensors = self.tensors();
+        let tensor = tensors
+            .tensor(name)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(tensor.dtype(), Dtype::F32, "{name}");
+        tensor
+            .data()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|raw| f32::from_le_bytes(*raw))
+            .collect()
+    }
+
+    pub(super) fn ids(&self, name: &str) -> Vec<u16> {
+        let tensors = self.tensors();
+        let tensor = tensors.tensor(name).unwrap();
+        assert_eq!(tensor.dtype(), Dtype::I64, "{name}");
+        let values = tensor.data().as_chunks::<8>().0;
+        values
+            .iter()
+            .map(|raw| u16::try_from(i64::from_le_bytes(*raw)).unwrap())
+            .collect()
+    }
+
+    pub(super) fn u8(&self, name: &str) -> Vec<u8> {
+        self.tensors().tensor(name).unwrap().data().to_vec()
+    }
+}
+
+/// Largest absolute difference.
+pub(super) fn difference(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len(), "sizes differ");
+    found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| {
+            if a.is_nan() {
+                f32::INFINITY
+            } else {
+                (a - b).abs()
+            }
+        })
+        .fold(0.0, f32::max)
+}
+
+#[track_caller]
+pub(super) fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+    let difference = difference(found, expected);
+    assert!(
+        difference <= tolerance,
+        "{what}: differs by {difference}, allowed {tolerance}"
+    );
+}
+
+/// All stages of a model.
+pub(super) struct Stages {
+    pub(super) backend: CpuEngine,
+    pub(super) weights: Weights,
+}
+
+impl Stages {
+    pub(super) fn open(name: &str) -> Self {
+        let weights = Weights::open(data(name), &OpenOptions::default())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self {
+            backend: CpuEngine::new(2).unwrap(),
+            weights,
+        }
+    }
+
+    pub(super) fn with(weights: Weights) -> Self {
+        Self {
+            backend: CpuEngine::new(2).unwrap(),
+            weights,
+        }
+    }
+
+    fn channels(&self) -> usize {
+        self.weights.config().vae.latent_channels()
+    }
+
+    /// Scaled latents `[C, h, w]` of an image `[3, H, W]`.
+    pub(super) fn latents(&self, image: &[f32], height: usize, noise: Option<&[f32]>) -> Vec<f32> {
+        let width = image.len() / 3 / height;
+        let vae = VaeEncoder::load(&self.backend, &self.weights).unwrap();
+        let image = self
+            .backend
+            .upload(&to_last(image, 3), &[height, width, 3])
+            .unwrap();
+        let noise = noise.map(|noise| to_last(noise, self.channels()));
+        let latents = vae.forward(&self.backend, image, noise.as_deref()).unwrap();
+        to_first(latents.values(), self.channels())
+    }
+
+    /// Values before quantization and the ids, of scaled latents `[C, h, w]`.
+    pub(super) fn encode(
+        &self,
+        latents: &[f32],
+        height: usize,
+        tokens: usize,
+    ) -> (Vec<f32>, Vec<u16>) {
+        let channels = self.channels();
+        let width = latents.len() / channels / height;
+        let encoder = Encoder::load(&self.backend, &self.weights, channels).unwrap();
+        let latents = self
+            .backend
+            .upload(&to_last(latents, channels), &[height, width, channels])
+            .unwrap();
+        let z = encoder.forward(&self.backend, &latents, tokens).unwrap();
+        let ids = self
+            .backend
+            .quantize(&z, &self.weights.config().fsq_levels)
+            .unwrap();
+        (z.values().to_vec(), ids)
+    }
+
+    /// The decoder's raw output for `x` of `[C, h, w]` at time `t`; without ids, the unconditional one.
+    pub(super) fn predict(
+        &self,
+        x: &[f32],
+        height: usize,
+        t: f32,
+        ids: Option<&[u16]>,
+    ) -> Vec<f32> {
+        let channels = self.channels();
+        let width = x.len() / channels / height;
+        let decoder = Decoder::load(&self.backend, &self.weights, channels).unwrap();
+        let x = self
+            .backend
+            .upload(&to_last(x, channels), &[height, width, channels])
+            .unwrap();
+        let mut conditioned = decoder
+            .condition(
+                &self.backend,
+                (height, width),
+                ids.unwrap_or(&[0]),
+                ids.is_none(),
+            )
+            .unwrap();
+        let mut out = self.backend.zeros(&[height, width, channels]).unwrap();
+        conditioned.schedule(&[t]).unwrap();
+        conditioned.embed(&x, t);
+        let condition = if ids.is_some() {
+            Condition::Tokens
+        } else {
+            Condition::Null
+        };
+        conditioned.predict(condition, 0, &mut out);
+        to_first(out.values(), channels)
+    }
+
+    /// Final latents `[C, h, w]` of a whole trajectory.
+    pub(super) fn sample(
+        &self,
+        noise: &[f32],
+        height: usize,
+        ids: &[u16],
+        steps: u32,
+        guidance: Guidance,
+    ) -> Vec<f32> {
+        let channels = self.channels();
+        let width = noise.len() / channels / height;
+        let decoder = Decoder::load(&self.backend, &self.weights, channels).unwrap();
+        let x = self
+            .backend
+            .upload(&to_last(noise, channels), &[height, width, channels])
+            .unwrap();
+        let settings = Settings { steps, guidance };
+        let mut conditioned = decoder
+            .condition(&self.backend, (height, width), ids, settings.is_guided())
+            .unwrap();
+        let mut on_step = |_, _| ControlFlow::Continue(());
+        let out = sample(
+            &self.backend,
+            &mut conditioned,
+            decoder.prediction(),
+            x,
+            settings,
+            &mut on_step,
+        )
+        .unwrap();
+        to_first(out.values(), channels)
+    }
+
+    /// The image `[3, H, W]` of scaled latents `[C, h, w]`.
+    pub(super) fn image(&self, latents: &[f32], height: usize) -> Vec<f32> {
+        let channels = self.channels();
+        let width = latents.len() / channels / height;
+        let vae = VaeDecoder::load(&self.backend, &self.weights).unwrap();
+        let latents = self
+            .backend
+            .upload(&to_last(latents, channels), &[height, width, channels])
+            .unwrap();
+        to_first(vae.forward(&self.backend, latents).unwrap().values(), 3)
+    }
+}
+
+fn to_last(planes: &[f32], channels: usize) -> Vec<f32> {
+    let pixels = planes.len() / channels;
+    (0..planes.len())
+        .map(|index| planes[index % channels * pixels + index / channels])
+        .collect()
+}
+
+fn to_first(values: &[f32], channels: usize) -> Vec<f32> {
+    let pixels = values.len() / channels;
+    (0..values.len())
+        .map(|index| values[index % pixels * channels + index / pixels])
+        .collect()
+}

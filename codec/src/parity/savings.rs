@@ -1,0 +1,1 @@
+//! The exact savings against the plain computation.

@@ -1,0 +1,7 @@
+//! From noise to latents: the noise generator and the guided Euler integration of the rectified flow.
+
+mod flow;
+mod noise;
+
+pub(crate) use flow::{Guidance, Settings, sample};
+pub use noise::{philox4x32_10, standard_normal};
