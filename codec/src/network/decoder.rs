@@ -15,7 +15,7 @@ use flextok_compute::backend::{Epilogue, Mask, ModulationVector};
 const PREFIX: &str = "decoder.module_dict";
 
 /// Steps whose modulation is computed at once: bounds the tables' memory for long schedules.
-pub(crate) const STEPS_AT_ONCE: usize = 32;
+pub const STEPS_AT_ONCE: usize = 32;
 
 /// The decoder's weights.
 pub struct Decoder<B: Backend> {
@@ -114,7 +114,7 @@ impl<B: Backend> Decoder<B> {
     ///
     /// # Errors
     /// [`NetworkError::Grid`] for latents beyond the position table, [`NetworkError::Compute`].
-    pub(crate) fn condition<'a>(
+    pub fn condition<'a>(
         &'a self,
         backend: &'a B,
         (height, width): (usize, usize),
@@ -238,7 +238,7 @@ struct Schedule<B: Backend> {
 
 /// Which registers a pass sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Condition {
+pub enum Condition {
     /// The tokens'.
     Tokens,
     /// The null condition's.
@@ -246,7 +246,7 @@ pub(crate) enum Condition {
 }
 
 /// A decoder with everything that is constant over the steps, and the memory that its steps work in.
-pub(crate) struct Conditioned<'a, B: Backend> {
+pub struct Conditioned<'a, B: Backend> {
     decoder: &'a Decoder<B>,
     backend: &'a B,
     patches: usize,
@@ -264,7 +264,7 @@ pub(crate) struct Conditioned<'a, B: Backend> {
 impl<B: Backend> Conditioned<'_, B> {
     /// Computes the modulation vectors for the steps at `times`, at most [`STEPS_AT_ONCE`]; later steps refer to them
     /// by index.
-    pub(crate) fn schedule(&mut self, times: &[f32]) -> Result<(), NetworkError> {
+    pub fn schedule(&mut self, times: &[f32]) -> Result<(), NetworkError> {
         let (decoder, backend) = (self.decoder, self.backend);
         let config = &decoder.config.decoder;
         let (steps, dim) = (times.len(), config.transformer.width);
@@ -318,7 +318,7 @@ impl<B: Backend> Conditioned<'_, B> {
     }
 
     /// Embeds the noised latents `x` of time `t`; the passes that follow see them.
-    pub(crate) fn embed(&mut self, x: &B::Tensor, t: f32) {
+    pub fn embed(&mut self, x: &B::Tensor, t: f32) {
         let decoder = self.decoder;
         let factor = match decoder.config.decoder.input_scale {
             InputScale::One => 1.0,
@@ -337,7 +337,7 @@ impl<B: Backend> Conditioned<'_, B> {
     }
 
     /// The decoder's output for the embedded latents at step `step` of the schedule, as latents.
-    pub(crate) fn predict(&mut self, condition: Condition, step: usize, out: &mut B::Tensor) {
+    pub fn predict(&mut self, condition: Condition, step: usize, out: &mut B::Tensor) {
         let (decoder, backend, patches) = (self.decoder, self.backend, self.patches);
         let config = &decoder.config.decoder;
         let Some(schedule) = &self.schedule else {

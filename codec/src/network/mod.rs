@@ -14,8 +14,7 @@ mod positions;
 mod time;
 mod vae;
 
-pub use decoder::Decoder;
-pub(crate) use decoder::{Condition, Conditioned, STEPS_AT_ONCE};
+pub use decoder::{Condition, Conditioned, Decoder, STEPS_AT_ONCE};
 pub use encoder::Encoder;
 pub use error::NetworkError;
 pub use vae::{VaeDecoder, VaeEncoder};

@@ -6,3 +6,4 @@ mod golden;
 mod nano;
 mod published;
 mod savings;
+mod variants;

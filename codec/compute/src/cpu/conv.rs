@@ -9,13 +9,17 @@ use super::linear::Context;
 use super::microkernel::{RowBlock, SharedMut, multiply};
 use super::norm::{apply_affine, group_norm_affine};
 use super::packed::PackedLinear;
+use super::winograd;
 use crate::backend::{ConvKind, GroupNorm};
 use crate::{ComputeError, DType, Weight};
 use rayon::prelude::*;
 
-/// A convolution's weights as panels of outputs over runs of inputs.
+/// A convolution's weights, packed for the way it is computed.
 pub struct PackedConv {
+    /// Panels of outputs over runs of inputs, or the matrices of [`winograd`].
     weights: PackedLinear,
+    /// The biases where the weights are those of [`winograd`], whose matrices have none.
+    winograd_bias: Option<Vec<f32>>,
     kernel: usize,
     inputs: usize,
     outputs: usize,
@@ -45,7 +49,11 @@ impl PackedConv {
         }
         let bias = bias.map(Weight::to_f32).unwrap_or_default();
         let taps = kernel * kernel;
-        let weights = if kind == ConvKind::DoubleNearest {
+        let mut winograd_bias = None;
+        let weights = if kind == ConvKind::Same && kernel == 3 && winograd::suits(inputs, outputs) {
+            winograd_bias = Some(bias);
+            winograd::pack(context.kernels, weight, (outputs, inputs))?
+        } else if kind == ConvKind::DoubleNearest {
             if kernel != 3 {
                 return Err(shape_error("a 3×3 kernel for a doubling convolution"));
             }
@@ -82,6 +90,7 @@ impl PackedConv {
         };
         Ok(Self {
             weights,
+            winograd_bias,
             kernel,
             inputs,
             outputs,
@@ -89,9 +98,11 @@ impl PackedConv {
         })
     }
 
-    /// Padding on the left and top, and on the right and bottom.
-    fn padding(&self) -> (usize, usize) {
+    /// Padding before the first and after the last of `size` pixels, along either axis.
+    fn padding(&self, size: usize) -> (usize, usize) {
         match self.kind {
+            // Tiles are two pixels wide: one more is read, though not written, for an odd size.
+            ConvKind::Same if self.winograd_bias.is_some() => (1, 1 + size % 2),
             ConvKind::Same => (self.kernel / 2, self.kernel / 2),
             ConvKind::DoubleNearest => (1, 1),
             ConvKind::HalveAsymmetric => (0, 1),
@@ -155,8 +166,20 @@ pub(super) fn conv(
         residual.is_none_or(|residual| residual.shape() == out.shape()),
         "residual of another shape"
     );
-    let padded_width = width + conv.padding().0 + conv.padding().1;
     let padded = pad(context, x, norm, conv);
+    if let Some(bias) = &conv.winograd_bias {
+        let (padded, weights) = (&*padded, &conv.weights);
+        let job = winograd::Job {
+            padded,
+            size: (height, width),
+            weights,
+            bias,
+            residual,
+        };
+        return winograd::convolve(context, &job, out);
+    }
+    let (before, after) = conv.padding(width);
+    let padded_width = width + before + after;
     let doubling = conv.kind == ConvKind::DoubleNearest;
     // Rows of the input grid that tasks walk over; a doubling convolution makes two output rows of each.
     let grid = if doubling { height } else { out_height };
@@ -272,10 +295,11 @@ fn pad<'a>(
     let &[height, width, channels] = x.shape() else {
         panic!("convolution input is [H, W, C]")
     };
-    let (before, after) = conv.padding();
+    let (before, below) = conv.padding(height);
+    let (_, after) = conv.padding(width);
     let row_len = (width + before + after) * channels;
     let affine = norm.map(|norm| group_norm_affine(context, x.values(), norm));
-    let mut padded = context.pool.take((height + before + after) * row_len);
+    let mut padded = context.pool.take((height + before + below) * row_len);
     let reflect = matches!(conv.kind, ConvKind::StridedReflect { .. });
     padded
         .par_chunks_mut(row_len)
@@ -324,54 +348,4 @@ fn mirror(index: usize, before: usize, size: usize) -> usize {
     } else {
         2 * (size - 1) - offset
     }
-}
-
-/// See [`crate::Backend::lapped_synthesis`]; `blocks` holds each latent's `kernel²·channels` values.
-pub(super) fn overlap_add(
-    blocks: &[f32],
-    (height, width): (usize, usize),
-    (kernel, stride, pad): (usize, usize, usize),
-    out: &mut CpuTensor,
-) {
-    let &[out_height, out_width, channels] = out.shape() else {
-        panic!("an image is [H, W, C]")
-    };
-    let run = kernel * channels;
-    assert_eq!(
-        blocks.len(),
-        height * width * kernel * run,
-        "blocks of another size"
-    );
-    assert!(
-        (out_height, out_width)
-            == (
-                (height - 1) * stride + kernel - 2 * pad,
-                (width - 1) * stride + kernel - 2 * pad
-            )
-    );
-    out.values_mut()
-        .par_chunks_mut(out_width * channels)
-        .enumerate()
-        .for_each(|(y, target)| {
-            target.fill(0.0);
-            let y = y + pad;
-            let first = (y + 1).saturating_sub(kernel).div_ceil(stride);
-            for row in first..=(y / stride).min(height - 1) {
-                for column in 0..width {
-                    let block = &blocks
-                        [((row * width + column) * kernel + y - row * stride) * run..][..run];
-                    let left = column * stride;
-                    let skip = pad.saturating_sub(left);
-                    let take = kernel.min(out_width + pad - left);
-                    let target =
-                        &mut target[(left + skip - pad) * channels..(left + take - pad) * channels];
-                    for (out, value) in target
-                        .iter_mut()
-                        .zip(&block[skip * channels..take * channels])
-                    {
-                        *out += value;
-                    }
-                }
-            }
-        });
 }

@@ -78,11 +78,6 @@ impl Kernels {
     pub(crate) fn panel_width(self) -> usize {
         self.lanes * self.vectors
     }
-
-    /// Rows that a full kernel takes; blocks of rows are best multiples of it.
-    pub(crate) fn rows(self) -> usize {
-        self.rows
-    }
 }
 
 /// `count` rows of activations and the place where their products go.

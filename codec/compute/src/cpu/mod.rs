@@ -8,6 +8,7 @@ mod attention;
 mod buffer;
 mod conv;
 mod elementwise;
+mod lapped;
 mod linear;
 mod math;
 mod microkernel;
@@ -15,6 +16,7 @@ mod norm;
 mod packed;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 pub use buffer::CpuTensor;
 pub use conv::PackedConv;
@@ -252,7 +254,7 @@ impl Backend for CpuEngine {
         );
         let values = blocks.values();
         self.threads
-            .install(|| conv::overlap_add(values, (height, width), (kernel, stride, pad), out));
+            .install(|| lapped::overlap_add(values, (height, width), (kernel, stride, pad), out));
     }
 
     fn scale(&self, x: &mut CpuTensor, factor: f32) {

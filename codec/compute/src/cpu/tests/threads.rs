@@ -1,0 +1,161 @@
+//! The same bits for any number of threads, for every operation that runs on more than one.
+
+use super::conv::group_norm;
+use super::{bits, f32_weight, untouched, upload, values, weight};
+use crate::backend::{ApgParameters, AttentionSpec, ConvKind, Epilogue, Mask, ModulationVector};
+use crate::cpu::microkernel::Kernels;
+use crate::{Backend, CpuEngine, DType};
+
+/// Runs `operation` on engines of 1, 2, 3 and 5 threads with both sets of kernels, and compares the bits.
+#[track_caller]
+fn same_for_all(operation: impl Fn(&CpuEngine) -> Vec<f32>) {
+    for kernels in [Kernels::detect(), Kernels::scalar()] {
+        let run = |threads: usize| {
+            let engine = CpuEngine::with_kernels(threads, kernels).unwrap();
+            assert_eq!(engine.threads(), threads);
+            bits(&operation(&engine))
+        };
+        let alone = run(1);
+        assert!(alone.iter().any(|&bits| bits != 0));
+        for threads in [2, 3, 5] {
+            assert!(run(threads) == alone, "{threads} threads give other bits than one");
+        }
+    }
+}
+
+#[test]
+fn linear_layers_and_gated_mlps() {
+    let (rows, inputs, outputs) = (257, 66, 141);
+    let numbers = values(2, outputs * inputs);
+    let (stored, _) = weight(&numbers, &[outputs, inputs], DType::BF16);
+    let bias = f32_weight(&values(3, outputs), &[outputs]);
+    same_for_all(|engine| {
+        let packed = engine.linear_weights(&[(&stored, Some(&bias))]).unwrap();
+        let x = upload(engine, &values(1, rows * inputs), &[rows, inputs]);
+        let other = upload(engine, &values(4, rows * outputs), &[rows, outputs]);
+        let table = upload(engine, &values(5, 2 * outputs), &[1, 2 * outputs]);
+        let gate = ModulationVector { table: &table, row: 0, split: 100, first: 0, second: outputs };
+        let mut out = untouched(engine, &[rows, outputs]);
+        let mut all = Vec::new();
+        for epilogue in [
+            Epilogue::Store,
+            Epilogue::Silu,
+            Epilogue::Plus(&other),
+            Epilogue::Residual,
+            Epilogue::GatedResidual(gate),
+        ] {
+            engine.linear(&x, 0..rows, &packed, epilogue, &mut out);
+            all.extend_from_slice(out.values());
+        }
+        let pair = engine.linear_weights(&[(&stored, Some(&bias)), (&stored, None)]).unwrap();
+        engine.swiglu(&x, 0..rows, &pair, &mut out);
+        all.extend_from_slice(out.values());
+        all
+    });
+}
+
+#[test]
+fn attention() {
+    let (heads, dim, rows) = (3, 40, 1100);
+    let width = heads * dim;
+    same_for_all(|engine| {
+        let qkv = upload(engine, &values(1, rows * 3 * width), &[rows, 3 * width]);
+        let mut weights = vec![0.0; rows];
+        weights[rows - 1] = 3.0;
+        let weights = upload(engine, &weights, &[rows]);
+        let mut out = untouched(engine, &[rows, width]);
+        let mut all = Vec::new();
+        for mask in [Mask::Full, Mask::CausalLast { prefix: 1000 }] {
+            let spec = AttentionSpec {
+                rows,
+                heads,
+                scale: 0.2,
+                qk_norm_eps: Some(1e-6),
+                mask,
+                log_multiplicity: Some(&weights),
+                queries: 990..rows,
+            };
+            engine.attention(&qkv, &spec, &mut out);
+            all.extend_from_slice(out.values());
+        }
+        all
+    });
+}
+
+#[test]
+fn norms() {
+    let [height, width, channels] = [40, 41, 64];
+    same_for_all(|engine| {
+        let x = upload(engine, &values(1, height * width * channels), &[height, width, channels]);
+        let mut out = untouched(engine, &[height, width, channels]);
+        engine.group_norm(&x, &group_norm(channels, 32), &mut out);
+        let mut all = out.values().to_vec();
+        engine.norm_modulate(&x, 0..height * width, 1e-6, None, &mut out);
+        all.extend_from_slice(out.values());
+        all
+    });
+}
+
+#[test]
+fn convolutions() {
+    for (kind, kernel, inputs, outputs) in [
+        (ConvKind::Same, 3, 40, 36),
+        (ConvKind::Same, 3, 3, 36),
+        (ConvKind::Same, 1, 40, 70),
+        (ConvKind::HalveAsymmetric, 3, 20, 36),
+        (ConvKind::DoubleNearest, 3, 36, 33),
+        (ConvKind::StridedReflect { stride: 8, pad: 4 }, 16, 3, 16),
+    ] {
+        let [height, width] = [33, 29];
+        let shape = [outputs, inputs, kernel, kernel];
+        let stored = f32_weight(&values(2, shape.iter().product()), &shape);
+        let bias = f32_weight(&values(3, outputs), &[outputs]);
+        same_for_all(|engine| {
+            let packed = engine.conv_weights(&stored, Some(&bias), kind).unwrap();
+            let x = upload(engine, &values(1, height * width * inputs), &[height, width, inputs]);
+            let size = [height, width].map(|size| kind.output_size(size, kernel));
+            let size = [size[0], size[1], outputs];
+            let residual = upload(engine, &values(4, size.iter().product()), &size);
+            let mut out = untouched(engine, &size);
+            let norm = group_norm(inputs, 1);
+            engine.conv(&x, Some(&norm), &packed, Some(&residual), &mut out);
+            out.values().to_vec()
+        });
+    }
+}
+
+#[test]
+fn lapped_synthesis_and_operations_on_elements() {
+    let [height, width, inputs] = [9, 7, 16];
+    let stored = f32_weight(&values(2, 16 * 16 * 3 * inputs), &[16 * 16 * 3, inputs]);
+    same_for_all(|engine| {
+        let packed = engine.linear_weights(&[(&stored, None)]).unwrap();
+        let count = height * width * inputs;
+        let x = upload(engine, &values(1, count), &[height, width, inputs]);
+        let mut image = untouched(engine, &[height * 8, width * 8, 3]);
+        engine.lapped_synthesis(&x, &packed, 16, 8, 4, &mut image);
+        let mut v = upload(engine, &values(4, count), &[height, width, inputs]);
+        let mut running = engine.zeros(&[height, width, inputs]).unwrap();
+        for _ in 0..3 {
+            engine.guide_apg(&x, ApgParameters::published(7.5), &mut running, &mut v);
+            engine.guide_cfg(&x, 1.5, &mut v);
+            engine.clean_to_velocity(&x, 0.5, &mut v);
+        }
+        [image.values(), v.values()].concat()
+    });
+}
+
+#[test]
+fn operations_give_the_same_bits_from_inside_and_outside_the_pool() {
+    let (rows, inputs, outputs) = (100, 66, 70);
+    let stored = f32_weight(&values(2, outputs * inputs), &[outputs, inputs]);
+    let engine = CpuEngine::new(3).unwrap();
+    let packed = engine.linear_weights(&[(&stored, None)]).unwrap();
+    let x = upload(&engine, &values(1, rows * inputs), &[rows, inputs]);
+    let run = || {
+        let mut out = untouched(&engine, &[rows, outputs]);
+        engine.linear(&x, 0..rows, &packed, Epilogue::Silu, &mut out);
+        bits(out.values())
+    };
+    assert_eq!(run(), engine.run(run));
+}
