@@ -34,6 +34,15 @@ impl<T> Clone for ModulationVector<'_, T> {
 
 impl<T> Copy for ModulationVector<'_, T> {}
 
+/// What a modulated norm does to its rows: `x·(1 + scale) + shift`.
+#[derive(Debug)]
+pub struct Modulation<'a, T> {
+    /// The shift.
+    pub shift: ModulationVector<'a, T>,
+    /// The scale, around 1.
+    pub scale: ModulationVector<'a, T>,
+}
+
 /// What happens with the product of a linear layer (bias included) before it is stored.
 #[derive(Debug)]
 pub enum Epilogue<'a, T> {
@@ -240,16 +249,13 @@ pub trait Backend: Send + Sync {
         out: &mut Self::Tensor,
     );
 
-    /// Layer norm without affine parameters, then `·(1 + scale) + shift` where a modulation `(shift, scale)` is given.
+    /// Layer norm without affine parameters, then `·(1 + scale) + shift` where a modulation is given.
     fn norm_modulate(
         &self,
         x: &Self::Tensor,
         rows: Range<usize>,
         eps: f32,
-        modulation: Option<(
-            ModulationVector<'_, Self::Tensor>,
-            ModulationVector<'_, Self::Tensor>,
-        )>,
+        modulation: Option<Modulation<'_, Self::Tensor>>,
         out: &mut Self::Tensor,
     );
 

@@ -120,6 +120,20 @@ impl Storage {
         }
     }
 
+    /// Gives the memory of a mapped file's pages back to the operating system where it can; they are read again from the
+    /// file where they are looked at again.
+    pub fn release_pages(&self) {
+        #[cfg(unix)]
+        if let Inner::Mapped(map) = &*self.0 {
+            // SAFETY: the map is read-only and backed by its file, so a page that is dropped comes back with the same
+            // contents; the advice invalidates no reference.
+            #[allow(unsafe_code)]
+            let advised = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+            // Only a hint: where it is refused, the pages stay.
+            drop(advised);
+        }
+    }
+
     /// Whether the bytes are a mapped file.
     #[must_use]
     pub fn is_mapped(&self) -> bool {

@@ -239,22 +239,20 @@ impl TokenFile {
         Self::new(header, ids, metadata)
     }
 
-    /// The largest complete file without metadata, of the whole layers there are, that has at
-    /// most `bytes`.
+    /// The largest complete file of the whole layers there are that has at most `bytes`, metadata included where it is
+    /// kept.
     ///
     /// # Errors
     /// [`Error::CannotFit`] if not even one token per canvas fits, [`Error::NoLayer`] if the file
     /// has no whole layer.
-    pub fn fit(&self, bytes: u64) -> Result<Self, Error> {
+    pub fn fit(&self, bytes: u64, keep: KeepMetadata) -> Result<Self, Error> {
         let available = self.available_layers()?;
-        let layout = self.header.layout();
-        let Some(tokens) = layout.layers_within(bytes) else {
-            return Err(Error::CannotFit {
-                bytes,
-                minimum: layout.cut_len(1).unwrap_or(0),
-            });
+        let metadata = match keep {
+            KeepMetadata::Yes => self.metadata.byte_len(),
+            KeepMetadata::No => 0,
         };
-        self.cut(tokens.min(available), KeepMetadata::No)
+        let tokens = self.header.tokens_within(bytes, metadata)?;
+        self.cut(tokens.min(available), keep)
     }
 
     /// Where the file can be cut: one row for each whole layer there is.

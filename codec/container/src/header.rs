@@ -219,6 +219,22 @@ impl Header {
         Layout::of_header(self.byte_len(), self.canvases(), self.tokens)
     }
 
+    /// Most tokens per canvas of a complete file of at most `bytes`, `metadata` of which are for metadata chunks: at most
+    /// as many as this header has.
+    ///
+    /// # Errors
+    /// [`Error::CannotFit`] if not even one token per canvas fits.
+    pub fn tokens_within(&self, bytes: u64, metadata: u64) -> Result<u16, Error> {
+        let layout = self.layout();
+        let tokens = bytes
+            .checked_sub(metadata)
+            .and_then(|bytes| layout.layers_within(bytes));
+        tokens.ok_or_else(|| {
+            let minimum = layout.cut_len(1).unwrap_or(0).saturating_add(metadata);
+            Error::CannotFit { bytes, minimum }
+        })
+    }
+
     /// The bytes of the header with its checksum.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

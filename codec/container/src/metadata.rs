@@ -6,6 +6,7 @@ use core::ops::Range;
 
 use byteorder::{ByteOrder, LittleEndian};
 
+use crate::layout::CHUNK_FRAME_BYTES;
 use crate::{Error, Fault, Region};
 
 /// The greatest number of payload bytes of one chunk.
@@ -100,6 +101,17 @@ impl Metadata {
     #[must_use]
     pub fn len(&self) -> usize {
         self.texts().count().saturating_add(self.other.len())
+    }
+
+    /// Bytes that all chunks take in a file, their frames included.
+    #[must_use]
+    pub fn byte_len(&self) -> u64 {
+        let texts = self.texts().map(|(_, text)| text.len());
+        let payloads = texts.chain(self.other.iter().map(|chunk| chunk.payload.len()));
+        payloads.fold(0, |sum: u64, payload| {
+            sum.saturating_add(CHUNK_FRAME_BYTES)
+                .saturating_add(payload as u64)
+        })
     }
 
     /// Checks that everything fits the format.

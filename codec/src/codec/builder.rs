@@ -73,10 +73,11 @@ impl CodecBuilder {
     /// # Errors
     /// As [`Codec::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Codec, Error> {
-        let mut options = OpenOptions::default();
-        options.mmap = self.mmap;
-        options.max_read_bytes = self.limits.weights_bytes;
-        options.limits = self.limits.weights.clone();
+        let options = OpenOptions {
+            mmap: self.mmap,
+            max_read_bytes: self.limits.weights_bytes,
+            limits: self.limits.weights.clone(),
+        };
         let weights = Weights::open(path, &options)?;
         self.build(weights)
     }

@@ -32,21 +32,11 @@ impl Codec {
     /// # Ok::<(), flextok::Error>(())
     /// ```
     pub fn encode(&self, image: &DynamicImage, options: &EncodeOptions) -> Result<Vec<u8>, Error> {
-        let canvas = self.check_canvas(options.canvas)?;
-        let header =
-            |width, height, tokens| self.header((width, height), tokens, canvas, &options.metadata);
-        // The budget is checked before the picture is worked on; the header's length does depend on the picture's size.
-        let (width, height) = (image.width().max(1), image.height().max(1));
-        let tokens = match options.budget {
-            Budget::Full => self.max_tokens(),
-            Budget::Tokens(tokens) => self.check_tokens("tokens", tokens)?,
-            Budget::Bytes(bytes) => {
-                self.tokens_for_bytes(&header(width, height, 1)?, bytes, &options.metadata)?
-            }
-        };
-        let (canvas, size) = self.prepare(image, options, canvas)?;
+        let canvas_size = self.check_canvas(options.canvas)?;
+        let tokens = self.tokens(image, options, canvas_size)?;
+        let (canvas, size) = self.prepare(image, options, canvas_size)?;
         let ids = self.tokenize_canvas(&canvas, tokens, options.posterior_seed)?;
-        let header = header(size.0, size.1, tokens)?;
+        let header = self.header(size, tokens, canvas_size)?;
         Ok(TokenFile::new(header, ids, options.metadata.clone())?.to_bytes()?)
     }
 
@@ -60,15 +50,7 @@ impl Codec {
         options: &EncodeOptions,
     ) -> Result<Vec<u16>, Error> {
         let canvas = self.check_canvas(options.canvas)?;
-        let tokens = match options.budget {
-            Budget::Full => self.max_tokens(),
-            Budget::Tokens(tokens) => self.check_tokens("tokens", tokens)?,
-            Budget::Bytes(bytes) => {
-                let size = (image.width().max(1), image.height().max(1));
-                let header = self.header(size, 1, canvas, &options.metadata)?;
-                self.tokens_for_bytes(&header, bytes, &options.metadata)?
-            }
-        };
+        let tokens = self.tokens(image, options, canvas)?;
         let (canvas, _) = self.prepare(image, options, canvas)?;
         self.tokenize_canvas(&canvas, tokens, options.posterior_seed)
     }
@@ -119,7 +101,7 @@ impl Codec {
         let tokens = canvases.first().map_or(0, |ids| ids.as_ref().len());
         let tokens = self.check_tokens("tokens", u16::try_from(tokens).unwrap_or(u16::MAX))?;
         let header = self
-            .header(size, tokens, canvas, &metadata)?
+            .header(size, tokens, canvas)?
             .with_grid(grid.0, grid.1)?;
         Ok(TokenFile::from_canvases(header, canvases, metadata)?.to_bytes()?)
     }
@@ -167,7 +149,6 @@ impl Codec {
         (width, height): (u32, u32),
         tokens: u16,
         canvas: (u32, u32),
-        _metadata: &Metadata,
     ) -> Result<Header, Error> {
         let header = Header::new(
             self.fingerprint(),
@@ -184,23 +165,21 @@ impl Codec {
         Ok(header.with_canvas(Some((patches(canvas.0), patches(canvas.1))))?)
     }
 
-    /// As many tokens as fit a file of `bytes` with this header and metadata.
-    fn tokens_for_bytes(
+    /// The number of tokens that the budget asks for.
+    fn tokens(
         &self,
-        header: &Header,
-        bytes: u64,
-        metadata: &Metadata,
+        image: &DynamicImage,
+        options: &EncodeOptions,
+        canvas: (u32, u32),
     ) -> Result<u16, Error> {
-        let layout = header.layout();
-        let metadata = metadata.len() as u64;
-        let fitting = bytes
-            .checked_sub(metadata)
-            .and_then(|bytes| layout.layers_within(bytes));
-        match fitting {
-            Some(tokens) => Ok(tokens.min(self.max_tokens())),
-            None => {
-                let minimum = layout.cut_len(1).unwrap_or(0).saturating_add(metadata);
-                Err(flextok_container::Error::CannotFit { bytes, minimum }.into())
+        match options.budget {
+            Budget::Full => Ok(self.max_tokens()),
+            Budget::Tokens(tokens) => self.check_tokens("tokens", tokens),
+            Budget::Bytes(bytes) => {
+                // The header of the whole picture is at least as long as that of a part which a crop keeps.
+                let size = (image.width().max(1), image.height().max(1));
+                let header = self.header(size, self.max_tokens(), canvas)?;
+                Ok(header.tokens_within(bytes, options.metadata.byte_len())?)
             }
         }
     }

@@ -97,10 +97,10 @@ impl<B: Backend> NetworkOn<B> {
         let (backend, weights) = (&self.backend, &*self.weights);
         let channels = self.config().vae.latent_channels();
         self.encoder.get(|| {
-            Ok(EncoderHalf {
-                vae: VaeEncoder::load(backend, weights)?,
-                encoder: Encoder::load(backend, weights, channels)?,
-            })
+            let vae = VaeEncoder::load(backend, weights)?;
+            let encoder = Encoder::load(backend, weights, channels)?;
+            weights.release_pages();
+            Ok(EncoderHalf { vae, encoder })
         })
     }
 
@@ -108,10 +108,10 @@ impl<B: Backend> NetworkOn<B> {
         let (backend, weights) = (&self.backend, &*self.weights);
         let channels = self.config().vae.latent_channels();
         self.decoder.get(|| {
-            Ok(DecoderHalf {
-                vae: VaeDecoder::load(backend, weights)?,
-                decoder: Decoder::load(backend, weights, channels)?,
-            })
+            let vae = VaeDecoder::load(backend, weights)?;
+            let decoder = Decoder::load(backend, weights, channels)?;
+            weights.release_pages();
+            Ok(DecoderHalf { vae, decoder })
         })
     }
 

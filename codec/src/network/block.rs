@@ -6,7 +6,7 @@ use crate::config::TransformerConfig;
 use crate::weights::Weights;
 use flextok_compute::Backend;
 use flextok_compute::Weight;
-use flextok_compute::backend::{AttentionSpec, Epilogue, Mask, ModulationVector};
+use flextok_compute::backend::{AttentionSpec, Epilogue, Mask, Modulation, ModulationVector};
 use std::ops::Range;
 
 /// Order of the six modulation vectors of a block.
@@ -137,7 +137,11 @@ impl<B: Backend> Transformer<B> {
                 second: ((pass.expansion - 1) * 6 + which) * width,
             })
         };
-        let pair = |shift, scale| vector(shift).zip(vector(scale));
+        let pair = |shift, scale| {
+            vector(shift)
+                .zip(vector(scale))
+                .map(|(shift, scale)| Modulation { shift, scale })
+        };
         let onto = |gate| vector(gate).map_or(Epilogue::Residual, Epilogue::GatedResidual);
         let Scratch {
             normed,

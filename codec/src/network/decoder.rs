@@ -10,12 +10,12 @@ use super::{NetworkError, fsq, time};
 use crate::config::{DroppedRegisters, InputScale, ModelConfig, Prediction, Unconditional};
 use crate::weights::Weights;
 use flextok_compute::Backend;
-use flextok_compute::backend::{Epilogue, Mask, ModulationVector};
+use flextok_compute::backend::{Epilogue, Mask, Modulation, ModulationVector};
 
 const PREFIX: &str = "decoder.module_dict";
 
 /// Steps whose modulation is computed at once: bounds the tables' memory for long schedules.
-pub const STEPS_AT_ONCE: usize = 32;
+const STEPS_AT_ONCE: usize = 32;
 
 /// The decoder's weights.
 pub struct Decoder<B: Backend> {
@@ -230,10 +230,41 @@ struct Registers<B: Backend> {
     log_multiplicity: Option<B::Tensor>,
 }
 
-/// Modulation vectors of some steps: one table per block, and the head's.
+/// The steps of a decode, and the modulation vectors of [`STEPS_AT_ONCE`] of them: one table per block, and the head's.
 struct Schedule<B: Backend> {
+    steps: usize,
+    /// SiLU of all steps' time embeddings.
+    activated: B::Tensor,
+    /// Which steps the tables hold, counted in [`STEPS_AT_ONCE`].
+    chunk: Option<usize>,
+    picked: B::Tensor,
     tables: Vec<B::Tensor>,
     head: B::Tensor,
+}
+
+impl<B: Backend> Schedule<B> {
+    /// Makes the tables hold `step` and returns its row in them.
+    fn row(&mut self, decoder: &Decoder<B>, backend: &B, step: usize) -> usize {
+        let chunk = step / STEPS_AT_ONCE;
+        if self.chunk != Some(chunk) {
+            let first = chunk * STEPS_AT_ONCE;
+            let count = STEPS_AT_ONCE.min(self.steps - first);
+            backend.copy_rows(&self.activated, first, &mut self.picked, 0, count);
+            for (weights, table) in decoder.modulations.iter().zip(&mut self.tables) {
+                backend.linear(&self.picked, 0..count, weights, Epilogue::Store, table);
+            }
+            let weights = &decoder.head_modulation;
+            backend.linear(
+                &self.picked,
+                0..count,
+                weights,
+                Epilogue::Store,
+                &mut self.head,
+            );
+            self.chunk = Some(chunk);
+        }
+        step % STEPS_AT_ONCE
+    }
 }
 
 /// Which registers a pass sees.
@@ -262,8 +293,10 @@ pub struct Conditioned<'a, B: Backend> {
 }
 
 impl<B: Backend> Conditioned<'_, B> {
-    /// Computes the modulation vectors for the steps at `times`, at most [`STEPS_AT_ONCE`]; later steps refer to them
-    /// by index.
+    /// Prepares the steps at `times`, which are then referred to by index.
+    ///
+    /// # Errors
+    /// [`NetworkError::Compute`].
     pub fn schedule(&mut self, times: &[f32]) -> Result<(), NetworkError> {
         let (decoder, backend) = (self.decoder, self.backend);
         let config = &decoder.config.decoder;
@@ -287,33 +320,20 @@ impl<B: Backend> Conditioned<'_, B> {
             Epilogue::Silu,
             &mut activated,
         );
-        if self.schedule.is_none() {
-            let tables = decoder
-                .modulations
-                .iter()
-                .map(|_| backend.zeros(&[0]))
-                .collect::<Result<_, _>>()?;
-            self.schedule = Some(Schedule {
-                tables,
-                head: backend.zeros(&[0])?,
-            });
-        }
-        let Some(schedule) = &mut self.schedule else {
-            unreachable!("just made")
-        };
+        let rows = steps.min(STEPS_AT_ONCE);
         let table_width = 6 * config.adaln_expansion * dim;
-        for (weights, table) in decoder.modulations.iter().zip(&mut schedule.tables) {
-            backend.reshape(table, &[steps, table_width])?;
-            backend.linear(&activated, 0..steps, weights, Epilogue::Store, table);
-        }
-        backend.reshape(&mut schedule.head, &[steps, 2 * dim])?;
-        backend.linear(
-            &activated,
-            0..steps,
-            &decoder.head_modulation,
-            Epilogue::Store,
-            &mut schedule.head,
-        );
+        let tables = decoder
+            .modulations
+            .iter()
+            .map(|_| backend.zeros(&[rows, table_width]));
+        self.schedule = Some(Schedule {
+            steps,
+            activated,
+            chunk: None,
+            picked: backend.zeros(&[rows, dim])?,
+            tables: tables.collect::<Result<_, _>>()?,
+            head: backend.zeros(&[rows, 2 * dim])?,
+        });
         Ok(())
     }
 
@@ -336,13 +356,19 @@ impl<B: Backend> Conditioned<'_, B> {
         );
     }
 
-    /// The decoder's output for the embedded latents at step `step` of the schedule, as latents.
+    /// The decoder's output for the embedded latents at step `step` of the schedule, as latents `[h, w, C]`. The null
+    /// condition is there if [`Decoder::condition`] was asked for guidance.
+    ///
+    /// # Panics
+    /// If no schedule was prepared or `step` is beyond it.
     pub fn predict(&mut self, condition: Condition, step: usize, out: &mut B::Tensor) {
         let (decoder, backend, patches) = (self.decoder, self.backend, self.patches);
         let config = &decoder.config.decoder;
-        let Some(schedule) = &self.schedule else {
-            unreachable!("the schedule is computed before its steps")
+        let Some(schedule) = &mut self.schedule else {
+            panic!("the schedule is prepared before its steps")
         };
+        let row = schedule.row(decoder, backend, step);
+        let schedule = &*schedule;
         let registers = match (condition, &self.unconditional) {
             (Condition::Null, Some(registers)) => registers,
             _ => &self.conditional,
@@ -362,7 +388,7 @@ impl<B: Backend> Conditioned<'_, B> {
             wanted: 0..patches,
             mask: Mask::Full,
             log_multiplicity: registers.log_multiplicity.as_ref(),
-            modulation: Some((&schedule.tables, step)),
+            modulation: Some((&schedule.tables, row)),
             expansion: config.adaln_expansion,
         };
         decoder
@@ -372,7 +398,7 @@ impl<B: Backend> Conditioned<'_, B> {
         let dim = config.transformer.width;
         let vector = |offset| ModulationVector {
             table: &schedule.head,
-            row: step,
+            row,
             split: patches,
             first: offset,
             second: offset,
@@ -383,7 +409,7 @@ impl<B: Backend> Conditioned<'_, B> {
             &self.sequence,
             0..patches,
             eps,
-            Some((shift, scale)),
+            Some(Modulation { shift, scale }),
             &mut self.outputs,
         );
         backend.linear(

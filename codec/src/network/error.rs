@@ -36,6 +36,16 @@ pub enum NetworkError {
         /// Groups of every such norm.
         groups: usize,
     },
+    /// The VAE halves or doubles the resolution another number of times than the latents' size needs.
+    #[error("the VAE's {part} changes the resolution {found} times; {expected} times are needed")]
+    Resolution {
+        /// `encoder` or `decoder`.
+        part: &'static str,
+        /// Number of changes in the tensors.
+        found: usize,
+        /// Number of changes that are needed.
+        expected: usize,
+    },
     /// The caller asked to stop.
     #[error("cancelled after {done} of {total} steps")]
     Cancelled {

@@ -8,6 +8,8 @@ use flextok_compute::Backend;
 use flextok_compute::backend::{AttentionSpec, ConvKind, Epilogue, GroupNorm, Mask};
 
 const PREFIX: &str = "vae.vae";
+/// Changes of resolution between image and latents: 8 pixels per latent.
+const RESAMPLES: usize = 3;
 const GROUPS: usize = 32;
 const EPS: f32 = 1e-6;
 
@@ -70,7 +72,7 @@ impl<'a, B: Backend> Loader<'a, B> {
             self.weights
                 .tensor(&format!("{}.{name}.{part}", self.prefix), &[channels])
         };
-        if channels % GROUPS != 0 {
+        if !channels.is_multiple_of(GROUPS) {
             let layer = format!("{}.{name}", self.prefix);
             return Err(NetworkError::Groups {
                 layer,
@@ -311,9 +313,10 @@ impl<B: Backend> Stage<B> {
     }
 }
 
+/// All stages under `blocks`, and their output channels.
 fn stages<B: Backend>(
     loader: &Loader<'_, B>,
-    blocks: &str,
+    (part, blocks): (&'static str, &str),
     mut channels: usize,
     sampler: (&str, ConvKind),
 ) -> Result<(Vec<Stage<B>>, usize), NetworkError> {
@@ -326,6 +329,17 @@ fn stages<B: Backend>(
         )?;
         channels = outputs;
         stages.push(stage);
+    }
+    let found = stages
+        .iter()
+        .filter(|stage| stage.resample.is_some())
+        .count();
+    if found != RESAMPLES {
+        return Err(NetworkError::Resolution {
+            part,
+            found,
+            expected: RESAMPLES,
+        });
     }
     Ok((stages, channels))
 }
@@ -354,7 +368,7 @@ impl<B: Backend> KlEncoder<B> {
         let conv_in = loader.conv("conv_in", (first, 3), 3, ConvKind::Same)?;
         let (stages, channels) = stages(
             &loader,
-            "down_blocks",
+            ("encoder", "down_blocks"),
             first,
             ("downsamplers", ConvKind::HalveAsymmetric),
         )?;
@@ -424,7 +438,7 @@ impl<B: Backend> KlDecoder<B> {
         let mid = Mid::load(&loader, first)?;
         let (stages, channels) = stages(
             &loader,
-            "up_blocks",
+            ("decoder", "up_blocks"),
             first,
             ("upsamplers", ConvKind::DoubleNearest),
         )?;

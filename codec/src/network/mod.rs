@@ -10,11 +10,11 @@ mod error;
 mod fsq;
 mod kl;
 mod lapped;
-mod positions;
+pub(crate) mod positions;
 mod time;
 mod vae;
 
-pub use decoder::{Condition, Conditioned, Decoder, STEPS_AT_ONCE};
+pub use decoder::{Condition, Conditioned, Decoder};
 pub use encoder::Encoder;
 pub use error::NetworkError;
 pub use vae::{VaeDecoder, VaeEncoder};

@@ -4,6 +4,7 @@
 
 mod golden;
 mod nano;
+mod plain;
 mod published;
 mod savings;
 mod variants;

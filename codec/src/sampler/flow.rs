@@ -1,7 +1,7 @@
 //! Euler integration of the rectified flow from t = 1 to t = 0, with guidance (network.md section 6.3).
 
 use crate::config::Prediction;
-use crate::network::{Condition, Conditioned, NetworkError, STEPS_AT_ONCE};
+use crate::network::{Condition, Conditioned, NetworkError};
 use flextok_compute::Backend;
 use flextok_compute::backend::ApgParameters;
 use std::ops::ControlFlow;
@@ -49,14 +49,10 @@ pub(crate) fn sample<B: Backend>(
     let mut running = backend.zeros(&shape)?;
     let time = |done: u32| (total - done) as f32 / total as f32;
     let dt = 1.0 / total as f32;
-    for done in 0..total {
-        let index = done as usize % STEPS_AT_ONCE;
-        if index == 0 {
-            let last = total.min(done + STEPS_AT_ONCE as u32);
-            let times: Vec<f32> = (done..last).map(time).collect();
-            conditioned.schedule(&times)?;
-        }
-        let t = time(done);
+    let times: Vec<f32> = (0..total).map(time).collect();
+    conditioned.schedule(&times)?;
+    for (done, &t) in (0..total).zip(&times) {
+        let index = done as usize;
         conditioned.embed(&x, t);
         conditioned.predict(Condition::Tokens, index, &mut velocity);
         if settings.is_guided() {

@@ -214,7 +214,8 @@ impl Weights {
     /// The tensor `name`, which has to have the shape `expected`.
     ///
     /// # Errors
-    /// [`WeightsError::Missing`], [`WeightsError::Shape`] or [`WeightsError::ElementType`], naming the tensor.
+    /// [`WeightsError::Missing`], [`WeightsError::Shape`], [`WeightsError::ElementType`] or [`WeightsError::NotFinite`],
+    /// naming the tensor.
     pub fn tensor(&self, name: &str, expected: &[usize]) -> Result<Weight, WeightsError> {
         let Some(entry) = self.header.tensors.get(name) else {
             let (tensor, expected) = (name.to_owned(), expected.to_vec());
@@ -237,7 +238,7 @@ impl Weights {
                 return Err(WeightsError::ElementType { tensor, found });
             }
         };
-        Weight::new(
+        let weight = Weight::new(
             self.storage.clone(),
             entry.range.clone(),
             dtype,
@@ -246,7 +247,15 @@ impl Weights {
         .map_err(|source| WeightsError::View {
             tensor: name.to_owned(),
             source,
-        })
+        })?;
+        check_finite(name, &weight)?;
+        Ok(weight)
+    }
+
+    /// Gives the memory of a mapped file's pages back; they are read again where they are looked at again. For use after
+    /// an engine has made its own copy of the tensors.
+    pub fn release_pages(&self) {
+        self.storage.release_pages();
     }
 
     /// The shape of the tensor `name`, if it is there.

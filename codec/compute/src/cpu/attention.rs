@@ -40,7 +40,7 @@ pub(super) fn attention(
     let width = out.columns();
     let rows = spec.rows;
     assert!(
-        qkv.columns() == 3 * width && width % spec.heads == 0,
+        qkv.columns() == 3 * width && width.is_multiple_of(spec.heads),
         "attention on other widths"
     );
     assert!(

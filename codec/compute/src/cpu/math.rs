@@ -11,7 +11,8 @@ const LANES: usize = 16;
 pub(super) fn exp(x: f32) -> f32 {
     // Cody–Waite reduction to |r| ≤ ln 2 / 2, then a polynomial; the bias trick rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
-    const LN2_HIGH: f32 = 0.693_359_375;
+    // 355/512, exactly.
+    const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let clamped = x.clamp(-87.3, 88.0);
     let shifted = clamped * std::f32::consts::LOG2_E + ROUND;

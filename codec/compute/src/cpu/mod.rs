@@ -23,7 +23,7 @@ pub use conv::PackedConv;
 pub use packed::PackedLinear;
 
 use crate::backend::{
-    ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, ModulationVector,
+    ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, Modulation,
 };
 use crate::{ComputeError, Weight};
 use buffer::Pool;
@@ -190,10 +190,7 @@ impl Backend for CpuEngine {
         x: &CpuTensor,
         rows: Range<usize>,
         eps: f32,
-        modulation: Option<(
-            ModulationVector<'_, CpuTensor>,
-            ModulationVector<'_, CpuTensor>,
-        )>,
+        modulation: Option<Modulation<'_, CpuTensor>>,
         out: &mut CpuTensor,
     ) {
         let modulation = modulation.as_ref();

@@ -4,17 +4,12 @@ use super::buffer::CpuTensor;
 use super::linear::{Context, modulation_row};
 use super::math::{moments, silu};
 use super::microkernel::SharedMut;
-use crate::backend::{GroupNorm, ModulationVector};
+use crate::backend::{GroupNorm, Modulation};
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Rows of a task.
 const ROWS: usize = 16;
-
-type Modulation<'a> = (
-    ModulationVector<'a, CpuTensor>,
-    ModulationVector<'a, CpuTensor>,
-);
 
 /// See [`crate::Backend::norm_modulate`].
 pub(super) fn norm_modulate(
@@ -22,7 +17,7 @@ pub(super) fn norm_modulate(
     x: &CpuTensor,
     rows: Range<usize>,
     eps: f32,
-    modulation: Option<&Modulation<'_>>,
+    modulation: Option<&Modulation<'_, CpuTensor>>,
     out: &mut CpuTensor,
 ) {
     let columns = x.columns();
@@ -46,14 +41,18 @@ pub(super) fn norm_modulate(
             {
                 let row = rows.start + task * ROWS + index;
                 let (mean, scale) = moments(x, eps);
-                let Some((shift, modulation)) = modulation else {
+                let Some(Modulation {
+                    shift,
+                    scale: factor,
+                }) = modulation
+                else {
                     for (out, &x) in out.iter_mut().zip(x) {
                         *out = (x - mean) * scale;
                     }
                     continue;
                 };
                 let shifts = modulation_row(shift, row, 0..columns);
-                let scales = modulation_row(modulation, row, 0..columns);
+                let scales = modulation_row(factor, row, 0..columns);
                 for (((out, &x), &factor), &shift) in out.iter_mut().zip(x).zip(scales).zip(shifts)
                 {
                     *out = (x - mean) * scale * (1.0 + factor) + shift;

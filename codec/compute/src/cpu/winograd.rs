@@ -209,18 +209,16 @@ impl Block<'_> {
     ) {
         let outputs = self.job.weights.outputs() / POINTS;
         let (height, width) = self.job.size;
-        let columns = width.div_ceil(2);
-        let (top, left) = (tile / columns * 2, tile % columns * 2);
-        let mut rows = [[[0.0; N]; 4]; 2];
-        for column in 0..4 {
-            let point = |row: usize| {
-                let at = ((row * 4 + column) * self.slots + slot) * outputs + channel;
-                lanes::<N>(products, at)
-            };
-            let [upper, lower] = sum_rows([point(0), point(1), point(2), point(3)]);
-            rows[0][column] = upper;
-            rows[1][column] = lower;
-        }
+        let across = width.div_ceil(2);
+        let (top, left) = (tile / across * 2, tile % across * 2);
+        let point = |row: usize, column: usize| {
+            let at = ((row * 4 + column) * self.slots + slot) * outputs + channel;
+            lanes::<N>(products, at)
+        };
+        let column = |column| sum_rows(std::array::from_fn(|row| point(row, column)));
+        let columns: [_; 4] = std::array::from_fn(column);
+        let rows: [_; 2] =
+            std::array::from_fn(|row| columns.map(|column: [[f32; N]; 2]| column[row]));
         for (y, values) in rows.into_iter().enumerate().take(height - top) {
             for (x, mut values) in sum_rows(values).into_iter().enumerate().take(width - left) {
                 let at = ((top + y) * width + left + x) * outputs + channel;

@@ -96,7 +96,7 @@ fn a_truncated_file_can_be_cut_to_what_it_has() {
     let none = TokenFile::parse(&bytes[..22]).unwrap();
     let no_layer = Error::NoLayer { have: 0, total: 20 };
     assert_eq!(none.cut(1, KeepMetadata::No), Err(no_layer.clone()));
-    assert_eq!(none.fit(1000), Err(no_layer));
+    assert_eq!(none.fit(1000, KeepMetadata::No), Err(no_layer));
     assert_eq!(none.cut_offsets().count(), 0);
 }
 
@@ -104,7 +104,7 @@ fn a_truncated_file_can_be_cut_to_what_it_has() {
 fn fit_takes_the_largest_file_that_fits() {
     let whole = file(256);
     for bytes in 0..700_u64 {
-        let fitted = whole.fit(bytes);
+        let fitted = whole.fit(bytes, KeepMetadata::No);
         if bytes < 27 {
             let minimum = 27;
             assert_eq!(fitted, Err(Error::CannotFit { bytes, minimum }));
@@ -117,9 +117,9 @@ fn fit_takes_the_largest_file_that_fits() {
             assert!(next.to_bytes().unwrap().len() as u64 > bytes);
         }
     }
-    assert_eq!(whole.fit(512).unwrap().layers(), 237);
-    assert_eq!(whole.fit(60).unwrap().layers(), 15);
-    assert_eq!(whole.fit(u64::MAX).unwrap().layers(), 256);
+    assert_eq!(whole.fit(512, KeepMetadata::No).unwrap().layers(), 237);
+    assert_eq!(whole.fit(60, KeepMetadata::No).unwrap().layers(), 15);
+    assert_eq!(whole.fit(u64::MAX, KeepMetadata::No).unwrap().layers(), 256);
 }
 
 #[test]
@@ -174,4 +174,30 @@ fn what_cannot_be_written_is_refused() {
     assert!(TokenFile::from_canvases(grid, &uneven, Metadata::default()).is_err());
     let one = [[1, 2, 3]];
     assert!(TokenFile::from_canvases(grid, &one, Metadata::default()).is_err());
+}
+
+#[test]
+fn a_fitted_file_with_metadata_stays_within_its_bytes() {
+    let header = Header::new(Fingerprint([7; 4]), 640, 480, 256, 64_000).unwrap();
+    let metadata = Metadata {
+        title: Some("A title".into()),
+        ..Metadata::default()
+    };
+    let whole = TokenFile::new(header, vec![1; 256], metadata).unwrap();
+    for bytes in 0..700 {
+        match whole.fit(bytes, KeepMetadata::Yes) {
+            Ok(fitted) => {
+                let size = fitted.to_bytes().unwrap().len() as u64;
+                assert!(size <= bytes && fitted.metadata().title.is_some());
+                let next = whole.cut((fitted.layers() + 1).min(256), KeepMetadata::Yes);
+                let next = next.unwrap().to_bytes().unwrap().len() as u64;
+                assert!(next > bytes || fitted.layers() == 256, "{bytes}");
+            }
+            Err(error) => {
+                let minimum = 21 + 2 + 4 + 7 + 7;
+                assert!(bytes < minimum);
+                assert_eq!(error, Error::CannotFit { bytes, minimum });
+            }
+        }
+    }
 }

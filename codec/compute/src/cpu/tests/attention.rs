@@ -8,7 +8,10 @@ use crate::{Backend, CpuEngine};
 /// One head's channels of one of q, k, v in one row, normed where `eps` is given.
 fn head(qkv: &[f32], width: usize, row: usize, which: usize, head: (usize, usize)) -> Vec<f64> {
     let start = row * 3 * width + which * width + head.0 * head.1;
-    qkv[start..start + head.1].iter().map(|&v| f64::from(v)).collect()
+    qkv[start..start + head.1]
+        .iter()
+        .map(|&v| f64::from(v))
+        .collect()
 }
 
 fn norm(values: &mut [f64], eps: f32) {
@@ -43,9 +46,19 @@ pub(super) fn plain(qkv: &[f32], width: usize, spec: &AttentionSpec<'_, CpuTenso
             };
             let logits: Vec<f64> = (0..spec.rows)
                 .map(|key| {
-                    let dot: f64 = queries[row].iter().zip(&keys[key]).map(|(q, k)| q * k).sum();
-                    let more = spec.log_multiplicity.map_or(0.0, |w| f64::from(w.values()[key]));
-                    if seen(key) { dot * f64::from(spec.scale) + more } else { f64::NEG_INFINITY }
+                    let dot: f64 = queries[row]
+                        .iter()
+                        .zip(&keys[key])
+                        .map(|(q, k)| q * k)
+                        .sum();
+                    let more = spec
+                        .log_multiplicity
+                        .map_or(0.0, |w| f64::from(w.values()[key]));
+                    if seen(key) {
+                        dot * f64::from(spec.scale) + more
+                    } else {
+                        f64::NEG_INFINITY
+                    }
                 })
                 .collect();
             let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -53,7 +66,10 @@ pub(super) fn plain(qkv: &[f32], width: usize, spec: &AttentionSpec<'_, CpuTenso
             let target = &mut out[index * width + h * dim..][..dim];
             for (logit, value) in logits.iter().zip(&values) {
                 let share = (logit - largest).exp() / total;
-                target.iter_mut().zip(value).for_each(|(out, v)| *out += share * v);
+                target
+                    .iter_mut()
+                    .zip(value)
+                    .for_each(|(out, v)| *out += share * v);
             }
         }
     }
@@ -88,7 +104,10 @@ fn check(
     let place = spec.queries.start * width..spec.queries.end * width;
     assert_close(what, &out.values()[place.clone()], &expected, 5e-6);
     for (index, &value) in out.values().iter().enumerate() {
-        assert!(place.contains(&index) || value == UNTOUCHED, "{what}: wrote {index}");
+        assert!(
+            place.contains(&index) || value == UNTOUCHED,
+            "{what}: wrote {index}"
+        );
     }
 }
 
@@ -99,7 +118,11 @@ fn every_head_size_and_length_is_right() {
         for rows in [1, 2, 47, 48, 49, 130] {
             let width = heads * dim;
             let qkv = values(rows as u64, rows * 3 * width);
-            for (engine, eps) in [(&engine, None), (&engine, Some(1e-5)), (&portable, Some(1e-6))] {
+            for (engine, eps) in [
+                (&engine, None),
+                (&engine, Some(1e-5)),
+                (&portable, Some(1e-6)),
+            ] {
                 let mut spec = full(rows, heads, dim);
                 // Norm over a single channel gives zeros, whatever the logits' scale.
                 spec.qk_norm_eps = eps;
@@ -121,7 +144,13 @@ fn the_causal_last_mask_is_right_for_every_prefix() {
                 spec.mask = Mask::CausalLast { prefix };
                 spec.queries = queries.clone();
                 spec.qk_norm_eps = Some(1e-6);
-                check(&format!("prefix {prefix}, {queries:?}"), &engine, &qkv, heads * dim, &spec);
+                check(
+                    &format!("prefix {prefix}, {queries:?}"),
+                    &engine,
+                    &qkv,
+                    heads * dim,
+                    &spec,
+                );
             }
         }
     }
@@ -150,10 +179,16 @@ fn long_sequences_rescale_what_was_summed_before() {
     // the last one.
     for (row, values) in qkv.chunks_exact_mut(3 * width).enumerate() {
         let factor = 1.0 + 6.0 * row as f32 / rows as f32;
-        values[width..2 * width].iter_mut().for_each(|key| *key *= factor);
+        values[width..2 * width]
+            .iter_mut()
+            .for_each(|key| *key *= factor);
     }
     for mask in [Mask::Full, Mask::CausalLast { prefix: 1030 }] {
-        for (engine, queries) in [(&engine, 0..97), (&engine, 1000..1100), (&portable, 2080..2100)] {
+        for (engine, queries) in [
+            (&engine, 0..97),
+            (&engine, 1000..1100),
+            (&portable, 2080..2100),
+        ] {
             let mut spec = full(rows, heads, dim);
             spec.mask = mask;
             spec.queries = queries.clone();
@@ -170,7 +205,13 @@ fn extreme_logits_stay_finite() {
         for row in qkv.chunks_exact_mut(3 * dim) {
             row[..2 * dim].iter_mut().for_each(|v| *v *= 60.0);
         }
-        check("logits of thousands", &engine, &qkv, dim, &full(rows, heads, dim));
+        check(
+            "logits of thousands",
+            &engine,
+            &qkv,
+            dim,
+            &full(rows, heads, dim),
+        );
     }
 }
 
@@ -192,15 +233,30 @@ fn a_multiplicity_stands_for_keys_that_are_really_repeated() {
         let mut spec = full(single, heads, dim);
         spec.qk_norm_eps = Some(1e-6);
         spec.queries = 1050..single;
-        let repeated = AttentionSpec { queries: spec.queries.clone(), ..full(rows, heads, dim) };
-        let repeated = AttentionSpec { qk_norm_eps: Some(1e-6), ..repeated };
+        let repeated = AttentionSpec {
+            queries: spec.queries.clone(),
+            ..full(rows, heads, dim)
+        };
+        let repeated = AttentionSpec {
+            qk_norm_eps: Some(1e-6),
+            ..repeated
+        };
         spec.log_multiplicity = Some(&weights);
         check("one key for many", &engine, &short, width, &spec);
 
         let mut out = untouched(&engine, &[single, width]);
-        engine.attention(&upload(&engine, &short, &[single, 3 * width]), &spec, &mut out);
+        engine.attention(
+            &upload(&engine, &short, &[single, 3 * width]),
+            &spec,
+            &mut out,
+        );
         let expected = plain(&long, width, &repeated);
-        assert_close("repeated keys", &out.values()[1050 * width..], &expected, 5e-6);
+        assert_close(
+            "repeated keys",
+            &out.values()[1050 * width..],
+            &expected,
+            5e-6,
+        );
     }
 }
 

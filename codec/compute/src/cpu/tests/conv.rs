@@ -21,7 +21,11 @@ fn source(kind: ConvKind, kernel: usize, size: usize, out: usize, tap: usize) ->
         ConvKind::StridedReflect { stride, pad } => {
             let place = out * stride as isize + tap - pad as isize;
             let place = if place < 0 { -place } else { place };
-            if place < size { place } else { 2 * (size - 1) - place }
+            if place < size {
+                place
+            } else {
+                2 * (size - 1) - place
+            }
         }
     };
     (0..size).contains(&place).then_some(place as usize)
@@ -49,7 +53,11 @@ pub(super) fn plain(
             for (output, out) in out.iter_mut().enumerate() {
                 let taps = &weight[output * channels * kernel * kernel + tap..];
                 let taps = taps.iter().step_by(kernel * kernel);
-                *out += pixel.iter().zip(taps).map(|(x, &w)| x * f64::from(w)).sum::<f64>();
+                *out += pixel
+                    .iter()
+                    .zip(taps)
+                    .map(|(x, &w)| x * f64::from(w))
+                    .sum::<f64>();
             }
         }
     }
@@ -104,7 +112,13 @@ struct Case {
 
 impl Case {
     fn check(&self, engine: &CpuEngine) {
-        let Self { image, outputs, kernel, kind, .. } = *self;
+        let Self {
+            image,
+            outputs,
+            kernel,
+            kind,
+            ..
+        } = *self;
         let [height, width, channels] = image;
         let what = format!(
             "{image:?} to {outputs} by {kernel}×{kernel} {kind:?} {:?}, bias {}, norm {}, residual {}",
@@ -118,7 +132,9 @@ impl Case {
             .conv_weights(&stored, self.biased.then_some(&stored_bias), kind)
             .unwrap();
         let x = values(1, height * width * channels);
-        let norm = self.normed.then(|| group_norm(channels, if channels % 4 == 0 { 4 } else { 1 }));
+        let norm = self
+            .normed
+            .then(|| group_norm(channels, if channels % 4 == 0 { 4 } else { 1 }));
         let input: Vec<f64> = match &norm {
             Some(norm) => plain_norm(&x, norm).into_iter().map(silu).collect(),
             None => x.iter().map(|&v| f64::from(v)).collect(),
@@ -154,6 +170,10 @@ fn check_kind(kind: ConvKind, kernel: usize, channels: &[(usize, usize)]) {
             if let ConvKind::StridedReflect { pad, .. } = kind
                 && pad >= height.min(width)
             {
+                continue;
+            }
+            // A single pixel and the one of padding do not hold a 3×3 kernel.
+            if kind == ConvKind::HalveAsymmetric && height.min(width) < 2 {
                 continue;
             }
             turn += 1;
@@ -211,9 +231,21 @@ fn doubling_is_right() {
 
 #[test]
 fn strided_reflection_is_right() {
-    check_kind(ConvKind::StridedReflect { stride: 2, pad: 1 }, 4, &CHANNELS[..6]);
-    check_kind(ConvKind::StridedReflect { stride: 3, pad: 2 }, 7, &CHANNELS[..4]);
-    check_kind(ConvKind::StridedReflect { stride: 8, pad: 4 }, 16, &[(3, 16)]);
+    check_kind(
+        ConvKind::StridedReflect { stride: 2, pad: 1 },
+        4,
+        &CHANNELS[..6],
+    );
+    check_kind(
+        ConvKind::StridedReflect { stride: 3, pad: 2 },
+        7,
+        &CHANNELS[..4],
+    );
+    check_kind(
+        ConvKind::StridedReflect { stride: 8, pad: 4 },
+        16,
+        &[(3, 16)],
+    );
 }
 
 #[test]
@@ -249,18 +281,30 @@ fn an_impulse_shows_each_kernel_where_it_belongs() {
             .conv_weights(&f32_weight(&numbers, &shape), None, ConvKind::Same)
             .unwrap();
         let mut out = untouched(&engine, &[height, width, outputs]);
-        engine.conv(&upload(&engine, &x, &[height, width, inputs]), None, &packed, None, &mut out);
+        engine.conv(
+            &upload(&engine, &x, &[height, width, inputs]),
+            None,
+            &packed,
+            None,
+            &mut out,
+        );
         for (index, &value) in out.values().iter().enumerate() {
             let (pixel, output) = (index / outputs, index % outputs);
             // Output (y, x) sees the impulse through tap (3 − y + 1, 2 − x + 1).
-            let taps = (4usize.checked_sub(pixel / width), 3usize.checked_sub(pixel % width));
+            let taps = (
+                4usize.checked_sub(pixel / width),
+                3usize.checked_sub(pixel % width),
+            );
             let expected = match taps {
                 (Some(y), Some(x)) if y < 3 && x < 3 => {
                     numbers[((output * inputs + 5) * 3 + y) * 3 + x]
                 }
                 _ => 0.0,
             };
-            assert!((value - expected).abs() < 1e-6, "{value} for {expected} at {index}");
+            assert!(
+                (value - expected).abs() < 1e-6,
+                "{value} for {expected} at {index}"
+            );
         }
     }
 }

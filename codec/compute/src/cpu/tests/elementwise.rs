@@ -8,14 +8,18 @@ use crate::{ComputeError, CpuEngine};
 #[test]
 fn patches_hold_rows_columns_and_channels_in_order() {
     let [engine, _] = engines(2);
-    for (rows, columns, patch, channels) in [(1, 1, 1, 1), (2, 3, 2, 16), (4, 2, 4, 5), (3, 5, 1, 3)]
+    for (rows, columns, patch, channels) in
+        [(1, 1, 1, 1), (2, 3, 2, 16), (4, 2, 4, 5), (3, 5, 1, 3)]
     {
         let (height, width) = (rows * patch, columns * patch);
         let latents = values(1, height * width * channels);
         let mut expected = vec![0.0; latents.len()];
         for (index, &value) in latents.iter().enumerate() {
-            let (y, x, channel) =
-                (index / channels / width, index / channels % width, index % channels);
+            let (y, x, channel) = (
+                index / channels / width,
+                index / channels % width,
+                index % channels,
+            );
             let row = y / patch * columns + x / patch;
             let column = (y % patch * patch + x % patch) * channels + channel;
             expected[row * patch * patch * channels + column] = value * 0.25;
@@ -50,7 +54,10 @@ fn tensors_keep_their_values_and_take_other_shapes() {
     assert_eq!(engine.download(&tensor).unwrap(), values(1, 35));
     assert_eq!(engine.shape(&tensor), [5, 7]);
     engine.reshape(&mut tensor, &[2, 3, 4]).unwrap();
-    assert_eq!((engine.shape(&tensor), tensor.values().len()), (&[2, 3, 4][..], 24));
+    assert_eq!(
+        (engine.shape(&tensor), tensor.values().len()),
+        (&[2, 3, 4][..], 24)
+    );
     engine.reshape(&mut tensor, &[100]).unwrap();
     assert_eq!(tensor.values().len(), 100);
     assert!(engine.zeros(&[0, 7]).unwrap().values().is_empty());
@@ -69,16 +76,25 @@ fn euler_steps_and_guidance_follow_their_equations() {
     for engine in engines(2) {
         let count = 341;
         let numbers = [1, 2].map(|seed| values(seed, count));
-        let [a, b] = numbers.each_ref().map(|values| upload(&engine, values, &[count]));
+        let [a, b] = numbers
+            .each_ref()
+            .map(|values| upload(&engine, values, &[count]));
         let expect = |f: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
             let pairs = numbers[0].iter().zip(&numbers[1]);
-            pairs.map(|(&a, &b)| f(f64::from(a), f64::from(b))).collect()
+            pairs
+                .map(|(&a, &b)| f(f64::from(a), f64::from(b)))
+                .collect()
         };
         let fresh = || upload(&engine, a.values(), &[count]);
 
         let mut x = fresh();
         engine.euler_step(&mut x, &b, 0.04);
-        assert_close("euler", x.values(), &expect(&|x, v| x - 0.04f32 as f64 * v), 1e-6);
+        assert_close(
+            "euler",
+            x.values(),
+            &expect(&|x, v| x - 0.04f32 as f64 * v),
+            1e-6,
+        );
         let mut x = fresh();
         engine.clean_to_velocity(&b, 0.52, &mut x);
         assert_close(
@@ -104,9 +120,17 @@ fn plain_apg(u: &[f32], p: ApgParameters, running: &mut [f64], c: &[f32]) -> Vec
         *m = (c - f64::from(u)) + f64::from(p.momentum) * *m;
     }
     let size = norm(running);
-    let shrink = if size > 0.0 { (f64::from(p.norm_threshold) / size).min(1.0) } else { 1.0 };
+    let shrink = if size > 0.0 {
+        (f64::from(p.norm_threshold) / size).min(1.0)
+    } else {
+        1.0
+    };
     let direction: Vec<f64> = c.iter().map(|v| v / norm(&c).max(1e-12)).collect();
-    let along: f64 = running.iter().zip(&direction).map(|(m, d)| m * shrink * d).sum();
+    let along: f64 = running
+        .iter()
+        .zip(&direction)
+        .map(|(m, d)| m * shrink * d)
+        .sum();
     let parts = running.iter().zip(&direction).zip(&c);
     parts
         .map(|((m, d), c)| {
@@ -127,7 +151,12 @@ fn check_apg(engine: &CpuEngine, p: ApgParameters, steps: &[(Vec<f32>, Vec<f32>)
         let mut found = upload(engine, c, &[count]);
         engine.guide_apg(&upload(engine, u, &[count]), p, &mut running, &mut found);
         assert_close(&format!("step {index}"), found.values(), &expected, 2e-6);
-        assert_close("running difference", running.values(), &expected_running, 2e-6);
+        assert_close(
+            "running difference",
+            running.values(),
+            &expected_running,
+            2e-6,
+        );
     }
 }
 
@@ -146,7 +175,12 @@ fn apg_carries_its_momentum_over_the_steps() {
                 })
                 .collect();
             check_apg(&engine, ApgParameters::published(7.5), &steps);
-            let own = ApgParameters { scale: 3.0, momentum: 0.25, norm_threshold: 1.0, eta: 0.5 };
+            let own = ApgParameters {
+                scale: 3.0,
+                momentum: 0.25,
+                norm_threshold: 1.0,
+                eta: 0.5,
+            };
             check_apg(&engine, own, &steps);
         }
     }
@@ -158,8 +192,16 @@ fn apg_of_zeros_is_finite() {
     let (zeros, some) = (vec![0.0; 66], values(1, 66));
     let published = ApgParameters::published(7.5);
     check_apg(&engine, published, &[(zeros.clone(), zeros.clone())]);
-    check_apg(&engine, published, &[(some.clone(), some.clone()), (some.clone(), zeros.clone())]);
-    check_apg(&engine, published, &[(zeros.clone(), some.clone()), (zeros.clone(), zeros)]);
+    check_apg(
+        &engine,
+        published,
+        &[(some.clone(), some.clone()), (some.clone(), zeros.clone())],
+    );
+    check_apg(
+        &engine,
+        published,
+        &[(zeros.clone(), some.clone()), (zeros.clone(), zeros)],
+    );
 }
 
 /// FSQ as network.md section 4 writes it, in f64: the id, and how far the nearest rounding boundary is.
@@ -183,8 +225,10 @@ fn fsq_indices_are_those_of_the_specification() {
     for levels in [&[8, 8, 8, 5, 5, 5][..], &[3, 4], &[2], &[16, 15, 7, 6]] {
         for factor in [0.3, 1.0, 3.0, 40.0] {
             let rows = 2000;
-            let z: Vec<f32> =
-                values(5, rows * levels.len()).iter().map(|v| v * factor).collect();
+            let z: Vec<f32> = values(5, rows * levels.len())
+                .iter()
+                .map(|v| v * factor)
+                .collect();
             let tensor = upload(&engine, &z, &[rows, levels.len()]);
             let ids = engine.quantize(&tensor, levels).unwrap();
             assert_eq!(ids.len(), rows);
@@ -207,14 +251,20 @@ fn fsq_reaches_every_digit_and_no_more() {
     let [engine, _] = engines(1);
     let levels = [8, 5];
     let ids = |z: &[f32]| {
-        engine.quantize(&upload(&engine, z, &[z.len() / 2, 2]), &levels).unwrap()
+        engine
+            .quantize(&upload(&engine, z, &[z.len() / 2, 2]), &levels)
+            .unwrap()
     };
     // tanh saturates: the digits are the first and the last.
     assert_eq!(ids(&[-1e30, -1e30]), [0]);
     assert_eq!(ids(&[1e30, 1e30]), [39]);
     assert_eq!(ids(&[f32::NEG_INFINITY, f32::INFINITY]), [32]);
-    let seen: std::collections::BTreeSet<u16> =
-        ids(&values(1, 20_000).iter().map(|v| v * 4.0).collect::<Vec<_>>()).into_iter().collect();
+    let seen: std::collections::BTreeSet<u16> = ids(&values(1, 20_000)
+        .iter()
+        .map(|v| v * 4.0)
+        .collect::<Vec<_>>())
+    .into_iter()
+    .collect();
     assert_eq!(seen, (0..40).collect());
 }
 
@@ -231,7 +281,9 @@ fn fsq_ties_go_to_the_even_digit_offset() {
         let mut digits = Vec::new();
         for _ in 0..400 {
             z = f32::from_bits(z.to_bits() + 1);
-            let id = engine.quantize(&upload(&engine, &[z], &[1, 1]), &[5]).unwrap()[0];
+            let id = engine
+                .quantize(&upload(&engine, &[z], &[1, 1]), &[5])
+                .unwrap()[0];
             let value = i64::from(id) - 2;
             if f64::from(z).tanh() as f32 * half_range == tie {
                 assert_eq!(value, even, "tie at {tie}");

@@ -28,8 +28,9 @@ fn synthesis_is_a_cropped_transposed_convolution() {
                         let inside = y.filter(|&y| y < rows).zip(x.filter(|&x| x < columns));
                         let Some((y, x)) = inside else { continue };
                         let pairs = latent.iter().zip(weights);
-                        expected[(y * columns + x) * channels + channel] +=
-                            pairs.map(|(&l, &w)| f64::from(l) * f64::from(w)).sum::<f64>();
+                        expected[(y * columns + x) * channels + channel] += pairs
+                            .map(|(&l, &w)| f64::from(l) * f64::from(w))
+                            .sum::<f64>();
                     }
                 }
                 let latents = upload(&engine, &latents, &[height, width, inputs]);

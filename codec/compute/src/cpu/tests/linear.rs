@@ -72,7 +72,8 @@ impl Case {
         let name = self.name();
         let total = rows + SKIP + 1;
         let x = values(1, total * inputs);
-        let (stored, numbers) = weight(&values(2, outputs * inputs), &[outputs, inputs], self.dtype);
+        let (stored, numbers) =
+            weight(&values(2, outputs * inputs), &[outputs, inputs], self.dtype);
         let (bias, bias_numbers) = weight(&values(3, outputs), &[outputs], self.dtype);
         let packed = engine
             .linear_weights(&[(&stored, self.biased.then_some(&bias))])
@@ -125,7 +126,11 @@ impl Case {
             assert_close(&format!("{name}, epilogue {index}"), found, &expected, 3e-6);
             for row in [0, 1, total - 1] {
                 let range = row * outputs..(row + 1) * outputs;
-                let expected = if adds { &other.values()[range.clone()] } else { &[] };
+                let expected = if adds {
+                    &other.values()[range.clone()]
+                } else {
+                    &[]
+                };
                 for (i, &value) in out.values()[range].iter().enumerate() {
                     let kept = expected.get(i).copied().unwrap_or(UNTOUCHED);
                     assert_eq!(value, kept, "{name}: row {row} was written");
@@ -160,7 +165,10 @@ fn parts_stand_side_by_side_whatever_their_types_and_biases() {
             .map(|(i, (&size, dtype))| {
                 let numbers = values(10 + i as u64, size * inputs);
                 let bias = f32_weight(&values(20 + i as u64, size), &[size]);
-                (weight(&numbers, &[size, inputs], dtype), (i != 1).then_some(bias))
+                (
+                    weight(&numbers, &[size, inputs], dtype),
+                    (i != 1).then_some(bias),
+                )
             })
             .collect();
         let given: Vec<_> = parts
@@ -194,7 +202,11 @@ fn the_gated_mlp_is_right_on_awkward_sizes() {
     for (index, (inputs, hidden)) in sizes.into_iter().enumerate() {
         for rows in ROWS {
             for biased in [false, true] {
-                let engine = if (index + rows) % 3 == 0 { &portable } else { &engine };
+                let engine = if (index + rows) % 3 == 0 {
+                    &portable
+                } else {
+                    &engine
+                };
                 let dtype = DTYPES[(index + rows) % 3];
                 let shape = [hidden, inputs];
                 let (gate, gate_numbers) = weight(&values(2, hidden * inputs), &shape, dtype);
@@ -267,5 +279,8 @@ fn weights_that_do_not_belong_together_are_refused() {
         engine.linear_weights(&[(&w(&[2, 3]), None), (&w(&[2, 4]), None)]),
         &[2, 4],
     );
-    refused(engine.linear_weights(&[(&w(&[2, 3]), Some(&w(&[3])))]), &[3]);
+    refused(
+        engine.linear_weights(&[(&w(&[2, 3]), Some(&w(&[3])))]),
+        &[3],
+    );
 }

@@ -100,7 +100,10 @@ fn bits(values: &[f32]) -> Vec<u32> {
 #[test]
 fn engines_differ_in_their_kernels() {
     let [_, portable] = engines(1);
-    assert_eq!(portable.kernels.panel_width() % Kernels::scalar().panel_width(), 0);
+    assert_eq!(
+        portable.kernels.panel_width() % Kernels::scalar().panel_width(),
+        0
+    );
     assert!(format!("{portable:?}").contains("threads: 1"));
 }
 

@@ -18,7 +18,10 @@ fn same_for_all(operation: impl Fn(&CpuEngine) -> Vec<f32>) {
         let alone = run(1);
         assert!(alone.iter().any(|&bits| bits != 0));
         for threads in [2, 3, 5] {
-            assert!(run(threads) == alone, "{threads} threads give other bits than one");
+            assert!(
+                run(threads) == alone,
+                "{threads} threads give other bits than one"
+            );
         }
     }
 }
@@ -34,7 +37,13 @@ fn linear_layers_and_gated_mlps() {
         let x = upload(engine, &values(1, rows * inputs), &[rows, inputs]);
         let other = upload(engine, &values(4, rows * outputs), &[rows, outputs]);
         let table = upload(engine, &values(5, 2 * outputs), &[1, 2 * outputs]);
-        let gate = ModulationVector { table: &table, row: 0, split: 100, first: 0, second: outputs };
+        let gate = ModulationVector {
+            table: &table,
+            row: 0,
+            split: 100,
+            first: 0,
+            second: outputs,
+        };
         let mut out = untouched(engine, &[rows, outputs]);
         let mut all = Vec::new();
         for epilogue in [
@@ -47,7 +56,9 @@ fn linear_layers_and_gated_mlps() {
             engine.linear(&x, 0..rows, &packed, epilogue, &mut out);
             all.extend_from_slice(out.values());
         }
-        let pair = engine.linear_weights(&[(&stored, Some(&bias)), (&stored, None)]).unwrap();
+        let pair = engine
+            .linear_weights(&[(&stored, Some(&bias)), (&stored, None)])
+            .unwrap();
         engine.swiglu(&x, 0..rows, &pair, &mut out);
         all.extend_from_slice(out.values());
         all
@@ -86,7 +97,11 @@ fn attention() {
 fn norms() {
     let [height, width, channels] = [40, 41, 64];
     same_for_all(|engine| {
-        let x = upload(engine, &values(1, height * width * channels), &[height, width, channels]);
+        let x = upload(
+            engine,
+            &values(1, height * width * channels),
+            &[height, width, channels],
+        );
         let mut out = untouched(engine, &[height, width, channels]);
         engine.group_norm(&x, &group_norm(channels, 32), &mut out);
         let mut all = out.values().to_vec();
@@ -112,7 +127,11 @@ fn convolutions() {
         let bias = f32_weight(&values(3, outputs), &[outputs]);
         same_for_all(|engine| {
             let packed = engine.conv_weights(&stored, Some(&bias), kind).unwrap();
-            let x = upload(engine, &values(1, height * width * inputs), &[height, width, inputs]);
+            let x = upload(
+                engine,
+                &values(1, height * width * inputs),
+                &[height, width, inputs],
+            );
             let size = [height, width].map(|size| kind.output_size(size, kernel));
             let size = [size[0], size[1], outputs];
             let residual = upload(engine, &values(4, size.iter().product()), &size);
