@@ -1,0 +1,245 @@
+//! The command line as a whole: the commands there are, the options that all of them share, and
+//! usage errors as one line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::commands::{
+    compare::CompareArgs, completions::CompletionsArgs, decode::DecodeArgs, encode::EncodeArgs,
+    info::InfoArgs, man::ManArgs, model::ModelArgs, pack::PackArgs, preview::PreviewArgs,
+    tokens::TokensArgs, truncate::TruncateArgs, verify::VerifyArgs,
+};
+use crate::exit::{Code, report};
+use crate::output;
+
+/// What `--help` and the man page say at their end.
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  everything went well; also for a truncated file that could be used
+    2  usage: an option or a value that is not possible, an array (.npy) that does not fit
+    3  not a flextok file, or a corrupt one
+    4  no model, a wrong model, or one that cannot be used
+    5  a limit was exceeded; see the --max-... options
+    6  the input image cannot be read as one
+    7  input or output failed: missing file, full disk, closed pipe, existing output without
+       --force, no memory
+   70  a defect of this program
+  130  interrupted
+
+A `-` as IN is standard input, a `-` as OUT standard output. Errors are one line on standard error.";
+
+/// Compress pictures to a few hundred bytes of ordered tokens, cut them anywhere, and get a picture
+/// back from any prefix.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flextok",
+    version,
+    after_help = EXIT_CODES,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Encode(EncodeArgs),
+    Decode(DecodeArgs),
+    Truncate(TruncateArgs),
+    Info(InfoArgs),
+    Verify(VerifyArgs),
+    Preview(PreviewArgs),
+    Compare(CompareArgs),
+    Model(ModelArgs),
+    Tokens(TokensArgs),
+    Pack(PackArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct GlobalArgs {
+    /// Weights file (.safetensors), or directory with a model.safetensors, instead of the embedded
+    /// model
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        help_heading = "Global options"
+    )]
+    pub(crate) model: Option<PathBuf>,
+
+    /// Read the weights file into memory instead of mapping it
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) no_mmap: bool,
+
+    /// Compute threads; 0 is one for each core. Results do not depend on it
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(0..=1024),
+        help_heading = "Global options"
+    )]
+    pub(crate) threads: Option<u16>,
+
+    /// Overwrite existing output files
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub(crate) force: bool,
+
+    /// No notes, no progress bar; errors only
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Global options"
+    )]
+    pub(crate) quiet: bool,
+
+    /// Say what was done, on standard error
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
+    pub(crate) verbose: u8,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// Bounds that a user may have to raise; in `--help`, not in `-h`.
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Most pixels of a picture [default: 134217728]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        hide_short_help = true,
+        help_heading = "Limits"
+    )]
+    pub(crate) max_pixels: Option<u64>,
+
+    /// Most bytes of an input image file [default: 536870912]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        hide_short_help = true,
+        help_heading = "Limits"
+    )]
+    pub(crate) max_input_bytes: Option<u64>,
+
+    /// Most bytes of memory for decoding an input image file [default: 1073741824]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        hide_short_help = true,
+        help_heading = "Limits"
+    )]
+    pub(crate) max_memory: Option<u64>,
+
+    /// Most pixels of the canvas that the model works on [default: 2097152]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        hide_short_help = true,
+        help_heading = "Limits"
+    )]
+    pub(crate) max_canvas_pixels: Option<u64>,
+
+    /// Most sampling steps [default: 1000]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        hide_short_help = true,
+        help_heading = "Limits"
+    )]
+    pub(crate) max_steps: Option<u32>,
+}
+
+/// Parses the command line; help and errors are printed here.
+pub(crate) fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            match output::print(&error.render().to_string()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => error.report(),
+            }
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output::complain(&error.render().to_string());
+            Code::Usage.into()
+        }
+        _ => {
+            report(&one_line(&error.render().to_string()));
+            Code::Usage.into()
+        }
+    })
+}
+
+/// clap's message without the usage and the pointer to `--help`, on one line.
+fn one_line(message: &str) -> String {
+    let wanted = message
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty());
+    let mut text = wanted.collect::<Vec<_>>().join(" ");
+    if let Some(rest) = text.strip_prefix("error: ") {
+        text = rest.to_owned();
+    }
+    text.push_str("; see --help");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_errors_are_one_line() {
+        for arguments in [
+            &["flextok", "encode", "a.png", "--tokens", "0"][..],
+            &["flextok", "encode"],
+            &["flextok", "decode", "a", "--stepz", "3"],
+            &[
+                "flextok", "truncate", "a", "-o", "b", "--tokens", "1", "--bytes", "2",
+            ],
+            &["flextok", "completions", "cmd.exe"],
+            &["flextok", "frobnicate"],
+        ] {
+            let error = Cli::try_parse_from(arguments).expect_err("a usage error");
+            let line = one_line(&error.render().to_string());
+            assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
+            assert!(line.len() > 20 && !line.starts_with("error"), "{line}");
+        }
+    }
+
+    #[test]
+    fn tokens_name_the_allowed_range() {
+        for k in ["0", "257", "70000", "-1"] {
+            let argument = format!("--tokens={k}");
+            let error = Cli::try_parse_from(["flextok", "encode", "a.png", &argument]);
+            let line = one_line(&error.expect_err("out of range").render().to_string());
+            assert!(line.contains("1..=256"), "{line}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `flextok compare`: how close two pictures are.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use flextok::image::RgbImage;
+use flextok::{metrics, picture};
+
+use crate::context::Context;
+use crate::exit::CliError;
+use crate::input::Source;
+use crate::{output, values};
+
+/// Compare two pictures of the same size: PSNR, SSIM, mean absolute error, SSIMULACRA 2
+///
+/// With --json, one object: psnr (dB, null for identical pictures), ssim (at most 1), mae (in steps
+/// of 8 bits), ssimulacra2 (at most 100, null below 8x8 pixels).
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Original image, or - for standard input
+    #[arg(value_name = "A")]
+    first: PathBuf,
+
+    /// Image to judge, or - for standard input
+    #[arg(value_name = "B")]
+    second: PathBuf,
+
+    /// Colour behind transparent pixels: RRGGBB, white, black or gray
+    #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
+    background: Background,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A colour; clap would take a bare array for a list.
+type Background = [u8; 3];
+
+pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError> {
+    let sources = [Source::new(&args.first), Source::new(&args.second)];
+    if sources == [Source::Stdin, Source::Stdin] {
+        let problem = "only one of the two pictures can come from it";
+        return Err(CliError::usage("standard input", problem));
+    }
+    let load = |source: &Source| -> Result<RgbImage, CliError> {
+        let loaded = source.picture(&context.limits)?;
+        Ok(picture::into_rgb(loaded.image, args.background))
+    };
+    let [first, second] = [load(&sources[0])?, load(&sources[1])?];
+    let comparison = metrics::compare(&first, &second).map_err(|source| {
+        let name = format!("{}, {}", sources[0].name(), sources[1].name());
+        CliError::Compare { name, source }
+    })?;
+    if args.json {
+        return output::print_json(&comparison);
+    }
+    let psnr = comparison
+        .psnr
+        .map_or("identical".to_owned(), |psnr| format!("{psnr:.3} dB"));
+    let ssimulacra2 = comparison
+        .ssimulacra2
+        .map_or("undefined".to_owned(), |s| format!("{s:.3}"));
+    output::print(&format!(
+        "psnr         {psnr}\nssim         {:.5}\nmae          {:.4}\nssimulacra2  {ssimulacra2}\n",
+        comparison.ssim, comparison.mae
+    ))
+}

@@ -1,0 +1,188 @@
+//! `flextok decode`: a token file, whole or cut, to a picture.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use flextok::container::TokenFile;
+use flextok::picture::save::{self, SaveFormat};
+use flextok::{DecodeOptions, npy};
+
+use super::sampling::SamplingArgs;
+use crate::context::{Context, Model};
+use crate::exit::{CliError, Code};
+use crate::input::Source;
+use crate::output::Output;
+
+/// Decompress a .flxt file, whole or cut anywhere, to a picture
+#[derive(Debug, Args)]
+pub(crate) struct DecodeArgs {
+    /// Token file, or - for standard input
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// Output file; its extension says the format: png, jpg, jpeg, webp, bmp, tif, tiff, ppm, pnm,
+    /// qoi, tga, or npy for the float canvas [3, H, W] in [-1, 1]. Standard output is PNG
+    /// [default: IN with the extension .png, standard output for standard input]
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+
+    /// Use at most K tokens of the file
+    #[arg(short = 'k', long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=256))]
+    tokens: Option<u16>,
+
+    /// Write the model's canvas as it is, not scaled to the original size
+    #[arg(long)]
+    keep_canvas: bool,
+
+    /// Start from the noise of this array: float32 or float64, [1, C, H, W] or [C, H, W] of the
+    /// latents
+    #[arg(long, value_name = "NPY", conflicts_with = "seed")]
+    noise: Option<PathBuf>,
+
+    #[command(flatten)]
+    sampling: SamplingArgs,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Picture(SaveFormat),
+    Npy,
+}
+
+pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> {
+    let source = Source::new(&args.input);
+    let path = match &args.output {
+        Some(path) => path.clone(),
+        None => source.default_output("png", Code::Corrupt)?,
+    };
+    let output = Output::new(&path, context.force)?;
+    let format = format_of(&path, &output)?;
+    let input = source.tokens(&context.limits)?;
+    let noise = args
+        .noise
+        .as_deref()
+        .map(|path| read_noise(path, context))
+        .transpose()?;
+    let model = context.model()?;
+
+    let mut options = args.sampling.options().with_keep_canvas(args.keep_canvas);
+    options.tokens = args.tokens;
+    if let Some((path, noise)) = noise {
+        options.noise = Some(checked_noise(&path, noise, &input.file, &model)?);
+    }
+    let steps = options.steps.unwrap_or(model.codec.config().sampling.steps);
+    let bar = context.progress(steps, "decoding");
+    let ticks = bar.clone();
+    options = options.with_progress(move |progress| ticks.set_position(progress.step.into()));
+
+    let decoded = decode(&model, &input.file, &options, format);
+    bar.finish_and_clear();
+    let bytes = decoded.map_err(|error| match (&error, &args.noise) {
+        (flextok::Error::Picture(_), _) => CliError::codec(output.name(), error),
+        (
+            flextok::Error::Option {
+                option: "noise", ..
+            },
+            Some(path),
+        ) => CliError::codec(Source::new(path).name(), error),
+        _ => model.error(&source.name(), error),
+    })?;
+    output.write(&bytes)?;
+    if let Some(note) = input.truncation(&source.name()) {
+        context.note(&note);
+    }
+    context.detail(|| {
+        let tokens = args
+            .tokens
+            .map_or(input.file.layers(), |k| k.min(input.file.layers()));
+        let (from, to, name) = (source.name(), output.name(), &model.name);
+        format!("{from}: {tokens} tokens in {steps} steps to {to}, with {name}")
+    });
+    Ok(())
+}
+
+fn format_of(path: &Path, output: &Output) -> Result<Format, CliError> {
+    if path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
+    {
+        return Ok(Format::Npy);
+    }
+    output.picture_format(path, ", npy").map(Format::Picture)
+}
+
+fn decode(
+    model: &Model,
+    file: &TokenFile,
+    options: &DecodeOptions,
+    format: Format,
+) -> Result<Vec<u8>, flextok::Error> {
+    match format {
+        Format::Picture(format) => {
+            let picture = model.codec.decode_file(file, options)?;
+            Ok(save::encode(&picture, format)?)
+        }
+        Format::Npy => {
+            let canvas = model.codec.decode_canvas(file, options)?;
+            let shape = [3, canvas.height as usize, canvas.width as usize];
+            // The shape is that of the data, as the canvas is made.
+            npy::write_f32(&shape, &canvas.data).map_err(|error| flextok::Error::Option {
+                option: "array",
+                value: error.to_string(),
+                allowed: "three planes".to_owned(),
+            })
+        }
+    }
+}
+
+type Noise = npy::NpyArray<f32>;
+
+fn read_noise(path: &Path, context: &Context) -> Result<(PathBuf, Noise), CliError> {
+    let source = Source::new(path);
+    let bytes = source.bytes(context.limits.image_bytes)?;
+    match npy::read_f32(&bytes) {
+        Ok(array) => Ok((path.to_owned(), array)),
+        Err(error) => Err(CliError::Npy {
+            name: source.name(),
+            source: error,
+        }),
+    }
+}
+
+/// The noise if it has the shape of the latents; the number of values alone would let a transposed
+/// array pass.
+fn checked_noise(
+    path: &Path,
+    noise: Noise,
+    file: &TokenFile,
+    model: &Model,
+) -> Result<Vec<f32>, CliError> {
+    let config = model.codec.config();
+    let multiple = config.canvas_multiple();
+    let canvas = file
+        .header()
+        .canvas()
+        .map_or(config.canvas, |(columns, rows)| {
+            (
+                u32::from(columns).saturating_mul(multiple),
+                u32::from(rows).saturating_mul(multiple),
+            )
+        });
+    // A canvas that the model does not allow is refused with the file's name.
+    let Ok(grid) = config.patch_grid(canvas) else {
+        return Ok(noise.data);
+    };
+    let wanted = [config.vae.latent_channels(), grid.latents.0, grid.latents.1];
+    let shape = match noise.shape.as_slice() {
+        [1, rest @ ..] if rest.len() == 3 => rest,
+        shape => shape,
+    };
+    if shape != wanted {
+        let found = &noise.shape;
+        let problem =
+            format!("shape {found:?} does not fit; allowed: {wanted:?}, or with a leading 1");
+        return Err(CliError::usage(Source::new(path).name(), problem));
+    }
+    Ok(noise.data)
+}

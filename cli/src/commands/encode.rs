@@ -1,0 +1,107 @@
+//! `flextok encode`: a picture to a token file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use flextok::EncodeOptions;
+use flextok::container::Metadata;
+use flextok::picture::LoadedPicture;
+
+use crate::context::Context;
+use crate::exit::{CliError, Code};
+use crate::input::Source;
+use crate::output::Output;
+use crate::values;
+
+/// Compress a picture to a .flxt file
+#[derive(Debug, Args)]
+pub(crate) struct EncodeArgs {
+    /// Image file (bmp, gif, ico, jpeg, png, pnm, qoi, tga, tiff, webp), or - for standard input
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// Output file [default: IN with the extension .flxt, standard output for standard input]
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+
+    /// Number of tokens [default: all that the model has]
+    #[arg(short = 'k', long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=256))]
+    tokens: Option<u16>,
+
+    /// As many tokens as fit a file of N bytes, metadata included
+    #[arg(short, long, value_name = "N", conflicts_with = "tokens")]
+    bytes: Option<u64>,
+
+    /// Crop the centre as the published preprocessing does, instead of resizing the whole picture
+    #[arg(long)]
+    crop: bool,
+
+    /// Canvas in pixels that the model works on [default: the model's own]
+    #[arg(long, value_name = "WxH", value_parser = values::size)]
+    canvas: Option<(u32, u32)>,
+
+    /// Colour behind transparent pixels: RRGGBB, white, black or gray
+    #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
+    background: Background,
+
+    /// Store this title
+    #[arg(long, value_name = "T")]
+    title: Option<String>,
+
+    /// Store encoder version, and title, capture time and colour profile name of the input
+    #[arg(long)]
+    metadata: bool,
+}
+
+/// A colour; clap would take a bare array for a list.
+type Background = [u8; 3];
+
+pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> {
+    let source = Source::new(&args.input);
+    let path = match &args.output {
+        Some(path) => path.clone(),
+        None => source.default_output(flextok::container::EXTENSION, Code::Image)?,
+    };
+    let output = Output::new(&path, context.force)?;
+    let picture = source.picture(&context.limits)?;
+    let model = context.model()?;
+
+    let mut options = EncodeOptions::default()
+        .with_crop(args.crop)
+        .with_background(args.background)
+        .with_metadata(metadata(args, &picture));
+    if let Some(tokens) = args.tokens {
+        options = options.with_tokens(tokens);
+    }
+    if let Some(bytes) = args.bytes {
+        options = options.with_bytes(bytes);
+    }
+    options.canvas = args.canvas;
+
+    let encoded = model.codec.encode(&picture.image, &options);
+    let bytes = encoded.map_err(|error| model.error(&source.name(), error))?;
+    output.write(&bytes)?;
+    context.detail(|| {
+        let (width, height) = (picture.image.width(), picture.image.height());
+        let (from, to, count) = (source.name(), output.name(), bytes.len());
+        format!(
+            "{from}: {width}x{height} pixels to {count} bytes in {to}, with {}",
+            model.name
+        )
+    });
+    Ok(())
+}
+
+fn metadata(args: &EncodeArgs, picture: &LoadedPicture) -> Metadata {
+    let mut metadata = Metadata::default();
+    if args.metadata {
+        metadata.encoder = Some(concat!("flextok ", env!("CARGO_PKG_VERSION")).to_owned());
+        metadata.title.clone_from(&picture.title);
+        metadata.capture_time.clone_from(&picture.capture_time);
+        metadata.color_profile.clone_from(&picture.color_profile);
+    }
+    if args.title.is_some() {
+        metadata.title.clone_from(&args.title);
+    }
+    metadata
+}

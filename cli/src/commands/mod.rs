@@ -1,0 +1,43 @@
+//! The commands: one module each, and the way to them.
+
+pub(crate) mod compare;
+pub(crate) mod completions;
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod info;
+pub(crate) mod man;
+pub(crate) mod model;
+pub(crate) mod pack;
+pub(crate) mod preview;
+pub(crate) mod sampling;
+pub(crate) mod tokens;
+pub(crate) mod truncate;
+pub(crate) mod verify;
+
+use std::process::ExitCode;
+
+use crate::args::{Cli, Command};
+use crate::context::Context;
+
+/// Runs the command; its error, if any, is reported here.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let context = Context::new(cli.global);
+    let result = match cli.command {
+        Command::Encode(args) => encode::run(&args, &context),
+        Command::Decode(args) => decode::run(&args, &context),
+        Command::Truncate(args) => truncate::run(&args, &context),
+        Command::Info(args) => info::run(&args, &context),
+        Command::Verify(args) => return verify::run(&args, &context),
+        Command::Preview(args) => preview::run(&args, &context),
+        Command::Compare(args) => compare::run(&args, &context),
+        Command::Model(args) => model::run(&args, &context),
+        Command::Tokens(args) => tokens::run(&args, &context),
+        Command::Pack(args) => pack::run(&args, &context),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args, &context),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}

@@ -1,0 +1,110 @@
+//! `flextok pack`: a token file of given ids.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use flextok::container::Metadata;
+use flextok::npy;
+
+use crate::context::{Context, Model};
+use crate::exit::{CliError, Code};
+use crate::input::Source;
+use crate::output::Output;
+use crate::values;
+
+/// Make a .flxt file of token ids
+#[derive(Debug, Args)]
+pub(crate) struct PackArgs {
+    /// NumPy array of any integer type, of shape (tokens) or (canvases, tokens), or - for standard
+    /// input
+    #[arg(value_name = "IDS")]
+    input: PathBuf,
+
+    /// Output file [default: IDS with the extension .flxt, standard output for standard input]
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+
+    /// Width in pixels that a decoder restores
+    #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    width: u32,
+
+    /// Height in pixels that a decoder restores
+    #[arg(long, value_name = "H", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    height: u32,
+
+    /// Canvas in pixels that the ids belong to [default: the model's own]
+    #[arg(long, value_name = "WxH", value_parser = values::size)]
+    canvas: Option<(u32, u32)>,
+
+    /// Columns and rows of canvases, row by row
+    #[arg(long, value_name = "CxR", default_value = "1x1", value_parser = values::size)]
+    grid: (u32, u32),
+}
+
+pub(crate) fn run(args: &PackArgs, context: &Context) -> Result<(), CliError> {
+    let source = Source::new(&args.input);
+    let path = match &args.output {
+        Some(path) => path.clone(),
+        None => source.default_output(flextok::container::EXTENSION, Code::Io)?,
+    };
+    let output = Output::new(&path, context.force)?;
+    let bytes = source.bytes(context.limits.image_bytes)?;
+    let array = npy::read_integers(&bytes).map_err(|error| CliError::Npy {
+        name: source.name(),
+        source: error,
+    })?;
+    let model = context.model()?;
+    let canvases = canvases(args, &source.name(), &array, &model)?;
+
+    let size = (args.width, args.height);
+    let packed = model
+        .codec
+        .pack(&canvases, size, args.canvas, args.grid, Metadata::default());
+    let bytes = packed.map_err(|error| model.error(&source.name(), error))?;
+    output.write(&bytes)
+}
+
+/// One list of ids for each canvas, with a message that names the first id that is none.
+fn canvases(
+    args: &PackArgs,
+    name: &str,
+    array: &npy::NpyArray<i64>,
+    model: &Model,
+) -> Result<Vec<Vec<u16>>, CliError> {
+    let (count, tokens) = match array.shape.as_slice() {
+        [tokens] => (1, *tokens),
+        [count, tokens] => (*count, *tokens),
+        shape => {
+            let problem = format!("shape {shape:?}; allowed: [tokens] or [canvases, tokens]");
+            return Err(CliError::usage(name, problem));
+        }
+    };
+    let largest = model.codec.max_tokens();
+    if tokens == 0 || tokens > largest.into() {
+        let problem = format!("{tokens} tokens per canvas; allowed: 1 to {largest}");
+        return Err(CliError::usage(name, problem));
+    }
+    let (columns, rows) = args.grid;
+    let wanted = u64::from(columns) * u64::from(rows);
+    if count as u64 != wanted {
+        let problem =
+            format!("ids of {count} canvases, but the grid {columns}x{rows} has {wanted}");
+        return Err(CliError::usage(name, format!("{problem}; give --grid CxR")));
+    }
+    let codebook = model.codec.config().codebook_size();
+    let id = |(index, &id): (usize, &i64)| match u16::try_from(id) {
+        Ok(small) if u32::from(small) < codebook => Ok(small),
+        _ => {
+            let allowed = codebook.saturating_sub(1);
+            let problem = format!("id {id} at index {index}; allowed: 0 to {allowed}");
+            Err(CliError::usage(name, problem))
+        }
+    };
+    let ids: Vec<u16> = array
+        .data
+        .iter()
+        .enumerate()
+        .map(id)
+        .collect::<Result<_, _>>()?;
+    Ok(ids.chunks(tokens).map(<[u16]>::to_vec).collect())
+}

@@ -1,0 +1,41 @@
+//! The options of sampling that `decode` and `preview` share.
+
+use clap::Args;
+use flextok::DecodeOptions;
+
+/// How the picture is sampled. None of it is stored in a file.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sampling")]
+pub(crate) struct SamplingArgs {
+    /// Sampling steps; more is slower [default: the model's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
+
+    /// Guidance scale; 1 is none. Without --apg it is classifier-free guidance [default: the
+    /// model's]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    guidance: Option<f32>,
+
+    /// Guide by adaptive projected guidance
+    #[arg(long)]
+    apg: bool,
+
+    /// Seed of the starting noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+impl SamplingArgs {
+    /// The options of the library; what was not given stays the model's own.
+    pub(crate) fn options(&self) -> DecodeOptions {
+        let mut options = DecodeOptions::default().with_seed(self.seed);
+        options.steps = self.steps;
+        options.guidance = self.guidance;
+        options.apg = match (self.apg, self.guidance) {
+            (true, _) => Some(true),
+            (false, Some(_)) => Some(false),
+            (false, None) => None,
+        };
+        options
+    }
+}

@@ -1,0 +1,88 @@
+//! `flextok tokens`: the ids of a token file. No model is needed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use flextok::npy;
+
+use crate::context::Context;
+use crate::exit::CliError;
+use crate::input::Source;
+use crate::output::{self, Output};
+
+/// Print the token ids of a .flxt file, coarse to fine, one line per canvas
+///
+/// With --json, an array of numbers; where there are several canvases, one array for each.
+#[derive(Debug, Args)]
+pub(crate) struct TokensArgs {
+    /// Token file, or - for standard input
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// Write a NumPy array of uint16 instead, of shape (tokens), or (canvases, tokens) where there
+    /// are several
+    #[arg(short, long, value_name = "NPY", conflicts_with = "json")]
+    output: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &TokensArgs, context: &Context) -> Result<(), CliError> {
+    let output = args
+        .output
+        .as_deref()
+        .map(|path| Output::new(path, context.force))
+        .transpose()?;
+    if let (Some(path), Some(output)) = (&args.output, &output) {
+        check_extension(path, output)?;
+    }
+    let source = Source::new(&args.input);
+    let input = source.tokens(&context.limits)?;
+    let layers = usize::from(input.file.layers());
+    let canvases: Vec<Vec<u16>> = (0..input.file.header().canvases())
+        .map(|canvas| input.file.canvas_ids(canvas).take(layers).collect())
+        .collect();
+    match &output {
+        Some(output) => {
+            let (ids, shape) = match canvases.as_slice() {
+                [single] => (single.clone(), vec![layers]),
+                several => (several.concat(), vec![several.len(), layers]),
+            };
+            let bytes = npy::write_u16(&shape, &ids).map_err(|source| CliError::Npy {
+                name: output.name(),
+                source,
+            })?;
+            output.write(&bytes)?;
+        }
+        None if args.json => match canvases.as_slice() {
+            [single] => output::print_json_line(single)?,
+            several => output::print_json_line(several)?,
+        },
+        None => output::print(&canvases.iter().map(|ids| line(ids)).collect::<String>())?,
+    }
+    if let Some(note) = input.truncation(&source.name()) {
+        context.note(&note);
+    }
+    Ok(())
+}
+
+fn check_extension(path: &std::path::Path, output: &Output) -> Result<(), CliError> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    if extension.eq_ignore_ascii_case("npy") || (extension.is_empty() && output.is_special()) {
+        return Ok(());
+    }
+    let problem = format!("cannot write \"{extension}\" files; allowed: npy");
+    Err(CliError::usage(output.name(), problem))
+}
+
+fn line(ids: &[u16]) -> String {
+    let mut line = ids
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ");
+    line.push('\n');
+    line
+}

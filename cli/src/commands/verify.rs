@@ -1,0 +1,65 @@
+//! `flextok verify`: do the checksums hold? No model is needed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use flextok::container::State;
+
+use crate::context::Context;
+use crate::exit::{CliError, Code};
+use crate::input::Source;
+use crate::output;
+
+/// Check the checksums and the structure of .flxt files
+///
+/// One line per file on standard output: ok, or truncated with what is there and proven. A
+/// truncated file is fine (exit code 0) unless --complete is given; a corrupt one is exit code 3
+/// with a line on standard error that names the region and its bytes. Of several files the highest
+/// exit code counts.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Token files, or - for standard input
+    #[arg(value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
+
+    /// Refuse truncated files too (exit code 3)
+    #[arg(long)]
+    complete: bool,
+}
+
+pub(crate) fn run(args: &VerifyArgs, context: &Context) -> ExitCode {
+    let mut worst: Option<Code> = None;
+    for path in &args.inputs {
+        if let Err(error) = verify(&Source::new(path), args.complete, context) {
+            error.report();
+            worst = worst.max(Some(error.code()));
+        }
+    }
+    worst.map_or(ExitCode::SUCCESS, ExitCode::from)
+}
+
+fn verify(source: &Source, complete: bool, context: &Context) -> Result<(), CliError> {
+    let input = source.tokens(&context.limits)?;
+    let (name, bytes) = (source.name(), input.bytes);
+    let line = match input.file.state() {
+        State::Complete => {
+            let tokens = input.file.header().total_tokens();
+            format!("{name}: ok ({tokens} tokens, {bytes} bytes)\n")
+        }
+        State::Truncated { have, total } if complete => {
+            return Err(CliError::Truncated { name, have, total });
+        }
+        State::Truncated { have, total } => {
+            let proven = input.file.header().canvases() * u64::from(input.file.proven_layers());
+            format!(
+                "{name}: truncated ({have} of {total} tokens, {proven} proven, {bytes} bytes)\n"
+            )
+        }
+    };
+    if context.quiet {
+        Ok(())
+    } else {
+        output::print(&line)
+    }
+}

@@ -1,0 +1,147 @@
+//! What all commands share: the global options, the limits, the model, notes to the user.
+
+use std::io::{IsTerminal, stderr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flextok::network::NetworkError;
+use flextok::weights::WeightsError;
+use flextok::{Codec, Error, ErrorKind, Limits};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::{GlobalArgs, LimitArgs};
+use crate::exit::{CliError, report};
+
+/// The global options, ready to use.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) limits: Limits,
+    pub(crate) force: bool,
+    pub(crate) quiet: bool,
+    verbose: bool,
+    model: Option<PathBuf>,
+    threads: usize,
+    mmap: bool,
+}
+
+/// A model with the name that errors give it.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) codec: Codec,
+    pub(crate) name: String,
+}
+
+impl Context {
+    pub(crate) fn new(args: GlobalArgs) -> Self {
+        let threads = args.threads.unwrap_or(0).into();
+        if threads > 0 {
+            // Metrics and picture scaling use the global pool. It can be set up only once, and is.
+            let _ = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build_global();
+        }
+        Self {
+            limits: limits(&args.limits),
+            force: args.force,
+            quiet: args.quiet,
+            verbose: args.verbose > 0,
+            model: args.model,
+            threads,
+            mmap: !args.no_mmap,
+        }
+    }
+
+    /// Opens the model that was asked for, else the embedded one.
+    pub(crate) fn model(&self) -> Result<Model, CliError> {
+        let limits = self.limits.clone();
+        let builder = Codec::builder()
+            .threads(self.threads)
+            .mmap(self.mmap)
+            .limits(limits);
+        let Some(path) = &self.model else {
+            return embedded(builder);
+        };
+        let name = path.display().to_string();
+        match builder.open(path) {
+            Ok(codec) => Ok(Model { codec, name }),
+            Err(error) => Err(model_error(&name, error)),
+        }
+    }
+
+    /// A line on standard error unless `--quiet`.
+    pub(crate) fn note(&self, message: &str) {
+        if !self.quiet {
+            report(&format!("note: {message}"));
+        }
+    }
+
+    /// A line on standard error with `--verbose`.
+    pub(crate) fn detail(&self, message: impl FnOnce() -> String) {
+        if self.verbose {
+            report(&message());
+        }
+    }
+
+    /// A progress bar of `total` steps: only on a terminal, and not for a single step.
+    pub(crate) fn progress(&self, total: u32, what: &'static str) -> ProgressBar {
+        if self.quiet || total < 2 || !stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(total.into()).with_message(what);
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        bar
+    }
+}
+
+impl Model {
+    /// The error of an operation on `input`, which may turn out to be the model's fault.
+    pub(crate) fn error(&self, input: &str, error: Error) -> CliError {
+        match error {
+            Error::WrongModel { .. } | Error::Codebook { .. } => CliError::codec(input, error),
+            error if error.kind() == ErrorKind::Model => model_error(&self.name, error),
+            error => CliError::codec(input, error),
+        }
+    }
+}
+
+#[cfg(feature = "embedded-model")]
+fn embedded(builder: flextok::CodecBuilder) -> Result<Model, CliError> {
+    let name = "embedded model".to_owned();
+    match builder.embedded() {
+        Ok(codec) => Ok(Model { codec, name }),
+        Err(error) => Err(model_error(&name, error)),
+    }
+}
+
+#[cfg(not(feature = "embedded-model"))]
+fn embedded(_builder: flextok::CodecBuilder) -> Result<Model, CliError> {
+    Err(CliError::NoModel)
+}
+
+fn model_error(name: &str, error: Error) -> CliError {
+    match error {
+        // The library names the file itself, which within a directory is the better name.
+        Error::Weights(WeightsError::Storage { path, source })
+        | Error::Network(NetworkError::Weights(WeightsError::Storage { path, source })) => {
+            CliError::Model {
+                name: path.display().to_string(),
+                source,
+            }
+        }
+        error => CliError::codec(name, error),
+    }
+}
+
+fn limits(args: &LimitArgs) -> Limits {
+    let mut limits = Limits::default();
+    let raise = |limit: &mut u64, value: Option<u64>| *limit = value.unwrap_or(*limit);
+    raise(&mut limits.pixels, args.max_pixels);
+    raise(&mut limits.image_bytes, args.max_input_bytes);
+    raise(&mut limits.image_memory, args.max_memory);
+    raise(&mut limits.canvas_pixels, args.max_canvas_pixels);
+    limits.steps = args.max_steps.unwrap_or(limits.steps);
+    limits
+}

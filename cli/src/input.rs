@@ -1,0 +1,219 @@
+//! Inputs: image files, token files and arrays, from a path or standard input.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use flextok::Limits;
+use flextok::container::{MAGIC, ReadError, State, TokenFile};
+use flextok::picture::{LoadedPicture, load};
+
+use crate::exit::{CliError, Code};
+
+/// Where an input comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Stdin,
+    File(PathBuf),
+}
+
+/// A token file and the number of bytes it was read from.
+#[derive(Debug)]
+pub(crate) struct TokenInput {
+    pub(crate) file: TokenFile,
+    pub(crate) bytes: u64,
+}
+
+/// An input of either kind.
+#[derive(Debug)]
+pub(crate) enum Either {
+    Tokens(TokenInput),
+    Picture(LoadedPicture),
+}
+
+impl Source {
+    /// `-` is standard input.
+    pub(crate) fn new(path: &Path) -> Self {
+        if path == Path::new("-") {
+            Self::Stdin
+        } else {
+            Self::File(path.to_owned())
+        }
+    }
+
+    /// What errors and notes call it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Stdin => "standard input".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// The output beside this input, with another extension; standard output for standard input.
+    /// A directory has none: `code` is what it is refused with.
+    pub(crate) fn default_output(&self, extension: &str, code: Code) -> Result<PathBuf, CliError> {
+        match self {
+            Self::Stdin => Ok("-".into()),
+            Self::File(path) if path.is_dir() => Err(directory(self.name(), "a file", code)),
+            Self::File(path) => {
+                let output = path.with_extension(extension);
+                if output == *path {
+                    let problem = "the output would be the input itself; name another with -o";
+                    return Err(CliError::usage(self.name(), problem));
+                }
+                Ok(output)
+            }
+        }
+    }
+
+    /// Reads and decodes an image.
+    pub(crate) fn picture(&self, limits: &Limits) -> Result<LoadedPicture, CliError> {
+        let options = limits.load_options();
+        match self {
+            Self::Stdin => load::read(io::stdin().lock(), "-", &options),
+            Self::File(path) => load::open(path, &options),
+        }
+        .map_err(|error| match error {
+            flextok::picture::PictureError::Directory { .. } => {
+                directory(self.name(), "an image file", Code::Image)
+            }
+            error => CliError::codec(self.name(), error),
+        })
+    }
+
+    /// Reads a token file, cut or complete.
+    pub(crate) fn tokens(&self, limits: &Limits) -> Result<TokenInput, CliError> {
+        match self {
+            Self::Stdin => read_tokens(io::stdin().lock(), self.name(), limits),
+            Self::File(path) => {
+                let file = open(path)?;
+                read_tokens(file, self.name(), limits)
+            }
+        }
+    }
+
+    /// Reads a token file or an image, whichever it is.
+    pub(crate) fn either(&self, limits: &Limits) -> Result<Either, CliError> {
+        if let Self::File(path) = self
+            && (path.is_file() || path.is_dir() || !path.exists())
+        {
+            let by_name = path
+                .extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case("flxt"));
+            if by_name || starts_with_magic(path) {
+                return self.tokens(limits).map(Either::Tokens);
+            }
+            return self.picture(limits).map(Either::Picture);
+        }
+        // A pipe can be read only once.
+        let bytes = self.bytes(limits.image_bytes)?;
+        if bytes.starts_with(&MAGIC) {
+            return read_tokens(&*bytes, self.name(), limits).map(Either::Tokens);
+        }
+        let picture = load::decode_bytes(&bytes, &limits.load_options());
+        picture
+            .map(Either::Picture)
+            .map_err(|error| CliError::codec(self.name(), error))
+    }
+
+    /// All bytes, at most `max`.
+    pub(crate) fn bytes(&self, max: u64) -> Result<Vec<u8>, CliError> {
+        match self {
+            Self::Stdin => read_all(io::stdin().lock(), &self.name(), max),
+            Self::File(path) => {
+                let file = File::open(path).map_err(|source| CliError::Read {
+                    name: self.name(),
+                    source,
+                })?;
+                read_all(file, &self.name(), max)
+            }
+        }
+    }
+}
+
+impl TokenInput {
+    /// The note that a truncated file deserves.
+    pub(crate) fn truncation(&self, name: &str) -> Option<String> {
+        let State::Truncated { have, total } = self.file.state() else {
+            return None;
+        };
+        let rest = if have == total {
+            "; a checksum or metadata is missing"
+        } else {
+            ""
+        };
+        Some(format!(
+            "{name} is truncated: {have} of {total} tokens{rest}"
+        ))
+    }
+}
+
+fn directory(name: String, needed: &'static str, code: Code) -> CliError {
+    CliError::Directory { name, needed, code }
+}
+
+fn open(path: &Path) -> Result<File, CliError> {
+    let name = || path.display().to_string();
+    let failed = |source| CliError::Read {
+        name: name(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.is_dir() {
+        return Err(directory(name(), "a .flxt file", Code::Corrupt));
+    }
+    Ok(file)
+}
+
+fn read_tokens(stream: impl Read, name: String, limits: &Limits) -> Result<TokenInput, CliError> {
+    let mut counting = Counting { stream, bytes: 0 };
+    match TokenFile::read_from(&mut counting, &limits.container) {
+        Ok(file) => Ok(TokenInput {
+            file,
+            bytes: counting.bytes,
+        }),
+        Err(ReadError::Io(source)) => Err(CliError::Read { name, source }),
+        Err(ReadError::Format(error)) => Err(CliError::container(name, error)),
+        Err(other) => Err(CliError::Read {
+            name,
+            source: io::Error::other(other),
+        }),
+    }
+}
+
+fn read_all(stream: impl Read, name: &str, max: u64) -> Result<Vec<u8>, CliError> {
+    let mut bytes = Vec::new();
+    let read = stream.take(max.saturating_add(1)).read_to_end(&mut bytes);
+    read.map_err(|source| CliError::Read {
+        name: name.to_owned(),
+        source,
+    })?;
+    if bytes.len() as u64 > max {
+        return Err(CliError::codec(
+            name,
+            flextok::picture::PictureError::TooManyBytes { max },
+        ));
+    }
+    Ok(bytes)
+}
+
+/// A file that cannot be read is none of either kind; the reader that follows says why.
+fn starts_with_magic(path: &Path) -> bool {
+    let mut start = Cursor::new([0; MAGIC.len()]);
+    let read =
+        File::open(path).and_then(|file| io::copy(&mut file.take(MAGIC.len() as u64), &mut start));
+    read.is_ok() && start.into_inner() == MAGIC
+}
+
+struct Counting<R> {
+    stream: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.bytes = self.bytes.saturating_add(count as u64);
+        Ok(count)
+    }
+}

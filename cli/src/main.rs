@@ -1,0 +1,23 @@
+//! The `flextok` program: pictures to truncatable token files and back, on the command line.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod context;
+mod exit;
+mod input;
+mod interrupt;
+mod output;
+mod sheet;
+mod values;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exit::install_panic_hook();
+    interrupt::install();
+    match args::parse() {
+        Ok(cli) => commands::run(cli),
+        Err(code) => code,
+    }
+}

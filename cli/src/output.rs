@@ -1,0 +1,298 @@
+//! Outputs: whole or not at all, never over an existing file unasked, binary never on a terminal.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use flextok::picture::save::{self, SaveFormat};
+use serde::Serialize;
+
+use crate::exit::CliError;
+use crate::interrupt;
+
+/// Where the result of a command goes.
+#[derive(Debug)]
+pub(crate) struct Output {
+    target: Target,
+    force: bool,
+}
+
+#[derive(Debug)]
+enum Target {
+    Stdout,
+    /// A pipe, a device: opened and written as it is.
+    Special(PathBuf),
+    /// A regular file, there or not; symbolic links are followed.
+    File {
+        path: PathBuf,
+        name: String,
+    },
+}
+
+impl Output {
+    /// Checks before any work that `path` can become the output: `-` is standard output.
+    pub(crate) fn new(path: &Path, force: bool) -> Result<Self, CliError> {
+        let target = target_of(path, force)?;
+        Ok(Self { target, force })
+    }
+
+    /// What errors and notes call it.
+    pub(crate) fn name(&self) -> String {
+        match &self.target {
+            Target::Stdout => "standard output".to_owned(),
+            Target::Special(path) => path.display().to_string(),
+            Target::File { name, .. } => name.clone(),
+        }
+    }
+
+    /// Whether the name is no file name, so that its extension says nothing.
+    pub(crate) fn is_special(&self) -> bool {
+        !matches!(self.target, Target::File { .. })
+    }
+
+    /// The image format that the output's name asks for; streams and devices without an extension
+    /// get PNG. `others` is added to what a refusal lists as allowed.
+    pub(crate) fn picture_format(&self, path: &Path, others: &str) -> Result<SaveFormat, CliError> {
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        if extension.is_empty() && self.is_special() {
+            return Ok(SaveFormat::Png);
+        }
+        SaveFormat::from_extension(&extension).map_err(|_| {
+            let allowed = save::WRITABLE;
+            let problem = format!("cannot write \"{extension}\" files; allowed: {allowed}{others}");
+            CliError::usage(self.name(), problem)
+        })
+    }
+
+    /// Writes everything. A failed write leaves no file, and an existing one untouched.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), CliError> {
+        let failed = |source| CliError::Write {
+            name: self.name(),
+            source,
+        };
+        match &self.target {
+            Target::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout
+                    .write_all(bytes)
+                    .and_then(|()| stdout.flush())
+                    .map_err(failed)
+            }
+            Target::Special(path) => {
+                let open = File::options().write(true).open(path);
+                open.and_then(|mut file| file.write_all(bytes))
+                    .map_err(failed)
+            }
+            Target::File { path, .. } => self.write_file(path, bytes),
+        }
+    }
+
+    fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+        let failed = |source| CliError::Write {
+            name: self.name(),
+            source,
+        };
+        let mut temporary = temporary_beside(path).map_err(failed)?;
+        let _guard = interrupt::guard(temporary.path());
+        temporary.write_all(bytes).map_err(failed)?;
+        if self.force {
+            // Whoever could read the old file can read the new one.
+            if let Ok(old) = fs::metadata(path) {
+                let _ = fs::set_permissions(temporary.path(), old.permissions());
+            }
+            return match temporary.persist(path) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(failed(error.error)),
+            };
+        }
+        match temporary.persist_noclobber(path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                Err(CliError::Exists { name: self.name() })
+            }
+            Err(error) => Err(failed(error.error)),
+        }
+    }
+}
+
+fn target_of(path: &Path, force: bool) -> Result<Target, CliError> {
+    if path == Path::new("-") || path == Path::new("/dev/stdout") {
+        if io::stdout().is_terminal() {
+            let problem = "binary data is not written to a terminal; name a file with -o";
+            return Err(CliError::usage("standard output", problem));
+        }
+        return Ok(Target::Stdout);
+    }
+    let name = path.display().to_string();
+    let mut path = path.to_owned();
+    match fs::metadata(&path) {
+        Ok(found) if found.is_dir() => {
+            let problem = "is a directory; name a file with -o";
+            return Err(CliError::Output { name, problem });
+        }
+        Ok(found) if !found.is_file() => return Ok(Target::Special(path)),
+        Ok(_) if !force => return Err(CliError::Exists { name }),
+        Ok(_) => {
+            // The file behind a link is replaced, not the link.
+            if let Ok(real) = fs::canonicalize(&path) {
+                path = real;
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // A link that leads nowhere is something that is there.
+            if !force && fs::symlink_metadata(&path).is_ok() {
+                return Err(CliError::Exists { name });
+            }
+            let parent = parent_of(&path);
+            if !parent.is_dir() {
+                let problem = "its directory does not exist; create it first";
+                return Err(CliError::Output { name, problem });
+            }
+            if path.file_name().is_none() {
+                return Err(CliError::Output {
+                    name,
+                    problem: "is not a file name",
+                });
+            }
+        }
+        Err(source) => return Err(CliError::Write { name, source }),
+    }
+    Ok(Target::File { path, name })
+}
+
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A temporary file in the directory of `path`, with the permissions of an ordinary new file.
+fn temporary_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".flextok-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666)); // less the umask
+    }
+    builder.tempfile_in(parent_of(path))
+}
+
+/// Prints text on standard output. Whoever closes the pipe early has read enough.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(|source| CliError::Write {
+            name: "standard output".to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Prints an indented JSON document on standard output.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
+    print_serialized(serde_json::to_string_pretty(value))
+}
+
+/// Prints a JSON document on one line of standard output.
+pub(crate) fn print_json_line(value: &(impl Serialize + ?Sized)) -> Result<(), CliError> {
+    print_serialized(serde_json::to_string(value))
+}
+
+fn print_serialized(text: serde_json::Result<String>) -> Result<(), CliError> {
+    let failed = |error: serde_json::Error| CliError::Write {
+        name: "standard output".to_owned(),
+        source: error.into(),
+    };
+    let mut text = text.map_err(failed)?;
+    text.push('\n');
+    print(&text)
+}
+
+/// Prints text on standard error; if even that fails, there is nobody to tell.
+pub(crate) fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_appear_whole_and_are_not_overwritten_unasked() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("a.bin");
+        Output::new(&path, false)
+            .and_then(|out| out.write(b"one"))
+            .expect("a new file");
+        assert!(matches!(
+            Output::new(&path, false),
+            Err(CliError::Exists { .. })
+        ));
+        Output::new(&path, true)
+            .and_then(|out| out.write(b"two"))
+            .expect("forced");
+        assert_eq!(fs::read(&path).expect("it is there"), b"two");
+
+        let late = directory.path().join("late.bin");
+        let output = Output::new(&late, false).expect("not there yet");
+        fs::write(&late, b"someone else").expect("writable");
+        assert!(matches!(
+            output.write(b"mine"),
+            Err(CliError::Exists { .. })
+        ));
+        assert_eq!(fs::read(&late).expect("it is there"), b"someone else");
+        let left = fs::read_dir(directory.path()).expect("readable").count();
+        assert_eq!(left, 2, "no temporary file is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_and_links_are_kept() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (real, link) = (directory.path().join("real"), directory.path().join("link"));
+        fs::write(&real, b"old").expect("writable");
+        let ordinary = fs::metadata(&real).expect("there").permissions().mode();
+        let new = directory.path().join("new");
+        Output::new(&new, false)
+            .and_then(|out| out.write(b"x"))
+            .expect("a new file");
+        assert_eq!(
+            fs::metadata(&new).expect("there").permissions().mode(),
+            ordinary
+        );
+
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("own file");
+        symlink(&real, &link).expect("links work");
+        Output::new(&link, true)
+            .and_then(|out| out.write(b"new"))
+            .expect("forced");
+        assert_eq!(fs::read(&real).expect("there"), b"new");
+        assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+        assert_eq!(
+            fs::metadata(&real).expect("there").permissions().mode() & 0o777,
+            0o640
+        );
+    }
+
+    #[test]
+    fn places_that_cannot_be_are_named() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        for path in [
+            directory.path().to_owned(),
+            directory.path().join("no/such/a.png"),
+        ] {
+            let error = Output::new(&path, true).expect_err("no file can be there");
+            assert!(
+                error.to_string().contains(&*path.to_string_lossy()),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Outputs under bad conditions: existing files, full disks, closed pipes, strange places.
+
+use flextok_tests::{arg, listing, photo, run, workplace};
+
+#[test]
+fn nothing_is_overwritten_unasked() {
+    let place = workplace();
+    let directory = place.path();
+    let photo = photo("chelsea.png");
+    let photo = arg(&photo);
+    run(directory, ["encode", photo, "-o", "a.flxt"]).ok();
+    run(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
+    std::fs::write(directory.join("precious.png"), "precious").expect("writable");
+    for args in [
+        &["encode", photo, "-o", "precious.png"][..],
+        &["decode", "a.flxt", "-o", "precious.png"],
+        &["truncate", "a.flxt", "-k", "1", "-o", "precious.png"],
+        &["preview", "a.flxt", "-o", "precious.png"],
+        &[
+            "pack",
+            "ids.npy",
+            "--width",
+            "1",
+            "--height",
+            "1",
+            "-o",
+            "precious.png",
+        ],
+    ] {
+        run(directory, args).fails(7, &["precious.png", "exists", "--force"]);
+        let kept = std::fs::read(directory.join("precious.png")).expect("it is there");
+        assert_eq!(kept, b"precious");
+    }
+    run(
+        directory,
+        ["decode", "a.flxt", "-o", "precious.png", "--force"],
+    )
+    .ok();
+    let replaced = std::fs::read(directory.join("precious.png")).expect("it is there");
+    assert!(replaced.starts_with(b"\x89PNG"));
+    assert_eq!(listing(directory), ["a.flxt", "ids.npy", "precious.png"]);
+    // The default output of such a name would be the input.
+    std::fs::copy(directory.join("a.flxt"), directory.join("odd.png")).expect("copied");
+    run(directory, ["decode", "odd.png", "--force"]).fails(2, &["odd.png", "-o"]);
+}
+
+#[test]
+fn a_failed_run_with_force_leaves_the_old_file() {
+    let place = workplace();
+    let directory = place.path();
+    std::fs::write(directory.join("old.png"), "old").expect("writable");
+    std::fs::write(directory.join("bad.flxt"), "bad").expect("writable");
+    run(
+        directory,
+        ["decode", "bad.flxt", "-o", "old.png", "--force"],
+    )
+    .fails(3, &["bad.flxt"]);
+    assert_eq!(
+        std::fs::read(directory.join("old.png")).expect("it is there"),
+        b"old"
+    );
+    assert_eq!(listing(directory), ["bad.flxt", "old.png"]);
+}
+
+#[test]
+fn places_where_no_file_can_be() {
+    let place = workplace();
+    let directory = place.path();
+    let photo = photo("chelsea.png");
+    std::fs::create_dir(directory.join("folder")).expect("writable");
+    for out in ["folder", "no/such/a.flxt"] {
+        run(directory, ["encode", arg(&photo), "-o", out, "--force"]).fails(7, &[out]);
+    }
+    assert_eq!(listing(directory), ["folder"]);
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+    use flextok_tests::{command, finish, program};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn special_files_are_written_as_they_are() {
+        let place = workplace();
+        let directory = place.path();
+        let photo = photo("chelsea.png");
+        run(directory, ["encode", arg(&photo), "-o", "/dev/null"]).ok();
+        let direct = run(directory, ["encode", arg(&photo), "-o", "/dev/stdout"])
+            .ok()
+            .stdout;
+        let dash = run(directory, ["encode", arg(&photo), "-o", "-"])
+            .ok()
+            .stdout;
+        assert!(direct == dash && dash.len() == 549);
+        assert!(listing(directory).is_empty());
+    }
+
+    #[test]
+    fn new_files_have_ordinary_permissions() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = workplace();
+        let directory = place.path();
+        run(
+            directory,
+            ["encode", arg(&photo("chelsea.png")), "-o", "a.flxt"],
+        )
+        .ok();
+        std::fs::write(directory.join("ordinary"), "").expect("writable");
+        let mode = |name: &str| {
+            let metadata = std::fs::metadata(directory.join(name)).expect("it is there");
+            metadata.permissions().mode()
+        };
+        assert_eq!(mode("a.flxt"), mode("ordinary"));
+    }
+
+    #[test]
+    fn full_devices_are_an_error() {
+        if !std::path::Path::new("/dev/full").exists() {
+            eprintln!("skipped: there is no /dev/full here");
+            return;
+        }
+        let place = workplace();
+        let directory = place.path();
+        let photo = photo("chelsea.png");
+        run(directory, ["encode", arg(&photo), "-o", "a.flxt"]).ok();
+        run(directory, ["encode", arg(&photo), "-o", "/dev/full"]).fails(7, &["/dev/full"]);
+        for args in [
+            &["decode", "a.flxt", "-o", "-"][..],
+            &["info", "a.flxt"],
+            &["--help"],
+        ] {
+            let full = std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .expect("writable");
+            finish(command(directory, args).stdout(full)).fails(7, &["standard output"]);
+        }
+    }
+
+    /// A limit on the size of files is a full disk that needs no administrator.
+    #[test]
+    fn a_disk_that_fills_up_leaves_nothing() {
+        let place = workplace();
+        let directory = place.path();
+        run(
+            directory,
+            ["encode", arg(&photo("seeding.jpg")), "-o", "a.flxt"],
+        )
+        .ok();
+        std::fs::write(directory.join("old.png"), "old").expect("writable");
+        for out in ["new.png", "old.png"] {
+            let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" decode a.flxt -o \"$1\" --force";
+            let mut shell = Command::new("sh");
+            shell
+                .args(["-c", script])
+                .arg(program())
+                .arg(out)
+                .current_dir(directory);
+            finish(shell.stdin(Stdio::null())).fails(7, &[out, "too large"]);
+        }
+        assert_eq!(listing(directory), ["a.flxt", "old.png"]);
+        assert_eq!(
+            std::fs::read(directory.join("old.png")).expect("it is there"),
+            b"old"
+        );
+    }
+
+    #[test]
+    fn a_small_tmpfs_that_fills_up_leaves_nothing() {
+        let place = workplace();
+        let disk = place.path().join("disk");
+        std::fs::create_dir(&disk).expect("writable");
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=16k", "none"])
+            .arg(&disk);
+        match mount.output() {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => {
+                let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+                eprintln!("skipped: no tmpfs can be mounted here: {reason}");
+                return;
+            }
+            Err(error) => {
+                eprintln!("skipped: no tmpfs can be mounted here: {error}");
+                return;
+            }
+        }
+        run(
+            &disk,
+            ["encode", arg(&photo("seeding.jpg")), "-o", "a.flxt"],
+        )
+        .ok();
+        let decoded = run(&disk, ["decode", "a.flxt", "-o", "a.png"]);
+        let left = listing(&disk);
+        let unmounted = Command::new("umount").arg(&disk).status();
+        decoded.fails(7, &["a.png", "No space left"]);
+        assert_eq!(left, ["a.flxt"]);
+        assert!(unmounted.is_ok_and(|status| status.success()));
+    }
+
+    #[test]
+    fn closed_pipes_are_no_panic() {
+        let place = workplace();
+        let directory = place.path();
+        run(
+            directory,
+            ["encode", arg(&photo("seeding.jpg")), "-o", "a.flxt"],
+        )
+        .ok();
+        for (args, code) in [
+            (&["decode", "a.flxt", "-o", "-"][..], 7),
+            (&["info", "a.flxt", "--json"], 0),
+            (&["completions", "bash"], 0),
+            (&["--help"], 0),
+        ] {
+            let mut child = command(directory, args)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("it starts");
+            drop(child.stdout.take());
+            let output = child.wait_with_output().expect("it ends");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+            assert!(
+                !stderr.contains("panic") && stderr.lines().count() <= 1,
+                "{stderr}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_interrupted_run_leaves_nothing() {
+        let place = workplace();
+        let directory = place.path();
+        run(
+            directory,
+            ["encode", arg(&photo("chelsea.png")), "-o", "a.flxt"],
+        )
+        .ok();
+        // Far longer than it takes to interrupt it.
+        let args = ["decode", "a.flxt", "-o", "a.png", "--steps", "1000"];
+        let mut child = command(directory, args)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let pid = child.id().to_string();
+        while !catches_interrupts(&pid) && child.try_wait().expect("it is ours").is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let killed = Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .expect("kill runs");
+        assert!(killed.success());
+        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+        assert_eq!(listing(directory), ["a.flxt"]);
+    }
+
+    /// Whether the process has installed its handler, as the kernel tells where it does.
+    fn catches_interrupts(pid: &str) -> bool {
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            return true;
+        };
+        let mut caught = status
+            .lines()
+            .filter_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = caught
+            .next()
+            .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & (1 << 1) != 0)
+    }
+}
