@@ -5,7 +5,7 @@
 //! first on, and keys that a query may not see contribute exact zeros.
 
 use super::buffer::CpuTensor;
-use super::linear::Context;
+use super::context::Context;
 use super::math::{exp, exp_minus, max, moments};
 use super::microkernel::{Panel, RowBlock, SharedMut, multiply};
 use super::norm::rows_of;
@@ -64,9 +64,10 @@ pub(super) fn attention(
         .for_each(|(head, (keys, values))| {
             let sizes = (head_dim, panel_width, value_width);
             let source = (&qkv.values()[..rows * 3 * width], width, head);
-            context
-                .arch
-                .dispatch(|| pack_head(source, sizes, spec.qk_norm_eps, keys, values));
+            context.vectorized_mut(
+                #[inline(always)]
+                || pack_head(source, sizes, spec.qk_norm_eps, keys, values),
+            );
         });
     let (keys, values) = (&*keys, &*values);
     let packed = Packed {
@@ -153,9 +154,10 @@ fn attend(
     let (logits, rest) = rest.split_at_mut(QUERIES * key_block);
     let (sums, rest) = rest.split_at_mut(QUERIES * packed.value_width);
     let (largest, totals) = rest.split_at_mut(QUERIES);
-    context
-        .arch
-        .dispatch(|| load_queries(qkv, spec, (head, first, count), head_dim, queries));
+    context.vectorized_mut(
+        #[inline(always)]
+        || load_queries(qkv, spec, (head, first, count), head_dim, queries),
+    );
     largest.fill(f32::NEG_INFINITY);
     totals.fill(0.0);
     let visible = |row: usize| match spec.mask {
@@ -174,23 +176,26 @@ fn attend(
             logits,
             key_block,
         );
-        context.arch.dispatch(|| {
-            for index in 0..count {
-                let row_logits = &mut logits[index * key_block..index * key_block + keys];
-                let seen = visible(first + index).saturating_sub(start).min(keys);
-                if let Some(weights) = spec.log_multiplicity {
-                    for (logit, weight) in row_logits[..seen]
-                        .iter_mut()
-                        .zip(&weights.values()[start..])
-                    {
-                        *logit += weight;
+        context.vectorized_mut(
+            #[inline(always)]
+            || {
+                for index in 0..count {
+                    let row_logits = &mut logits[index * key_block..index * key_block + keys];
+                    let seen = visible(first + index).saturating_sub(start).min(keys);
+                    if let Some(weights) = spec.log_multiplicity {
+                        for (logit, weight) in row_logits[..seen]
+                            .iter_mut()
+                            .zip(&weights.values()[start..])
+                        {
+                            *logit += weight;
+                        }
                     }
+                    let state = (&mut largest[index], &mut totals[index]);
+                    let row_sums = &mut sums[index * packed.value_width..][..packed.value_width];
+                    softmax_block(row_logits, seen, state, row_sums, start > 0);
                 }
-                let state = (&mut largest[index], &mut totals[index]);
-                let row_sums = &mut sums[index * packed.value_width..][..packed.value_width];
-                softmax_block(row_logits, seen, state, row_sums, start > 0);
-            }
-        });
+            },
+        );
         weigh_values(
             context,
             packed,

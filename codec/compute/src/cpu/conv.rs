@@ -5,7 +5,7 @@
 //! pixels; the kernel is folded into four 2×2 kernels once, which saves five ninths of the work.
 
 use super::buffer::{CpuTensor, Pooled};
-use super::linear::Context;
+use super::context::Context;
 use super::microkernel::{RowBlock, SharedMut, multiply};
 use super::norm::{apply_affine, group_norm_affine};
 use super::packed::PackedLinear;
@@ -264,7 +264,7 @@ fn conv_row(context: Context<'_>, conv: &PackedConv, image: &Image<'_>, panel: u
     if bias.is_empty() && image.residual.is_none() {
         return;
     }
-    context.arch.dispatch(
+    context.vectorized(
         #[inline(always)]
         || {
             for pixel in 0..count {
@@ -317,9 +317,10 @@ fn pad<'a>(
             let (left, rest) = target.split_at_mut(before * channels);
             let (middle, right) = rest.split_at_mut(width * channels);
             match &affine {
-                Some(affine) => context
-                    .arch
-                    .dispatch(|| apply_affine(source, affine, true, middle)),
+                Some(affine) => context.vectorized_mut(
+                    #[inline(always)]
+                    || apply_affine(source, affine, true, middle),
+                ),
                 None => middle.copy_from_slice(source),
             }
             if reflect {

@@ -1,7 +1,7 @@
 //! Operations on single elements and whole-tensor reductions: patches, Euler steps, guidance, FSQ.
 
 use super::buffer::CpuTensor;
-use super::linear::Context;
+use super::context::Context;
 use crate::backend::ApgParameters;
 
 /// The grid of patches that `[H, W, C]` latents have, as (columns, floats of one patch row).
@@ -51,7 +51,7 @@ pub(super) fn zip(
         y.values().len(),
         "tensors of different sizes"
     );
-    context.arch.dispatch(
+    context.vectorized_mut(
         #[inline(always)]
         || {
             for (x, &y) in x.values_mut().iter_mut().zip(y.values()) {

@@ -1,11 +1,11 @@
 //! Linear layers and the gated MLP: panels of outputs times blocks of rows, with the epilogue while they are in cache.
 
-use super::buffer::{CpuTensor, Pool};
+use super::buffer::CpuTensor;
+use super::context::Context;
 use super::math::silu;
-use super::microkernel::{Kernels, RowBlock, SharedMut, multiply};
+use super::microkernel::{RowBlock, SharedMut, multiply};
 use super::packed::PackedLinear;
 use crate::backend::{Epilogue, ModulationVector};
-use pulp::Arch;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -63,15 +63,6 @@ impl Tiling {
     }
 }
 
-/// What the operations of this file need of the engine.
-#[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) kernels: Kernels,
-    pub(super) arch: Arch,
-    pub(super) pool: &'a Pool,
-    pub(super) threads: usize,
-}
-
 /// See [`crate::Backend::linear`].
 pub(super) fn linear(
     context: Context<'_>,
@@ -96,13 +87,18 @@ pub(super) fn linear(
     Tiling::new(rows.clone(), weights.panels(), context.threads).for_each(|panel, task_rows| {
         let place = weights.columns(panel);
         let values = weights.panel(context.pool, panel);
-        let direct = matches!(epilogue, Epilogue::Store | Epilogue::Silu);
-        let mut scratch = (!direct).then(|| context.pool.take(CHUNK * place.width));
+        let finish = Finish {
+            epilogue,
+            bias: weights.bias(panel),
+            columns: place.start..place.start + place.width,
+        };
+        let mut scratch = context.pool.take(CHUNK * place.width);
         for first in task_rows.clone().step_by(CHUNK) {
             let count = CHUNK.min(task_rows.end - first);
-            let (products, stride) = match &mut scratch {
-                Some(scratch) => (scratch.as_mut_ptr(), place.width),
-                None => (target.at(first * columns + place.start), columns),
+            let (products, stride) = if finish.is_in_place() {
+                (target.at(first * columns + place.start), columns)
+            } else {
+                (scratch.as_mut_ptr(), place.width)
             };
             let block = RowBlock {
                 x: x_values[(first - rows.start) * k..].as_ptr(),
@@ -118,55 +114,53 @@ pub(super) fn linear(
             unsafe {
                 multiply(context.kernels, values.whole(), block);
             }
-            for index in 0..count {
-                let row = first + index;
-                // SAFETY: row and columns belong to this task alone.
-                #[allow(unsafe_code)]
-                let out_row = unsafe { target.slice(row * columns + place.start, place.width) };
-                let products = scratch
-                    .as_deref()
-                    .map(|all| &all[index * place.width..(index + 1) * place.width]);
-                let range = place.start..place.start + place.width;
-                context.arch.dispatch(Finish {
-                    epilogue,
-                    bias: weights.bias(panel),
-                    row,
-                    range,
-                    products,
-                    out_row,
-                });
+            if !finish.is_nothing() {
+                let rows = first..first + count;
+                context.vectorized(
+                    #[inline(always)]
+                    || finish.rows(rows.clone(), &scratch, columns, target),
+                );
             }
         }
     });
 }
 
-/// The epilogue of one row of one panel.
+/// The epilogue of one panel.
 struct Finish<'a, 'b> {
     epilogue: &'a Epilogue<'b, CpuTensor>,
     bias: &'a [f32],
-    row: usize,
-    range: Range<usize>,
-    products: Option<&'a [f32]>,
-    out_row: &'a mut [f32],
+    /// The outputs of the panel.
+    columns: Range<usize>,
 }
 
-impl pulp::NullaryFnOnce for Finish<'_, '_> {
-    type Output = ();
+impl Finish<'_, '_> {
+    /// Whether the products are stored in the output first and finished there.
+    fn is_in_place(&self) -> bool {
+        matches!(self.epilogue, Epilogue::Store | Epilogue::Silu)
+    }
+
+    /// Whether stored products are the result.
+    fn is_nothing(&self) -> bool {
+        matches!(self.epilogue, Epilogue::Store) && self.bias.is_empty()
+    }
+
+    /// Finishes rows whose products are in `products`, or in the output itself, of `stride` floats a row.
+    #[inline(always)]
+    fn rows(&self, rows: Range<usize>, products: &[f32], stride: usize, target: SharedMut) {
+        let width = self.columns.len();
+        for (row, products) in rows.zip(products.chunks_exact(width)) {
+            // SAFETY: the task that calls this has these rows and columns for itself, and they are inside the output.
+            #[allow(unsafe_code)]
+            let out_row = unsafe { target.slice(row * stride + self.columns.start, width) };
+            self.row(row, products, out_row);
+        }
+    }
 
     #[inline(always)]
-    fn call(self) {
-        let Self {
-            epilogue,
-            bias,
-            row,
-            range,
-            products,
-            out_row,
-        } = self;
-        let products = products.unwrap_or(&[]);
+    fn row(&self, row: usize, products: &[f32], out_row: &mut [f32]) {
+        let bias = self.bias;
         let bias_at = |index: usize| if bias.is_empty() { 0.0 } else { bias[index] };
-        match epilogue {
-            Epilogue::Store if bias.is_empty() => {}
+        match self.epilogue {
             Epilogue::Store => {
                 for (out, bias) in out_row.iter_mut().zip(bias) {
                     *out += bias;
@@ -179,7 +173,7 @@ impl pulp::NullaryFnOnce for Finish<'_, '_> {
             }
             Epilogue::Plus(other) => {
                 let start = row * other.columns();
-                let other = &other.values()[start + range.start..start + range.end];
+                let other = &other.values()[start + self.columns.start..];
                 for (index, ((out, y), other)) in
                     out_row.iter_mut().zip(products).zip(other).enumerate()
                 {
@@ -192,7 +186,7 @@ impl pulp::NullaryFnOnce for Finish<'_, '_> {
                 }
             }
             Epilogue::GatedResidual(gate) => {
-                let gate = modulation_row(gate, row, range);
+                let gate = modulation_row(gate, row, self.columns.clone());
                 for (index, ((out, y), gate)) in
                     out_row.iter_mut().zip(products).zip(gate).enumerate()
                 {
@@ -250,53 +244,41 @@ pub(super) fn swiglu(
                     multiply(context.kernels, values.whole(), block);
                 }
             }
-            for index in 0..count {
-                // SAFETY: row and columns belong to this task alone and are inside `out`, whose size was checked above.
-                #[allow(unsafe_code)]
-                let out_row =
-                    unsafe { target.slice((first + index) * columns + place.start, place.width) };
-                let range = index * place.width..(index + 1) * place.width;
-                context.arch.dispatch(Gate {
-                    gates: &gates[range.clone()],
-                    gate_bias: weights.bias(panel),
-                    ups: &ups[range],
-                    up_bias: weights.bias(panels + panel),
-                    out_row,
-                });
-            }
+            context.vectorized(
+                #[inline(always)]
+                || {
+                    for index in 0..count {
+                        let start = (first + index) * columns + place.start;
+                        // SAFETY: row and columns belong to this task alone and are inside `out`, whose size was checked above.
+                        #[allow(unsafe_code)]
+                        let out_row = unsafe { target.slice(start, place.width) };
+                        let range = index * place.width..(index + 1) * place.width;
+                        let gate = (&gates[range.clone()], weights.bias(panel));
+                        gate_row(gate, (&ups[range], weights.bias(panels + panel)), out_row);
+                    }
+                },
+            );
         }
     });
 }
 
-/// `SiLU(gate) ⊙ up` of one row of one panel.
-struct Gate<'a> {
-    gates: &'a [f32],
-    gate_bias: &'a [f32],
-    ups: &'a [f32],
-    up_bias: &'a [f32],
-    out_row: &'a mut [f32],
-}
-
-impl pulp::NullaryFnOnce for Gate<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        if self.gate_bias.is_empty() {
-            for ((out, gate), up) in self.out_row.iter_mut().zip(self.gates).zip(self.ups) {
-                *out = silu(*gate) * up;
-            }
-            return;
+/// `SiLU(gate) ⊙ up` of one row of one panel, each with its biases if there are any.
+#[inline(always)]
+fn gate_row(
+    (gates, gate_bias): (&[f32], &[f32]),
+    (ups, up_bias): (&[f32], &[f32]),
+    out_row: &mut [f32],
+) {
+    if gate_bias.is_empty() {
+        for ((out, gate), up) in out_row.iter_mut().zip(gates).zip(ups) {
+            *out = silu(*gate) * up;
         }
-        let biases = self.gate_bias.iter().zip(self.up_bias);
-        for (((out, gate), up), (gate_bias, up_bias)) in self
-            .out_row
-            .iter_mut()
-            .zip(self.gates)
-            .zip(self.ups)
-            .zip(biases)
-        {
-            *out = silu(gate + gate_bias) * (up + up_bias);
-        }
+        return;
+    }
+    let biases = gate_bias.iter().zip(up_bias);
+    for (((out, gate), up), (gate_bias, up_bias)) in
+        out_row.iter_mut().zip(gates).zip(ups).zip(biases)
+    {
+        *out = silu(gate + gate_bias) * (up + up_bias);
     }
 }

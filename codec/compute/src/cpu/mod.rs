@@ -6,6 +6,7 @@
 
 mod attention;
 mod buffer;
+mod context;
 mod conv;
 mod elementwise;
 mod lapped;
@@ -27,7 +28,7 @@ use crate::backend::{
 };
 use crate::{ComputeError, Weight};
 use buffer::Pool;
-use linear::Context;
+use context::Context;
 use microkernel::Kernels;
 use pulp::Arch;
 use std::ops::Range;

@@ -1,7 +1,8 @@
 //! Layer norm with adaLN modulation, and group norm with SiLU.
 
 use super::buffer::CpuTensor;
-use super::linear::{Context, modulation_row};
+use super::context::Context;
+use super::linear::modulation_row;
 use super::math::{moments, silu};
 use super::microkernel::SharedMut;
 use crate::backend::{GroupNorm, Modulation};
@@ -33,32 +34,36 @@ pub(super) fn norm_modulate(
         .zip(out.par_chunks_mut(ROWS * columns))
         .enumerate();
     tasks.for_each(|(task, (x, out))| {
-        context.arch.dispatch(|| {
-            for (index, (x, out)) in x
-                .chunks_exact(columns)
-                .zip(out.chunks_exact_mut(columns))
-                .enumerate()
-            {
-                let row = rows.start + task * ROWS + index;
-                let (mean, scale) = moments(x, eps);
-                let Some(Modulation {
-                    shift,
-                    scale: factor,
-                }) = modulation
-                else {
-                    for (out, &x) in out.iter_mut().zip(x) {
-                        *out = (x - mean) * scale;
-                    }
-                    continue;
-                };
-                let shifts = modulation_row(shift, row, 0..columns);
-                let scales = modulation_row(factor, row, 0..columns);
-                for (((out, &x), &factor), &shift) in out.iter_mut().zip(x).zip(scales).zip(shifts)
+        context.vectorized_mut(
+            #[inline(always)]
+            || {
+                for (index, (x, out)) in x
+                    .chunks_exact(columns)
+                    .zip(out.chunks_exact_mut(columns))
+                    .enumerate()
                 {
-                    *out = (x - mean) * scale * (1.0 + factor) + shift;
+                    let row = rows.start + task * ROWS + index;
+                    let (mean, scale) = moments(x, eps);
+                    let Some(Modulation {
+                        shift,
+                        scale: factor,
+                    }) = modulation
+                    else {
+                        for (out, &x) in out.iter_mut().zip(x) {
+                            *out = (x - mean) * scale;
+                        }
+                        continue;
+                    };
+                    let shifts = modulation_row(shift, row, 0..columns);
+                    let scales = modulation_row(factor, row, 0..columns);
+                    for (((out, &x), &factor), &shift) in
+                        out.iter_mut().zip(x).zip(scales).zip(shifts)
+                    {
+                        *out = (x - mean) * scale * (1.0 + factor) + shift;
+                    }
                 }
-            }
-        });
+            },
+        );
     });
 }
 
@@ -77,14 +82,18 @@ pub(super) fn group_norm_affine(
         .map(|block| {
             let mut sums = vec![0.0f32; channels];
             let mut squares = vec![0.0f32; channels];
-            context.arch.dispatch(|| {
-                for pixel in block.chunks_exact(channels) {
-                    for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(pixel) {
-                        *sum += value;
-                        *square += value * value;
+            context.vectorized_mut(
+                #[inline(always)]
+                || {
+                    for pixel in block.chunks_exact(channels) {
+                        for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(pixel)
+                        {
+                            *sum += value;
+                            *square += value * value;
+                        }
                     }
-                }
-            });
+                },
+            );
             sums.into_iter().zip(squares).collect()
         })
         .collect();
@@ -145,9 +154,10 @@ pub(super) fn group_norm(
         .par_chunks(chunk)
         .zip(out.par_chunks_mut(chunk))
         .for_each(|(x, out)| {
-            context
-                .arch
-                .dispatch(|| apply_affine(x, &affine, false, out));
+            context.vectorized_mut(
+                #[inline(always)]
+                || apply_affine(x, &affine, false, out),
+            );
         });
 }
 

@@ -5,7 +5,7 @@
 //! through all three steps (transform inputs, sixteen matrix products, transform outputs) while they are in cache.
 
 use super::buffer::CpuTensor;
-use super::linear::Context;
+use super::context::Context;
 use super::microkernel::{Kernels, RowBlock, SharedMut, multiply};
 use super::packed::PackedLinear;
 use crate::{ComputeError, DType, Weight};
@@ -113,11 +113,14 @@ impl Block<'_> {
         let panels = job.weights.panels() / POINTS;
         let mut scratch = context.pool.take(POINTS * slots * (inputs + outputs));
         let (transformed, products) = scratch.split_at_mut(POINTS * slots * inputs);
-        context.arch.dispatch(|| {
-            for (slot, tile) in self.tiles.clone().enumerate() {
-                self.transform_input(tile, slot, transformed);
-            }
-        });
+        context.vectorized_mut(
+            #[inline(always)]
+            || {
+                for (slot, tile) in self.tiles.clone().enumerate() {
+                    self.transform_input(tile, slot, transformed);
+                }
+            },
+        );
         for index in 0..POINTS * panels {
             let (point, panel) = (index / panels, index % panels);
             let start = job.weights.columns(panel).start;
@@ -138,11 +141,14 @@ impl Block<'_> {
             }
         }
         let products = &*products;
-        context.arch.dispatch(|| {
-            for (slot, tile) in self.tiles.clone().enumerate() {
-                self.transform_output(tile, slot, products, target);
-            }
-        });
+        context.vectorized(
+            #[inline(always)]
+            || {
+                for (slot, tile) in self.tiles.clone().enumerate() {
+                    self.transform_output(tile, slot, products, target);
+                }
+            },
+        );
     }
 
     /// `Bᵀ d B` of the 4×4 input pixels of a tile, for all channels.
@@ -215,10 +221,16 @@ impl Block<'_> {
             let at = ((row * 4 + column) * self.slots + slot) * outputs + channel;
             lanes::<N>(products, at)
         };
-        let column = |column| sum_rows(std::array::from_fn(|row| point(row, column)));
-        let columns: [_; 4] = std::array::from_fn(column);
-        let rows: [_; 2] =
-            std::array::from_fn(|row| columns.map(|column: [[f32; N]; 2]| column[row]));
+        let column = |column| {
+            sum_rows([
+                point(0, column),
+                point(1, column),
+                point(2, column),
+                point(3, column),
+            ])
+        };
+        let [a, b, c, d] = [column(0), column(1), column(2), column(3)];
+        let rows = [[a[0], b[0], c[0], d[0]], [a[1], b[1], c[1], d[1]]];
         for (y, values) in rows.into_iter().enumerate().take(height - top) {
             for (x, mut values) in sum_rows(values).into_iter().enumerate().take(width - left) {
                 let at = ((top + y) * width + left + x) * outputs + channel;
@@ -238,23 +250,30 @@ impl Block<'_> {
     }
 }
 
+// Plain loops over arrays, not the closures of `std::array`: those are compiled on their own, without vectors.
+
 /// N values from `start` on.
 #[inline(always)]
 fn lanes<const N: usize>(values: &[f32], start: usize) -> [f32; N] {
-    std::array::from_fn({
-        let values = &values[start..start + N];
-        move |lane| values[lane]
-    })
+    let mut out = [0.0; N];
+    out.copy_from_slice(&values[start..start + N]);
+    out
 }
 
 #[inline(always)]
-fn add<const N: usize>(a: [f32; N], b: [f32; N]) -> [f32; N] {
-    std::array::from_fn(|lane| a[lane] + b[lane])
+fn add<const N: usize>(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a += b;
+    }
+    a
 }
 
 #[inline(always)]
-fn sub<const N: usize>(a: [f32; N], b: [f32; N]) -> [f32; N] {
-    std::array::from_fn(|lane| a[lane] - b[lane])
+fn sub<const N: usize>(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a -= b;
+    }
+    a
 }
 
 /// Bᵀ applied to four values along one axis.

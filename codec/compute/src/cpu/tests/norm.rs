@@ -3,7 +3,7 @@
 use super::conv::{group_norm, plain_norm};
 use super::{UNTOUCHED, assert_close, bits, engines, untouched, upload, values};
 use crate::Backend;
-use crate::backend::ModulationVector;
+use crate::backend::{Modulation, ModulationVector};
 
 /// Layer norm of each row.
 fn plain(x: &[f32], columns: usize, eps: f32) -> Vec<f64> {
@@ -62,7 +62,13 @@ fn layer_norm_with_and_without_modulation_is_right() {
                     })
                     .collect();
                 let mut out = untouched(&engine, &[total, columns]);
-                engine.norm_modulate(&x, 1..rows + 1, 1e-5, Some((shift, scale)), &mut out);
+                engine.norm_modulate(
+                    &x,
+                    1..rows + 1,
+                    1e-5,
+                    Some(Modulation { shift, scale }),
+                    &mut out,
+                );
                 let found = &out.values()[columns..(rows + 1) * columns];
                 assert_close("modulated", found, &expected, 5e-6);
                 let outside = [
