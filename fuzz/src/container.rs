@@ -154,7 +154,10 @@ fn truncate_one(at: usize, bytes: &[u8]) {
             assert_eq!(file.cut(tokens, KeepMetadata::No).as_ref(), Ok(&cut));
             let len = cut.to_bytes().expect("a complete file").len() as u64;
             assert_eq!(file.header().layout().cut_len(tokens), Some(len));
-            assert_eq!(file.fit(len).as_ref(), Ok(&cut));
+            assert_eq!(file.fit(len, KeepMetadata::No).as_ref(), Ok(&cut));
+            let kept = file.cut(tokens, KeepMetadata::Yes).expect("whole layers");
+            let len = kept.to_bytes().expect("a complete file").len() as u64;
+            assert_eq!(file.fit(len, KeepMetadata::Yes), Ok(kept));
         }
         assert!(head.cut(tokens + 1, KeepMetadata::Yes).is_err());
     }

@@ -1,5 +1,15 @@
 //! What the fuzz targets check, as plain functions: the targets call them with what libFuzzer
 //! makes up, the tests of this crate with the committed corpus.
 
+pub mod config;
 pub mod container;
+pub mod npy;
+pub mod picture;
 pub mod reseal;
+pub mod weights;
+
+/// Messages are shown to people on one line of their own.
+fn one_line(error: &impl std::fmt::Display) {
+    let text = error.to_string();
+    assert!(!text.is_empty() && !text.contains('\n'), "{text:?}");
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use flextok_fuzz::container;
+use flextok_fuzz::{config, container, npy, picture, weights};
 
 fn run(target: &str, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -36,4 +36,24 @@ fn container_chunks() {
 #[test]
 fn container_truncate() {
     run("container_truncate", container::truncate);
+}
+
+#[test]
+fn weights_file() {
+    run("weights_file", weights::file);
+}
+
+#[test]
+fn config_text() {
+    run("config_text", config::text);
+}
+
+#[test]
+fn picture_file() {
+    run("picture_file", picture::file);
+}
+
+#[test]
+fn npy_file() {
+    run("npy_file", npy::file);
 }

@@ -168,7 +168,8 @@ impl Header {
 
     /// Elements in file order to an array in C order.
     fn array<T: Copy>(self, elements: Vec<T>) -> NpyArray<T> {
-        let data = if self.fortran_order && self.shape.len() > 1 {
+        // An empty array may have lengths whose product nothing bounds; it has no order either.
+        let data = if self.fortran_order && self.shape.len() > 1 && !elements.is_empty() {
             c_order(&self.shape, &elements)
         } else {
             elements

@@ -243,3 +243,14 @@ fn shapes_to_write_must_fit() {
     assert!(write_u16(&[1; 33], &[1]).is_err());
     assert!(write_u16(&[1; 32], &[1]).is_ok());
 }
+
+#[test]
+fn an_empty_array_of_huge_sides_has_no_order() {
+    let empty = file(
+        &header("<f4", true, "(1099511627776, 1099511627776, 0)"),
+        &[],
+    );
+    let array = read_f32(&empty).unwrap();
+    assert!(array.data.is_empty());
+    assert_eq!(array.shape, [1 << 40, 1 << 40, 0]);
+}

@@ -210,7 +210,7 @@ impl Plain<'_> {
     }
 }
 
-pub(super) fn widen(values: &[f32]) -> Vec<f64> {
+fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&value| f64::from(value)).collect()
 }
 

@@ -1,0 +1,1 @@
+{'_target_': 'flextok.regularizers.quantize_fsq.FSQ', 'latents_read_key': 'enc_registers', 'quants_write_key': 'enc_registers_quant', 'tokens_write_key': 'tokens', 'levels': [8, 8, 8, 5, 5, 5], 'drop_quant_p': 0.0, 'packed_call': True}

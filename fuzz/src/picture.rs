@@ -1,0 +1,37 @@
+//! Properties of reading image files over arbitrary bytes.
+
+use flextok::picture::{self, LoadOptions, load};
+
+/// Small enough that an input takes milliseconds, whatever it claims to be.
+const LIMITS: LoadOptions = LoadOptions {
+    max_bytes: 1 << 18,
+    max_pixels: 1 << 14,
+    max_side: 1 << 12,
+    max_memory: 1 << 20,
+};
+
+/// A picture is within the limits and has pixels, and gets through everything up to the canvas.
+pub fn file(data: &[u8]) {
+    let loaded = match load::decode_bytes(data, &LIMITS) {
+        Ok(loaded) => loaded,
+        Err(error) => return crate::one_line(&error),
+    };
+    let (width, height) = (loaded.image.width(), loaded.image.height());
+    assert!(width > 0 && height > 0);
+    assert!(width <= LIMITS.max_side && height <= LIMITS.max_side);
+    assert!(u64::from(width) * u64::from(height) <= LIMITS.max_pixels);
+    let rgb = picture::into_rgb(loaded.image, [255, 0, 128]);
+    assert_eq!(rgb.dimensions(), (width, height));
+    let cropped = picture::published_crop(&rgb, 24, 16);
+    assert_eq!(cropped.picture.dimensions(), (24, 16));
+    let source = cropped.source;
+    assert!(source.x + source.width <= width && source.y + source.height <= height);
+    let canvas = picture::resize(&rgb, 24, 16);
+    assert_eq!(
+        picture::Canvas::from_rgb(&canvas).to_rgb(),
+        canvas,
+        "floats hold 8 bits"
+    );
+    let restored = picture::restore(&canvas, width, height);
+    assert_eq!(restored.dimensions(), (width, height));
+}
