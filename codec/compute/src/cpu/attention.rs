@@ -120,13 +120,23 @@ fn pack_head(
             }
             let row = &qkv[position * 3 * width..(position + 1) * 3 * width];
             let key = &row[width + head * head_dim..][..head_dim];
-            let (mean, scale) = eps.map_or((0.0, 1.0), |eps| moments(key, eps));
+            let (mean, scale) = head_moments(key, eps);
             for (target, &value) in keys.iter_mut().skip(column).step_by(panel_width).zip(key) {
                 *target = (value - mean) * scale;
             }
             values[..head_dim].copy_from_slice(&row[2 * width + head * head_dim..][..head_dim]);
             values[head_dim..].fill(0.0);
         }
+    }
+}
+
+/// Mean and factor of the norm of one head's channels; none of either without a norm. A `match`, because a closure
+/// would be compiled on its own, without vectors.
+#[inline(always)]
+fn head_moments(values: &[f32], eps: Option<f32>) -> (f32, f32) {
+    match eps {
+        Some(eps) => moments(values, eps),
+        None => (0.0, 1.0),
     }
 }
 
@@ -230,9 +240,7 @@ fn load_queries(
     let stride = qkv.columns();
     for (index, target) in queries.chunks_exact_mut(head_dim).take(count).enumerate() {
         let query = &qkv.values()[(first + index) * stride + head * head_dim..][..head_dim];
-        let (mean, scale) = spec
-            .qk_norm_eps
-            .map_or((0.0, 1.0), |eps| moments(query, eps));
+        let (mean, scale) = head_moments(query, spec.qk_norm_eps);
         for (target, &value) in target.iter_mut().zip(query) {
             *target = (value - mean) * scale * spec.scale;
         }

@@ -69,26 +69,36 @@ pub(super) fn max(values: &[f32]) -> f32 {
     fold(lanes, larger)
 }
 
+/// Halves the lanes until one is left; written out, so that each half is one vector operation.
 #[inline(always)]
 fn fold(lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = lanes;
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] = f(lanes[lane], lanes[lane + width]);
-        }
-        width /= 2;
+    let mut eight = [0.0; 8];
+    for lane in 0..8 {
+        eight[lane] = f(lanes[lane], lanes[lane + 8]);
     }
-    lanes[0]
+    let mut four = [0.0; 4];
+    for lane in 0..4 {
+        four[lane] = f(eight[lane], eight[lane + 4]);
+    }
+    f(f(four[0], four[2]), f(four[1], four[3]))
 }
 
 /// Replaces each value by `e^(value − offset)` and returns their sum.
 #[inline(always)]
 pub(super) fn exp_minus(values: &mut [f32], offset: f32) -> f32 {
-    for value in values.iter_mut() {
-        *value = exp(*value - offset);
+    let mut lanes = [0.0f32; LANES];
+    let (chunks, rest) = values.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *value = exp(*value - offset);
+            *lane += *value;
+        }
     }
-    sum_by(values, |value| value)
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *value = exp(*value - offset);
+        *lane += *value;
+    }
+    fold(lanes, |a, b| a + b)
 }
 
 /// Mean and reciprocal standard deviation (biased variance plus `eps`), as layer norm uses them.

@@ -98,16 +98,6 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 #[test]
-fn engines_differ_in_their_kernels() {
-    let [_, portable] = engines(1);
-    assert_eq!(
-        portable.kernels.panel_width() % Kernels::scalar().panel_width(),
-        0
-    );
-    assert!(format!("{portable:?}").contains("threads: 1"));
-}
-
-#[test]
 fn stored_numbers_are_spread_and_repeatable() {
     let numbers = values(3, 10_000);
     assert_eq!(numbers, values(3, 10_000));

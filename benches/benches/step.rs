@@ -1,0 +1,84 @@
+//! One decoder step: the plain computation over all positions beside the one that represents identical registers once.
+//!
+//! With all tokens the sequence is the one that the published code computes whatever the number of tokens: all patches
+//! and all registers. The d12 decoder has random weights, written in the published layout to a temporary directory.
+
+#[path = "step/d12.rs"]
+mod d12;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use flextok::compute::{Backend, CpuEngine};
+use flextok::network::{Condition, Decoder};
+use flextok::standard_normal;
+use flextok::weights::{OpenOptions, Weights};
+use std::path::Path;
+use std::time::Duration;
+
+const THREADS: usize = 2;
+const T: f32 = 0.52;
+
+/// Times a step with all registers and with few, and a guided step of both passes.
+fn steps(criterion: &mut Criterion, name: &str, weights: &Weights) {
+    let backend = CpuEngine::new(THREADS).expect("threads");
+    let config = weights.config();
+    let (factor, channels) = (config.vae.factor(), config.vae.latent_channels());
+    let (width, height) = config.canvas;
+    let grid = (height as usize / factor, width as usize / factor);
+    let shape = [grid.0, grid.1, channels];
+    let decoder = Decoder::load(&backend, weights, channels).expect("a decoder");
+    let noise = standard_normal(0, 0, shape.iter().product());
+    let x = backend.upload(&noise, &shape).expect("memory");
+    let mut out = backend.zeros(&shape).expect("memory");
+    let registers = config.registers;
+    let ids: Vec<u16> = (0..registers as u32)
+        .map(|index| (index.wrapping_mul(2_654_435_761) % config.codebook_size()) as u16)
+        .collect();
+    let mut group = criterion.benchmark_group(format!("step of {name}"));
+    for (label, tokens, guided) in [
+        ("all positions", registers, false),
+        ("16 tokens", 16, false),
+        ("1 token", 1, false),
+        ("16 tokens, guided", 16, true),
+    ] {
+        let mut conditioned = decoder
+            .condition(&backend, grid, &ids[..tokens], guided)
+            .expect("a condition");
+        conditioned.schedule(&[T]).expect("modulation");
+        group.bench_function(label, |bencher| {
+            bencher.iter(|| {
+                backend.run(|| {
+                    conditioned.embed(&x, T);
+                    conditioned.predict(Condition::Tokens, 0, &mut out);
+                    if guided {
+                        conditioned.predict(Condition::Null, 0, &mut out);
+                    }
+                });
+            });
+        });
+    }
+    group.finish();
+}
+
+fn embedded(criterion: &mut Criterion) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/nano.safetensors");
+    let weights = Weights::open(path, &OpenOptions::default()).expect("the embedded model");
+    steps(criterion, "the embedded model", &weights);
+}
+
+fn d12(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("model.safetensors");
+    d12::write_decoder(&path);
+    let weights = Weights::open(path, &OpenOptions::default()).expect("the written decoder");
+    steps(criterion, "d12", &weights);
+}
+
+criterion_group! {
+    name = step;
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3));
+    targets = embedded, d12
+}
+criterion_main!(step);

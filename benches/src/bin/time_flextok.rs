@@ -1,0 +1,58 @@
+//! Times the stages of a checkpoint and prints one JSON object with medians in milliseconds, in the form of
+//! `pytorch/time_torch.py`, so that both can be run in turn on the same weights.
+//!
+//! Usage: `time_flextok CHECKPOINT [REPS]`
+
+use flextok::DecodeOptions;
+use flextok_benches::Stages;
+use std::path::Path;
+use std::time::Instant;
+
+const THREADS: usize = 2;
+
+fn median_ms(reps: usize, work: &mut dyn FnMut()) -> f64 {
+    work();
+    let mut times: Vec<f64> = (0..reps)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    (times[(reps - 1) / 2] + times[reps / 2]) / 2.0
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let Some(path) = arguments.next() else {
+        eprintln!("usage: time_flextok CHECKPOINT [REPS]");
+        std::process::exit(2);
+    };
+    let reps = arguments
+        .next()
+        .and_then(|reps| reps.parse().ok())
+        .unwrap_or(5)
+        .max(1);
+    let start = Instant::now();
+    let stages = Stages::open(Path::new(&path), THREADS);
+    let opened = start.elapsed().as_secs_f64() * 1e3;
+    let mut decoder_step = 0.0;
+    stages.with_decoder_step(256, |step| decoder_step = median_ms(reps, step));
+    let guided = DecodeOptions::default()
+        .with_steps(25)
+        .with_guidance(7.5, true);
+    let report = serde_json::json!({
+        "threads": THREADS,
+        "reps": reps,
+        "open_and_first_tokenize_ms": opened,
+        "median_ms": {
+            "decoder_step": decoder_step,
+            "vae_decode": median_ms(reps, &mut || stages.vae_decode()),
+            "vae_encode": median_ms(reps, &mut || stages.vae_encode()),
+            "tokenize": median_ms(reps, &mut || stages.tokenize()),
+            "decode_16_tokens_25_steps_apg": median_ms(1.max(reps / 3), &mut || stages.decode(16, &guided)),
+        },
+    });
+    println!("{report:#}");
+}

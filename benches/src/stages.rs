@@ -1,0 +1,126 @@
+//! The stages of a model that are timed, each as a function that can be run again and again.
+
+use flextok::compute::{Backend, CpuEngine};
+use flextok::image::DynamicImage;
+use flextok::network::{Condition, Decoder, VaeDecoder, VaeEncoder};
+use flextok::weights::{OpenOptions, Weights};
+use flextok::{Codec, DecodeOptions, EncodeOptions, standard_normal};
+use std::path::Path;
+
+/// A model with everything prepared that its stages need.
+pub struct Stages {
+    backend: CpuEngine,
+    decoder: Decoder<CpuEngine>,
+    vae_encoder: VaeEncoder<CpuEngine>,
+    vae_decoder: VaeDecoder<CpuEngine>,
+    codec: Codec,
+    /// Rows, columns and channels of the latents.
+    latents: [usize; 3],
+    picture: DynamicImage,
+    tokens: Vec<u16>,
+}
+
+impl Stages {
+    /// Opens the model at `path` on `threads` threads.
+    #[must_use]
+    pub fn open(path: &Path, threads: usize) -> Self {
+        let weights =
+            Weights::open(path, &OpenOptions::default()).expect("a model in the published layout");
+        let backend = CpuEngine::new(threads).expect("an engine");
+        let config = weights.config().clone();
+        let factor = config.vae.factor();
+        let (width, height) = config.canvas;
+        let channels = config.vae.latent_channels();
+        let codec = Codec::builder()
+            .threads(threads)
+            .open(path)
+            .expect("the same model");
+        let picture = synthetic_picture(width, height);
+        let options = EncodeOptions::default();
+        let tokens = codec
+            .tokenize(&picture, &options)
+            .expect("tokens of a picture of the canvas's size");
+        Self {
+            decoder: Decoder::load(&backend, &weights, channels).expect("a decoder"),
+            vae_encoder: VaeEncoder::load(&backend, &weights).expect("a VAE"),
+            vae_decoder: VaeDecoder::load(&backend, &weights).expect("a VAE"),
+            backend,
+            codec,
+            latents: [height as usize / factor, width as usize / factor, channels],
+            picture,
+            tokens,
+        }
+    }
+
+    /// Prepares a conditional pass over all registers and hands `run` a function that computes one velocity.
+    pub fn with_decoder_step(&self, tokens: usize, run: impl FnOnce(&mut dyn FnMut())) {
+        let [height, width, _] = self.latents;
+        let backend = &self.backend;
+        let mut conditioned = self
+            .decoder
+            .condition(backend, (height, width), &self.tokens[..tokens], false)
+            .expect("a condition");
+        conditioned.schedule(&[0.52]).expect("modulation");
+        let x = self.noise();
+        let mut out = backend.zeros(&self.latents).expect("memory");
+        run(&mut || {
+            backend.run(|| {
+                conditioned.embed(&x, 0.52);
+                conditioned.predict(Condition::Tokens, 0, &mut out);
+            });
+        });
+    }
+
+    fn noise(&self) -> <CpuEngine as Backend>::Tensor {
+        let noise = standard_normal(0, 0, self.latents.iter().product());
+        self.backend.upload(&noise, &self.latents).expect("memory")
+    }
+
+    /// The VAE's decoder on one canvas.
+    pub fn vae_decode(&self) {
+        let latents = self.noise();
+        self.backend
+            .run(|| self.vae_decoder.forward(&self.backend, latents))
+            .expect("an image");
+    }
+
+    /// The VAE's encoder on one canvas.
+    pub fn vae_encode(&self) {
+        let [height, width, _] = self.latents;
+        let factor = self.codec.config().vae.factor();
+        let shape = [height * factor, width * factor, 3];
+        let image = standard_normal(1, 0, shape.iter().product());
+        let image = self.backend.upload(&image, &shape).expect("memory");
+        self.backend
+            .run(|| self.vae_encoder.forward(&self.backend, image, None))
+            .expect("latents");
+    }
+
+    /// A picture of the canvas's size to all tokens.
+    pub fn tokenize(&self) {
+        self.codec
+            .tokenize(&self.picture, &EncodeOptions::default())
+            .expect("tokens");
+    }
+
+    /// Tokens to a picture.
+    pub fn decode(&self, tokens: usize, options: &DecodeOptions) {
+        self.codec
+            .detokenize(&self.tokens[..tokens], options)
+            .expect("a picture");
+    }
+}
+
+/// A picture with gradients and texture, the same on each run.
+#[must_use]
+pub fn synthetic_picture(width: u32, height: u32) -> DynamicImage {
+    let picture = flextok::image::RgbImage::from_fn(width, height, |x, y| {
+        let texture = x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503);
+        flextok::image::Rgb([
+            (x * 255 / width) as u8,
+            (y * 255 / height) as u8,
+            (texture >> 24) as u8,
+        ])
+    });
+    DynamicImage::ImageRgb8(picture)
+}
