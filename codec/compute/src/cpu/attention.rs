@@ -17,17 +17,26 @@ const QUERIES: usize = 48;
 /// Keys that are visited at a time: a multiple of the widest panel.
 const KEYS: usize = 1024;
 
-/// Keys and values of all heads as panels, and the sizes that go with them.
-struct Packed<'a> {
-    keys: &'a [f32],
-    values: &'a [f32],
+/// The sizes of one attention.
+#[derive(Clone, Copy)]
+struct Sizes {
     /// Positions, and positions rounded up to whole panels.
     rows: usize,
     padded: usize,
+    heads: usize,
     head_dim: usize,
-    /// Channels of a value panel row: `head_dim` rounded up to whole panels.
+    /// Channels of a value row: `head_dim` rounded up to whole panels.
     value_width: usize,
     panel_width: usize,
+}
+
+/// All heads' queries as `[head][position][channel]`, keys as `[head][position panel][channel][position]` and values as
+/// `[head][position][channel]`, padded with zeros.
+struct Packed<'a> {
+    queries: &'a [f32],
+    keys: &'a [f32],
+    values: &'a [f32],
+    sizes: Sizes,
 }
 
 /// See [`crate::Backend::attention`].
@@ -37,10 +46,53 @@ pub(super) fn attention(
     spec: &AttentionSpec<'_, CpuTensor>,
     out: &mut CpuTensor,
 ) {
-    let width = out.columns();
-    let rows = spec.rows;
+    let sizes = sizes(context, qkv, spec, out);
+    let Sizes {
+        heads,
+        head_dim,
+        padded,
+        value_width,
+        panel_width,
+        ..
+    } = sizes;
+    let mut queries = context.pool.take(heads * padded * head_dim);
+    let mut keys = context.pool.take(heads * padded * head_dim);
+    let mut values = context.pool.take(heads * padded * value_width);
+    let targets = [&mut queries, &mut keys, &mut values].map(|buffer| SharedMut::new(buffer));
+    (0..padded / panel_width).into_par_iter().for_each(|panel| {
+        context.vectorized(
+            #[inline(always)]
+            || pack_panel(qkv, spec, sizes, panel, targets),
+        );
+    });
+    let packed = Packed {
+        queries: &queries,
+        keys: &keys,
+        values: &values,
+        sizes,
+    };
+    let (target, _) = rows_of(out, spec.queries.end);
+    let blocks = spec.queries.len().div_ceil(QUERIES);
+    (0..heads * blocks)
+        .into_par_iter()
+        .with_max_len(1)
+        .for_each(|task| {
+            let (head, block) = (task / blocks, task % blocks);
+            let first = spec.queries.start + block * QUERIES;
+            let count = QUERIES.min(spec.queries.end - first);
+            attend(context, spec, &packed, (head, first, count), target);
+        });
+}
+
+fn sizes(
+    context: Context<'_>,
+    qkv: &CpuTensor,
+    spec: &AttentionSpec<'_, CpuTensor>,
+    out: &CpuTensor,
+) -> Sizes {
+    let (width, rows, heads) = (out.columns(), spec.rows, spec.heads);
     assert!(
-        qkv.columns() == 3 * width && width.is_multiple_of(spec.heads),
+        qkv.columns() == 3 * width && width.is_multiple_of(heads),
         "attention on other widths"
     );
     assert!(
@@ -51,81 +103,76 @@ pub(super) fn attention(
         spec.queries.end <= rows,
         "attention for queries beyond the sequence"
     );
-    let head_dim = width / spec.heads;
+    let head_dim = width / heads;
     let panel_width = context.kernels.panel_width();
     let padded = rows.next_multiple_of(panel_width);
     let value_width = head_dim.next_multiple_of(panel_width);
-    let mut keys = context.pool.take(spec.heads * padded * head_dim);
-    let mut values = context.pool.take(spec.heads * padded * value_width);
-    let (key_len, value_len) = (padded * head_dim, padded * value_width);
-    keys.par_chunks_mut(key_len)
-        .zip(values.par_chunks_mut(value_len))
-        .enumerate()
-        .for_each(|(head, (keys, values))| {
-            let sizes = (head_dim, panel_width, value_width);
-            let source = (&qkv.values()[..rows * 3 * width], width, head);
-            context.vectorized_mut(
-                #[inline(always)]
-                || pack_head(source, sizes, spec.qk_norm_eps, keys, values),
-            );
-        });
-    let (keys, values) = (&*keys, &*values);
-    let packed = Packed {
-        keys,
-        values,
+    Sizes {
         rows,
         padded,
+        heads,
         head_dim,
         value_width,
         panel_width,
-    };
-    let (target, _) = rows_of(out, spec.queries.end);
-    let blocks = spec.queries.len().div_ceil(QUERIES);
-    (0..spec.heads * blocks)
-        .into_par_iter()
-        .with_max_len(1)
-        .for_each(|task| {
-            let (head, block) = (task / blocks, task % blocks);
-            let first = spec.queries.start + block * QUERIES;
-            let count = QUERIES.min(spec.queries.end - first);
-            attend(context, qkv, spec, &packed, (head, first, count), target);
-        });
+    }
 }
 
-/// Normed keys as `[position panel][channel][position]` and values as `[position][channel]`, padded with zeros.
+/// Packs the positions of one panel of keys, row by row as they lie in memory, for all heads: queries and keys normed
+/// where asked for, queries times the scale of the logits.
 #[inline(always)]
-fn pack_head(
-    (qkv, width, head): (&[f32], usize, usize),
-    (head_dim, panel_width, value_width): (usize, usize, usize),
-    eps: Option<f32>,
-    keys: &mut [f32],
-    values: &mut [f32],
+fn pack_panel(
+    qkv: &CpuTensor,
+    spec: &AttentionSpec<'_, CpuTensor>,
+    sizes: Sizes,
+    panel: usize,
+    [queries, keys, values]: [SharedMut; 3],
 ) {
-    let rows = qkv.len() / (3 * width);
-    let panels = keys.chunks_exact_mut(panel_width * head_dim);
-    for (panel, (keys, values)) in panels
-        .zip(values.chunks_exact_mut(panel_width * value_width))
-        .enumerate()
-    {
-        for column in 0..panel_width {
-            let position = panel * panel_width + column;
-            let values = &mut values[column * value_width..(column + 1) * value_width];
-            if position >= rows {
-                keys.iter_mut()
-                    .skip(column)
-                    .step_by(panel_width)
-                    .for_each(|key| *key = 0.0);
-                values.fill(0.0);
+    let Sizes {
+        rows,
+        padded,
+        heads,
+        head_dim,
+        value_width,
+        panel_width,
+    } = sizes;
+    let width = heads * head_dim;
+    for column in 0..panel_width {
+        let position = panel * panel_width + column;
+        let row = if position < rows {
+            &qkv.values()[position * 3 * width..][..3 * width]
+        } else {
+            &[]
+        };
+        for head in 0..heads {
+            let at = head * padded + position;
+            // SAFETY: the buffers hold `heads · padded` positions of these lengths, and each position, or panel of them
+            // in the case of the keys, is packed by one task alone.
+            #[allow(unsafe_code)]
+            let (query, keys, value) = unsafe {
+                (
+                    queries.slice(at * head_dim, head_dim),
+                    keys.slice((at - column) * head_dim, panel_width * head_dim),
+                    values.slice(at * value_width, value_width),
+                )
+            };
+            let keys = keys.iter_mut().skip(column).step_by(panel_width);
+            if row.is_empty() {
+                query.fill(0.0);
+                keys.for_each(|key| *key = 0.0);
+                value.fill(0.0);
                 continue;
             }
-            let row = &qkv[position * 3 * width..(position + 1) * 3 * width];
-            let key = &row[width + head * head_dim..][..head_dim];
-            let (mean, scale) = head_moments(key, eps);
-            for (target, &value) in keys.iter_mut().skip(column).step_by(panel_width).zip(key) {
+            let channels = |part: usize| &row[part * width + head * head_dim..][..head_dim];
+            let (mean, scale) = head_moments(channels(0), spec.qk_norm_eps);
+            for (target, &value) in query.iter_mut().zip(channels(0)) {
+                *target = (value - mean) * scale * spec.scale;
+            }
+            let (mean, scale) = head_moments(channels(1), spec.qk_norm_eps);
+            for (target, &value) in keys.zip(channels(1)) {
                 *target = (value - mean) * scale;
             }
-            values[..head_dim].copy_from_slice(&row[2 * width + head * head_dim..][..head_dim]);
-            values[head_dim..].fill(0.0);
+            value[..head_dim].copy_from_slice(channels(2));
+            value[head_dim..].fill(0.0);
         }
     }
 }
@@ -143,31 +190,28 @@ fn head_moments(values: &[f32], eps: Option<f32>) -> (f32, f32) {
 /// One head's result for one block of queries.
 fn attend(
     context: Context<'_>,
-    qkv: &CpuTensor,
     spec: &AttentionSpec<'_, CpuTensor>,
     packed: &Packed<'_>,
     (head, first, count): (usize, usize, usize),
     target: SharedMut,
 ) {
-    let Packed {
+    let Sizes {
         rows,
         padded,
+        heads,
         head_dim,
-        ..
-    } = *packed;
-    let width = spec.heads * head_dim;
+        value_width,
+        panel_width,
+    } = packed.sizes;
+    let width = heads * head_dim;
     let key_block = KEYS.min(padded);
+    let queries = &packed.queries[(head * padded + first) * head_dim..][..count * head_dim];
     let mut scratch = context
         .pool
-        .take(QUERIES * (head_dim + key_block + packed.value_width + 2));
-    let (queries, rest) = scratch.split_at_mut(QUERIES * head_dim);
-    let (logits, rest) = rest.split_at_mut(QUERIES * key_block);
-    let (sums, rest) = rest.split_at_mut(QUERIES * packed.value_width);
+        .take_in_task(QUERIES * (key_block + value_width + 2));
+    let (logits, rest) = scratch.split_at_mut(QUERIES * key_block);
+    let (sums, rest) = rest.split_at_mut(QUERIES * value_width);
     let (largest, totals) = rest.split_at_mut(QUERIES);
-    context.vectorized_mut(
-        #[inline(always)]
-        || load_queries(qkv, spec, (head, first, count), head_dim, queries),
-    );
     largest.fill(f32::NEG_INFINITY);
     totals.fill(0.0);
     let visible = |row: usize| match spec.mask {
@@ -176,7 +220,7 @@ fn attend(
     };
     let end = (first..first + count).map(visible).max().unwrap_or(0);
     for start in (0..end).step_by(key_block) {
-        let keys = key_block.min((end - start).next_multiple_of(packed.panel_width));
+        let keys = key_block.min((end - start).next_multiple_of(panel_width));
         logits_of_block(
             context,
             packed,
@@ -201,7 +245,7 @@ fn attend(
                         }
                     }
                     let state = (&mut largest[index], &mut totals[index]);
-                    let row_sums = &mut sums[index * packed.value_width..][..packed.value_width];
+                    let row_sums = &mut sums[index * value_width..][..value_width];
                     softmax_block(row_logits, seen, state, row_sums, start > 0);
                 }
             },
@@ -222,27 +266,8 @@ fn attend(
         // and the output has all rows of the queries, which `rows_of` has checked.
         #[allow(unsafe_code)]
         let out = unsafe { target.slice((first + index) * width + head * head_dim, head_dim) };
-        for (out, sum) in out.iter_mut().zip(&sums[index * packed.value_width..]) {
+        for (out, sum) in out.iter_mut().zip(&sums[index * value_width..]) {
             *out = sum / total;
-        }
-    }
-}
-
-/// Queries of one head, normed where asked for, times the scale of the logits.
-#[inline(always)]
-fn load_queries(
-    qkv: &CpuTensor,
-    spec: &AttentionSpec<'_, CpuTensor>,
-    (head, first, count): (usize, usize, usize),
-    head_dim: usize,
-    queries: &mut [f32],
-) {
-    let stride = qkv.columns();
-    for (index, target) in queries.chunks_exact_mut(head_dim).take(count).enumerate() {
-        let query = &qkv.values()[(first + index) * stride + head * head_dim..][..head_dim];
-        let (mean, scale) = head_moments(query, spec.qk_norm_eps);
-        for (target, &value) in target.iter_mut().zip(query) {
-            *target = (value - mean) * scale * spec.scale;
         }
     }
 }
@@ -256,12 +281,12 @@ fn logits_of_block(
     logits: &mut [f32],
     stride: usize,
 ) {
-    let Packed {
+    let Sizes {
         padded,
         head_dim,
         panel_width,
         ..
-    } = *packed;
+    } = packed.sizes;
     let head_keys = &packed.keys[head * padded * head_dim..(head + 1) * padded * head_dim];
     for offset in (0..keys).step_by(panel_width) {
         let panel = &head_keys[(start + offset) * head_dim..][..panel_width * head_dim];
@@ -280,7 +305,7 @@ fn logits_of_block(
             count,
             accumulate: false,
         };
-        // SAFETY: the panel was sliced to its size; `queries` has QUERIES ≥ `count` rows of `head_dim`; `logits` has
+        // SAFETY: the panel was sliced to its size; `queries` was sliced to `count` rows of `head_dim`; `logits` has
         // QUERIES rows of `stride` ≥ `offset + panel_width` floats, since `keys` is whole panels and at most `stride`.
         #[allow(unsafe_code)]
         unsafe {
@@ -322,15 +347,16 @@ fn weigh_values(
     (sums, count): (&mut [f32], usize),
     accumulate: bool,
 ) {
-    let Packed {
+    let Sizes {
         padded,
+        head_dim,
         value_width,
         panel_width,
         ..
-    } = *packed;
+    } = packed.sizes;
     let values = &packed.values[(head * padded + start) * value_width..][..keys * value_width];
-    for first in (0..packed.head_dim).step_by(panel_width) {
-        let width = panel_width.min(packed.head_dim - first);
+    for first in (0..head_dim).step_by(panel_width) {
+        let width = panel_width.min(head_dim - first);
         let panel = Panel {
             values: values[first..].as_ptr(),
             stride: value_width,

@@ -3,7 +3,7 @@
 use crate::ComputeError;
 use bytemuck::{Pod, Zeroable};
 use std::ops::{Deref, DerefMut};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// One cache line, so that a `Vec` of them starts on one: vector loads that straddle lines cost double.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -39,6 +39,18 @@ impl Buffer {
     }
 }
 
+impl Buffer {
+    /// Floats that fit without allocating.
+    fn capacity(&self) -> usize {
+        self.lines.len() * 16
+    }
+
+    /// Changes the length to one within the capacity.
+    fn shorten(&mut self, len: usize) {
+        self.len = len.min(self.capacity());
+    }
+}
+
 impl Deref for Buffer {
     type Target = [f32];
 
@@ -54,49 +66,105 @@ impl DerefMut for Buffer {
 }
 
 /// Buffers that operations borrow and give back, so that repeated operations allocate nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Pool(Mutex<Vec<Buffer>>);
+///
+/// Operations take theirs from one list, in an order that repeats. Which tasks run side by side does not repeat, so that
+/// each thread has a list of its own for the buffers of tasks, and a buffer that one thread lacks is given to all.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    shared: FreeList,
+    of_threads: Vec<FreeList>,
+}
+
+type FreeList = Mutex<Vec<Buffer>>;
+
+/// Most idle buffers of a list: more than the operations of one network need; the smallest are given up beyond it.
+const MAX_IDLE: usize = 64;
 
 impl Pool {
-    /// A buffer of `len` floats with undefined values.
+    /// For an engine of `threads` threads.
+    pub(crate) fn new(threads: usize) -> Self {
+        let of_threads = (0..threads).map(|_| FreeList::default()).collect();
+        Self {
+            shared: FreeList::default(),
+            of_threads,
+        }
+    }
+
+    /// A buffer of `len` floats with undefined values, for an operation.
     ///
     /// # Panics
     /// If memory for it cannot be had: the sizes are bounded by those of tensors that could be allocated.
     pub(crate) fn take(&self, len: usize) -> Pooled<'_> {
-        let mut buffers = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        // The smallest that is large enough, else the largest, so that few buffers ever grow.
-        let fitting = buffers
-            .iter()
-            .enumerate()
-            .filter(|(_, buffer)| buffer.lines.len() * 16 >= len)
-            .min_by_key(|(_, buffer)| buffer.lines.len())
-            .map(|(index, _)| index);
-        let largest = || {
-            buffers
+        let buffer = pick(&self.shared, len).unwrap_or_else(|| allocate(len));
+        Pooled::new(buffer, len, &self.shared)
+    }
+
+    /// A buffer of `len` floats with undefined values, for a task that runs on one of the engine's threads.
+    ///
+    /// # Panics
+    /// As [`Pool::take`].
+    pub(crate) fn take_in_task(&self, len: usize) -> Pooled<'_> {
+        let index = rayon::current_thread_index().filter(|&index| index < self.of_threads.len());
+        let Some(index) = index else {
+            return self.take(len);
+        };
+        let own = &self.of_threads[index];
+        let buffer = pick(own, len).unwrap_or_else(|| {
+            let others = self
+                .of_threads
                 .iter()
                 .enumerate()
-                .max_by_key(|(_, buffer)| buffer.lines.len())
-                .map(|(index, _)| index)
-        };
-        let index = fitting.or_else(largest);
-        let mut buffer = index
-            .map(|index| buffers.swap_remove(index))
-            .unwrap_or_default();
-        drop(buffers);
-        buffer
-            .resize(len)
-            .expect("scratch memory no larger than the tensors of the operation");
-        Pooled { buffer, pool: self }
+                .filter(|&(other, _)| other != index);
+            others.for_each(|(_, list)| give_back(list, allocate(len)));
+            allocate(len)
+        });
+        Pooled::new(buffer, len, own)
     }
+}
+
+/// The smallest buffer that holds `len` floats.
+fn pick(list: &FreeList, len: usize) -> Option<Buffer> {
+    let mut buffers = list.lock().unwrap_or_else(PoisonError::into_inner);
+    let fitting = buffers
+        .iter()
+        .enumerate()
+        .filter(|(_, buffer)| buffer.capacity() >= len);
+    let index = fitting
+        .min_by_key(|(_, buffer)| buffer.capacity())
+        .map(|(index, _)| index)?;
+    Some(buffers.swap_remove(index))
+}
+
+fn give_back(list: &FreeList, buffer: Buffer) {
+    let mut buffers = list.lock().unwrap_or_else(PoisonError::into_inner);
+    // All the room at once, so that the list itself never grows later.
+    buffers.reserve(MAX_IDLE + 1);
+    buffers.push(buffer);
+    if buffers.len() > MAX_IDLE {
+        let smallest = buffers
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, buffer)| buffer.capacity());
+        let index = smallest.map_or(0, |(index, _)| index);
+        drop(buffers.swap_remove(index));
+    }
+}
+
+fn allocate(len: usize) -> Buffer {
+    Buffer::zeros(len).expect("scratch memory no larger than the tensors of the operation")
 }
 
 /// A buffer on loan from a [`Pool`].
 pub(crate) struct Pooled<'a> {
     buffer: Buffer,
-    pool: &'a Pool,
+    home: &'a FreeList,
+}
+
+impl<'a> Pooled<'a> {
+    fn new(mut buffer: Buffer, len: usize, home: &'a FreeList) -> Self {
+        buffer.shorten(len);
+        Self { buffer, home }
+    }
 }
 
 impl Deref for Pooled<'_> {
@@ -115,12 +183,7 @@ impl DerefMut for Pooled<'_> {
 
 impl Drop for Pooled<'_> {
     fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.buffer);
-        self.pool
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(buffer);
+        give_back(self.home, std::mem::take(&mut self.buffer));
     }
 }
 

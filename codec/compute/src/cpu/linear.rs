@@ -92,7 +92,7 @@ pub(super) fn linear(
             bias: weights.bias(panel),
             columns: place.start..place.start + place.width,
         };
-        let mut scratch = context.pool.take(CHUNK * place.width);
+        let mut scratch = context.pool.take_in_task(CHUNK * place.width);
         for first in task_rows.clone().step_by(CHUNK) {
             let count = CHUNK.min(task_rows.end - first);
             let (products, stride) = if finish.is_in_place() {
@@ -222,7 +222,7 @@ pub(super) fn swiglu(
         let place = weights.columns(panel);
         let gate = weights.panel(context.pool, panel);
         let up = weights.panel(context.pool, panels + panel);
-        let mut scratch = context.pool.take(2 * CHUNK * place.width);
+        let mut scratch = context.pool.take_in_task(2 * CHUNK * place.width);
         let (gates, ups) = scratch.split_at_mut(CHUNK * place.width);
         for first in task_rows.clone().step_by(CHUNK) {
             let count = CHUNK.min(task_rows.end - first);

@@ -60,10 +60,10 @@ impl CpuEngine {
                 reason: error.to_string(),
             })?;
         Ok(Self {
+            pool: Pool::new(pool.current_num_threads()),
             threads: pool,
             kernels,
             arch: Arch::new(),
-            pool: Pool::default(),
         })
     }
 

@@ -192,7 +192,7 @@ impl PackedLinear {
                 _converted: None,
             },
             Values::F16(values) => {
-                let mut converted = pool.take(len);
+                let mut converted = pool.take_in_task(len);
                 values[range].convert_to_f32_slice(&mut converted);
                 PanelValues {
                     panel: view(converted.as_ptr()),
@@ -200,7 +200,7 @@ impl PackedLinear {
                 }
             }
             Values::Bf16(values) => {
-                let mut converted = pool.take(len);
+                let mut converted = pool.take_in_task(len);
                 for (out, value) in converted.iter_mut().zip(&values[range]) {
                     *out = f32::from_bits(u32::from(value.to_bits()) << 16);
                 }

@@ -111,7 +111,9 @@ impl Block<'_> {
         let (job, slots) = (self.job, self.slots);
         let (inputs, outputs) = (job.weights.inputs(), job.weights.outputs() / POINTS);
         let panels = job.weights.panels() / POINTS;
-        let mut scratch = context.pool.take(POINTS * slots * (inputs + outputs));
+        let mut scratch = context
+            .pool
+            .take_in_task(POINTS * slots * (inputs + outputs));
         let (transformed, products) = scratch.split_at_mut(POINTS * slots * inputs);
         context.vectorized_mut(
             #[inline(always)]
