@@ -52,7 +52,7 @@ impl Stages {
         }
     }
 
-    /// Prepares a conditional pass over all registers and hands `run` a function that computes one velocity.
+    /// Prepares a conditional pass for the first `tokens` tokens and hands `run` a function that computes one velocity.
     pub fn with_decoder_step(&self, tokens: usize, run: impl FnOnce(&mut dyn FnMut())) {
         let [height, width, _] = self.latents;
         let backend = &self.backend;

@@ -20,7 +20,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
     0  everything went well; also for a truncated file that could be used
     2  usage: an option or a value that is not possible, an array (.npy) that does not fit
-    3  not a flextok file, or a corrupt one
+    3  not a flextok file, a corrupt one, or one that needs a newer version
     4  no model, a wrong model, or one that cannot be used
     5  a limit was exceeded; see the --max-... options
     6  the input image cannot be read as one
@@ -29,7 +29,8 @@ Exit codes:
    70  a defect of this program
   130  interrupted
 
-A `-` as IN is standard input, a `-` as OUT standard output. Errors are one line on standard error.";
+A `-` as IN is standard input, a `-` as OUT standard output. Token files may have any extension.
+Errors are one line on standard error.";
 
 /// Compress pictures to a few hundred bytes of ordered tokens, cut them anywhere, and get a picture
 /// back from any prefix.

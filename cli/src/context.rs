@@ -100,7 +100,9 @@ impl Model {
     /// The error of an operation on `input`, which may turn out to be the model's fault.
     pub(crate) fn error(&self, input: &str, error: Error) -> CliError {
         match error {
-            Error::WrongModel { .. } | Error::Codebook { .. } => CliError::codec(input, error),
+            Error::WrongModel { .. } | Error::Codebook { .. } | Error::FileCanvas { .. } => {
+                CliError::codec(input, error)
+            }
             error if error.kind() == ErrorKind::Model => model_error(&self.name, error),
             error => CliError::codec(input, error),
         }

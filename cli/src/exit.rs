@@ -33,7 +33,7 @@ impl From<ErrorKind> for Code {
     fn from(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::Usage => Self::Usage,
-            ErrorKind::Corrupt => Self::Corrupt,
+            ErrorKind::Corrupt | ErrorKind::Unsupported => Self::Corrupt,
             ErrorKind::Model => Self::Model,
             ErrorKind::Limit => Self::Limit,
             ErrorKind::Image => Self::Image,
@@ -123,11 +123,7 @@ impl CliError {
     /// The exit code.
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Codec { source, .. } => match &**source {
-                // The request is what is wrong, although it is the encoder that notices.
-                Error::Picture(PictureError::TooLargeForFormat { .. }) => Code::Usage,
-                error => error.kind().into(),
-            },
+            Self::Codec { source, .. } => source.kind().into(),
             Self::Usage { .. } | Self::Npy { .. } | Self::Compare { .. } => Code::Usage,
             Self::Directory { code, .. } => *code,
             Self::Truncated { .. } => Code::Corrupt,
@@ -152,21 +148,23 @@ impl CliError {
     }
 }
 
-/// The option that raises an exceeded limit.
+/// The option that raises an exceeded limit, where there is one.
 fn hint(error: &Error) -> &'static str {
     match error {
         Error::Limit {
             what: "picture pixels",
             ..
         }
-        | Error::Picture(PictureError::TooManyPixels { .. }) => " (--max-pixels)",
+        | Error::Picture(PictureError::TooManyPixels { .. }) => {
+            "; raise it with --max-pixels if the input is trusted"
+        }
         Error::Limit {
             what: "canvas pixels",
             ..
-        } => " (--max-canvas-pixels)",
-        Error::Limit { what: "steps", .. } => " (--max-steps)",
-        Error::Picture(PictureError::TooManyBytes { .. }) => " (--max-input-bytes)",
-        Error::Picture(PictureError::TooMuchMemory { .. }) => " (--max-memory)",
+        } => "; raise it with --max-canvas-pixels if memory and time allow",
+        Error::Limit { what: "steps", .. } => "; raise it with --max-steps",
+        Error::Picture(PictureError::TooManyBytes { .. }) => "; raise it with --max-input-bytes",
+        Error::Picture(PictureError::TooMuchMemory { .. }) => "; raise it with --max-memory",
         _ => "",
     }
 }
@@ -231,7 +229,10 @@ mod tests {
         };
         let error = CliError::codec("a", large);
         assert_eq!(error.code(), Code::Limit);
-        assert!(error.to_string().ends_with("(--max-steps)"), "{error}");
+        assert!(
+            error.to_string().ends_with("raise it with --max-steps"),
+            "{error}"
+        );
         assert_eq!(CliError::usage("--seed", "no").code() as u8, 2);
     }
 }

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use flextok::picture::save::{self, SaveFormat};
 use serde::Serialize;
 
-use crate::exit::CliError;
+use crate::exit::{CliError, Code};
+use crate::input::Source;
 use crate::interrupt;
 
 /// Where the result of a command goes.
 #[derive(Debug)]
 pub(crate) struct Output {
     target: Target,
+    /// The extension of the name as it was given, which says what is written.
+    extension: String,
     force: bool,
 }
 
@@ -33,7 +36,26 @@ impl Output {
     /// Checks before any work that `path` can become the output: `-` is standard output.
     pub(crate) fn new(path: &Path, force: bool) -> Result<Self, CliError> {
         let target = target_of(path, force)?;
-        Ok(Self { target, force })
+        let extension = path.extension().unwrap_or_default();
+        Ok(Self {
+            target,
+            extension: extension.to_string_lossy().into_owned(),
+            force,
+        })
+    }
+
+    /// The output of a command that reads `source`: `given` with -o, else beside the input with `extension`; of standard
+    /// input it is standard output. A directory as input has none: `code` is what it is refused with.
+    pub(crate) fn of(
+        given: Option<&Path>,
+        source: &Source,
+        (extension, code): (&str, Code),
+        force: bool,
+    ) -> Result<Self, CliError> {
+        match given {
+            Some(path) => Self::new(path, force),
+            None => Self::new(&source.default_output(extension, code)?, force),
+        }
     }
 
     /// What errors and notes call it.
@@ -45,23 +67,31 @@ impl Output {
         }
     }
 
-    /// Whether the name is no file name, so that its extension says nothing.
-    pub(crate) fn is_special(&self) -> bool {
-        !matches!(self.target, Target::File { .. })
+    /// Whether the name has this extension, in upper or lower case.
+    pub(crate) fn has_extension(&self, extension: &str) -> bool {
+        self.extension.eq_ignore_ascii_case(extension)
+    }
+
+    /// Whether the name is none of a file and says nothing: a stream, or a device without an extension.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.extension.is_empty() && !matches!(self.target, Target::File { .. })
+    }
+
+    /// The refusal of an extension.
+    pub(crate) fn wrong_extension(&self, allowed: &str) -> CliError {
+        let extension = &self.extension;
+        let problem = format!("cannot write \"{extension}\" files; allowed: {allowed}");
+        CliError::usage(self.name(), problem)
     }
 
     /// The image format that the output's name asks for; streams and devices without an extension
     /// get PNG. `others` is added to what a refusal lists as allowed.
-    pub(crate) fn picture_format(&self, path: &Path, others: &str) -> Result<SaveFormat, CliError> {
-        let extension = path.extension().unwrap_or_default().to_string_lossy();
-        if extension.is_empty() && self.is_special() {
+    pub(crate) fn picture_format(&self, others: &str) -> Result<SaveFormat, CliError> {
+        if self.is_anonymous() {
             return Ok(SaveFormat::Png);
         }
-        SaveFormat::from_extension(&extension).map_err(|_| {
-            let allowed = save::WRITABLE;
-            let problem = format!("cannot write \"{extension}\" files; allowed: {allowed}{others}");
-            CliError::usage(self.name(), problem)
-        })
+        let format = SaveFormat::from_extension(&self.extension);
+        format.map_err(|_| self.wrong_extension(&format!("{}{others}", save::WRITABLE)))
     }
 
     /// Writes everything. A failed write leaves no file, and an existing one untouched.

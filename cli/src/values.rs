@@ -1,5 +1,8 @@
 //! Values of options that need more than a number: sizes and colours.
 
+/// Red, green and blue. The name matters: clap would take a bare array for a list.
+pub(crate) type Color = [u8; 3];
+
 /// A size in pixels or a grid, as `WxH`.
 pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
     let wrong = || format!("\"{text}\" is not a size; allowed: WxH, for example 256x192");
@@ -12,7 +15,7 @@ pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
 }
 
 /// A colour: `RRGGBB` in hexadecimal digits, or a name.
-pub(crate) fn color(text: &str) -> Result<[u8; 3], String> {
+pub(crate) fn color(text: &str) -> Result<Color, String> {
     match text.to_ascii_lowercase().as_str() {
         "white" => return Ok([255; 3]),
         "black" => return Ok([0; 3]),

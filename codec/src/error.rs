@@ -3,6 +3,7 @@
 use crate::network::NetworkError;
 use crate::picture::{PictureError, PictureErrorKind};
 use crate::weights::WeightsError;
+use flextok_compute::ComputeError;
 use flextok_container::Fingerprint;
 
 /// What went wrong. [`Error::kind`] groups the cases by what a caller can do about them.
@@ -40,12 +41,38 @@ pub enum Error {
         expected: u32,
     },
     /// The file has several canvases, which this version does not put together.
-    #[error("a grid of {columns}×{rows} canvases; this version decodes single canvases")]
+    #[error(
+        "a grid of {columns}×{rows} canvases; this version decodes single canvases, use a newer one"
+    )]
     Grid {
         /// Columns of the grid.
         columns: u32,
         /// Rows of the grid.
         rows: u32,
+    },
+    /// The file asks for a canvas that the model cannot work on.
+    #[error(
+        "the file's canvas {width}x{height} is not possible with this model; allowed: {reason}"
+    )]
+    FileCanvas {
+        /// Width of the canvas in pixels.
+        width: u32,
+        /// Height of the canvas in pixels.
+        height: u32,
+        /// What the model allows.
+        reason: String,
+    },
+    /// The file holds an id beyond the model's codebook, or more tokens than the model has registers.
+    #[error(
+        "the file's {what} {actual} is beyond the model's {allowed}; the file is damaged or forged"
+    )]
+    FileTokens {
+        /// What is beyond.
+        what: &'static str,
+        /// The value in the file.
+        actual: u64,
+        /// The largest allowed.
+        allowed: u64,
     },
     /// Not even one token of each canvas is there.
     #[error(
@@ -80,7 +107,7 @@ pub enum Error {
         allowed: u64,
     },
     /// A limit of [`Limits`](crate::Limits) was exceeded.
-    #[error("{what}: {actual}, the limit is {allowed}; raise it if the input is trusted")]
+    #[error("{what}: {actual}, the limit is {allowed}")]
     Limit {
         /// What was limited.
         what: &'static str,
@@ -99,6 +126,8 @@ pub enum ErrorKind {
     Usage,
     /// The token file is not one, or damaged: get it again.
     Corrupt,
+    /// The token file needs a newer version of this library.
+    Unsupported,
     /// The model is missing, unusable, or not the one that made the file: give another.
     Model,
     /// A limit was exceeded: raise it if the input is trusted.
@@ -125,14 +154,21 @@ impl Error {
                 PictureErrorKind::Usage => ErrorKind::Usage,
                 PictureErrorKind::Io | PictureErrorKind::Encode => ErrorKind::Io,
             },
-            Self::Weights(_) | Self::WrongModel { .. } | Self::Codebook { .. } => ErrorKind::Model,
+            Self::Weights(_)
+            | Self::WrongModel { .. }
+            | Self::Codebook { .. }
+            | Self::FileCanvas { .. } => ErrorKind::Model,
             Self::Network(NetworkError::Cancelled { .. }) => ErrorKind::Cancelled,
+            Self::Network(NetworkError::Compute(ComputeError::WeightShape { .. })) => {
+                ErrorKind::Model
+            }
             Self::Network(NetworkError::Compute(_)) => ErrorKind::Resources,
-            Self::Network(NetworkError::Grid { .. })
+            Self::Network(NetworkError::Grid { .. } | NetworkError::Tokens { .. })
             | Self::Option { .. }
             | Self::Tokens { .. } => ErrorKind::Usage,
             Self::Network(_) => ErrorKind::Model,
-            Self::Grid { .. } | Self::NoTokens { .. } => ErrorKind::Corrupt,
+            Self::Grid { .. } => ErrorKind::Unsupported,
+            Self::NoTokens { .. } | Self::FileTokens { .. } => ErrorKind::Corrupt,
             Self::Limit { .. } => ErrorKind::Limit,
         }
     }
@@ -142,6 +178,10 @@ fn container_kind(error: &flextok_container::Error) -> ErrorKind {
     use flextok_container::Error as E;
     match error {
         E::Limit { .. } => ErrorKind::Limit,
+        E::OutOfMemory { .. } => ErrorKind::Resources,
+        E::UnsupportedVersion { .. } | E::UnsupportedFlags { .. } | E::UnsupportedChunk { .. } => {
+            ErrorKind::Unsupported
+        }
         E::CannotCut { .. }
         | E::CannotFit { .. }
         | E::InvalidHeader { .. }
@@ -151,5 +191,74 @@ fn container_kind(error: &flextok_container::Error) -> ErrorKind {
         | E::InvalidFingerprint { .. }
         | E::Incomplete { .. } => ErrorKind::Usage,
         _ => ErrorKind::Corrupt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flextok_container::{Error as E, TokenFile};
+
+    #[test]
+    fn kinds_say_what_a_caller_can_do() {
+        let network = |error| Error::Network(NetworkError::Compute(error));
+        let text = String::new;
+        for (error, kind) in [
+            (
+                network(ComputeError::WeightShape {
+                    found: vec![2],
+                    expected: "a matrix",
+                }),
+                ErrorKind::Model,
+            ),
+            (
+                network(ComputeError::OutOfMemory { shape: vec![1] }),
+                ErrorKind::Resources,
+            ),
+            (E::OutOfMemory { bytes: 1 }.into(), ErrorKind::Resources),
+            (
+                E::UnsupportedChunk { index: 0, kind: 9 }.into(),
+                ErrorKind::Unsupported,
+            ),
+            (
+                Error::Grid {
+                    columns: 2,
+                    rows: 1,
+                },
+                ErrorKind::Unsupported,
+            ),
+            (
+                Error::FileCanvas {
+                    width: 1,
+                    height: 2,
+                    reason: text(),
+                },
+                ErrorKind::Model,
+            ),
+            (
+                Error::FileTokens {
+                    what: "id",
+                    actual: 9,
+                    allowed: 8,
+                },
+                ErrorKind::Corrupt,
+            ),
+        ] {
+            assert_eq!(error.kind(), kind, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_file_says_is_never_the_caller_s_fault() {
+        let begin = [0x89, 0x46, 0x4C, 0x58];
+        let kind = |bytes: &[u8]| TokenFile::parse(bytes).map_err(|e| Error::from(e).kind());
+        for (version, flags) in [(0x20, 0), (0x00, 0), (0x10, 0x10)] {
+            let bytes = [&begin[..], &[version, flags]].concat();
+            assert_eq!(kind(&bytes), Err(ErrorKind::Unsupported));
+        }
+        // A codebook of one id, under a right checksum.
+        let mut bytes = [&begin[..], &[0x10, 0, 1, 2, 3, 4, 0, 0, 0, 9, 0, 9, 0]].concat();
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        assert_eq!(kind(&bytes), Err(ErrorKind::Corrupt));
     }
 }

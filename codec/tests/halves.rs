@@ -116,3 +116,30 @@ fn decoding_works_without_the_encoder() {
         }
     }
 }
+
+#[test]
+fn tensors_without_a_place_are_refused() {
+    let bytes = std::fs::read(tiny_path()).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let whole = SafeTensors::deserialize(&bytes).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let extra = [0u8; 4 * 128];
+    for name in [
+        "blocks.2.attn.wq.weight",
+        "blocks.0.attn.wq.bias",
+        "blocks.0.attn.wo.weight",
+    ] {
+        let mut tensors = whole.tensors();
+        let name = format!("encoder.module_dict.enc_transformer.{name}");
+        let view = TensorView::new(Dtype::F32, vec![128], &extra).unwrap();
+        tensors.push((name.clone(), view));
+        let path = folder.path().join("model.safetensors");
+        safetensors::serialize_to_file(tensors, header.metadata().clone(), &path).unwrap();
+        let codec = Codec::open(&path).unwrap();
+        let error = codec
+            .tokenize(&picture(64, 64), &EncodeOptions::default())
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Model);
+        assert!(error.to_string().contains(&name), "{error}");
+    }
+}

@@ -76,12 +76,23 @@ fn a_cancelled_decode_ends_after_its_step() {
 }
 
 #[test]
-fn a_decode_that_was_cancelled_before_it_began_does_one_step() {
+fn a_decode_that_was_cancelled_before_it_began_does_no_step() {
     let codec = Codec::builder().threads(2).open(tiny_path()).unwrap();
     let cancel = CancelToken::new();
     cancel.cancel();
     let (options, reports) = noted(DecodeOptions::default().with_steps(3).with_cancel(cancel));
     let error = codec.detokenize(&[1, 2, 3], &options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
-    assert!(reports.lock().unwrap().len() <= 1);
+    assert!(reports.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_cancelled_last_step_gives_no_picture() {
+    let codec = Codec::builder().threads(2).open(tiny_path()).unwrap();
+    let cancel = CancelToken::new();
+    let switch = cancel.clone();
+    let options = DecodeOptions::default().with_steps(1).with_cancel(cancel);
+    let options = options.with_progress(move |_| switch.cancel());
+    let error = codec.detokenize(&[1, 2, 3], &options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
 }

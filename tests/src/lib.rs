@@ -210,6 +210,50 @@ pub fn data(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// Encodes a sample photo with all tokens to `a.flxt` in `directory`; gives its bytes.
+///
+/// # Panics
+/// If that fails.
+#[track_caller]
+pub fn encode(directory: &Path, name: &str) -> Vec<u8> {
+    let photo = photo(name);
+    run(directory, ["encode", arg(&photo), "-o", "a.flxt"]).ok();
+    read(directory, "a.flxt")
+}
+
+/// The bytes of a file in `directory`.
+///
+/// # Panics
+/// If it cannot be read.
+#[must_use]
+#[track_caller]
+pub fn read(directory: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Puts a file into `directory`.
+///
+/// # Panics
+/// If that fails.
+#[track_caller]
+pub fn write(directory: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+    std::fs::write(directory.join(name), bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+}
+
+/// The bytes of a file that the specification lists.
+///
+/// # Panics
+/// If it lists none of this name.
+#[must_use]
+pub fn vector(name: &str) -> Vec<u8> {
+    let list = std::fs::read_to_string(data("../format-spec/vectors/container.tsv"));
+    let list = list.expect("the vectors are there");
+    let mut rows = list.lines().map(|row| row.split('\t').collect::<Vec<_>>());
+    let row = rows.find(|row| row[0] == name).expect("a vector's name");
+    let byte = |at: usize| u8::from_str_radix(&row[2][at..at + 2], 16).expect("hex digits");
+    (0..row[2].len()).step_by(2).map(byte).collect()
+}
+
 /// The sample photos with their sizes.
 pub const PHOTOS: [(&str, u32, u32); 4] = [
     ("chelsea.png", 451, 300),

@@ -1,7 +1,9 @@
 //! NumPy arrays in and out: token ids, starting noise, float canvases.
 
+use std::path::Path;
+
 use flextok::npy;
-use flextok_tests::{arg, listing, photo, pipe, run, tiny, workplace};
+use flextok_tests::{Run, arg, encode, listing, photo, pipe, read, run, tiny, workplace, write};
 
 #[test]
 fn ids_go_out_and_come_back() {
@@ -20,7 +22,7 @@ fn ids_go_out_and_come_back() {
     )
     .ok();
     run(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
-    let bytes = std::fs::read(directory.join("ids.npy")).expect("it is there");
+    let bytes = read(directory, "ids.npy");
     assert!(bytes.starts_with(b"\x93NUMPY") && bytes.windows(3).any(|w| w == b"<u2"));
     let array = npy::read_integers(&bytes).expect("an array");
     assert_eq!(array.shape, [17]);
@@ -36,13 +38,13 @@ fn ids_go_out_and_come_back() {
         .collect();
     assert_eq!((text.text().lines().count(), &printed), (1, &ids));
 
-    let original = std::fs::read(directory.join("a.flxt")).expect("it is there");
+    let original = read(directory, "a.flxt");
     let size = ["--width", "600", "--height", "400", "-o", "-"];
     let pack = |name: &str| run(directory, ["pack", name].into_iter().chain(size));
     assert!(pack("ids.npy").ok().stdout == original);
     // Any integer type, and a single row, are the same ids.
     let row = npy::write_i64(&[1, 17], &array.data).expect("an array");
-    std::fs::write(directory.join("row.npy"), row).expect("writable");
+    write(directory, "row.npy", row);
     assert!(pack("row.npy").ok().stdout == original);
     std::fs::rename(directory.join("row.npy"), directory.join("b.npy")).expect("it is there");
     run(
@@ -59,7 +61,7 @@ fn several_canvases_are_packed_listed_and_cut_in_layers() {
     let directory = place.path();
     let ids: Vec<u16> = (0..6 * 5).map(|i| i * 100).collect();
     let array = npy::write_u16(&[6, 5], &ids).expect("an array");
-    std::fs::write(directory.join("ids.npy"), &array).expect("writable");
+    write(directory, "ids.npy", &array);
     let pack = [
         "pack", "ids.npy", "--width", "768", "--height", "512", "-o", "g.flxt",
     ];
@@ -76,7 +78,7 @@ fn several_canvases_are_packed_listed_and_cut_in_layers() {
         (&30.into(), &5.into())
     );
     run(directory, ["tokens", "g.flxt", "-o", "back.npy"]).ok();
-    assert!(std::fs::read(directory.join("back.npy")).expect("it is there") == array);
+    assert!(read(directory, "back.npy") == array);
     let lists = run(directory, ["tokens", "g.flxt", "--json"]).ok().json();
     let lists: Vec<Vec<u16>> = serde_json::from_value(lists).expect("an array for each canvas");
     assert_eq!(lists.concat(), ids);
@@ -151,18 +153,14 @@ fn arrays_that_are_no_ids_are_named() {
 fn canvases_are_written_as_floats() {
     let place = workplace();
     let directory = place.path();
-    run(
-        directory,
-        ["encode", arg(&photo("coffee.png")), "-o", "a.flxt"],
-    )
-    .ok();
+    encode(directory, "coffee.png");
     run(directory, ["decode", "a.flxt", "-o", "a.npy"]).ok();
     run(
         directory,
         ["decode", "a.flxt", "-o", "a.png", "--keep-canvas"],
     )
     .ok();
-    let bytes = std::fs::read(directory.join("a.npy")).expect("it is there");
+    let bytes = read(directory, "a.npy");
     let array = npy::read_f32(&bytes).expect("an array");
     assert_eq!(array.shape, [3, 256, 256]);
     let canvas = flextok::picture::Canvas::new(256, 256, array.data).expect("the shape fits");
@@ -175,77 +173,74 @@ fn canvases_are_written_as_floats() {
     );
 }
 
+/// The command that decodes a file of the tiny model with noise of \[16, 24, 32\].
+fn decode_with(directory: &Path, extra: [&str; 2], input: &[u8]) -> Run {
+    let model = tiny();
+    let quick = ["--steps", "2", "--guidance", "1", "--model", arg(&model)];
+    let args = ["decode", "a.flxt", "-o", "-"];
+    pipe(directory, args.into_iter().chain(quick).chain(extra), input)
+}
+
+fn encode_for_noise(directory: &Path) {
+    let (model, photo) = (tiny(), photo("coffee.png"));
+    let args = ["encode", arg(&photo), "-o", "a.flxt", "-k", "4"];
+    let options = ["--canvas", "256x192", "--model", arg(&model)];
+    run(directory, args.into_iter().chain(options)).ok();
+}
+
+fn write_noise(directory: &Path, name: &str, shape: &[usize], data: &[f32]) {
+    write(
+        directory,
+        name,
+        npy::write_f32(shape, data).expect("an array"),
+    );
+}
+
 #[test]
 fn noise_is_taken_as_given() {
     let place = workplace();
-    let (directory, model, photo) = (place.path(), tiny(), photo("coffee.png"));
-    let model = ["--model", arg(&model)];
-    let encode = ["encode", arg(&photo), "-o", "a.flxt", "-k", "4"];
-    run(
-        directory,
-        encode
-            .into_iter()
-            .chain(["--canvas", "256x192"])
-            .chain(model),
-    )
-    .ok();
-    let count = 16 * 24 * 32;
-    let write = |name: &str, shape: &[usize], data: &[f32]| {
-        let bytes = npy::write_f32(shape, data).expect("an array");
-        std::fs::write(directory.join(name), bytes).expect("writable");
-    };
+    let directory = place.path();
+    encode_for_noise(directory);
     // The noise of seed 3 as an array gives what seed 3 gives.
-    let noise = flextok::standard_normal(3, 0, count);
-    write("batch.npy", &[1, 16, 24, 32], &noise);
-    write("plain.npy", &[16, 24, 32], &noise);
-    let mut other = noise.clone();
-    other.reverse();
-    write("other.npy", &[16, 24, 32], &other);
-    write("turned.npy", &[16, 32, 24], &noise);
-    write("short.npy", &[1, 16, 24, 31], &noise[..16 * 24 * 31]);
-    let mut broken = noise;
-    broken[7] = f32::NAN;
-    write("nan.npy", &[16, 24, 32], &broken);
+    let mut noise = flextok::standard_normal(3, 0, 16 * 24 * 32);
+    write_noise(directory, "batch.npy", &[1, 16, 24, 32], &noise);
+    write_noise(directory, "plain.npy", &[16, 24, 32], &noise);
+    noise.reverse();
+    write_noise(directory, "other.npy", &[16, 24, 32], &noise);
 
-    let decode = |extra: [&str; 2]| {
-        let args = [
-            "decode",
-            "a.flxt",
-            "-o",
-            "-",
-            "--steps",
-            "2",
-            "--guidance",
-            "1",
-        ];
-        run(directory, args.into_iter().chain(extra).chain(model))
-    };
-    let seeded = decode(["--seed", "3"]).ok().stdout;
-    assert!(decode(["--noise", "batch.npy"]).ok().stdout == seeded);
-    assert!(decode(["--noise", "plain.npy"]).ok().stdout == seeded);
-    assert!(decode(["--noise", "other.npy"]).ok().stdout != seeded);
-    decode(["--noise", "turned.npy"]).fails(2, &["turned.npy", "[16, 32, 24]", "[16, 24, 32]"]);
-    decode(["--noise", "short.npy"]).fails(2, &["short.npy", "[16, 24, 32]"]);
-    decode(["--noise", "nan.npy"]).fails(2, &["nan.npy: ", "index 7"]);
-    decode(["--noise", "missing.npy"]).fails(7, &["missing.npy"]);
-    decode(["--noise", "a.flxt"]).fails(2, &["a.flxt", "not a .npy file"]);
-    let bytes = std::fs::read(directory.join("batch.npy")).expect("it is there");
-    let args = [
-        "decode",
-        "a.flxt",
-        "-o",
-        "-",
-        "--steps",
-        "2",
-        "--guidance",
-        "1",
-        "--noise",
-        "-",
-    ];
-    assert!(
-        pipe(directory, args.into_iter().chain(model), &bytes)
-            .ok()
-            .stdout
-            == seeded
+    let decode = |extra| decode_with(directory, extra, b"").ok().stdout;
+    let seeded = decode(["--seed", "3"]);
+    assert!(decode(["--noise", "batch.npy"]) == seeded);
+    assert!(decode(["--noise", "plain.npy"]) == seeded);
+    assert!(decode(["--noise", "other.npy"]) != seeded);
+    let bytes = read(directory, "batch.npy");
+    let piped = decode_with(directory, ["--noise", "-"], &bytes);
+    assert!(piped.ok().stdout == seeded);
+}
+
+#[test]
+fn noise_that_does_not_fit_is_refused() {
+    let place = workplace();
+    let directory = place.path();
+    encode_for_noise(directory);
+    let mut noise = flextok::standard_normal(3, 0, 16 * 24 * 32);
+    write_noise(directory, "turned.npy", &[16, 32, 24], &noise);
+    write_noise(
+        directory,
+        "short.npy",
+        &[1, 16, 24, 31],
+        &noise[..16 * 24 * 31],
     );
+    noise[7] = f32::NAN;
+    write_noise(directory, "nan.npy", &[16, 24, 32], &noise);
+    for (name, code, mentions) in [
+        ("turned.npy", 2, &["[16, 32, 24]", "[16, 24, 32]"][..]),
+        ("short.npy", 2, &["[16, 24, 32]"]),
+        ("nan.npy", 2, &[": ", "index 7"]),
+        ("missing.npy", 7, &[]),
+        ("a.flxt", 2, &["not a .npy file"]),
+    ] {
+        let mentions = [&[name], mentions].concat();
+        decode_with(directory, ["--noise", name], b"").fails(code, &mentions);
+    }
 }

@@ -2,7 +2,7 @@
 
 use flextok::container::{Error, Metadata, State, TokenFile};
 use flextok::{Codec, DecodeOptions, EncodeOptions, image};
-use flextok_tests::{arg, photo, run, workplace};
+use flextok_tests::{arg, encode, photo, read, run, workplace, write};
 
 /// A file of five tokens with one chunk of metadata: every kind of region in 60 bytes.
 fn small_file(codec: &Codec) -> Vec<u8> {
@@ -78,7 +78,7 @@ fn the_program_names_region_and_bytes() {
         "T",
     ];
     run(directory, args).ok();
-    let file = std::fs::read(directory.join("a.flxt")).expect("it is there");
+    let file = read(directory, "a.flxt");
     for (byte, mentions) in [
         (8, &["header", "bytes 0..21"][..]),
         (25, &["layers 1..=4", "bytes"]),
@@ -87,7 +87,7 @@ fn the_program_names_region_and_bytes() {
     ] {
         let mut damaged = file.clone();
         damaged[byte] ^= 0x10;
-        std::fs::write(directory.join("bad.flxt"), damaged).expect("writable");
+        write(directory, "bad.flxt", damaged);
         let mentions = [&["bad.flxt: "], mentions].concat();
         for command in ["verify", "info", "tokens"] {
             run(directory, [command, "bad.flxt"]).fails(3, &mentions);
@@ -102,7 +102,7 @@ fn the_program_names_region_and_bytes() {
     }
     let mut longer = file.clone();
     longer.push(0);
-    std::fs::write(directory.join("bad.flxt"), longer).expect("writable");
+    write(directory, "bad.flxt", longer);
     run(directory, ["verify", "bad.flxt"]).fails(3, &["trailing bytes"]);
 }
 
@@ -110,14 +110,9 @@ fn the_program_names_region_and_bytes() {
 fn verify_reports_each_file_and_the_worst_code() {
     let place = workplace();
     let directory = place.path();
-    run(
-        directory,
-        ["encode", arg(&photo("coffee.png")), "-o", "a.flxt"],
-    )
-    .ok();
-    let file = std::fs::read(directory.join("a.flxt")).expect("it is there");
-    std::fs::write(directory.join("cut.flxt"), &file[..100]).expect("writable");
-    std::fs::write(directory.join("text.flxt"), "hello").expect("writable");
+    let file = encode(directory, "coffee.png");
+    write(directory, "cut.flxt", &file[..100]);
+    write(directory, "text.flxt", "hello");
     let all = run(directory, ["verify", "a.flxt", "cut.flxt"]).ok();
     assert_eq!(
         all.text(),

@@ -1,7 +1,7 @@
 //! Inputs that are not ordinary photos: strange sizes, pixel types, files that are no images.
 
 use flextok::image::{self, DynamicImage, Rgb, RgbImage};
-use flextok_tests::{arg, listing, picture, run, workplace};
+use flextok_tests::{arg, listing, picture, run, workplace, write};
 
 fn size_of(directory: &std::path::Path, file: &str) -> (u32, u32) {
     let picture = image::open(directory.join(file)).expect("a picture");
@@ -185,10 +185,10 @@ fn what_is_no_image_is_named_and_leaves_nothing() {
     let place = workplace();
     let directory = place.path();
     let png = std::fs::read(picture("small.png")).expect("it is there");
-    std::fs::write(directory.join("text.png"), "just text").expect("writable");
-    std::fs::write(directory.join("empty.png"), "").expect("writable");
-    std::fs::write(directory.join("cut.png"), &png[..png.len() / 2]).expect("writable");
-    std::fs::write(directory.join("fake.heic"), b"\0\0\0\x18ftypheic\0\0\0\0").expect("writable");
+    write(directory, "text.png", "just text");
+    write(directory, "empty.png", "");
+    write(directory, "cut.png", &png[..png.len() / 2]);
+    write(directory, "fake.heic", b"\0\0\0\x18ftypheic\0\0\0\0");
     std::fs::create_dir(directory.join("folder")).expect("writable");
     let before = listing(directory);
     for (name, code, mention) in [
@@ -215,8 +215,8 @@ fn what_is_no_image_is_named_and_leaves_nothing() {
 fn what_is_no_token_file_is_named_and_leaves_nothing() {
     let place = workplace();
     let directory = place.path();
-    std::fs::write(directory.join("text.flxt"), "just text").expect("writable");
-    std::fs::write(directory.join("empty.flxt"), "").expect("writable");
+    write(directory, "text.flxt", "just text");
+    write(directory, "empty.flxt", "");
     std::fs::create_dir(directory.join("folder")).expect("writable");
     let photo = flextok_tests::photo("coffee.png");
     let photo = arg(&photo);

@@ -1,6 +1,6 @@
 //! Outputs under bad conditions: existing files, full disks, closed pipes, strange places.
 
-use flextok_tests::{arg, listing, photo, run, workplace};
+use flextok_tests::{arg, encode, listing, photo, read, run, workplace, write};
 
 #[test]
 fn nothing_is_overwritten_unasked() {
@@ -8,9 +8,9 @@ fn nothing_is_overwritten_unasked() {
     let directory = place.path();
     let photo = photo("chelsea.png");
     let photo = arg(&photo);
-    run(directory, ["encode", photo, "-o", "a.flxt"]).ok();
+    encode(directory, "chelsea.png");
     run(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
-    std::fs::write(directory.join("precious.png"), "precious").expect("writable");
+    write(directory, "precious.png", "precious");
     for args in [
         &["encode", photo, "-o", "precious.png"][..],
         &["decode", "a.flxt", "-o", "precious.png"],
@@ -28,7 +28,7 @@ fn nothing_is_overwritten_unasked() {
         ],
     ] {
         run(directory, args).fails(7, &["precious.png", "exists", "--force"]);
-        let kept = std::fs::read(directory.join("precious.png")).expect("it is there");
+        let kept = read(directory, "precious.png");
         assert_eq!(kept, b"precious");
     }
     run(
@@ -36,7 +36,7 @@ fn nothing_is_overwritten_unasked() {
         ["decode", "a.flxt", "-o", "precious.png", "--force"],
     )
     .ok();
-    let replaced = std::fs::read(directory.join("precious.png")).expect("it is there");
+    let replaced = read(directory, "precious.png");
     assert!(replaced.starts_with(b"\x89PNG"));
     assert_eq!(listing(directory), ["a.flxt", "ids.npy", "precious.png"]);
     // The default output of such a name would be the input.
@@ -48,17 +48,14 @@ fn nothing_is_overwritten_unasked() {
 fn a_failed_run_with_force_leaves_the_old_file() {
     let place = workplace();
     let directory = place.path();
-    std::fs::write(directory.join("old.png"), "old").expect("writable");
-    std::fs::write(directory.join("bad.flxt"), "bad").expect("writable");
+    write(directory, "old.png", "old");
+    write(directory, "bad.flxt", "bad");
     run(
         directory,
         ["decode", "bad.flxt", "-o", "old.png", "--force"],
     )
     .fails(3, &["bad.flxt"]);
-    assert_eq!(
-        std::fs::read(directory.join("old.png")).expect("it is there"),
-        b"old"
-    );
+    assert_eq!(read(directory, "old.png"), b"old");
     assert_eq!(listing(directory), ["bad.flxt", "old.png"]);
 }
 
@@ -101,12 +98,8 @@ mod unix {
         use std::os::unix::fs::PermissionsExt;
         let place = workplace();
         let directory = place.path();
-        run(
-            directory,
-            ["encode", arg(&photo("chelsea.png")), "-o", "a.flxt"],
-        )
-        .ok();
-        std::fs::write(directory.join("ordinary"), "").expect("writable");
+        encode(directory, "chelsea.png");
+        write(directory, "ordinary", "");
         let mode = |name: &str| {
             let metadata = std::fs::metadata(directory.join(name)).expect("it is there");
             metadata.permissions().mode()
@@ -143,12 +136,8 @@ mod unix {
     fn a_disk_that_fills_up_leaves_nothing() {
         let place = workplace();
         let directory = place.path();
-        run(
-            directory,
-            ["encode", arg(&photo("seeding.jpg")), "-o", "a.flxt"],
-        )
-        .ok();
-        std::fs::write(directory.join("old.png"), "old").expect("writable");
+        encode(directory, "seeding.jpg");
+        write(directory, "old.png", "old");
         for out in ["new.png", "old.png"] {
             let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" decode a.flxt -o \"$1\" --force";
             let mut shell = Command::new("sh");
@@ -160,10 +149,7 @@ mod unix {
             finish(shell.stdin(Stdio::null())).fails(7, &[out, "too large"]);
         }
         assert_eq!(listing(directory), ["a.flxt", "old.png"]);
-        assert_eq!(
-            std::fs::read(directory.join("old.png")).expect("it is there"),
-            b"old"
-        );
+        assert_eq!(read(directory, "old.png"), b"old");
     }
 
     #[test]
@@ -204,11 +190,7 @@ mod unix {
     fn closed_pipes_are_no_panic() {
         let place = workplace();
         let directory = place.path();
-        run(
-            directory,
-            ["encode", arg(&photo("seeding.jpg")), "-o", "a.flxt"],
-        )
-        .ok();
+        encode(directory, "seeding.jpg");
         for (args, code) in [
             (&["decode", "a.flxt", "-o", "-"][..], 7),
             (&["info", "a.flxt", "--json"], 0),
@@ -235,11 +217,7 @@ mod unix {
     fn an_interrupted_run_leaves_nothing() {
         let place = workplace();
         let directory = place.path();
-        run(
-            directory,
-            ["encode", arg(&photo("chelsea.png")), "-o", "a.flxt"],
-        )
-        .ok();
+        encode(directory, "chelsea.png");
         // Far longer than it takes to interrupt it.
         let args = ["decode", "a.flxt", "-o", "a.png", "--steps", "1000"];
         let mut child = command(directory, args)

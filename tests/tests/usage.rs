@@ -1,14 +1,14 @@
 //! The command line itself: refusals before any work, limits, models, help, completions, pages.
 
-use flextok_tests::{arg, listing, photo, pipe, run, tiny, workplace};
+use flextok_tests::{arg, encode, listing, photo, pipe, run, tiny, workplace, write};
 
 #[test]
-fn impossible_options_are_refused_with_what_is_allowed() {
+fn impossible_numbers_of_tokens_are_refused_with_what_is_allowed() {
     let place = workplace();
     let directory = place.path();
     let photo = photo("chelsea.png");
     let photo = arg(&photo);
-    run(directory, ["encode", photo, "-o", "a.flxt"]).ok();
+    encode(directory, "chelsea.png");
     for (args, mentions) in [
         (
             &["encode", photo, "-o", "x", "--tokens", "0"][..],
@@ -34,7 +34,24 @@ fn impossible_options_are_refused_with_what_is_allowed() {
             &["truncate", "a.flxt", "-o", "x", "--tokens", "257"],
             &["--tokens", "1..=256"],
         ),
-        (&["truncate", "a.flxt", "-o", "x"], &["--tokens", "--bytes"]),
+    ] {
+        run(directory, args).fails(2, mentions);
+    }
+    assert_eq!(listing(directory), ["a.flxt"]);
+}
+
+#[test]
+fn impossible_options_are_refused_with_what_is_allowed() {
+    let place = workplace();
+    let directory = place.path();
+    let photo = photo("chelsea.png");
+    let photo = arg(&photo);
+    encode(directory, "chelsea.png");
+    for (args, mentions) in [
+        (
+            &["truncate", "a.flxt", "-o", "x"][..],
+            &["--tokens", "--bytes"][..],
+        ),
         (&["truncate", "a.flxt", "-k", "1"], &["a.flxt", "-o"]),
         (
             &["encode", photo, "-o", "x", "--tokens", "1", "--bytes", "99"],
@@ -89,7 +106,7 @@ fn limits_are_named_and_can_be_raised() {
     let directory = place.path();
     let photo = photo("chelsea.png");
     let photo = arg(&photo);
-    run(directory, ["encode", photo, "-o", "a.flxt"]).ok();
+    encode(directory, "chelsea.png");
     for (args, mention) in [
         (
             &["encode", photo, "-o", "x.flxt", "--max-pixels", "135299"][..],
@@ -131,7 +148,13 @@ fn limits_are_named_and_can_be_raised() {
         ["encode", photo, "-o", "x.flxt", "--max-pixels", "135300"],
     )
     .ok();
+}
 
+#[test]
+fn a_file_cannot_ask_for_any_number_of_pixels() {
+    let place = workplace();
+    let directory = place.path();
+    encode(directory, "chelsea.png");
     // A file may ask for 2^20 x 2^20 pixels; the canvas alone can be had all the same.
     run(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
     let size = ["--width", "1048576", "--height", "1048576"];
@@ -147,26 +170,19 @@ fn limits_are_named_and_can_be_raised() {
     run(directory, ["preview", "bomb.flxt"]).ok();
 }
 
+/// Puts `nano.flxt` and `tiny.flxt`, of two tokens by the two models, into `directory`.
+fn files_of_two_models(directory: &std::path::Path, model: &str, photo: &str) {
+    run(directory, ["encode", photo, "-o", "nano.flxt", "-k", "2"]).ok();
+    let args = ["encode", photo, "-o", "tiny.flxt", "-k", "2"];
+    run(directory, args.into_iter().chain(["--model", model])).ok();
+}
+
 #[test]
-fn models_are_checked() {
+fn files_of_other_models_are_refused() {
     let place = workplace();
     let (directory, model, photo) = (place.path(), tiny(), photo("chelsea.png"));
     let (model, photo) = (arg(&model), arg(&photo));
-    run(directory, ["encode", photo, "-o", "nano.flxt", "-k", "2"]).ok();
-    run(
-        directory,
-        [
-            "encode",
-            photo,
-            "-o",
-            "tiny.flxt",
-            "-k",
-            "2",
-            "--model",
-            model,
-        ],
-    )
-    .ok();
+    files_of_two_models(directory, model, photo);
     let fingerprint = |file| {
         let info = run(directory, ["info", file, "--json"]).ok().json();
         info["model"].as_str().expect("a fingerprint").to_owned()
@@ -179,8 +195,16 @@ fn models_are_checked() {
         ["decode", "nano.flxt", "-o", "x.png", "--model", model],
     )
     .fails(4, &["nano.flxt", &nano, &tiny]);
+    assert_eq!(listing(directory), ["nano.flxt", "tiny.flxt"]);
+}
 
-    std::fs::write(directory.join("text.safetensors"), "no model").expect("writable");
+#[test]
+fn what_is_no_model_is_named() {
+    let place = workplace();
+    let (directory, photo) = (place.path(), photo("chelsea.png"));
+    let photo = arg(&photo);
+    run(directory, ["encode", photo, "-o", "nano.flxt", "-k", "2"]).ok();
+    write(directory, "text.safetensors", "no model");
     std::fs::create_dir(directory.join("empty")).expect("writable");
     for (path, mention) in [
         ("missing.safetensors", "No such file"),
@@ -205,9 +229,16 @@ fn models_are_checked() {
     .ok();
     assert_eq!(
         listing(directory),
-        ["empty", "nano.flxt", "text.safetensors", "tiny.flxt"]
+        ["empty", "nano.flxt", "text.safetensors"]
     );
+}
 
+#[test]
+fn models_are_opened_as_file_or_directory_mapped_or_read() {
+    let place = workplace();
+    let (directory, model, photo) = (place.path(), tiny(), photo("chelsea.png"));
+    let model = arg(&model);
+    files_of_two_models(directory, model, arg(&photo));
     let folder = std::path::Path::new(model).parent().expect("it has one");
     let args = [
         "decode",

@@ -9,7 +9,8 @@ use flextok::{metrics, picture};
 use crate::context::Context;
 use crate::exit::CliError;
 use crate::input::Source;
-use crate::{output, values};
+use crate::output;
+use crate::values::{self, Color};
 
 /// Compare two pictures of the same size: PSNR, SSIM, mean absolute error, SSIMULACRA 2
 ///
@@ -27,15 +28,12 @@ pub(crate) struct CompareArgs {
 
     /// Colour behind transparent pixels: RRGGBB, white, black or gray
     #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
-    background: Background,
+    background: Color,
 
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
-
-/// A colour; clap would take a bare array for a list.
-type Background = [u8; 3];
 
 pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError> {
     let sources = [Source::new(&args.first), Source::new(&args.second)];

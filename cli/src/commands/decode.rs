@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flextok::container::TokenFile;
+use flextok::picture::PictureError;
 use flextok::picture::save::{self, SaveFormat};
 use flextok::{DecodeOptions, npy};
 
@@ -52,13 +53,11 @@ enum Format {
 
 pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> {
     let source = Source::new(&args.input);
-    let path = match &args.output {
-        Some(path) => path.clone(),
-        None => source.default_output("png", Code::Corrupt)?,
-    };
-    let output = Output::new(&path, context.force)?;
-    let format = format_of(&path, &output)?;
+    let beside = ("png", Code::Corrupt);
+    let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
+    let format = format_of(&output)?;
     let input = source.tokens(&context.limits)?;
+    check_size(args, &input.file, format).map_err(|error| CliError::codec(output.name(), error))?;
     let noise = args
         .noise
         .as_deref()
@@ -102,14 +101,22 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
     Ok(())
 }
 
-fn format_of(path: &Path, output: &Output) -> Result<Format, CliError> {
-    if path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
-    {
+fn format_of(output: &Output) -> Result<Format, CliError> {
+    if output.has_extension("npy") {
         return Ok(Format::Npy);
     }
-    output.picture_format(path, ", npy").map(Format::Picture)
+    output.picture_format(", npy").map(Format::Picture)
+}
+
+/// Refuses a picture that the output's format cannot hold before it is computed.
+fn check_size(args: &DecodeArgs, file: &TokenFile, format: Format) -> Result<(), PictureError> {
+    match format {
+        Format::Picture(format) if !args.keep_canvas => {
+            format.check_size(file.header().width(), file.header().height())
+        }
+        // A canvas is small, and arrays hold any size.
+        _ => Ok(()),
+    }
 }
 
 fn decode(

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::exit::{CliError, Code};
 use crate::input::Source;
 use crate::output::Output;
-use crate::values;
+use crate::values::{self, Color};
 
 /// Compress a picture to a .flxt file
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub(crate) struct EncodeArgs {
 
     /// Colour behind transparent pixels: RRGGBB, white, black or gray
     #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
-    background: Background,
+    background: Color,
 
     /// Store this title
     #[arg(long, value_name = "T")]
@@ -53,16 +53,10 @@ pub(crate) struct EncodeArgs {
     metadata: bool,
 }
 
-/// A colour; clap would take a bare array for a list.
-type Background = [u8; 3];
-
 pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> {
     let source = Source::new(&args.input);
-    let path = match &args.output {
-        Some(path) => path.clone(),
-        None => source.default_output(flextok::container::EXTENSION, Code::Image)?,
-    };
-    let output = Output::new(&path, context.force)?;
+    let beside = (flextok::container::EXTENSION, Code::Image);
+    let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
     let picture = source.picture(&context.limits)?;
     let model = context.model()?;
 

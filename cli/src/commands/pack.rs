@@ -43,11 +43,8 @@ pub(crate) struct PackArgs {
 
 pub(crate) fn run(args: &PackArgs, context: &Context) -> Result<(), CliError> {
     let source = Source::new(&args.input);
-    let path = match &args.output {
-        Some(path) => path.clone(),
-        None => source.default_output(flextok::container::EXTENSION, Code::Io)?,
-    };
-    let output = Output::new(&path, context.force)?;
+    let beside = (flextok::container::EXTENSION, Code::Io);
+    let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
     let bytes = source.bytes(context.limits.image_bytes)?;
     let array = npy::read_integers(&bytes).map_err(|error| CliError::Npy {
         name: source.name(),

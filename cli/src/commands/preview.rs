@@ -36,12 +36,9 @@ pub(crate) struct PreviewArgs {
 
 pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError> {
     let source = Source::new(&args.input);
-    let path = match &args.output {
-        Some(path) => path.clone(),
-        None => source.default_output("preview.png", Code::Image)?,
-    };
-    let output = Output::new(&path, context.force)?;
-    let format = output.picture_format(&path, "")?;
+    let beside = ("preview.png", Code::Image);
+    let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
+    let format = output.picture_format("")?;
     let input = source.either(&context.limits)?;
     let model = context.model()?;
     let failed = |error| model.error(&source.name(), error);

@@ -35,8 +35,11 @@ pub(crate) fn run(args: &TokensArgs, context: &Context) -> Result<(), CliError> 
         .as_deref()
         .map(|path| Output::new(path, context.force))
         .transpose()?;
-    if let (Some(path), Some(output)) = (&args.output, &output) {
-        check_extension(path, output)?;
+    if let Some(output) = &output
+        && !output.has_extension("npy")
+        && !output.is_anonymous()
+    {
+        return Err(output.wrong_extension("npy"));
     }
     let source = Source::new(&args.input);
     let input = source.tokens(&context.limits)?;
@@ -66,15 +69,6 @@ pub(crate) fn run(args: &TokensArgs, context: &Context) -> Result<(), CliError> 
         context.note(&note);
     }
     Ok(())
-}
-
-fn check_extension(path: &std::path::Path, output: &Output) -> Result<(), CliError> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    if extension.eq_ignore_ascii_case("npy") || (extension.is_empty() && output.is_special()) {
-        return Ok(());
-    }
-    let problem = format!("cannot write \"{extension}\" files; allowed: npy");
-    Err(CliError::usage(output.name(), problem))
 }
 
 fn line(ids: &[u16]) -> String {

@@ -288,6 +288,9 @@ pub trait Backend: Send + Sync {
 
     /// Transposed convolution of `[h, w, C]` latents with stride `stride`, cropped by `pad` on each side. `weights` maps
     /// `C` channels to `kernel²·channels` values in (row, column, channel) order; `out` is `[H, W, channels]`.
+    ///
+    /// # Errors
+    /// [`ComputeError::OutOfMemory`].
     fn lapped_synthesis(
         &self,
         latents: &Self::Tensor,
@@ -296,7 +299,7 @@ pub trait Backend: Send + Sync {
         stride: usize,
         pad: usize,
         out: &mut Self::Tensor,
-    );
+    ) -> Result<(), ComputeError>;
 
     /// `x *= factor`.
     fn scale(&self, x: &mut Self::Tensor, factor: f32);

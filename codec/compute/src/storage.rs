@@ -75,7 +75,7 @@ impl Storage {
         // regular one of a size that is checked again below. What remains is the contract in this module's heading:
         // the file is not truncated or rewritten in place while mapped; callers that cannot promise it use `read`.
         #[allow(unsafe_code)]
-        let map = unsafe { memmap2::Mmap::map(&file)? };
+        let map = unsafe { memmap2::MmapOptions::new().map_copy_read_only(&file)? };
         let after = file.metadata()?.len();
         if after != before || map.len() as u64 != before {
             return Err(StorageError::Changed { before, after });

@@ -33,7 +33,9 @@ pub enum Error {
         needed: u64,
     },
     /// The major version is not the one this crate reads (section 3).
-    #[error("version {major}.{minor} is not supported: this reader knows version {supported}.x")]
+    #[error(
+        "format version {major}.{minor} is not supported: this version reads {supported}.x; use a newer one"
+    )]
     UnsupportedVersion {
         /// Major version of the file.
         major: u8,
@@ -43,7 +45,7 @@ pub enum Error {
         supported: u8,
     },
     /// Flag bits are set that this version does not define (section 3).
-    #[error("unknown flags {flags:#04x} are set: this version knows {known:#04x}")]
+    #[error("unknown flags {flags:#04x} are set: this version knows {known:#04x}; use a newer one")]
     UnsupportedFlags {
         /// The unknown bits that are set.
         flags: u8,
@@ -52,7 +54,7 @@ pub enum Error {
     },
     /// A metadata chunk that must be understood is of an unknown type (section 6).
     #[error(
-        "metadata chunk {index} is critical and of the unknown type {kind}: a newer reader is needed"
+        "metadata chunk {index} is critical and of type {kind}, which this version does not know; use a newer one"
     )]
     UnsupportedChunk {
         /// Index of the chunk in the file, from 0.
@@ -68,12 +70,23 @@ pub enum Error {
         /// Type number.
         kind: u8,
     },
-    /// A header field has a value that is not allowed (section 3).
+    /// A header field of a file has a value that is not allowed, although the checksum is right (section 3, *invalid
+    /// header*).
+    #[error("malformed header: {field} is {value}, allowed is {allowed}")]
+    MalformedHeader {
+        /// Name of the field in the specification.
+        field: &'static str,
+        /// The value found.
+        value: u64,
+        /// What is allowed, in words.
+        allowed: &'static str,
+    },
+    /// A header field given for writing has a value that is not allowed (section 3).
     #[error("invalid header: {field} is {value}, allowed is {allowed}")]
     InvalidHeader {
         /// Name of the field in the specification.
         field: &'static str,
-        /// The value found or asked for.
+        /// The value asked for.
         value: u64,
         /// What is allowed, in words.
         allowed: &'static str,

@@ -271,7 +271,7 @@ impl Header {
     /// # Errors
     /// [`Error::NotFlextok`], [`Error::NeedMore`], [`Error::UnsupportedVersion`],
     /// [`Error::UnsupportedFlags`], [`Error::Corrupt`] for a wrong checksum,
-    /// [`Error::InvalidHeader`].
+    /// [`Error::MalformedHeader`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let needed = required_len(bytes)?;
         let Some((header, _)) = bytes.split_at_checked(needed) else {
@@ -291,6 +291,7 @@ impl Header {
         }
         // The lengths were made to fit above; running out of bytes is answered all the same.
         Self::parse_body(body)
+            .map_err(found_in_file)
             .transpose()
             .unwrap_or_else(|| Err(need_more(bytes, needed)))
     }
@@ -301,14 +302,14 @@ impl Header {
             return Ok(None);
         };
         if raw.large == Some(0) {
-            return Err(Error::InvalidHeader {
+            return Err(Error::MalformedHeader {
                 field: "large dimensions byte",
                 value: 0,
                 allowed: "1 to 255 when the flag is set",
             });
         }
         if raw.grid == Some((0, 0)) {
-            return Err(Error::InvalidHeader {
+            return Err(Error::MalformedHeader {
                 field: "number of canvases under the grid flag",
                 value: 1,
                 allowed: "2 or more",
@@ -395,6 +396,22 @@ pub(crate) fn need_more(bytes: &[u8], needed: usize) -> Error {
     Error::NeedMore {
         have: bytes.len() as u64,
         needed: needed as u64,
+    }
+}
+
+/// What is a wrong request of a writer is a malformed file to a reader.
+fn found_in_file(error: Error) -> Error {
+    match error {
+        Error::InvalidHeader {
+            field,
+            value,
+            allowed,
+        } => Error::MalformedHeader {
+            field,
+            value,
+            allowed,
+        },
+        error => error,
     }
 }
 

@@ -24,7 +24,7 @@ fn outcome(result: Result<TokenFile, Error>) -> String {
         Error::UnsupportedFlags { .. } => "unsupported-flags".into(),
         Error::UnsupportedChunk { index, .. } => format!("unsupported-chunk {index}"),
         Error::DuplicateChunk { index, .. } => format!("duplicate-chunk {index}"),
-        Error::InvalidHeader { .. } => "invalid-header".into(),
+        Error::MalformedHeader { .. } => "invalid-header".into(),
         Error::Limit { .. } => "limit".into(),
         Error::Corrupt { region, range, .. } => match region {
             Region::Header => "corrupt header".into(),

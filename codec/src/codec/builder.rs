@@ -36,7 +36,8 @@ impl Default for CodecBuilder {
 }
 
 impl CodecBuilder {
-    /// Number of compute threads; 0, the default, takes one for each core. Results do not depend on it.
+    /// Number of compute threads; 0, the default, takes one for each core. Results do not depend on it. Pictures are
+    /// resampled on rayon's global pool.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;

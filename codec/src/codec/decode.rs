@@ -1,11 +1,12 @@
 //! Files and tokens to pictures.
 
 use super::engine::Job;
-use super::{Codec, DecodeOptions, Progress, limit};
+use super::{CancelToken, Codec, DecodeOptions, Progress, limit};
 use crate::error::Error;
+use crate::network::NetworkError;
 use crate::picture::{self, Canvas};
 use crate::sampler::{Guidance, Settings, standard_normal};
-use flextok_container::{State, TokenFile};
+use flextok_container::{Header, State, TokenFile};
 use image::RgbImage;
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -94,11 +95,37 @@ impl Codec {
             .transpose()?;
         let tokens = wanted.unwrap_or(u16::MAX).min(file.layers());
         let ids: Vec<u16> = file.canvas_ids(0).take(tokens.into()).collect();
-        let multiple = self.config().canvas_multiple();
-        let canvas = header
-            .canvas()
-            .map(|(columns, rows)| (u32::from(columns) * multiple, u32::from(rows) * multiple));
+        if let Err(Error::Tokens {
+            what,
+            actual,
+            allowed,
+        }) = self.check_ids(&ids)
+        {
+            return Err(Error::FileTokens {
+                what,
+                actual,
+                allowed,
+            });
+        }
+        let canvas = self.file_canvas(header)?;
         self.detokenize_canvas(&ids, canvas, options)
+    }
+
+    /// The canvas in pixels that a file asks for, if it is not the model's own.
+    fn file_canvas(&self, header: &Header) -> Result<Option<(u32, u32)>, Error> {
+        let multiple = self.config().canvas_multiple();
+        let Some((columns, rows)) = header.canvas() else {
+            return Ok(None);
+        };
+        let (width, height) = (u32::from(columns) * multiple, u32::from(rows) * multiple);
+        self.config()
+            .check_canvas((width, height))
+            .map_err(|error| Error::FileCanvas {
+                width,
+                height,
+                reason: error.to_string(),
+            })?;
+        Ok(Some((width, height)))
     }
 
     /// The picture, of the canvas's size, that bare tokens describe: any number from one to the model's registers.
@@ -127,11 +154,7 @@ impl Codec {
         options: &DecodeOptions,
     ) -> Result<Canvas, Error> {
         if ids.is_empty() {
-            return Err(Error::NoTokens {
-                have: 0,
-                total: self.max_tokens().into(),
-                needed: 2,
-            });
+            self.check_tokens("tokens", 0)?;
         }
         self.check_ids(ids)?;
         let (width, height) = self.check_canvas(canvas)?;
@@ -142,6 +165,14 @@ impl Codec {
         );
         let noise = self.starting_noise(options, (vae.latent_channels(), latents.0, latents.1))?;
         let settings = self.settings(options)?;
+        if options
+            .cancel
+            .as_ref()
+            .is_some_and(CancelToken::is_cancelled)
+        {
+            let total = settings.steps;
+            return Err(NetworkError::Cancelled { done: 0, total }.into());
+        }
         let job = Job {
             ids,
             latents,

@@ -32,9 +32,10 @@ impl Codec {
     /// # Ok::<(), flextok::Error>(())
     /// ```
     pub fn encode(&self, image: &DynamicImage, options: &EncodeOptions) -> Result<Vec<u8>, Error> {
+        self.check_picture(image)?;
         let canvas_size = self.check_canvas(options.canvas)?;
         let tokens = self.tokens(image, options, canvas_size)?;
-        let (canvas, size) = self.prepare(image, options, canvas_size)?;
+        let (canvas, size) = self.prepare(image, options, canvas_size);
         let ids = self.tokenize_canvas(&canvas, tokens, options.posterior_seed)?;
         let header = self.header(size, tokens, canvas_size)?;
         Ok(TokenFile::new(header, ids, options.metadata.clone())?.to_bytes()?)
@@ -49,9 +50,10 @@ impl Codec {
         image: &DynamicImage,
         options: &EncodeOptions,
     ) -> Result<Vec<u16>, Error> {
+        self.check_picture(image)?;
         let canvas = self.check_canvas(options.canvas)?;
         let tokens = self.tokens(image, options, canvas)?;
-        let (canvas, _) = self.prepare(image, options, canvas)?;
+        let (canvas, _) = self.prepare(image, options, canvas);
         self.tokenize_canvas(&canvas, tokens, options.posterior_seed)
     }
 
@@ -69,6 +71,14 @@ impl Codec {
     ) -> Result<Vec<u16>, Error> {
         let tokens = self.check_tokens("tokens", tokens)?;
         let (width, height) = self.check_canvas(Some((canvas.width, canvas.height)))?;
+        let values = 3 * width as usize * height as usize;
+        if canvas.data.len() != values {
+            return Err(Error::Option {
+                option: "canvas of",
+                value: format!("{} values", canvas.data.len()),
+                allowed: format!("3×{height}×{width} = {values} values"),
+            });
+        }
         let noise = posterior_seed.map(|seed| {
             let vae = &self.config().vae;
             let latents = (width as usize / vae.factor()) * (height as usize / vae.factor());
@@ -177,20 +187,14 @@ impl Codec {
             Budget::Tokens(tokens) => self.check_tokens("tokens", tokens),
             Budget::Bytes(bytes) => {
                 // The header of the whole picture is at least as long as that of a part which a crop keeps.
-                let size = (image.width().max(1), image.height().max(1));
+                let size = (image.width(), image.height());
                 let header = self.header(size, self.max_tokens(), canvas)?;
                 Ok(header.tokens_within(bytes, options.metadata.byte_len())?)
             }
         }
     }
 
-    /// The picture on its canvas, and the size that a decoder restores.
-    fn prepare(
-        &self,
-        image: &DynamicImage,
-        options: &EncodeOptions,
-        (width, height): (u32, u32),
-    ) -> Result<(Canvas, (u32, u32)), Error> {
+    fn check_picture(&self, image: &DynamicImage) -> Result<(), Error> {
         let size = (image.width(), image.height());
         if size.0 == 0 || size.1 == 0 {
             let value = format!("{}x{}", size.0, size.1);
@@ -210,18 +214,29 @@ impl Codec {
             u64::from(size.0) * u64::from(size.1),
             self.limits.pixels,
         )?;
+        Ok(())
+    }
+
+    /// The picture on its canvas, and the size that a decoder restores.
+    fn prepare(
+        &self,
+        image: &DynamicImage,
+        options: &EncodeOptions,
+        (width, height): (u32, u32),
+    ) -> (Canvas, (u32, u32)) {
+        let size = (image.width(), image.height());
         let rgb: RgbImage = picture::flatten(image, options.background);
         if options.crop {
             let cropped = picture::published_crop(&rgb, width, height);
             let source = cropped.source;
-            return Ok((
+            return (
                 Canvas::from_rgb(&cropped.picture),
                 (source.width, source.height),
-            ));
+            );
         }
-        Ok((
+        (
             Canvas::from_rgb(&picture::resize(&rgb, width, height)),
             size,
-        ))
+        )
     }
 }

@@ -60,12 +60,23 @@ impl<T> Lazy<T> {
         Self(Mutex::new(None))
     }
 
-    fn get(&self, make: impl FnOnce() -> Result<T, NetworkError>) -> Result<Arc<T>, NetworkError> {
+    /// Must not be called from the engine's own threads: they make the value, while the caller waits with the lock.
+    ///
+    /// The caller may be a thread of another pool. It waits for a thread of its own here, because waiting for the engine's
+    /// pool would let it take up other work of its pool meanwhile, which may ask for this very lock.
+    fn get(
+        &self,
+        make: impl FnOnce() -> Result<T, NetworkError> + Send,
+    ) -> Result<Arc<T>, NetworkError>
+    where
+        T: Send + Sync,
+    {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = &*slot {
             return Ok(Arc::clone(value));
         }
-        let value = Arc::new(make()?);
+        let made = std::thread::scope(|scope| scope.spawn(make).join());
+        let value = Arc::new(made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         *slot = Some(Arc::clone(&value));
         Ok(value)
     }
@@ -97,10 +108,12 @@ impl<B: Backend> NetworkOn<B> {
         let (backend, weights) = (&self.backend, &*self.weights);
         let channels = self.config().vae.latent_channels();
         self.encoder.get(|| {
-            let vae = VaeEncoder::load(backend, weights)?;
-            let encoder = Encoder::load(backend, weights, channels)?;
-            weights.release_pages();
-            Ok(EncoderHalf { vae, encoder })
+            backend.run(|| {
+                let vae = VaeEncoder::load(backend, weights)?;
+                let encoder = Encoder::load(backend, weights, channels)?;
+                weights.release_pages();
+                Ok(EncoderHalf { vae, encoder })
+            })
         })
     }
 
@@ -108,10 +121,12 @@ impl<B: Backend> NetworkOn<B> {
         let (backend, weights) = (&self.backend, &*self.weights);
         let channels = self.config().vae.latent_channels();
         self.decoder.get(|| {
-            let vae = VaeDecoder::load(backend, weights)?;
-            let decoder = Decoder::load(backend, weights, channels)?;
-            weights.release_pages();
-            Ok(DecoderHalf { vae, decoder })
+            backend.run(|| {
+                let vae = VaeDecoder::load(backend, weights)?;
+                let decoder = Decoder::load(backend, weights, channels)?;
+                weights.release_pages();
+                Ok(DecoderHalf { vae, decoder })
+            })
         })
     }
 
@@ -155,8 +170,8 @@ impl<B: Backend> Engine for NetworkOn<B> {
         let channels = config.vae.latent_channels();
         let pixels = channels_last(&canvas.data, 3);
         let (height, width) = (canvas.height as usize, canvas.width as usize);
+        let half = self.encoder()?;
         let ids = self.backend.run(|| {
-            let half = self.encoder()?;
             let image = self.backend.upload(&pixels, &[height, width, 3])?;
             let noise = posterior.map(|noise| channels_last(noise, channels));
             let latents = half.vae.forward(&self.backend, image, noise.as_deref())?;
@@ -169,10 +184,8 @@ impl<B: Backend> Engine for NetworkOn<B> {
     fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Canvas, Error> {
         let factor = self.config().vae.factor();
         let (height, width) = (job.latents.0 * factor, job.latents.1 * factor);
-        let image = self.backend.run(|| {
-            let half = self.decoder()?;
-            self.sample(&half, job, on_step)
-        })?;
+        let half = self.decoder()?;
+        let image = self.backend.run(|| self.sample(&half, job, on_step))?;
         let planes = channels_first(&image, 3);
         Ok(Canvas::new(width as u32, height as u32, planes)?)
     }

@@ -7,14 +7,12 @@ const MAX_PATCHES_PER_SIDE: usize = 256;
 /// Pixels per latent and side of every `AutoencoderKL` of this layout: three halvings.
 const AUTOENCODER_KL_FACTOR: usize = 8;
 
-/// Why a model cannot work on a canvas.
+/// Why a model cannot work on a canvas. The text is what the model allows, for messages that name the canvas themselves.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CanvasError {
     /// A side is zero or not a multiple of what a patch covers.
-    #[error(
-        "canvas {width}x{height}: both sides have to be positive multiples of {multiple} pixels for this model"
-    )]
+    #[error("multiples of {multiple} up to {max_width}x{max_height}")]
     Multiple {
         /// Width in pixels.
         width: u32,
@@ -22,16 +20,20 @@ pub enum CanvasError {
         height: u32,
         /// What both sides have to be multiples of.
         multiple: u32,
+        /// Largest width in pixels.
+        max_width: u32,
+        /// Largest height in pixels.
+        max_height: u32,
     },
     /// A side is beyond the model's position tables or this program's limit.
-    #[error(
-        "canvas {width}x{height}: at most {max_width}x{max_height} pixels are possible with this model"
-    )]
+    #[error("multiples of {multiple} up to {max_width}x{max_height}")]
     TooLarge {
         /// Width in pixels.
         width: u32,
         /// Height in pixels.
         height: u32,
+        /// What both sides have to be multiples of.
+        multiple: u32,
         /// Largest width in pixels.
         max_width: u32,
         /// Largest height in pixels.
@@ -130,19 +132,22 @@ impl ModelConfig {
     pub fn patch_grid(&self, canvas: (u32, u32)) -> Result<PatchGrid, CanvasError> {
         let (width, height) = canvas;
         let multiple = self.canvas_multiple();
+        let (max_width, max_height) = self.max_canvas();
         let fits = |side: u32| side > 0 && side.checked_rem(multiple) == Some(0);
         if !fits(width) || !fits(height) {
             return Err(CanvasError::Multiple {
                 width,
                 height,
                 multiple,
+                max_width,
+                max_height,
             });
         }
-        let (max_width, max_height) = self.max_canvas();
         if width > max_width || height > max_height {
             return Err(CanvasError::TooLarge {
                 width,
                 height,
+                multiple,
                 max_width,
                 max_height,
             });

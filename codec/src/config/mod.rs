@@ -200,6 +200,20 @@ pub enum Unconditional {
     ZeroSingle,
 }
 
+impl Unconditional {
+    /// Whether the registers are learned rather than zero.
+    #[must_use]
+    pub fn is_learned(self) -> bool {
+        matches!(self, Self::LearnedAll | Self::LearnedSingle)
+    }
+
+    /// Whether a single register stands for all.
+    #[must_use]
+    pub fn is_single(self) -> bool {
+        matches!(self, Self::LearnedSingle | Self::ZeroSingle)
+    }
+}
+
 /// What the decoder's output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -63,13 +63,41 @@ impl ModelConfig {
         })?;
         let value = parse(place, literal::parse_json, text)?;
         let inner = match &value {
-            Value::Dict(entries) => match entries.as_slice() {
-                [(key, inner)] if key == "config" => inner,
-                _ => &value,
-            },
+            Value::Dict(entries) => wrapped(entries)?.unwrap_or(&value),
             _ => &value,
         };
         from_value(inner)
+    }
+}
+
+/// What hubs write beside a wrapped config; it says nothing about the network.
+const BOOKKEEPING: [&str; 11] = [
+    "_class_name",
+    "_diffusers_version",
+    "_name_or_path",
+    "architectures",
+    "dtype",
+    "library_name",
+    "license",
+    "model_type",
+    "tags",
+    "torch_dtype",
+    "transformers_version",
+];
+
+/// The config under the key `config`, where nothing but a hub's bookkeeping stands beside it.
+fn wrapped(entries: &[(String, Value)]) -> Result<Option<&Value>, ConfigError> {
+    let inner = entries.iter().find(|(key, _)| key == "config");
+    let Some((_, inner @ Value::Dict(_))) = inner else {
+        return Ok(None);
+    };
+    let mut others = entries.iter().filter(|(key, _)| key != "config");
+    match others.find(|(key, _)| !BOOKKEEPING.contains(&key.as_str())) {
+        Some((key, _)) => Err(ConfigError::UnknownKey {
+            path: key.clone(),
+            allowed: format!("config, {}", BOOKKEEPING.join(", ")),
+        }),
+        None => Ok(Some(inner)),
     }
 }
 

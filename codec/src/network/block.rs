@@ -82,6 +82,7 @@ impl<B: Backend> Transformer<B> {
         config: &TransformerConfig,
         eps: f32,
     ) -> Result<Self, NetworkError> {
+        check_places(weights, prefix, config)?;
         let blocks = (0..config.depth)
             .map(|index| {
                 Block::load(
@@ -215,6 +216,44 @@ impl<B: Backend> Block<B> {
             gate_up: layers(&["mlp.fc1", "mlp.fc3"], hidden, width, config.mlp_bias)?,
             down: layers(&["mlp.fc2"], width, hidden, config.mlp_bias)?,
         })
+    }
+}
+
+/// Refuses tensors under `prefix` that no block of the config uses: more blocks, or biases where there should be none.
+fn check_places(
+    weights: &Weights,
+    prefix: &str,
+    config: &TransformerConfig,
+) -> Result<(), NetworkError> {
+    let layers = [
+        ("attn.wq", config.qkv_bias),
+        ("attn.wk", config.qkv_bias),
+        ("attn.wv", config.qkv_bias),
+        ("attn.proj", config.proj_bias),
+        ("mlp.fc1", config.mlp_bias),
+        ("mlp.fc2", config.mlp_bias),
+        ("mlp.fc3", config.mlp_bias),
+        ("adaLN_modulation.1", true),
+    ];
+    let has_place = |name: &str| {
+        let (index, rest) = name.split_once('.')?;
+        let (layer, part) = rest.rsplit_once('.')?;
+        let (_, biased) = layers.iter().find(|(known, _)| *known == layer)?;
+        let index: usize = index.parse().ok()?;
+        (index < config.depth && (part == "weight" || (part == "bias" && *biased))).then_some(())
+    };
+    let blocks = format!("{prefix}.blocks.");
+    let mut names = weights.names();
+    let unplaced = names.find(|name| {
+        name.strip_prefix(&blocks)
+            .is_some_and(|rest| has_place(rest).is_none())
+    });
+    match unplaced {
+        Some(tensor) => {
+            let (tensor, depth) = (tensor.to_owned(), config.depth);
+            Err(NetworkError::Unplaced { tensor, depth })
+        }
+        None => Ok(()),
     }
 }
 

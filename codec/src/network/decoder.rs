@@ -7,7 +7,7 @@
 use super::block::{Pass, Scratch, Transformer, linear};
 use super::positions::PositionTable;
 use super::{NetworkError, fsq, time};
-use crate::config::{DroppedRegisters, InputScale, ModelConfig, Prediction, Unconditional};
+use crate::config::{DroppedRegisters, InputScale, ModelConfig, Prediction};
 use crate::weights::Weights;
 use flextok_compute::Backend;
 use flextok_compute::backend::{Epilogue, Mask, Modulation, ModulationVector};
@@ -56,6 +56,14 @@ impl<B: Backend> Decoder<B> {
             "dec_registers_posemb_module.posembs",
             &decoder.register_positions,
         )?;
+        let mask_token = match decoder.dropped {
+            DroppedRegisters::MaskToken => Some(vector("dec_nested_dropout.dropout_mask_token")?),
+            DroppedRegisters::Omit => None,
+        };
+        let nullcond = match decoder.unconditional.is_learned() {
+            true => vector("dec_latent_dropout.nullcond")?,
+            false => vec![0.0; width],
+        };
         let modulations = (0..decoder.transformer.depth)
             .map(|index| {
                 let name = format!("dec_transformer.blocks.{index}.adaLN_modulation.1");
@@ -65,18 +73,8 @@ impl<B: Backend> Decoder<B> {
         Ok(Self {
             from_latents: layer("dec_from_latents.proj", width, config.fsq_levels.len())?,
             register_positions: registers.grid(1, config.registers)?,
-            mask_token: match decoder.dropped {
-                DroppedRegisters::MaskToken => {
-                    Some(vector("dec_nested_dropout.dropout_mask_token")?)
-                }
-                DroppedRegisters::Omit => None,
-            },
-            nullcond: match decoder.unconditional {
-                Unconditional::LearnedAll | Unconditional::LearnedSingle => {
-                    vector("dec_latent_dropout.nullcond")?
-                }
-                Unconditional::ZeroAll | Unconditional::ZeroSingle => vec![0.0; width],
-            },
+            mask_token,
+            nullcond,
             patch_proj: layer("dec_noise_patch_emb.patch_proj", width, patch)?,
             patch_positions: load_positions(
                 "dec_patches_posemb_module.posembs",
@@ -113,7 +111,8 @@ impl<B: Backend> Decoder<B> {
     /// Prepares the decoder for latents of `[height, width, channels]` conditioned on `ids`.
     ///
     /// # Errors
-    /// [`NetworkError::Grid`] for latents beyond the position table, [`NetworkError::Compute`].
+    /// [`NetworkError::Tokens`] for more ids than registers, [`NetworkError::Grid`] for latents beyond the position table,
+    /// [`NetworkError::Compute`].
     pub fn condition<'a>(
         &'a self,
         backend: &'a B,
@@ -122,6 +121,7 @@ impl<B: Backend> Decoder<B> {
         guided: bool,
     ) -> Result<Conditioned<'a, B>, NetworkError> {
         let decoder = &self.config.decoder;
+        check_tokens(ids.len(), self.config.registers)?;
         let (rows, columns) = (height / decoder.patch_size, width / decoder.patch_size);
         let (patches, dim) = (rows * columns, decoder.transformer.width);
         let patch = decoder.patch_size * decoder.patch_size * self.channels;
@@ -198,9 +198,9 @@ impl<B: Backend> Decoder<B> {
         patches: usize,
     ) -> Result<Registers<B>, NetworkError> {
         let dim = self.config.decoder.transformer.width;
-        let alike = match self.config.decoder.unconditional {
-            Unconditional::LearnedAll | Unconditional::ZeroAll => self.config.registers,
-            Unconditional::LearnedSingle | Unconditional::ZeroSingle => 1,
+        let alike = match self.config.decoder.unconditional.is_single() {
+            true => 1,
+            false => self.config.registers,
         };
         Ok(Registers {
             embeddings: backend.upload(&self.nullcond, &[1, dim])?,
@@ -208,6 +208,14 @@ impl<B: Backend> Decoder<B> {
             log_multiplicity: Some(last_key_weight(backend, patches + 1, alike)?),
         })
     }
+}
+
+/// No more tokens than registers.
+pub(super) fn check_tokens(actual: usize, allowed: usize) -> Result<(), NetworkError> {
+    if actual > allowed {
+        return Err(NetworkError::Tokens { actual, allowed });
+    }
+    Ok(())
 }
 
 /// Logarithms of how many positions each row of a sequence stands for, when its last row stands for `alike`.
@@ -360,7 +368,7 @@ impl<B: Backend> Conditioned<'_, B> {
     /// condition is there if [`Decoder::condition`] was asked for guidance.
     ///
     /// # Panics
-    /// If no schedule was prepared or `step` is beyond it.
+    /// If no schedule was prepared or `step` is beyond it, and for [`Condition::Null`] without guidance.
     pub fn predict(&mut self, condition: Condition, step: usize, out: &mut B::Tensor) {
         let (decoder, backend, patches) = (self.decoder, self.backend, self.patches);
         let config = &decoder.config.decoder;
@@ -370,8 +378,9 @@ impl<B: Backend> Conditioned<'_, B> {
         let row = schedule.row(decoder, backend, step);
         let schedule = &*schedule;
         let registers = match (condition, &self.unconditional) {
+            (Condition::Tokens, _) => &self.conditional,
             (Condition::Null, Some(registers)) => registers,
-            _ => &self.conditional,
+            (Condition::Null, None) => panic!("the null condition is prepared for guidance only"),
         };
         let rows = patches + registers.count;
         backend.copy_rows(&self.embedded, 0, &mut self.sequence, 0, patches);

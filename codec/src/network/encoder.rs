@@ -2,6 +2,7 @@
 
 use super::NetworkError;
 use super::block::{Pass, Scratch, Transformer, linear};
+use super::decoder::check_tokens;
 use super::positions::PositionTable;
 use crate::config::{MaskMode, ModelConfig};
 use crate::weights::Weights;
@@ -74,7 +75,11 @@ impl<B: Backend> Encoder<B> {
     /// are the same, bit for bit, whatever `tokens` is.
     ///
     /// # Errors
-    /// [`NetworkError::Grid`] for latents beyond the position table, [`NetworkError::Compute`].
+    /// [`NetworkError::Tokens`] for more tokens than registers, [`NetworkError::Grid`] for latents beyond the position table,
+    /// [`NetworkError::Compute`].
+    ///
+    /// # Panics
+    /// If the latents are not `[H, W, C]` with the model's C.
     pub fn forward(
         &self,
         backend: &B,
@@ -82,6 +87,7 @@ impl<B: Backend> Encoder<B> {
         tokens: usize,
     ) -> Result<B::Tensor, NetworkError> {
         let encoder = &self.config.encoder;
+        check_tokens(tokens, self.config.registers)?;
         let &[height, width, channels] = backend.shape(latents) else {
             unreachable!("latents are [H, W, C]")
         };

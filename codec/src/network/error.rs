@@ -26,6 +26,12 @@ pub enum NetworkError {
         /// Sizes of the table.
         table: Vec<usize>,
     },
+    /// A layer of the VAE, whose sizes the tensors tell, is not there.
+    #[error("tensor {tensor:?} is missing, or has no outputs")]
+    MissingLayer {
+        /// The tensor.
+        tensor: String,
+    },
     /// A norm's channels cannot be shared out to its groups.
     #[error("{layer} has {channels} channels; a multiple of {groups} is needed")]
     Groups {
@@ -45,6 +51,24 @@ pub enum NetworkError {
         found: usize,
         /// Number of changes that are needed.
         expected: usize,
+    },
+    /// A tensor among the transformer's that the config gives no place: ignoring it would compute another network.
+    #[error(
+        "tensor {tensor:?} has no place in a transformer of {depth} blocks as the config describes it"
+    )]
+    Unplaced {
+        /// The tensor.
+        tensor: String,
+        /// Number of blocks that the config asks for.
+        depth: usize,
+    },
+    /// More tokens than the model has registers.
+    #[error("{actual} tokens; the model has registers for {allowed}")]
+    Tokens {
+        /// Number of tokens asked for.
+        actual: usize,
+        /// Number of registers.
+        allowed: usize,
     },
     /// The caller asked to stop.
     #[error("cancelled after {done} of {total} steps")]

@@ -44,9 +44,13 @@ impl<'a, B: Backend> Loader<'a, B> {
     }
 
     /// The first dimension of a tensor, which the others are checked against.
-    fn outputs(&self, name: &str) -> usize {
-        let shape = self.weights.try_shape(&format!("{}.{name}", self.prefix));
-        shape.and_then(|shape| shape.first().copied()).unwrap_or(0)
+    fn outputs(&self, name: &str) -> Result<usize, NetworkError> {
+        let tensor = format!("{}.{name}", self.prefix);
+        let shape = self.weights.try_shape(&tensor);
+        let outputs = shape
+            .and_then(|shape| shape.first().copied())
+            .filter(|&outputs| outputs > 0);
+        outputs.ok_or(NetworkError::MissingLayer { tensor })
     }
 
     fn conv(
@@ -99,7 +103,7 @@ struct Resnet<B: Backend> {
 
 impl<B: Backend> Resnet<B> {
     fn load(loader: &Loader<'_, B>, inputs: usize) -> Result<Self, NetworkError> {
-        let outputs = loader.outputs("conv1.weight");
+        let outputs = loader.outputs("conv1.weight")?;
         let shortcut = (inputs != outputs)
             .then(|| loader.conv("conv_shortcut", (outputs, inputs), 1, ConvKind::Same))
             .transpose()?;
@@ -364,7 +368,7 @@ impl<B: Backend> KlEncoder<B> {
     ) -> Result<Self, NetworkError> {
         let loader = Loader::new(backend, weights, "encoder");
         let moments = 2 * config.latent_channels;
-        let first = loader.outputs("conv_in.weight");
+        let first = loader.outputs("conv_in.weight")?;
         let conv_in = loader.conv("conv_in", (first, 3), 3, ConvKind::Same)?;
         let (stages, channels) = stages(
             &loader,
@@ -428,7 +432,7 @@ impl<B: Backend> KlDecoder<B> {
     ) -> Result<Self, NetworkError> {
         let loader = Loader::new(backend, weights, "decoder");
         let latents = config.latent_channels;
-        let first = loader.outputs("conv_in.weight");
+        let first = loader.outputs("conv_in.weight")?;
         let root = Loader {
             prefix: PREFIX.to_owned(),
             ..loader.at("")

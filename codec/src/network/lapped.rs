@@ -105,7 +105,7 @@ impl<B: Backend> Synthesis<B> {
         } = self.config;
         let mut image = backend.zeros(&[height * stride, width * stride, COLOURS])?;
         backend.scale(latents, 1.0 / self.config.scaling_factor);
-        backend.lapped_synthesis(latents, &self.weights, kernel, stride, pad, &mut image);
+        backend.lapped_synthesis(latents, &self.weights, kernel, stride, pad, &mut image)?;
         Ok(image)
     }
 }

@@ -17,4 +17,6 @@ mod vae;
 pub use decoder::{Condition, Conditioned, Decoder};
 pub use encoder::Encoder;
 pub use error::NetworkError;
+pub use kl::{KlDecoder, KlEncoder};
+pub use lapped::{Analysis, Synthesis};
 pub use vae::{VaeDecoder, VaeEncoder};

@@ -4,9 +4,12 @@ use super::NetworkError;
 use crate::config::{PositionConfig, PositionKind, PositionScaling};
 use crate::weights::Weights;
 
-/// A composed table of `[rows, columns]` embeddings; registers are one row.
+/// A table of embeddings for `rows` × `columns` positions, as stored: a separable one is far smaller than all its sums
+/// or products, of which only those of a grid are ever made. Registers are one row.
 pub(crate) struct PositionTable {
-    values: Vec<f32>,
+    stored: Vec<f32>,
+    /// How row and column embeddings are joined; `Full` for a table, or a line, of whole embeddings.
+    kind: PositionKind,
     rows: usize,
     columns: usize,
     width: usize,
@@ -14,7 +17,7 @@ pub(crate) struct PositionTable {
 }
 
 impl PositionTable {
-    /// Reads the table `name` (network.md section 3) and composes its separable forms.
+    /// Reads the table `name` (network.md section 3) of the given width.
     pub(crate) fn load(
         weights: &Weights,
         name: &str,
@@ -38,34 +41,38 @@ impl PositionTable {
             (false, _) => vec![1, 1, width, columns],
         };
         let stored = weights.tensor(name, &expected)?.to_f32();
-        let length = rows.max(columns);
-        let mut values = vec![0.0; rows * columns * width];
-        for (position, embedding) in values.chunks_exact_mut(width).enumerate() {
-            let (row, column) = (position / columns, position % columns);
-            for (channel, value) in embedding.iter_mut().enumerate() {
-                let side =
-                    |axis: usize, index: usize| stored[(axis * width + channel) * length + index];
-                *value = match (planar, config.kind) {
-                    (true, PositionKind::SeparableSum) => side(0, row) + side(1, column),
-                    (true, PositionKind::SeparableProduct) => side(0, row) * side(1, column),
-                    _ => stored[channel * rows * columns + position],
-                };
-            }
-        }
+        let kind = if planar {
+            config.kind
+        } else {
+            PositionKind::Full
+        };
+        let scaling = config.scaling;
         Ok(Self {
-            values,
+            stored,
+            kind,
             rows,
             columns,
             width,
-            scaling: config.scaling,
+            scaling,
+        })
+    }
+
+    /// The embedding of one position.
+    fn embedding(&self, row: usize, column: usize) -> impl Iterator<Item = f32> + '_ {
+        let length = self.rows.max(self.columns);
+        let side = move |axis: usize, channel: usize, index: usize| {
+            self.stored[(axis * self.width + channel) * length + index]
+        };
+        (0..self.width).map(move |channel| match self.kind {
+            PositionKind::Full => self.stored[(channel * self.rows + row) * self.columns + column],
+            PositionKind::SeparableSum => side(0, channel, row) + side(1, channel, column),
+            PositionKind::SeparableProduct => side(0, channel, row) * side(1, channel, column),
         })
     }
 
     /// Embeddings `[rows·columns, width]` of a grid, cropped or resized as the model asks.
     pub(crate) fn grid(&self, rows: usize, columns: usize) -> Result<Vec<f32>, NetworkError> {
-        if (rows, columns) == (self.rows, self.columns) {
-            return Ok(self.values.clone());
-        }
+        let same = (rows, columns) == (self.rows, self.columns);
         match self.scaling {
             PositionScaling::Crop if rows > self.rows || columns > self.columns => {
                 Err(NetworkError::Grid {
@@ -74,15 +81,10 @@ impl PositionTable {
                     table: vec![self.rows, self.columns],
                 })
             }
-            PositionScaling::Crop => Ok((0..rows)
-                .flat_map(|row| {
-                    let start = row * self.columns * self.width;
-                    self.values[start..start + columns * self.width]
-                        .iter()
-                        .copied()
-                })
+            PositionScaling::Interpolate if !same => Ok(self.interpolate(rows, columns)),
+            _ => Ok((0..rows * columns)
+                .flat_map(|position| self.embedding(position / columns, position % columns))
                 .collect()),
-            PositionScaling::Interpolate => Ok(self.interpolate(rows, columns)),
         }
     }
 
@@ -97,19 +99,16 @@ impl PositionTable {
             let low = (position as usize).min(stored - 1);
             (low, (low + 1).min(stored - 1), position - low as f32)
         };
-        let at = |row: usize, column: usize| {
-            &self.values[(row * self.columns + column) * self.width..][..self.width]
-        };
         let mut out = Vec::with_capacity(rows * columns * self.width);
         for row in 0..rows {
             let (top, bottom, down) = source(row, rows, self.rows);
             for column in 0..columns {
                 let (left, right, along) = source(column, columns, self.columns);
-                let corners = at(top, left)
-                    .iter()
-                    .zip(at(top, right))
-                    .zip(at(bottom, left))
-                    .zip(at(bottom, right));
+                let corners = self
+                    .embedding(top, left)
+                    .zip(self.embedding(top, right))
+                    .zip(self.embedding(bottom, left))
+                    .zip(self.embedding(bottom, right));
                 out.extend(corners.map(|(((a, b), c), d)| {
                     let (upper, lower) =
                         (a * (1.0 - along) + b * along, c * (1.0 - along) + d * along);

@@ -38,6 +38,9 @@ impl<B: Backend> VaeEncoder<B> {
     ///
     /// # Errors
     /// [`NetworkError::Compute`].
+    ///
+    /// # Panics
+    /// If the shape is another one.
     pub fn forward(
         &self,
         backend: &B,
@@ -99,6 +102,9 @@ impl<B: Backend> VaeDecoder<B> {
     ///
     /// # Errors
     /// [`NetworkError::Compute`].
+    ///
+    /// # Panics
+    /// If the shape is another one.
     pub fn forward(&self, backend: &B, mut latents: B::Tensor) -> Result<B::Tensor, NetworkError> {
         match self {
             Self::Lapped(synthesis) => synthesis.forward(backend, &mut latents),

@@ -70,17 +70,17 @@ impl Golden {
     }
 }
 
-/// Largest absolute difference.
+/// Largest absolute difference; infinite as soon as a value of either is not finite.
 pub(super) fn difference(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len(), "sizes differ");
     found
         .iter()
         .zip(expected)
         .map(|(a, b)| {
-            if a.is_nan() {
-                f32::INFINITY
-            } else {
+            if a.is_finite() && b.is_finite() {
                 (a - b).abs()
+            } else {
+                f32::INFINITY
             }
         })
         .fold(0.0, f32::max)

@@ -12,7 +12,8 @@ pub enum PictureErrorKind {
     Limit,
     /// The operating system refused: missing file, permissions, read errors.
     Io,
-    /// The request cannot be fulfilled whatever the input is: an unknown output type, a bad shape.
+    /// The request cannot be fulfilled whatever the input is: an unknown output type, one that
+    /// cannot hold the size, a bad shape.
     Usage,
     /// The picture could not be written in the wanted format.
     Encode,
@@ -70,15 +71,13 @@ pub enum PictureError {
         detail: String,
     },
     /// The file has more bytes than allowed.
-    #[error("the input has more than {max} bytes, the limit; raise the limit to read it")]
+    #[error("the input has more than {max} bytes, the limit")]
     TooManyBytes {
         /// The limit, in bytes.
         max: u64,
     },
     /// The image has more pixels than allowed.
-    #[error(
-        "the image has {width}x{height} = {pixels} pixels, the limit is {max}; raise the limit or scale it down"
-    )]
+    #[error("the image has {width}x{height} = {pixels} pixels, the limit is {max}")]
     TooManyPixels {
         /// Width in pixels.
         width: u32,
@@ -90,9 +89,7 @@ pub enum PictureError {
         max: u64,
     },
     /// One side of the image is longer than allowed.
-    #[error(
-        "the image has {width}x{height} pixels, the limit is {max} per side; raise the limit or scale it down"
-    )]
+    #[error("the image has {width}x{height} pixels, the limit is {max} per side; scale it down")]
     SideTooLong {
         /// Width in pixels.
         width: u32,
@@ -102,7 +99,7 @@ pub enum PictureError {
         max: u32,
     },
     /// Decoding would take more memory than allowed.
-    #[error("decoding the image takes more than {max} bytes of memory, the limit; raise the limit")]
+    #[error("decoding the image takes more than {max} bytes of memory, the limit")]
     TooMuchMemory {
         /// The limit, in bytes.
         max: u64,
@@ -175,10 +172,11 @@ impl PictureError {
             | Self::TooManyPixels { .. }
             | Self::SideTooLong { .. }
             | Self::TooMuchMemory { .. } => PictureErrorKind::Limit,
-            Self::ZeroSide { .. } | Self::CanvasSamples { .. } | Self::UnknownExtension { .. } => {
-                PictureErrorKind::Usage
-            }
-            Self::TooLargeForFormat { .. } | Self::Encode { .. } => PictureErrorKind::Encode,
+            Self::ZeroSide { .. }
+            | Self::CanvasSamples { .. }
+            | Self::UnknownExtension { .. }
+            | Self::TooLargeForFormat { .. } => PictureErrorKind::Usage,
+            Self::Encode { .. } => PictureErrorKind::Encode,
         }
     }
 }

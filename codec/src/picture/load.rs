@@ -26,12 +26,12 @@ pub struct LoadOptions {
 }
 
 impl Default for LoadOptions {
-    /// 512 MiB of file, 2^27 pixels (134 million), 65 535 pixels per side, 1 GiB of memory.
+    /// 512 MiB of file, 2^27 pixels (134 million), 2^20 pixels per side as in a `.flxt` file, 1 GiB of memory.
     fn default() -> Self {
         Self {
             max_bytes: 512 << 20,
             max_pixels: 1 << 27,
-            max_side: 65_535,
+            max_side: 1 << 20,
             max_memory: 1 << 30,
         }
     }

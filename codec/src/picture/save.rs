@@ -100,12 +100,32 @@ impl SaveFormat {
     }
 
     /// The most pixels per side the format has numbers for.
-    fn max_side(self) -> u32 {
+    #[must_use]
+    pub fn max_side(self) -> u32 {
         match self {
             Self::WebP => 1 << 14,
             Self::Jpeg | Self::Tga => 65_535,
             Self::Png | Self::Bmp | Self::Tiff | Self::Pnm | Self::Qoi => i32::MAX as u32,
         }
+    }
+
+    /// Checks that the format can hold a picture of this size, which costs nothing before the picture is made.
+    ///
+    /// # Errors
+    /// [`PictureError::ZeroSide`], [`PictureError::TooLargeForFormat`].
+    pub fn check_size(self, width: u32, height: u32) -> Result<(), PictureError> {
+        if width == 0 || height == 0 {
+            return Err(PictureError::ZeroSide { width, height });
+        }
+        if width.max(height) > self.max_side() {
+            return Err(PictureError::TooLargeForFormat {
+                format: self.name(),
+                width,
+                height,
+                max: self.max_side(),
+            });
+        }
+        Ok(())
     }
 }
 
@@ -115,18 +135,7 @@ impl SaveFormat {
 /// [`PictureError::TooLargeForFormat`] if the format cannot express the size,
 /// [`PictureError::Encode`] if the encoder fails.
 pub fn encode(picture: &RgbImage, format: SaveFormat) -> Result<Vec<u8>, PictureError> {
-    let (width, height) = picture.dimensions();
-    if width == 0 || height == 0 {
-        return Err(PictureError::ZeroSide { width, height });
-    }
-    if width.max(height) > format.max_side() {
-        return Err(PictureError::TooLargeForFormat {
-            format: format.name(),
-            width,
-            height,
-            max: format.max_side(),
-        });
-    }
+    format.check_size(picture.width(), picture.height())?;
     let mut bytes = Vec::new();
     let mut seekable = std::io::Cursor::new(&mut bytes);
     match format {
@@ -234,7 +243,7 @@ mod tests {
             error,
             PictureError::TooLargeForFormat { max: 16_384, .. }
         ));
-        assert_eq!(error.kind(), PictureErrorKind::Encode);
+        assert_eq!(error.kind(), PictureErrorKind::Usage);
         assert!(encode(&RgbImage::new(16_384, 1), SaveFormat::WebP).is_ok());
         for format in [SaveFormat::Jpeg, SaveFormat::Tga] {
             assert!(encode(&RgbImage::new(65_536, 1), format).is_err());

@@ -84,7 +84,7 @@ pub(crate) fn sample<B: Backend>(
             }
             backend.euler_step(&mut x, &velocity, dt);
         }
-        if progress(done + 1, total).is_break() && done + 1 < total {
+        if progress(done + 1, total).is_break() {
             return Err(NetworkError::Cancelled {
                 done: done + 1,
                 total,

@@ -105,6 +105,10 @@ fn sizes(
     );
     let head_dim = width / heads;
     let panel_width = context.kernels.panel_width();
+    assert!(
+        KEYS.is_multiple_of(panel_width),
+        "blocks of keys are whole panels"
+    );
     let padded = rows.next_multiple_of(panel_width);
     let value_width = head_dim.next_multiple_of(panel_width);
     Sizes {
@@ -203,7 +207,6 @@ fn attend(
         value_width,
         panel_width,
     } = packed.sizes;
-    let width = heads * head_dim;
     let key_block = KEYS.min(padded);
     let queries = &packed.queries[(head * padded + first) * head_dim..][..count * head_dim];
     let mut scratch = context
@@ -214,10 +217,7 @@ fn attend(
     let (largest, totals) = rest.split_at_mut(QUERIES);
     largest.fill(f32::NEG_INFINITY);
     totals.fill(0.0);
-    let visible = |row: usize| match spec.mask {
-        Mask::Full => rows,
-        Mask::CausalLast { prefix } => prefix.max(row + 1).min(rows),
-    };
+    let visible = |row: usize| visible_keys(spec.mask, row, rows);
     let end = (first..first + count).map(visible).max().unwrap_or(0);
     for start in (0..end).step_by(key_block) {
         let keys = key_block.min((end - start).next_multiple_of(panel_width));
@@ -236,14 +236,7 @@ fn attend(
                 for index in 0..count {
                     let row_logits = &mut logits[index * key_block..index * key_block + keys];
                     let seen = visible(first + index).saturating_sub(start).min(keys);
-                    if let Some(weights) = spec.log_multiplicity {
-                        for (logit, weight) in row_logits[..seen]
-                            .iter_mut()
-                            .zip(&weights.values()[start..])
-                        {
-                            *logit += weight;
-                        }
-                    }
+                    add_multiplicity(spec, start, &mut row_logits[..seen]);
                     let state = (&mut largest[index], &mut totals[index]);
                     let row_sums = &mut sums[index * value_width..][..value_width];
                     softmax_block(row_logits, seen, state, row_sums, start > 0);
@@ -260,14 +253,48 @@ fn attend(
             start > 0,
         );
     }
-    for index in 0..count {
-        let total = totals[index];
+    let place = (first, head * head_dim, heads * head_dim);
+    store(
+        sums.chunks_exact(value_width).zip(totals).take(count),
+        head_dim,
+        place,
+        target,
+    );
+}
+
+/// How many keys, counted from the first, a query may attend to.
+#[inline(always)]
+fn visible_keys(mask: Mask, row: usize, rows: usize) -> usize {
+    match mask {
+        Mask::Full => rows,
+        Mask::CausalLast { prefix } => prefix.max(row + 1).min(rows),
+    }
+}
+
+/// Writes one head's weighted sums, each divided by its total, to the rows of the output from `first` on.
+fn store<'a>(
+    results: impl Iterator<Item = (&'a [f32], &'a mut f32)>,
+    head_dim: usize,
+    (first, column, width): (usize, usize, usize),
+    target: SharedMut,
+) {
+    for (index, (sums, total)) in results.enumerate() {
         // SAFETY: queries and heads are shared out so that this row's channels of this head belong to this task alone,
         // and the output has all rows of the queries, which `rows_of` has checked.
         #[allow(unsafe_code)]
-        let out = unsafe { target.slice((first + index) * width + head * head_dim, head_dim) };
-        for (out, sum) in out.iter_mut().zip(&sums[index * value_width..]) {
-            *out = sum / total;
+        let out = unsafe { target.slice((first + index) * width + column, head_dim) };
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = sum / *total;
+        }
+    }
+}
+
+/// Adds what keys from `start` on weigh as representatives of several.
+#[inline(always)]
+fn add_multiplicity(spec: &AttentionSpec<'_, CpuTensor>, start: usize, logits: &mut [f32]) {
+    if let Some(weights) = spec.log_multiplicity {
+        for (logit, weight) in logits.iter_mut().zip(&weights.values()[start..]) {
+            *logit += weight;
         }
     }
 }

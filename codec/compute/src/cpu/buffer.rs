@@ -138,7 +138,8 @@ fn pick(list: &FreeList, len: usize) -> Option<Buffer> {
 fn give_back(list: &FreeList, buffer: Buffer) {
     let mut buffers = list.lock().unwrap_or_else(PoisonError::into_inner);
     // All the room at once, so that the list itself never grows later.
-    buffers.reserve(MAX_IDLE + 1);
+    let room = (MAX_IDLE + 1).saturating_sub(buffers.len());
+    buffers.reserve(room);
     buffers.push(buffer);
     if buffers.len() > MAX_IDLE {
         let smallest = buffers

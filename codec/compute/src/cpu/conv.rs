@@ -8,7 +8,7 @@ use super::buffer::{CpuTensor, Pooled};
 use super::context::Context;
 use super::microkernel::{RowBlock, SharedMut, multiply};
 use super::norm::{apply_affine, group_norm_affine};
-use super::packed::PackedLinear;
+use super::packed::{PackedLinear, PanelValues};
 use super::winograd;
 use crate::backend::{ConvKind, GroupNorm};
 use crate::{ComputeError, DType, Weight};
@@ -34,59 +34,16 @@ impl PackedConv {
         bias: Option<&Weight>,
         kind: ConvKind,
     ) -> Result<Self, ComputeError> {
-        let shape_error = |expected| ComputeError::WeightShape {
-            found: weight.shape().to_vec(),
-            expected,
-        };
-        let &[outputs, inputs, kernel, across] = weight.shape() else {
-            return Err(shape_error("[out, in, kernel, kernel]"));
-        };
-        if kernel != across || outputs * inputs * kernel == 0 {
-            return Err(shape_error("[out, in, kernel, kernel]"));
-        }
-        if bias.is_some_and(|bias| bias.shape() != [outputs]) {
-            return Err(shape_error("a weight with a bias of [out]"));
-        }
+        let (outputs, inputs, kernel) = check_shapes(weight, bias, kind)?;
         let bias = bias.map(Weight::to_f32).unwrap_or_default();
-        let taps = kernel * kernel;
         let mut winograd_bias = None;
         let weights = if kind == ConvKind::Same && kernel == 3 && winograd::suits(inputs, outputs) {
             winograd_bias = Some(bias);
             winograd::pack(context.kernels, weight, (outputs, inputs))?
         } else if kind == ConvKind::DoubleNearest {
-            if kernel != 3 {
-                return Err(shape_error("a 3×3 kernel for a doubling convolution"));
-            }
-            let source = |output: usize, row: &mut [f32]| {
-                let mut original = vec![0.0; inputs * taps];
-                weight.read_f32(output % outputs * inputs * taps, &mut original);
-                fold_phase(&original, output / outputs, row);
-            };
-            let bias = bias.repeat(4);
-            PackedLinear::pack(
-                context.kernels,
-                DType::F32,
-                4 * inputs,
-                &[outputs; 4],
-                bias,
-                &source,
-            )?
+            pack_doubling(context, weight, &bias)?
         } else {
-            let source = |output: usize, row: &mut [f32]| {
-                let mut original = vec![0.0; inputs * taps];
-                weight.read_f32(output * inputs * taps, &mut original);
-                for (index, value) in row.iter_mut().enumerate() {
-                    *value = original[index % inputs * taps + index / inputs];
-                }
-            };
-            PackedLinear::pack(
-                context.kernels,
-                weight.dtype(),
-                taps * inputs,
-                &[outputs],
-                bias,
-                &source,
-            )?
+            pack_direct(context, weight, bias)?
         };
         Ok(Self {
             weights,
@@ -117,6 +74,76 @@ impl PackedConv {
             ConvKind::StridedReflect { stride, .. } => stride,
         }
     }
+}
+
+/// Outputs, inputs and kernel of a convolution's weights.
+fn check_shapes(
+    weight: &Weight,
+    bias: Option<&Weight>,
+    kind: ConvKind,
+) -> Result<(usize, usize, usize), ComputeError> {
+    let found = weight.shape().to_vec();
+    let expected = match *weight.shape() {
+        [outputs, inputs, kernel, across] if kernel == across && outputs * inputs * kernel > 0 => {
+            if bias.is_some_and(|bias| bias.shape() != [outputs]) {
+                "a weight with a bias of [out]"
+            } else if kind == ConvKind::DoubleNearest && kernel != 3 {
+                "a 3×3 kernel for a doubling convolution"
+            } else {
+                return Ok((outputs, inputs, kernel));
+            }
+        }
+        _ => "[out, in, kernel, kernel]",
+    };
+    Err(ComputeError::WeightShape { found, expected })
+}
+
+/// Panels over runs of inputs in (row, column, channel) order, in the stored element type.
+fn pack_direct(
+    context: Context<'_>,
+    weight: &Weight,
+    bias: Vec<f32>,
+) -> Result<PackedLinear, ComputeError> {
+    let (outputs, inputs) = (weight.shape()[0], weight.shape()[1]);
+    let taps = weight.len() / (outputs * inputs);
+    let source = |output: usize, row: &mut [f32]| {
+        let mut original = vec![0.0; inputs * taps];
+        weight.read_f32(output * inputs * taps, &mut original);
+        for (index, value) in row.iter_mut().enumerate() {
+            *value = original[index % inputs * taps + index / inputs];
+        }
+    };
+    PackedLinear::pack(
+        context.kernels,
+        weight.dtype(),
+        taps * inputs,
+        &[outputs],
+        bias,
+        &source,
+    )
+}
+
+/// The four folded kernels of a doubling convolution, one part for each parity of the output.
+fn pack_doubling(
+    context: Context<'_>,
+    weight: &Weight,
+    bias: &[f32],
+) -> Result<PackedLinear, ComputeError> {
+    let (outputs, inputs) = (weight.shape()[0], weight.shape()[1]);
+    let source = |output: usize, row: &mut [f32]| {
+        let mut original = vec![0.0; inputs * 9];
+        weight.read_f32(output % outputs * inputs * 9, &mut original);
+        fold_phase(&original, output / outputs, row);
+    };
+    let bias = bias.repeat(4);
+    PackedLinear::pack(
+        context.kernels,
+        DType::F32,
+        4 * inputs,
+        &[outputs; 4],
+        bias,
+        &source,
+    )
 }
 
 /// The 2×2 kernel, `[row][column][input]`, that output pixels of parity `phase = 2·row + column` see, from `[input][3][3]`.
@@ -179,32 +206,37 @@ pub(super) fn conv(
         return winograd::convolve(context, &job, out);
     }
     let (before, after) = conv.padding(width);
-    let padded_width = width + before + after;
-    let doubling = conv.kind == ConvKind::DoubleNearest;
-    // Rows of the input grid that tasks walk over; a doubling convolution makes two output rows of each.
-    let grid = if doubling { height } else { out_height };
-    let rows_per_task = grid.div_ceil(
-        (context.threads * 4)
-            .div_ceil(conv.weights.panels())
-            .clamp(1, grid),
-    );
-    let row_tasks = grid.div_ceil(rows_per_task);
-    let target = SharedMut::new(out.values_mut());
-    let padded: &[f32] = &padded;
     let image = Image {
-        padded,
-        padded_width,
+        padded: &padded,
+        padded_width: width + before + after,
         out_width,
-        target,
+        target: SharedMut::new(out.values_mut()),
         residual,
     };
-    (0..conv.weights.panels() * row_tasks)
+    // Rows of the input grid that tasks walk over; a doubling convolution makes two output rows of each.
+    let doubling = conv.kind == ConvKind::DoubleNearest;
+    direct(
+        context,
+        conv,
+        &image,
+        if doubling { height } else { out_height },
+    );
+}
+
+/// All panels over all rows of the grid.
+fn direct(context: Context<'_>, conv: &PackedConv, image: &Image<'_>, grid: usize) {
+    let panels = conv.weights.panels();
+    let wanted = (context.threads * 4).div_ceil(panels).clamp(1, grid);
+    let rows_per_task = grid.div_ceil(wanted);
+    let row_tasks = grid.div_ceil(rows_per_task);
+    (0..panels * row_tasks)
         .into_par_iter()
         .with_max_len(1)
         .for_each(|task| {
             let (panel, start) = (task / row_tasks, task % row_tasks * rows_per_task);
+            let values = conv.weights.panel(context.pool, panel);
             for row in start..grid.min(start + rows_per_task) {
-                conv_row(context, conv, &image, panel, row);
+                conv_row(context, conv, image, (panel, &values), row);
             }
         });
 }
@@ -219,8 +251,13 @@ struct Image<'a> {
 }
 
 /// One panel of outputs for one row of the grid.
-fn conv_row(context: Context<'_>, conv: &PackedConv, image: &Image<'_>, panel: usize, row: usize) {
-    let values = conv.weights.panel(context.pool, panel);
+fn conv_row(
+    context: Context<'_>,
+    conv: &PackedConv,
+    image: &Image<'_>,
+    (panel, values): (usize, &PanelValues<'_>),
+    row: usize,
+) {
     let place = conv.weights.columns(panel);
     let doubling = conv.kind == ConvKind::DoubleNearest;
     let (phase, first_output) = (place.start / conv.outputs, place.start % conv.outputs);
@@ -260,18 +297,34 @@ fn conv_row(context: Context<'_>, conv: &PackedConv, image: &Image<'_>, panel: u
             multiply(context.kernels, values.rows(tap_row * run, run), block);
         }
     }
-    let bias = conv.weights.bias(panel);
+    let pixels = (0..count).map(|pixel| out_start + pixel * step);
+    finish_row(
+        context,
+        image,
+        pixels,
+        conv.weights.bias(panel),
+        place.width,
+    );
+}
+
+/// Adds bias and residual to `width` channels from each of `starts` on.
+fn finish_row(
+    context: Context<'_>,
+    image: &Image<'_>,
+    starts: impl Iterator<Item = usize> + Clone,
+    bias: &[f32],
+    width: usize,
+) {
     if bias.is_empty() && image.residual.is_none() {
         return;
     }
     context.vectorized(
         #[inline(always)]
         || {
-            for pixel in 0..count {
-                let start = out_start + pixel * step;
-                // SAFETY: as above, one pixel at a time.
+            for start in starts.clone() {
+                // SAFETY: these are outputs that the calling task has just written and has for itself.
                 #[allow(unsafe_code)]
-                let out = unsafe { image.target.slice(start, place.width) };
+                let out = unsafe { image.target.slice(start, width) };
                 for (out, bias) in out.iter_mut().zip(bias) {
                     *out += bias;
                 }

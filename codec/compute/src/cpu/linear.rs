@@ -73,16 +73,8 @@ pub(super) fn linear(
     out: &mut CpuTensor,
 ) {
     let (k, columns) = (weights.inputs(), weights.outputs());
+    check_sizes(x, rows.end, (k, columns), out);
     let x_values = &x.values()[rows.start * k..rows.end * k];
-    assert_eq!(
-        (x.columns(), out.columns()),
-        (k, columns),
-        "linear layer on other widths"
-    );
-    assert!(
-        out.values().len() >= rows.end * columns,
-        "linear layer on more rows than its output has"
-    );
     let target = SharedMut::new(out.values_mut());
     Tiling::new(rows.clone(), weights.panels(), context.threads).for_each(|panel, task_rows| {
         let place = weights.columns(panel);
@@ -123,6 +115,19 @@ pub(super) fn linear(
             }
         }
     });
+}
+
+/// Panics unless both sides have these widths and at least `end` rows.
+fn check_sizes(x: &CpuTensor, end: usize, widths: (usize, usize), out: &CpuTensor) {
+    assert_eq!(
+        (x.columns(), out.columns()),
+        widths,
+        "a layer of other widths"
+    );
+    assert!(
+        x.values().len() >= end * widths.0 && out.values().len() >= end * widths.1,
+        "a layer on more rows than its tensors have"
+    );
 }
 
 /// The epilogue of one panel.
@@ -207,16 +212,12 @@ pub(super) fn swiglu(
 ) {
     let (k, columns) = (weights.inputs(), weights.outputs() / 2);
     let panels = weights.panels() / 2;
-    let x_values = &x.values()[rows.start * k..rows.end * k];
-    assert_eq!(
-        (x.columns(), out.columns()),
-        (k, columns),
-        "gated MLP on other widths"
-    );
+    check_sizes(x, rows.end, (k, columns), out);
     assert!(
-        out.values().len() >= rows.end * columns,
-        "gated MLP on more rows than its output has"
+        weights.has_equal_halves(),
+        "gated MLP of parts of different sizes"
     );
+    let x_values = &x.values()[rows.start * k..rows.end * k];
     let target = SharedMut::new(out.values_mut());
     Tiling::new(rows.clone(), panels, context.threads).for_each(|panel, task_rows| {
         let place = weights.columns(panel);

@@ -1,7 +1,7 @@
 //! The CPU engine: f32 on all cores, the same results for any number of threads.
 //!
 //! Weights are packed into panels once, in their stored element type; every product is a microkernel over a panel and a
-//! block of rows ([`microkernel`]), fused with what comes after it. Scratch memory is used again, so that a loop over
+//! block of rows (the module `microkernel`), fused with what comes after it. Scratch memory is used again, so that a loop over
 //! steps allocates nothing after its first round.
 
 mod attention;
@@ -237,12 +237,11 @@ impl Backend for CpuEngine {
         stride: usize,
         pad: usize,
         out: &mut CpuTensor,
-    ) {
+    ) -> Result<(), ComputeError> {
         let &[height, width, _] = latents.shape() else {
             panic!("latents are [H, W, C]")
         };
-        let mut blocks = CpuTensor::zeros(&[height * width, weights.outputs()])
-            .expect("a lapped transform's blocks are four times its image");
+        let mut blocks = CpuTensor::zeros(&[height * width, weights.outputs()])?;
         self.linear(
             latents,
             0..height * width,
@@ -253,6 +252,7 @@ impl Backend for CpuEngine {
         let values = blocks.values();
         self.threads
             .install(|| lapped::overlap_add(values, (height, width), (kernel, stride, pad), out));
+        Ok(())
     }
 
     fn scale(&self, x: &mut CpuTensor, factor: f32) {

@@ -162,6 +162,17 @@ impl PackedLinear {
         self.columns.len()
     }
 
+    /// Whether the weights are two parts of the same size, panel by panel.
+    pub(super) fn has_equal_halves(&self) -> bool {
+        let (first, second) = self.columns.split_at(self.columns.len() / 2);
+        let half = self.outputs / 2;
+        first.len() == second.len()
+            && self.outputs.is_multiple_of(2)
+            && first.iter().zip(second).all(|(a, b)| {
+                b.start == a.start + half && b.width == a.width && a.start + a.width <= half
+            })
+    }
+
     /// The outputs of a panel.
     pub(super) fn columns(&self, panel: usize) -> Columns {
         self.columns[panel]

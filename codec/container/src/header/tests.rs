@@ -93,7 +93,7 @@ fn one_encoding_for_each_header() {
     zero[17] = 0;
     let refused = Header::parse(&resealed(zero));
     assert!(
-        matches!(refused, Err(Error::InvalidHeader { field, .. }) if field.contains("large")),
+        matches!(refused, Err(Error::MalformedHeader { field, .. }) if field.contains("large")),
         "{refused:?}"
     );
 
@@ -101,7 +101,7 @@ fn one_encoding_for_each_header() {
     single[17] = 0;
     let refused = Header::parse(&resealed(single));
     assert!(
-        matches!(refused, Err(Error::InvalidHeader { field, .. }) if field.contains("grid")),
+        matches!(refused, Err(Error::MalformedHeader { field, .. }) if field.contains("grid")),
         "{refused:?}"
     );
 
@@ -111,7 +111,7 @@ fn one_encoding_for_each_header() {
     assert!(
         matches!(
             refused,
-            Err(Error::InvalidHeader {
+            Err(Error::MalformedHeader {
                 field: "codebook size",
                 value: 1,
                 ..

@@ -479,3 +479,13 @@ fn names_may_be_renamed_together() {
     let config = ModelConfig::from_json(text.as_bytes()).unwrap();
     assert_eq!(config, read(&tiny()).unwrap());
 }
+
+#[test]
+fn a_hubs_bookkeeping_may_stand_beside_a_wrapped_config() {
+    let inner = json_text(&tiny());
+    let wrapped = |beside: &str| format!("{{\"config\": {inner}, {beside}: \"x\"}}");
+    let config = ModelConfig::from_json(wrapped("\"model_type\"").as_bytes()).unwrap();
+    assert_eq!(config, read(&tiny()).unwrap());
+    let error = ModelConfig::from_json(wrapped("\"dropout\"").as_bytes()).unwrap_err();
+    assert!(matches!(error, ConfigError::UnknownKey { path, .. } if path == "dropout"));
+}

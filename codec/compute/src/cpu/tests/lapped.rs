@@ -35,7 +35,9 @@ fn synthesis_is_a_cropped_transposed_convolution() {
                 }
                 let latents = upload(&engine, &latents, &[height, width, inputs]);
                 let mut out = untouched(&engine, &[rows, columns, channels]);
-                engine.lapped_synthesis(&latents, &packed, kernel, stride, pad, &mut out);
+                engine
+                    .lapped_synthesis(&latents, &packed, kernel, stride, pad, &mut out)
+                    .unwrap();
                 let what = format!("{height}×{width} by {kernel}, {stride}, {pad}");
                 assert_close(&what, out.values(), &expected, 3e-6);
             }

@@ -152,7 +152,9 @@ fn lapped_synthesis_and_operations_on_elements() {
         let count = height * width * inputs;
         let x = upload(engine, &values(1, count), &[height, width, inputs]);
         let mut image = untouched(engine, &[height * 8, width * 8, 3]);
-        engine.lapped_synthesis(&x, &packed, 16, 8, 4, &mut image);
+        engine
+            .lapped_synthesis(&x, &packed, 16, 8, 4, &mut image)
+            .unwrap();
         let mut v = upload(engine, &values(4, count), &[height, width, inputs]);
         let mut running = engine.zeros(&[height, width, inputs]).unwrap();
         for _ in 0..3 {
