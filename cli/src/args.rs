@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{
+    ArgAction, Args, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
+};
 
 use crate::commands::{
     compare::CompareArgs, completions::CompletionsArgs, decode::DecodeArgs, encode::EncodeArgs,
@@ -13,14 +15,14 @@ use crate::commands::{
     tokens::TokensArgs, truncate::TruncateArgs, verify::VerifyArgs,
 };
 use crate::exit::{Code, report};
-use crate::output;
+use crate::{output, values};
 
 /// What `--help` and the man page say at their end.
 const EXIT_CODES: &str = "\
 Exit codes:
     0  everything went well; also for a truncated file that could be used
     2  usage: an option or a value that is not possible, an array (.npy) that does not fit
-    3  not a flextok file, a corrupt one, or one that needs a newer version
+    3  not a flextok file, a corrupt one, or one that this version cannot decode
     4  no model, a wrong model, or one that cannot be used
     5  a limit was exceeded; see the --max-... options
     6  the input image cannot be read as one
@@ -29,8 +31,7 @@ Exit codes:
    70  a defect of this program
   130  interrupted
 
-A `-` as IN is standard input, a `-` as OUT standard output. Token files may have any extension.
-Errors are one line on standard error.";
+A `-` as IN is standard input, a `-` as OUT standard output. Errors are one line on standard error.";
 
 /// Compress pictures to a few hundred bytes of ordered tokens, cut them anywhere, and get a picture
 /// back from any prefix.
@@ -88,7 +89,7 @@ pub(crate) struct GlobalArgs {
         long,
         global = true,
         value_name = "N",
-        value_parser = clap::value_parser!(u16).range(0..=1024),
+        value_parser = values::whole::<u16>(0..=1024),
         help_heading = "Global options"
     )]
     pub(crate) threads: Option<u16>,
@@ -123,6 +124,7 @@ pub(crate) struct LimitArgs {
         long,
         global = true,
         value_name = "N",
+        value_parser = values::whole::<u64>(0..=u64::MAX),
         hide_short_help = true,
         help_heading = "Limits"
     )]
@@ -133,6 +135,7 @@ pub(crate) struct LimitArgs {
         long,
         global = true,
         value_name = "N",
+        value_parser = values::whole::<u64>(0..=u64::MAX),
         hide_short_help = true,
         help_heading = "Limits"
     )]
@@ -143,6 +146,7 @@ pub(crate) struct LimitArgs {
         long,
         global = true,
         value_name = "N",
+        value_parser = values::whole::<u64>(0..=u64::MAX),
         hide_short_help = true,
         help_heading = "Limits"
     )]
@@ -153,6 +157,7 @@ pub(crate) struct LimitArgs {
         long,
         global = true,
         value_name = "N",
+        value_parser = values::whole::<u64>(0..=u64::MAX),
         hide_short_help = true,
         help_heading = "Limits"
     )]
@@ -163,15 +168,39 @@ pub(crate) struct LimitArgs {
         long,
         global = true,
         value_name = "N",
+        value_parser = values::whole::<u32>(0..=u32::MAX.into()),
         hide_short_help = true,
         help_heading = "Limits"
     )]
     pub(crate) max_steps: Option<u32>,
 }
 
+/// The definition of the command line, for parsing and for what is made from it. A negative number after an option is its
+/// value, so that the refusal names what the option allows.
+pub(crate) fn definition() -> Definition {
+    fn negative(command: Definition) -> Definition {
+        command.mut_args(|arg| {
+            let takes_value = arg.get_action().takes_values() && !arg.is_positional();
+            let size = arg
+                .get_value_names()
+                .is_some_and(|names| names[0].contains('x'));
+            arg.allow_negative_numbers(takes_value && !size)
+                .allow_hyphen_values(takes_value && size)
+        })
+    }
+    let pointer = "Exit codes and limits: flextok --help";
+    negative(Cli::command()).mut_subcommands(|command| negative(command).after_help(pointer))
+}
+
+fn parse_from<I: IntoIterator<Item = S>, S: Into<std::ffi::OsString> + Clone>(
+    arguments: I,
+) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&definition().try_get_matches_from(arguments)?)
+}
+
 /// Parses the command line; help and errors are printed here.
 pub(crate) fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| match error.kind() {
+    parse_from(std::env::args_os()).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             match output::print(&error.render().to_string()) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -196,7 +225,18 @@ fn one_line(message: &str) -> String {
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .filter(|line| !line.is_empty());
-    let mut text = wanted.collect::<Vec<_>>().join(" ");
+    let mut text = String::new();
+    for line in wanted {
+        // clap's advice is a sentence of its own.
+        let (joint, line) = match line.strip_prefix("tip: ") {
+            Some(advice) => ("; ", advice),
+            None => (" ", line),
+        };
+        if !text.is_empty() {
+            text.push_str(joint);
+        }
+        text.push_str(line);
+    }
     if let Some(rest) = text.strip_prefix("error: ") {
         text = rest.to_owned();
     }
@@ -206,13 +246,11 @@ fn one_line(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]
@@ -226,19 +264,25 @@ mod tests {
             ],
             &["flextok", "completions", "cmd.exe"],
             &["flextok", "frobnicate"],
+            &["flextok", "encode", "-dash.png"],
+            &["flextok", "encode", "a", "--canvas", "-5x5"],
+            &["flextok", "decode", "a", "--seed", "0x10"],
         ] {
-            let error = Cli::try_parse_from(arguments).expect_err("a usage error");
+            let error = parse_from(arguments).expect_err("a usage error");
             let line = one_line(&error.render().to_string());
             assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
+            assert!(
+                !line.contains("tip:") && !line.contains("digit found"),
+                "{line}"
+            );
             assert!(line.len() > 20 && !line.starts_with("error"), "{line}");
         }
     }
 
     #[test]
     fn tokens_name_the_allowed_range() {
-        for k in ["0", "257", "70000", "-1"] {
-            let argument = format!("--tokens={k}");
-            let error = Cli::try_parse_from(["flextok", "encode", "a.png", &argument]);
+        for k in ["0", "257", "70000", "-1", "abc", "1.5"] {
+            let error = parse_from(["flextok", "encode", "a.png", "--tokens", k]);
             let line = one_line(&error.expect_err("out of range").render().to_string());
             assert!(line.contains("1..=256"), "{line}");
         }

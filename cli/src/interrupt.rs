@@ -4,7 +4,12 @@
 //! behind but at most the temporary file that is registered here.
 
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
+
+#[cfg(unix)]
+use signal_hook::consts::SIGXFSZ;
 
 use crate::exit::Code;
 
@@ -16,6 +21,9 @@ pub(crate) fn install() {
         clean_up();
         std::process::exit(Code::Interrupted as i32);
     });
+    // With a handler, of whatever kind, writing beyond a limit on file sizes fails like a full disk.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
 /// Removes the registered temporary file.

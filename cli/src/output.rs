@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use flextok::image::ImageFormat;
 use flextok::picture::save::{self, SaveFormat};
 use serde::Serialize;
 
@@ -77,6 +78,28 @@ impl Output {
         self.extension.is_empty() && !matches!(self.target, Target::File { .. })
     }
 
+    /// Refuses to write over `input`, which `--force` is not meant for: what is written is of another kind.
+    pub(crate) fn keep(&self, input: &Source) -> Result<(), CliError> {
+        match (&self.target, input) {
+            (Target::File { path, .. }, Source::File(input)) if same_file(path, input) => {
+                let problem = "the output would be the input itself; name another with -o";
+                Err(CliError::usage(self.name(), problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a name for a token file that says it is a picture or an array.
+    pub(crate) fn refuse_other_extensions(&self) -> Result<(), CliError> {
+        let known = ImageFormat::from_extension(&self.extension).is_some();
+        if known || self.has_extension("npy") {
+            let extension = &self.extension;
+            let problem = format!("a token file is no \"{extension}\" file; allowed: flxt");
+            return Err(CliError::usage(self.name(), problem));
+        }
+        Ok(())
+    }
+
     /// The refusal of an extension.
     pub(crate) fn wrong_extension(&self, allowed: &str) -> CliError {
         let extension = &self.extension;
@@ -122,9 +145,9 @@ impl Output {
             name: self.name(),
             source,
         };
-        let mut temporary = temporary_beside(path).map_err(failed)?;
+        let mut temporary = temporary_beside(path).map_err(|error| failed(without_path(error)))?;
         let _guard = interrupt::guard(temporary.path());
-        temporary.write_all(bytes).map_err(failed)?;
+        temporary.as_file_mut().write_all(bytes).map_err(failed)?;
         if self.force {
             // Whoever could read the old file can read the new one.
             if let Ok(old) = fs::metadata(path) {
@@ -173,6 +196,7 @@ fn target_of(path: &Path, force: bool) -> Result<Target, CliError> {
             if !force && fs::symlink_metadata(&path).is_ok() {
                 return Err(CliError::Exists { name });
             }
+            path = end_of_links(&path);
             let parent = parent_of(&path);
             if !parent.is_dir() {
                 let problem = "its directory does not exist; create it first";
@@ -188,6 +212,31 @@ fn target_of(path: &Path, force: bool) -> Result<Target, CliError> {
         Err(source) => return Err(CliError::Write { name, source }),
     }
     Ok(Target::File { path, name })
+}
+
+/// Whether both names lead to one file, also by links.
+fn same_file(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if let (Ok(a), Ok(b)) = (fs::metadata(a), fs::metadata(b)) {
+            return (a.dev(), a.ino()) == (b.dev(), b.ino());
+        }
+    }
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Where symbolic links lead to, although nothing is there yet.
+fn end_of_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    // As many as Linux follows.
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(target) => path = parent_of(&path).join(target),
+            Err(_) => break,
+        }
+    }
+    path
 }
 
 fn parent_of(path: &Path) -> &Path {
@@ -207,6 +256,15 @@ fn temporary_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
         builder.permissions(fs::Permissions::from_mode(0o666)); // less the umask
     }
     builder.tempfile_in(parent_of(path))
+}
+
+/// The error without the path of the temporary file, which is nobody's business.
+fn without_path(error: io::Error) -> io::Error {
+    let source = error.get_ref().and_then(|inner| inner.source());
+    let code = source
+        .and_then(|source| source.downcast_ref::<io::Error>())
+        .and_then(io::Error::raw_os_error);
+    code.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// Prints text on standard output. Whoever closes the pipe early has read enough.

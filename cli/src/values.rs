@@ -1,17 +1,52 @@
-//! Values of options that need more than a number: sizes and colours.
+//! Values of options: numbers, sizes and colours, refused with what is allowed.
+
+use std::ops::RangeInclusive;
 
 /// Red, green and blue. The name matters: clap would take a bare array for a list.
 pub(crate) type Color = [u8; 3];
 
-/// A size in pixels or a grid, as `WxH`.
+/// A whole number of a range.
+pub(crate) fn whole<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let value = text.parse().ok().filter(|value| range.contains(value));
+        value
+            .and_then(|value: u64| T::try_from(value).ok())
+            .ok_or_else(|| {
+                let (least, most) = (range.start(), range.end());
+                format!("allowed: a whole number in {least}..={most}")
+            })
+    }
+}
+
+/// Any number; what is possible is the model's matter.
+pub(crate) fn real(text: &str) -> Result<f32, String> {
+    let wrong = |_| "allowed: a number, for example 7.5".to_owned();
+    text.parse().map_err(wrong)
+}
+
+/// A number of things, in words.
+pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
+    let number = number.into();
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// A size in pixels, as `WxH`.
 pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || format!("\"{text}\" is not a size; allowed: WxH, for example 256x192");
-    let (width, height) = text.split_once(['x', 'X', '×']).ok_or_else(wrong)?;
-    let side = |side: &str| match side.parse::<u32>() {
-        Ok(side) if side > 0 => Ok(side),
-        _ => Err(wrong()),
-    };
-    Ok((side(width)?, side(height)?))
+    pair(text).ok_or_else(|| "allowed: WxH in pixels, for example 256x192".to_owned())
+}
+
+/// Columns and rows, as `CxR`.
+pub(crate) fn grid(text: &str) -> Result<(u32, u32), String> {
+    pair(text).ok_or_else(|| "allowed: CxR, columns and rows of at least 1, as in 3x2".to_owned())
+}
+
+fn pair(text: &str) -> Option<(u32, u32)> {
+    let (width, height) = text.split_once(['x', 'X', '×'])?;
+    let side = |side: &str| side.parse::<u32>().ok().filter(|&side| side > 0);
+    Some((side(width)?, side(height)?))
 }
 
 /// A colour: `RRGGBB` in hexadecimal digits, or a name.
@@ -56,6 +91,26 @@ mod tests {
         ] {
             assert!(size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn numbers() {
+        let tokens = whole::<u16>(1..=256);
+        assert_eq!((tokens("1"), tokens("256")), (Ok(1), Ok(256)));
+        for text in ["", "0", "257", "-1", "1.5", "abc", "99999999999999999999"] {
+            let refusal = tokens(text).expect_err(text);
+            assert_eq!(refusal, "allowed: a whole number in 1..=256");
+        }
+        assert_eq!(
+            whole::<u64>(0..=u64::MAX)(&u64::MAX.to_string()),
+            Ok(u64::MAX)
+        );
+        assert_eq!(real("-1e3"), Ok(-1000.0));
+        assert!(real("abc").is_err_and(|refusal| !refusal.contains("literal")));
+        assert_eq!(
+            (count(1_u32, "step"), count(2_u32, "step")),
+            ("1 step".into(), "2 steps".into())
+        );
     }
 
     #[test]

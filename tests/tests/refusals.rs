@@ -101,14 +101,26 @@ fn pictures_too_large_for_their_format_are_refused_before_any_work() {
 }
 
 #[test]
-fn token_files_may_have_any_extension() {
+fn token_files_are_not_named_like_pictures_or_arrays() {
     let place = workplace();
     let directory = place.path();
     let bytes = encode(directory, "chelsea.png");
+    run(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
     let photo = photo("chelsea.png");
-    run(directory, ["encode", arg(&photo), "-o", "b.png"]).ok();
-    assert!(flextok_tests::read(directory, "b.png") == bytes);
-    run(directory, ["verify", "b.png"]).ok();
-    run(directory, ["decode", "b.png", "-o", "c.png"]).ok();
-    assert!(flextok_tests::read(directory, "c.png").starts_with(b"\x89PNG"));
+    for out in ["x.png", "x.JPG", "x.avif", "x.npy"] {
+        let pack = [
+            "pack", "ids.npy", "--width", "9", "--height", "9", "-o", out,
+        ];
+        for args in [
+            &["encode", arg(&photo), "-o", out][..],
+            &["truncate", "a.flxt", "-k", "1", "-o", out],
+            &pack,
+        ] {
+            run(directory, args).fails(2, &[out, "flxt"]);
+        }
+    }
+    for out in ["x", "x.bin", "x.FLXT"] {
+        run(directory, ["encode", arg(&photo), "-o", out]).ok();
+        assert!(flextok_tests::read(directory, out) == bytes);
+    }
 }

@@ -61,9 +61,23 @@ fn impossible_options_are_refused_with_what_is_allowed() {
             &["encode", photo, "-o", "x", "--canvas", "256"],
             &["--canvas", "WxH"],
         ),
+    ] {
+        run(directory, args).fails(2, mentions);
+    }
+    assert_eq!(listing(directory), ["a.flxt"]);
+}
+
+#[test]
+fn impossible_outputs_and_sampling_are_refused_with_what_is_allowed() {
+    let place = workplace();
+    let directory = place.path();
+    let photo = photo("chelsea.png");
+    let photo = arg(&photo);
+    encode(directory, "chelsea.png");
+    for (args, mentions) in [
         (
-            &["decode", "a.flxt", "-o", "x.gif"],
-            &["x.gif", "gif", "png, jpg", "npy"],
+            &["decode", "a.flxt", "-o", "x.gif"][..],
+            &["x.gif", "gif", "png, jpg", "npy"][..],
         ),
         (&["decode", "a.flxt", "-o", "x"], &["x: ", "png, jpg"]),
         (
@@ -84,6 +98,28 @@ fn impossible_options_are_refused_with_what_is_allowed() {
             &["guidance"],
         ),
         (&["compare", "-", "-"], &["standard input"]),
+        (
+            &["decode", "-", "--noise", "-", "-o", "x.png"],
+            &["standard input", "only one"],
+        ),
+        (
+            &["pack", "x.npy", "--width", "-1", "--height", "9"],
+            &["'-1'", "--width", "1..=1048576"],
+        ),
+        (
+            &[
+                "pack", "x.npy", "--width", "1", "--height", "9", "--grid", "0x4",
+            ],
+            &["--grid", "CxR"],
+        ),
+        (
+            &["encode", photo, "-o", "x", "--canvas", "-5x5"],
+            &["--canvas", "WxH"],
+        ),
+        (
+            &["decode", "a.flxt", "-o", "x.png", "--guidance", "abc"],
+            &["--guidance", "a number"],
+        ),
         (
             &["compare", photo, arg(&flextok_tests::photo("coffee.png"))],
             &["451x300", "600x400"],

@@ -1,9 +1,9 @@
 //! `flextok completions`: completion scripts, made from the definition of the command line.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::args::Cli;
+use crate::args;
 use crate::exit::CliError;
 use crate::output;
 
@@ -17,6 +17,6 @@ pub(crate) struct CompletionsArgs {
 
 pub(crate) fn run(args: &CompletionsArgs) -> Result<(), CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "flextok", &mut script);
+    clap_complete::generate(args.shell, &mut args::definition(), "flextok", &mut script);
     output::print(&String::from_utf8_lossy(&script))
 }

@@ -13,6 +13,7 @@ use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
 use crate::input::Source;
 use crate::output::Output;
+use crate::values;
 
 /// Decompress a .flxt file, whole or cut anywhere, to a picture
 #[derive(Debug, Args)]
@@ -22,13 +23,14 @@ pub(crate) struct DecodeArgs {
     input: PathBuf,
 
     /// Output file; its extension says the format: png, jpg, jpeg, webp, bmp, tif, tiff, ppm, pnm,
-    /// qoi, tga, or npy for the float canvas [3, H, W] in [-1, 1]. Standard output is PNG
+    /// qoi, tga, or npy for the float canvas [3, H, W], nominally in [-1, 1] and not clamped. Standard
+    /// output is PNG
     /// [default: IN with the extension .png, standard output for standard input]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 
     /// Use at most K tokens of the file
-    #[arg(short = 'k', long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u16>(1..=256))]
     tokens: Option<u16>,
 
     /// Write the model's canvas as it is, not scaled to the original size
@@ -56,6 +58,14 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
     let beside = ("png", Code::Corrupt);
     let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
     let format = format_of(&output)?;
+    output.keep(&source)?;
+    if let Some(noise) = args.noise.as_deref().map(Source::new) {
+        output.keep(&noise)?;
+        if [&noise, &source] == [&Source::Stdin; 2] {
+            let problem = "only one of token file and noise can come from it";
+            return Err(CliError::usage(noise.name(), problem));
+        }
+    }
     let input = source.tokens(&context.limits)?;
     check_size(args, &input.file, format).map_err(|error| CliError::codec(output.name(), error))?;
     let noise = args
@@ -96,7 +106,11 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
             .tokens
             .map_or(input.file.layers(), |k| k.min(input.file.layers()));
         let (from, to, name) = (source.name(), output.name(), &model.name);
-        format!("{from}: {tokens} tokens in {steps} steps to {to}, with {name}")
+        format!(
+            "{from}: {} in {} to {to}, with {name}",
+            values::count(tokens, "token"),
+            values::count(steps, "step")
+        )
     });
     Ok(())
 }

@@ -25,11 +25,11 @@ pub(crate) struct EncodeArgs {
     output: Option<PathBuf>,
 
     /// Number of tokens [default: all that the model has]
-    #[arg(short = 'k', long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u16>(1..=256))]
     tokens: Option<u16>,
 
     /// As many tokens as fit a file of N bytes, metadata included
-    #[arg(short, long, value_name = "N", conflicts_with = "tokens")]
+    #[arg(short, long, value_parser = values::whole::<u64>(0..=u64::MAX), value_name = "N", conflicts_with = "tokens")]
     bytes: Option<u64>,
 
     /// Crop the centre as the published preprocessing does, instead of resizing the whole picture
@@ -57,6 +57,8 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
     let source = Source::new(&args.input);
     let beside = (flextok::container::EXTENSION, Code::Image);
     let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
+    output.refuse_other_extensions()?;
+    output.keep(&source)?;
     let picture = source.picture(&context.limits)?;
     let model = context.model()?;
 

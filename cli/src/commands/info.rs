@@ -145,7 +145,11 @@ impl Info {
         );
         line(
             "bytes",
-            &format!("{} ({:.4} bits per pixel)", self.bytes, self.bits_per_pixel),
+            &format!(
+                "{} ({} bits per pixel)",
+                self.bytes,
+                significant(self.bits_per_pixel)
+            ),
         );
         for (name, value) in self.metadata.texts() {
             line(name, value);
@@ -160,6 +164,9 @@ impl Info {
     /// The cuts at powers of two and at the last token.
     fn write_cuts(&self, text: &mut String) {
         let Some(last) = self.cuts.last() else { return };
+        if self.canvases > 1 {
+            let _ = write!(text, "\nof each canvas:");
+        }
         let _ = writeln!(
             text,
             "\n{:>6}  {:>8}  {:>13}",
@@ -176,6 +183,17 @@ impl Info {
             }
         }
     }
+}
+
+/// A positive number with four decimals, or as many more as its first four digits take.
+fn significant(value: f64) -> String {
+    let leading = if value > 0.0 {
+        value.log10().floor()
+    } else {
+        0.0
+    };
+    let decimals = (3.0 - leading).clamp(4.0, 20.0) as usize;
+    format!("{value:.decimals$}")
 }
 
 impl MetadataInfo {
@@ -198,5 +216,22 @@ impl MetadataInfo {
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        for (value, text) in [
+            (0.0183, "0.01830"),
+            (12.5, "12.5000"),
+            (0.000_001_234_5, "0.000001234"),
+            (0.0, "0.0000"),
+        ] {
+            assert_eq!(significant(value), text);
+        }
     }
 }

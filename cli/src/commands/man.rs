@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 
-use crate::args::Cli;
+use crate::args;
 use crate::context::Context;
 use crate::exit::CliError;
 use crate::output::{self, Output};
@@ -19,7 +19,7 @@ pub(crate) struct ManArgs {
 }
 
 pub(crate) fn run(args: &ManArgs, context: &Context) -> Result<(), CliError> {
-    let mut command = Cli::command();
+    let mut command = args::definition();
     command.build();
     let Some(directory) = &args.output else {
         let page = render(&command, Path::new("standard output"))?;

@@ -25,11 +25,11 @@ pub(crate) struct PackArgs {
     output: Option<PathBuf>,
 
     /// Width in pixels that a decoder restores
-    #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    #[arg(long, value_name = "W", value_parser = values::whole::<u32>(1..=1_048_576))]
     width: u32,
 
     /// Height in pixels that a decoder restores
-    #[arg(long, value_name = "H", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    #[arg(long, value_name = "H", value_parser = values::whole::<u32>(1..=1_048_576))]
     height: u32,
 
     /// Canvas in pixels that the ids belong to [default: the model's own]
@@ -37,7 +37,7 @@ pub(crate) struct PackArgs {
     canvas: Option<(u32, u32)>,
 
     /// Columns and rows of canvases, row by row
-    #[arg(long, value_name = "CxR", default_value = "1x1", value_parser = values::size)]
+    #[arg(long, value_name = "CxR", default_value = "1x1", value_parser = values::grid)]
     grid: (u32, u32),
 }
 
@@ -45,6 +45,8 @@ pub(crate) fn run(args: &PackArgs, context: &Context) -> Result<(), CliError> {
     let source = Source::new(&args.input);
     let beside = (flextok::container::EXTENSION, Code::Io);
     let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
+    output.refuse_other_extensions()?;
+    output.keep(&source)?;
     let bytes = source.bytes(context.limits.image_bytes)?;
     let array = npy::read_integers(&bytes).map_err(|error| CliError::Npy {
         name: source.name(),

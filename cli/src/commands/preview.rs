@@ -39,6 +39,7 @@ pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError>
     let beside = ("preview.png", Code::Image);
     let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
     let format = output.picture_format("")?;
+    output.keep(&source)?;
     let input = source.either(&context.limits)?;
     let model = context.model()?;
     let failed = |error| model.error(&source.name(), error);

@@ -3,17 +3,19 @@
 use clap::Args;
 use flextok::DecodeOptions;
 
+use crate::values;
+
 /// How the picture is sampled. None of it is stored in a file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sampling")]
 pub(crate) struct SamplingArgs {
     /// Sampling steps; more is slower [default: the model's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u32>(1..=u32::MAX.into()))]
     steps: Option<u32>,
 
     /// Guidance scale; 1 is none. Without --apg it is classifier-free guidance [default: the
     /// model's]
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", value_parser = values::real)]
     guidance: Option<f32>,
 
     /// Guide by adaptive projected guidance
@@ -21,7 +23,7 @@ pub(crate) struct SamplingArgs {
     apg: bool,
 
     /// Seed of the starting noise
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::whole::<u64>(0..=u64::MAX))]
     seed: u64,
 }
 

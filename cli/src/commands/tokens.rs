@@ -30,6 +30,7 @@ pub(crate) struct TokensArgs {
 }
 
 pub(crate) fn run(args: &TokensArgs, context: &Context) -> Result<(), CliError> {
+    let source = Source::new(&args.input);
     let output = args
         .output
         .as_deref()
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &TokensArgs, context: &Context) -> Result<(), CliError> 
     {
         return Err(output.wrong_extension("npy"));
     }
-    let source = Source::new(&args.input);
+    output.iter().try_for_each(|output| output.keep(&source))?;
     let input = source.tokens(&context.limits)?;
     let layers = usize::from(input.file.layers());
     let canvases: Vec<Vec<u16>> = (0..input.file.header().canvases())

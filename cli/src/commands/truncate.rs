@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::exit::CliError;
 use crate::input::Source;
 use crate::output::Output;
+use crate::values;
 
 /// Cut a .flxt file to fewer tokens, as a complete file with its own checksums
 #[derive(Debug, Args)]
@@ -23,11 +24,11 @@ pub(crate) struct TruncateArgs {
     output: Option<PathBuf>,
 
     /// Number of tokens to keep
-    #[arg(short = 'k', long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u16>(1..=256))]
     tokens: Option<u16>,
 
     /// Keep as many tokens as fit a file of N bytes
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_parser = values::whole::<u64>(0..=u64::MAX), value_name = "N")]
     bytes: Option<u64>,
 
     /// Keep the metadata
@@ -48,6 +49,7 @@ pub(crate) fn run(args: &TruncateArgs, context: &Context) -> Result<(), CliError
         }
     };
     let output = Output::new(&path, context.force)?;
+    output.refuse_other_extensions()?;
     let input = source.tokens(&context.limits)?;
     let (cut, bytes) =
         cut(args, &input.file).map_err(|error| CliError::container(source.name(), error))?;
@@ -65,7 +67,10 @@ pub(crate) fn run(args: &TruncateArgs, context: &Context) -> Result<(), CliError
     }
     context.detail(|| {
         let (from, to, count) = (source.name(), output.name(), bytes.len());
-        format!("{from}: {kept} tokens, {count} bytes in {to}")
+        format!(
+            "{from}: {}, {count} bytes in {to}",
+            values::count(kept, "token")
+        )
     });
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Tensors, the operations that the FlexTok network needs, and the CPU engine that runs them.
 //!
-//! This crate knows shapes and numbers, not images, tokens or files' meaning. It is the only crate of the project that
+//! This crate knows shapes and numbers, not images, tokens or files' meaning. It is the only library of the project that
 //! contains `unsafe` code, each block with the reason why it is sound.
 
 pub mod backend;

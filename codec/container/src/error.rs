@@ -23,7 +23,7 @@ pub enum Error {
     },
     /// The file ends within its header, so that nothing can be read yet (section 9).
     #[error(
-        "the file ends within its header: {have} bytes are there, at least {} more are needed",
+        "the file ends within its header: {have} of its bytes are there, at least {} more needed",
         .needed.saturating_sub(*.have)
     )]
     NeedMore {

@@ -43,8 +43,12 @@ pub(super) fn elements(shape: &[usize]) -> Option<usize> {
         .try_fold(1, |product: usize, &length| product.checked_mul(length))
 }
 
-/// Splits a file into its header and exactly the data the header announces.
-pub(super) fn parse(bytes: &[u8]) -> Result<(Header, &[u8]), NpyError> {
+/// Splits a file into its header and exactly the data the header announces. `wanted` is what an element type of which
+/// not even the size is known is refused with.
+pub(super) fn parse<'a>(
+    bytes: &'a [u8],
+    wanted: &'static str,
+) -> Result<(Header, &'a [u8]), NpyError> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(NpyError::NotNpy)?;
     let need = |more: u64| NpyError::Truncated {
         have: bytes.len() as u64,
@@ -67,6 +71,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Header, &[u8]), NpyError> {
         .and_then(|length| rest.split_at_checked(length))
         .ok_or(need(before + length))?;
     let header = Parser { text, at: 0 }.header()?;
+    if header.kind == Kind::Other {
+        return Err(header.wrong_type(wanted));
+    }
 
     let announced = elements(&header.shape)
         .and_then(|elements| elements.checked_mul(header.size))
@@ -248,7 +255,7 @@ impl<'a> Parser<'a> {
 }
 
 /// Kind, bytes per element and byte order of a type string. Anything not understood is
-/// [`Kind::Other`] with elements of one byte, refused by its name later.
+/// [`Kind::Other`], refused by its name.
 fn element_type(descr: &[u8]) -> (Kind, usize, bool) {
     let other = (Kind::Other, 1, false);
     let [order, kind, size] = *descr else {

@@ -95,7 +95,8 @@ pub enum NpyError {
 /// # Errors
 /// Any [`NpyError`] of reading; [`NpyError::ElementType`] if the elements are no floats.
 pub fn read_f32(bytes: &[u8]) -> Result<NpyArray<f32>, NpyError> {
-    let (header, data) = header::parse(bytes)?;
+    let wanted = "f4 or f8";
+    let (header, data) = header::parse(bytes, wanted)?;
     let elements = match (header.kind, header.size) {
         (Kind::Float, 4) => words(data, header.big_endian)
             .map(f32::from_le_bytes)
@@ -103,7 +104,7 @@ pub fn read_f32(bytes: &[u8]) -> Result<NpyArray<f32>, NpyError> {
         (Kind::Float, 8) => words(data, header.big_endian)
             .map(|word| f64::from_le_bytes(word) as f32)
             .collect(),
-        _ => return Err(header.wrong_type("f4 or f8")),
+        _ => return Err(header.wrong_type(wanted)),
     };
     Ok(header.array(elements))
 }
@@ -114,7 +115,8 @@ pub fn read_f32(bytes: &[u8]) -> Result<NpyArray<f32>, NpyError> {
 /// Any [`NpyError`] of reading; [`NpyError::ElementType`] if the elements are no integers,
 /// [`NpyError::ElementRange`] for a `u8` (64-bit) element beyond [`i64::MAX`].
 pub fn read_integers(bytes: &[u8]) -> Result<NpyArray<i64>, NpyError> {
-    let (header, data) = header::parse(bytes)?;
+    let wanted = "an integer type of 1 to 8 bytes";
+    let (header, data) = header::parse(bytes, wanted)?;
     let big = header.big_endian;
     let elements = match (header.kind, header.size) {
         (Kind::Signed, 1) => words(data, big)
@@ -141,7 +143,7 @@ pub fn read_integers(bytes: &[u8]) -> Result<NpyArray<i64>, NpyError> {
                 i64::try_from(value).map_err(|_| NpyError::ElementRange { index, value })
             })
             .collect::<Result<_, _>>()?,
-        _ => return Err(header.wrong_type("an integer type of 1 to 8 bytes")),
+        _ => return Err(header.wrong_type(wanted)),
     };
     Ok(header.array(elements))
 }

@@ -254,3 +254,19 @@ fn an_empty_array_of_huge_sides_has_no_order() {
     assert!(array.data.is_empty());
     assert_eq!(array.shape, [1 << 40, 1 << 40, 0]);
 }
+
+#[test]
+fn types_of_unknown_size_are_named_before_the_data_are_measured() {
+    for descr in ["<c8", "|O", "<U5", "|b1"] {
+        let bytes = file(&header(descr, false, "(3,)"), &[0; 24]);
+        for error in [
+            read_f32(&bytes).expect_err("no floats"),
+            read_integers(&bytes).expect_err("no integers"),
+        ] {
+            assert!(
+                matches!(&error, NpyError::ElementType { descr: found, .. } if found == descr),
+                "{error}"
+            );
+        }
+    }
+}

@@ -126,6 +126,9 @@ fn decode(
     let format = recognise(bytes, by_name)?;
     let name = name_of(format);
     let failed = |error| from_image_error(error, name, options);
+    if let Some((width @ 1.., height @ 1..)) = png_size(bytes, format) {
+        check_size(width, height, 0, name, options)?;
+    }
 
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = image::Limits::no_limits();
@@ -168,6 +171,18 @@ fn recognise(bytes: &[u8], by_name: Option<ImageFormat>) -> Result<ImageFormat, 
     }
 }
 
+/// The size in a PNG's header. The decoder of this format is given the limit on memory before it tells the size, and a
+/// refusal is to name the size.
+fn png_size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
+    let header = bytes.get(12..24).filter(|_| format == ImageFormat::Png)?;
+    let (words, _) = header.as_chunks::<4>();
+    let [kind, width, height] = words else {
+        return None;
+    };
+    let number = |bytes: &[u8; 4]| u32::from_be_bytes(*bytes);
+    (kind == b"IHDR").then(|| (number(width), number(height)))
+}
+
 fn check_size(
     width: u32,
     height: u32,
@@ -182,19 +197,19 @@ fn check_size(
             detail: format!("it has {width}x{height} pixels"),
         });
     }
-    if width > options.max_side || height > options.max_side {
-        return Err(PictureError::SideTooLong {
-            width,
-            height,
-            max: options.max_side,
-        });
-    }
     if pixels > options.max_pixels {
         return Err(PictureError::TooManyPixels {
             width,
             height,
             pixels,
             max: options.max_pixels,
+        });
+    }
+    if width > options.max_side || height > options.max_side {
+        return Err(PictureError::SideTooLong {
+            width,
+            height,
+            max: options.max_side,
         });
     }
     if bytes > options.max_memory {

@@ -304,6 +304,10 @@ fn limits_hold_before_decoding() {
     bomb[29..33].copy_from_slice(&crc);
     let error = decode_bytes(&bomb, &usual).expect_err("a bomb");
     assert_eq!(error.kind(), PictureErrorKind::Limit, "{error}");
+    assert!(
+        matches!(error, PictureError::TooManyPixels { .. }),
+        "{error}"
+    );
 }
 
 #[test]

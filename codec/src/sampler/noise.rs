@@ -125,4 +125,46 @@ mod tests {
             assert!(base.iter().zip(&other).all(|(a, b)| a != b));
         }
     }
+
+    /// The specification's vectors, which its own script makes: seed, canvas, block, words, normals as bits.
+    #[test]
+    fn the_specifications_vectors_come_out() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../format-spec/vectors/noise.tsv"
+        );
+        let text = std::fs::read_to_string(path).unwrap();
+        let hex = |text: &str| -> Vec<u32> {
+            text.split(' ')
+                .map(|word| u32::from_str_radix(word, 16).unwrap())
+                .collect()
+        };
+        let mut compared = 0;
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let [seed, canvas, block, words, normals] = line.split('\t').collect::<Vec<_>>()[..]
+            else {
+                panic!("five columns: {line}");
+            };
+            let (seed, canvas, block): (u64, u32, u64) = (
+                seed.parse().unwrap(),
+                canvas.parse().unwrap(),
+                block.parse().unwrap(),
+            );
+            let counter = [block as u32, (block >> 32) as u32, canvas, 0];
+            let found = philox4x32_10(counter, [seed as u32, (seed >> 32) as u32]);
+            assert_eq!(found[..], hex(words));
+            let expected: Vec<f32> = hex(normals).into_iter().map(f32::from_bits).collect();
+            let pairs = [
+                normal_pair(found[0], found[1]),
+                normal_pair(found[2], found[3]),
+            ];
+            assert_eq!(pairs.concat(), expected, "{line}");
+            if block < 1 << 20 {
+                let all = standard_normal(seed, canvas, 4 * (block as usize + 1));
+                assert_eq!(all[4 * block as usize..], expected);
+            }
+            compared += 1;
+        }
+        assert!(compared >= 7);
+    }
 }
