@@ -1,6 +1,7 @@
 //! Memory of the CPU engine: cache-line aligned floats, and buffers that are used again instead of freed.
 
 use crate::ComputeError;
+use bytemuck::allocation::try_zeroed_vec;
 use bytemuck::{Pod, Zeroable};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
@@ -25,14 +26,14 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// Changes the length; values beyond the old length are zero or left from earlier use.
+    /// Changes the length; the values are undefined, but zeros where memory was new. Such memory comes zeroed from the
+    /// system, page by page when it is first touched, which many threads do at once.
     pub(crate) fn resize(&mut self, len: usize) -> Result<(), ComputeError> {
         let lines = len.div_ceil(16);
         if lines > self.lines.len() {
-            self.lines
-                .try_reserve_exact(lines - self.lines.len())
-                .map_err(|_| ComputeError::OutOfMemory { shape: vec![len] })?;
-            self.lines.resize(lines, Line::zeroed());
+            self.lines = Vec::new();
+            self.lines = try_zeroed_vec(lines)
+                .map_err(|()| ComputeError::OutOfMemory { shape: vec![len] })?;
         }
         self.len = len;
         Ok(())
