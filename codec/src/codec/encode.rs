@@ -7,6 +7,13 @@ use crate::sampler::standard_normal;
 use flextok_container::{Header, Metadata, TokenFile};
 use image::{DynamicImage, RgbImage};
 
+/// A picture's tokens, the (width, height) that a decoder restores, and the canvas's.
+struct Tokenized {
+    ids: Vec<u16>,
+    size: (u32, u32),
+    canvas: (u32, u32),
+}
+
 impl Codec {
     /// Encodes a picture of any size as a complete `.flxt` file.
     ///
@@ -32,12 +39,9 @@ impl Codec {
     /// # Ok::<(), flextok::Error>(())
     /// ```
     pub fn encode(&self, image: &DynamicImage, options: &EncodeOptions) -> Result<Vec<u8>, Error> {
-        self.check_picture(image)?;
-        let canvas_size = self.check_canvas(options.canvas)?;
-        let tokens = self.tokens(image, options, canvas_size)?;
-        let (canvas, size) = self.prepare(image, options, canvas_size);
-        let ids = self.tokenize_canvas(&canvas, tokens, options.posterior_seed)?;
-        let header = self.header(size, tokens, canvas_size)?;
+        let Tokenized { ids, size, canvas } = self.tokenize_picture(image, options)?;
+        let tokens = u16::try_from(ids.len()).unwrap_or(u16::MAX);
+        let header = self.header(size, tokens, canvas)?;
         Ok(TokenFile::new(header, ids, options.metadata.clone())?.to_bytes()?)
     }
 
@@ -50,11 +54,7 @@ impl Codec {
         image: &DynamicImage,
         options: &EncodeOptions,
     ) -> Result<Vec<u16>, Error> {
-        self.check_picture(image)?;
-        let canvas = self.check_canvas(options.canvas)?;
-        let tokens = self.tokens(image, options, canvas)?;
-        let (canvas, _) = self.prepare(image, options, canvas);
-        self.tokenize_canvas(&canvas, tokens, options.posterior_seed)
+        Ok(self.tokenize_picture(image, options)?.ids)
     }
 
     /// The first `tokens` tokens of a float canvas `[3, H, W]` in [-1, 1].
@@ -173,6 +173,25 @@ impl Codec {
         let multiple = self.config().canvas_multiple();
         let patches = |side: u32| u16::try_from(side / multiple).unwrap_or(u16::MAX);
         Ok(header.with_canvas(Some((patches(canvas.0), patches(canvas.1))))?)
+    }
+
+    /// A picture's tokens and what a file says about them. Everything that can be refused is, before the
+    /// picture is worked on.
+    fn tokenize_picture(
+        &self,
+        image: &DynamicImage,
+        options: &EncodeOptions,
+    ) -> Result<Tokenized, Error> {
+        self.check_picture(image)?;
+        let canvas_size = self.check_canvas(options.canvas)?;
+        let tokens = self.tokens(image, options, canvas_size)?;
+        let (canvas, size) = self.prepare(image, options, canvas_size);
+        let ids = self.tokenize_canvas(&canvas, tokens, options.posterior_seed)?;
+        Ok(Tokenized {
+            ids,
+            size,
+            canvas: canvas_size,
+        })
     }
 
     /// The number of tokens that the budget asks for.

@@ -8,7 +8,6 @@ use super::buffer::CpuTensor;
 use super::context::Context;
 use super::math::{exp, exp_minus, max, moments};
 use super::microkernel::{Panel, RowBlock, SharedMut, multiply};
-use super::norm::rows_of;
 use crate::backend::{AttentionSpec, Mask};
 use rayon::prelude::*;
 
@@ -71,7 +70,7 @@ pub(super) fn attention(
         values: &values,
         sizes,
     };
-    let (target, _) = rows_of(out, spec.queries.end);
+    let target = SharedMut::new(out.values_mut());
     let blocks = spec.queries.len().div_ceil(QUERIES);
     (0..heads * blocks)
         .into_par_iter()
@@ -102,6 +101,10 @@ fn sizes(
     assert!(
         spec.queries.end <= rows,
         "attention for queries beyond the sequence"
+    );
+    assert!(
+        out.values().len() >= spec.queries.end * width,
+        "attention for more queries than the output has rows"
     );
     let head_dim = width / heads;
     let panel_width = context.kernels.panel_width();
@@ -280,7 +283,7 @@ fn store<'a>(
 ) {
     for (index, (sums, total)) in results.enumerate() {
         // SAFETY: queries and heads are shared out so that this row's channels of this head belong to this task alone,
-        // and the output has all rows of the queries, which `rows_of` has checked.
+        // and the output has all rows of the queries, which `sizes` has checked.
         #[allow(unsafe_code)]
         let out = unsafe { target.slice((first + index) * width + column, head_dim) };
         for (out, sum) in out.iter_mut().zip(sums) {

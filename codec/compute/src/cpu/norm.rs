@@ -4,7 +4,6 @@ use super::buffer::CpuTensor;
 use super::context::Context;
 use super::linear::modulation_row;
 use super::math::{moments, silu};
-use super::microkernel::SharedMut;
 use crate::backend::{GroupNorm, Modulation};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -159,14 +158,4 @@ pub(super) fn group_norm(
                 || apply_affine(x, &affine, false, out),
             );
         });
-}
-
-/// Base address, row length and row range checks shared by whoever writes rows in parallel.
-pub(super) fn rows_of(out: &mut CpuTensor, rows: usize) -> (SharedMut, usize) {
-    let columns = out.columns();
-    assert!(
-        out.values().len() >= rows * columns,
-        "more rows than the output has"
-    );
-    (SharedMut::new(out.values_mut()), columns)
 }
