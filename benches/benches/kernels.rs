@@ -4,7 +4,7 @@
 //! The sizes are those of the d12 network, with fewer rows where plain loops take part.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use flextok::compute::backend::{AttentionSpec, ConvKind, Epilogue, Mask};
+use flextok::compute::backend::{AttentionSpec, ConvKind, Epilogue, Mask, Sequence};
 use flextok::compute::{Backend, CpuEngine, Weight};
 use flextok::standard_normal;
 use std::hint::black_box;
@@ -153,7 +153,7 @@ fn attention(criterion: &mut Criterion) {
         let tensor = engine.upload(&qkv, &[rows, 3 * width]).expect("memory");
         let mut y = engine.zeros(&[rows, width]).expect("memory");
         let spec = AttentionSpec {
-            rows,
+            sequences: &[Sequence::single(rows, rows)],
             heads,
             scale: 0.125,
             qk_norm_eps: None,

@@ -8,7 +8,7 @@ mod d12;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use flextok::compute::{Backend, CpuEngine};
-use flextok::network::{Condition, Decoder};
+use flextok::network::Decoder;
 use flextok::standard_normal;
 use flextok::weights::{OpenOptions, Weights};
 use std::path::Path;
@@ -17,41 +17,40 @@ use std::time::Duration;
 const THREADS: usize = 2;
 const T: f32 = 0.52;
 
-/// Times a step with all registers and with few, and a guided step of both passes.
+/// Times a step with all registers and with few, a guided step, and one of several images.
 fn steps(criterion: &mut Criterion, name: &str, weights: &Weights) {
     let backend = CpuEngine::new(THREADS).expect("threads");
     let config = weights.config();
     let (factor, channels) = (config.vae.factor(), config.vae.latent_channels());
     let (width, height) = config.canvas;
     let grid = (height as usize / factor, width as usize / factor);
-    let shape = [grid.0, grid.1, channels];
     let decoder = Decoder::load(&backend, weights, channels).expect("a decoder");
-    let noise = standard_normal(0, 0, shape.iter().product());
-    let x = backend.upload(&noise, &shape).expect("memory");
-    let mut out = backend.zeros(&shape).expect("memory");
     let registers = config.registers;
     let ids: Vec<u16> = (0..registers as u32)
         .map(|index| (index.wrapping_mul(2_654_435_761) % config.codebook_size()) as u16)
         .collect();
     let mut group = criterion.benchmark_group(format!("step of {name}"));
-    for (label, tokens, guided) in [
-        ("all positions", registers, false),
-        ("16 tokens", 16, false),
-        ("1 token", 1, false),
-        ("16 tokens, guided", 16, true),
+    for (label, tokens, guided, images) in [
+        ("all positions", registers, false, 1),
+        ("16 tokens", 16, false, 1),
+        ("1 token", 1, false, 1),
+        ("16 tokens, guided", 16, true, 1),
+        ("16 tokens, guided, 4 images", 16, true, 4),
     ] {
+        let shape = [images, grid.0, grid.1, channels];
+        let noise = standard_normal(0, 0, shape.iter().product());
+        let x = backend.upload(&noise, &shape).expect("memory");
         let mut conditioned = decoder
-            .condition(&backend, grid, &ids[..tokens], guided)
+            .condition(&backend, grid, &vec![&ids[..tokens]; images], guided)
             .expect("a condition");
         conditioned.schedule(&[T]).expect("modulation");
+        let shape = [conditioned.predictions(), grid.0, grid.1, channels];
+        let mut out = backend.zeros(&shape).expect("memory");
         group.bench_function(label, |bencher| {
             bencher.iter(|| {
                 backend.run(|| {
                     conditioned.embed(&x, T);
-                    conditioned.predict(Condition::Tokens, 0, &mut out);
-                    if guided {
-                        conditioned.predict(Condition::Null, 0, &mut out);
-                    }
+                    conditioned.predict(0, &mut out);
                 });
             });
         });

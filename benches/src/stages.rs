@@ -2,7 +2,7 @@
 
 use flextok::compute::{Backend, CpuEngine};
 use flextok::image::DynamicImage;
-use flextok::network::{Condition, Decoder, VaeDecoder, VaeEncoder};
+use flextok::network::{Decoder, VaeDecoder, VaeEncoder};
 use flextok::weights::{OpenOptions, Weights};
 use flextok::{Codec, DecodeOptions, EncodeOptions, standard_normal};
 use std::path::Path;
@@ -54,31 +54,29 @@ impl Stages {
 
     /// Prepares a conditional pass for the first `tokens` tokens and hands `run` a function that computes one velocity.
     pub fn with_decoder_step(&self, tokens: usize, run: impl FnOnce(&mut dyn FnMut())) {
-        let [height, width, _] = self.latents;
+        let [height, width, channels] = self.latents;
         let backend = &self.backend;
         let mut conditioned = self
             .decoder
-            .condition(backend, (height, width), &self.tokens[..tokens], false)
+            .condition(backend, (height, width), &[&self.tokens[..tokens]], false)
             .expect("a condition");
         conditioned.schedule(&[0.52]).expect("modulation");
-        let x = self.noise();
-        let mut out = backend.zeros(&self.latents).expect("memory");
+        let shape = [1, height, width, channels];
+        let noise = standard_normal(0, 0, shape.iter().product());
+        let x = backend.upload(&noise, &shape).expect("memory");
+        let mut out = backend.zeros(&shape).expect("memory");
         run(&mut || {
             backend.run(|| {
                 conditioned.embed(&x, 0.52);
-                conditioned.predict(Condition::Tokens, 0, &mut out);
+                conditioned.predict(0, &mut out);
             });
         });
     }
 
-    fn noise(&self) -> <CpuEngine as Backend>::Tensor {
-        let noise = standard_normal(0, 0, self.latents.iter().product());
-        self.backend.upload(&noise, &self.latents).expect("memory")
-    }
-
     /// The VAE's decoder on one canvas.
     pub fn vae_decode(&self) {
-        let latents = self.noise();
+        let noise = standard_normal(0, 0, self.latents.iter().product());
+        let latents = self.backend.upload(&noise, &self.latents).expect("memory");
         self.backend
             .run(|| self.vae_decoder.forward(&self.backend, latents))
             .expect("an image");

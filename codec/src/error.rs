@@ -116,6 +116,14 @@ pub enum Error {
         /// The limit.
         allowed: u64,
     },
+    /// One of several inputs of a batch was refused; nothing was done with the others.
+    #[error("input {index} of the batch, counted from 0: {error}")]
+    InBatch {
+        /// Where it stands in the batch, counted from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
 }
 
 /// Groups of [`Error`], one for each thing that a caller can do.
@@ -170,6 +178,7 @@ impl Error {
             Self::Grid { .. } => ErrorKind::Unsupported,
             Self::NoTokens { .. } | Self::FileTokens { .. } => ErrorKind::Corrupt,
             Self::Limit { .. } => ErrorKind::Limit,
+            Self::InBatch { error, .. } => error.kind(),
         }
     }
 }
@@ -242,6 +251,13 @@ mod tests {
                     allowed: 8,
                 },
                 ErrorKind::Corrupt,
+            ),
+            (
+                Error::InBatch {
+                    index: 3,
+                    error: Box::new(E::OutOfMemory { bytes: 1 }.into()),
+                },
+                ErrorKind::Resources,
             ),
         ] {
             assert_eq!(error.kind(), kind, "{error}");

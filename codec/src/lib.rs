@@ -32,6 +32,10 @@
 //! # Ok::<(), flextok::Error>(())
 //! ```
 //!
+//! # Many at once
+//! [`Codec::encode_batch`], [`Codec::decode_batch`], [`Codec::tokenize_batch`] and [`Codec::detokenize_batch`] put several
+//! pictures through the network together. What becomes of one does not depend on the others.
+//!
 //! # Photos from files
 //! [`picture::load::open`] decodes the common formats within limits and applies the EXIF orientation.
 //!

@@ -22,8 +22,11 @@ fn allocations() -> usize {
     stats.allocations + stats.reallocations
 }
 
-/// The allocations of each step after the first one, of a guided decode.
-fn per_step(codec: &Codec, apg: bool) -> Vec<usize> {
+/// Lists of ids of different lengths.
+const IDS: [&[u16]; 3] = [&[5, 63_999, 1234, 77, 40_000], &[9], &[3; 100]];
+
+/// The allocations of each step after the first one, of a guided decode of so many images.
+fn per_step(codec: &Codec, apg: bool, images: usize) -> Vec<usize> {
     let seen: Arc<[AtomicUsize; STEPS]> = Arc::default();
     let counts = Arc::clone(&seen);
     let options = DecodeOptions::default()
@@ -32,9 +35,7 @@ fn per_step(codec: &Codec, apg: bool) -> Vec<usize> {
         .with_progress(move |progress| {
             counts[progress.step as usize - 1].store(allocations(), Ordering::SeqCst);
         });
-    codec
-        .detokenize(&[5, 63_999, 1234, 77, 40_000], &options)
-        .unwrap();
+    codec.detokenize_batch(&IDS[..images], &options).unwrap();
     let totals: Vec<usize> = seen
         .iter()
         .map(|count| count.load(Ordering::SeqCst))
@@ -52,14 +53,14 @@ fn steps_after_the_first_allocate_nothing() {
     drop(std::hint::black_box(vec![1u8; 1000]));
     assert!(allocations() > before, "allocations are not counted");
     for (name, open) in MODELS {
-        for apg in [false, true] {
+        for (apg, images) in [(false, 1), (true, 1), (true, 3)] {
             for threads in 1..=3 {
                 let codec = open(Codec::builder().threads(threads));
-                let counts = per_step(&codec, apg);
+                let counts = per_step(&codec, apg, images);
                 assert_eq!(
                     counts,
                     [0; STEPS - 1],
-                    "{name}, apg {apg}, {threads} threads: allocations of steps 2 to {STEPS}"
+                    "{name}, apg {apg}, {images} images, {threads} threads: allocations of steps 2 to {STEPS}"
                 );
             }
         }

@@ -1,7 +1,8 @@
 //! The operations that the FlexTok network is written in: one trait, implemented by each engine.
 //!
 //! The operations are coarse, so that an engine can fuse what belongs together. All tensors are f32 and row-major;
-//! sequences are `[rows, channels]`, images and latents are channels-last `[height, width, channels]`. An operation
+//! sequences are `[rows, channels]`, images are channels-last `[height, width, channels]`, and latents have the number
+//! of images in front. Sequences of several images, or of several passes over one, stand in the rows of one tensor. An operation
 //! writes into a tensor that its caller has allocated, so that a loop over steps allocates nothing. Shapes are the
 //! caller's duty: an operation panics if they do not fit, which is a bug in the network code and never depends on data.
 
@@ -50,7 +51,7 @@ pub enum Epilogue<'a, T> {
     Store,
     /// `out = SiLU(y)`.
     Silu,
-    /// `out = y + other`, row by row.
+    /// `out = y + other`, row by row; after its last row `other` starts again with its first.
     Plus(&'a T),
     /// `out += y`.
     Residual,
@@ -58,23 +59,87 @@ pub enum Epilogue<'a, T> {
     GatedResidual(ModulationVector<'a, T>),
 }
 
-/// Which keys a query may attend to; positions are those of the concatenated sequence, patches first.
+/// Which keys a query may attend to, within its own sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mask {
     /// All of them.
     Full,
-    /// Query q attends to key j if `j < prefix` or `j <= q`.
-    CausalLast {
-        /// Number of positions before the causal part.
-        prefix: usize,
-    },
+    /// All keys of the prefix, and keys of the suffix up to the query's own position; a query of the prefix sees the
+    /// prefix alone.
+    CausalLast,
+}
+
+/// One of the sequences that stand packed in the rows of a tensor; it attends to its own rows only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sequence {
+    /// Rows of its first positions (the patches).
+    pub prefix: Range<usize>,
+    /// Rows of its last positions (the registers).
+    pub suffix: Range<usize>,
+}
+
+impl Sequence {
+    /// The rows `0..rows`, of which the first `prefix` are the prefix.
+    #[must_use]
+    pub fn single(prefix: usize, rows: usize) -> Self {
+        Self {
+            prefix: 0..prefix,
+            suffix: prefix..rows,
+        }
+    }
+
+    /// Number of positions.
+    #[must_use]
+    pub fn positions(&self) -> usize {
+        self.prefix.len() + self.suffix.len()
+    }
+
+    /// The row of position `position`.
+    #[must_use]
+    pub fn row(&self, position: usize) -> usize {
+        match position.checked_sub(self.prefix.len()) {
+            None => self.prefix.start + position,
+            Some(beyond) => self.suffix.start + beyond,
+        }
+    }
+
+    /// How many keys, counted from the first, the query at `position` may attend to.
+    #[must_use]
+    pub fn visible(&self, mask: Mask, position: usize) -> usize {
+        match mask {
+            Mask::Full => self.positions(),
+            Mask::CausalLast => self.prefix.len().max(position + 1),
+        }
+    }
+
+    /// The positions whose rows are in `rows`.
+    ///
+    /// # Panics
+    /// If they are not adjacent, which is a bug of the caller.
+    #[must_use]
+    pub fn positions_in(&self, rows: &Range<usize>) -> Range<usize> {
+        let part = |part: &Range<usize>, first: usize| {
+            let start = rows.start.clamp(part.start, part.end);
+            let end = rows.end.clamp(start, part.end);
+            first + start - part.start..first + end - part.start
+        };
+        let (prefix, suffix) = (part(&self.prefix, 0), part(&self.suffix, self.prefix.len()));
+        match (prefix.is_empty(), suffix.is_empty()) {
+            (_, true) => prefix,
+            (true, false) => suffix,
+            (false, false) => {
+                assert_eq!(prefix.end, suffix.start, "queries with a gap between them");
+                prefix.start..suffix.end
+            }
+        }
+    }
 }
 
 /// The parameters of one attention layer.
 #[derive(Debug, Clone)]
 pub struct AttentionSpec<'a, T> {
-    /// Positions of the sequence: the first rows of a tensor that may have more.
-    pub rows: usize,
+    /// The sequences that stand in the tensor's rows.
+    pub sequences: &'a [Sequence],
     /// Number of heads; head h has channels `h·d..(h+1)·d` of each of q, k and v.
     pub heads: usize,
     /// Factor on the logits.
@@ -83,9 +148,10 @@ pub struct AttentionSpec<'a, T> {
     pub qk_norm_eps: Option<f32>,
     /// The mask.
     pub mask: Mask,
-    /// Number added to each key's logits, `[rows]`: ln m for a key that stands for m identical ones.
+    /// Number added to each key's logits, one for each row: ln m for a key that stands for m identical ones.
     pub log_multiplicity: Option<&'a T>,
-    /// The queries that are computed; other rows of the output are left as they are.
+    /// The rows whose queries are computed; other rows of the output are left as they are. Of each sequence they must be
+    /// adjacent positions.
     pub queries: Range<usize>,
 }
 
@@ -179,7 +245,16 @@ pub trait Backend: Send + Sync {
     /// [`ComputeError::OutOfMemory`].
     fn zeros(&self, shape: &[usize]) -> Result<Self::Tensor, ComputeError>;
 
-    /// A tensor with the given values.
+    /// A tensor of zeros that is f32 even on an engine whose activations have a lower precision: for latents, whose
+    /// errors would add up over the steps.
+    ///
+    /// # Errors
+    /// [`ComputeError::OutOfMemory`].
+    fn zeros_full(&self, shape: &[usize]) -> Result<Self::Tensor, ComputeError> {
+        self.zeros(shape)
+    }
+
+    /// A tensor with the given values, in f32 on every engine.
     ///
     /// # Errors
     /// [`ComputeError::OutOfMemory`].
@@ -230,6 +305,9 @@ pub trait Backend: Send + Sync {
         count: usize,
     );
 
+    /// Copies the columns from `first` on of all rows of `source` to `target`, which has as many rows.
+    fn copy_columns(&self, source: &Self::Tensor, first: usize, target: &mut Self::Tensor);
+
     /// Applies a linear layer to the given rows of `x`; row r of `x` gives row r of `out`.
     fn linear(
         &self,
@@ -267,7 +345,8 @@ pub trait Backend: Send + Sync {
         out: &mut Self::Tensor,
     );
 
-    /// Cuts `[H, W, C]` latents, times `factor`, into rows of `patch²·C` values in (row, column, channel) order.
+    /// Cuts `[B, H, W, C]` latents, times `factor`, into rows of `patch²·C` values in (row, column, channel) order, image
+    /// by image.
     fn patchify(&self, latents: &Self::Tensor, patch: usize, factor: f32, out: &mut Self::Tensor);
 
     /// The inverse of [`Backend::patchify`] with factor 1.
@@ -307,19 +386,21 @@ pub trait Backend: Send + Sync {
     /// `x -= dt·v`, an Euler step of the flow towards t = 0.
     fn euler_step(&self, x: &mut Self::Tensor, velocity: &Self::Tensor, dt: f32);
 
-    /// Turns predicted clean latents into the velocity `(x − clean) / t`, in place.
+    /// Turns predicted clean latents into the velocity `(x − clean) / t`, in place. Where `clean` has several
+    /// predictions of all of `x`, one after the other, each is turned.
     fn clean_to_velocity(&self, x: &Self::Tensor, t: f32, clean: &mut Self::Tensor);
 
-    /// Classifier-free guidance, in place of the conditional velocity: `u + scale·(c − u)`.
-    fn guide_cfg(&self, unconditional: &Self::Tensor, scale: f32, conditional: &mut Self::Tensor);
+    /// Classifier-free guidance: `u + scale·(c − u)`. `predictions` holds c of all images, then u of all images.
+    fn guide_cfg(&self, predictions: &Self::Tensor, scale: f32, out: &mut Self::Tensor);
 
-    /// Adaptive projected guidance, in place of the conditional velocity; `running` is its state over the steps.
+    /// Adaptive projected guidance of `[B, …]` images, each on its own. `predictions` holds the conditional velocities of
+    /// all images, then the unconditional ones; `running` is the guidance's state over the steps.
     fn guide_apg(
         &self,
-        unconditional: &Self::Tensor,
+        predictions: &Self::Tensor,
         parameters: ApgParameters,
         running: &mut Self::Tensor,
-        conditional: &mut Self::Tensor,
+        out: &mut Self::Tensor,
     );
 
     /// FSQ (network.md section 4): the codebook index of each row of `[rows, levels]`.
@@ -327,4 +408,59 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// Those of [`Backend::download`].
     fn quantize(&self, latents: &Self::Tensor, levels: &[u32]) -> Result<Vec<u16>, ComputeError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_run_over_the_prefix_and_then_the_suffix() {
+        let sequence = Sequence {
+            prefix: 4..7,
+            suffix: 20..25,
+        };
+        let rows: Vec<usize> = (0..sequence.positions())
+            .map(|position| sequence.row(position))
+            .collect();
+        assert_eq!(rows, [4, 5, 6, 20, 21, 22, 23, 24]);
+        for (rows, positions) in [
+            (0..100, 0..8),
+            (0..7, 0..3),
+            (5..6, 1..2),
+            (20..25, 3..8),
+            (6..22, 2..5),
+            (23..24, 6..7),
+        ] {
+            assert_eq!(sequence.positions_in(&rows), positions, "rows {rows:?}");
+        }
+        for rows in [0..4, 7..20, 25..30, 10..10] {
+            assert!(sequence.positions_in(&rows).is_empty(), "rows {rows:?}");
+        }
+        let single = Sequence::single(3, 8);
+        assert!((0..8).all(|position| single.row(position) == position));
+        assert_eq!(single.positions_in(&(2..5)), 2..5);
+    }
+
+    #[test]
+    fn a_position_of_the_suffix_sees_no_later_one() {
+        let sequence = Sequence::single(3, 6);
+        let visible = |mask| -> Vec<usize> {
+            (0..6)
+                .map(|position| sequence.visible(mask, position))
+                .collect()
+        };
+        assert_eq!(visible(Mask::CausalLast), [3, 3, 3, 4, 5, 6]);
+        assert_eq!(visible(Mask::Full), [6; 6]);
+    }
+
+    #[test]
+    #[should_panic(expected = "gap")]
+    fn queries_with_a_gap_are_a_bug() {
+        let sequence = Sequence {
+            prefix: 10..15,
+            suffix: 0..5,
+        };
+        let _ = sequence.positions_in(&(3..12));
+    }
 }

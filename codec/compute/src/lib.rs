@@ -6,6 +6,7 @@
 pub mod backend;
 pub mod cpu;
 mod error;
+mod fsq;
 pub mod storage;
 pub mod weight;
 

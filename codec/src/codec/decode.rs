@@ -1,15 +1,12 @@
 //! Files and tokens to pictures.
 
-use super::engine::Job;
-use super::{CancelToken, Codec, DecodeOptions, Progress, limit};
+use super::batch::{Request, each, only};
+use super::{Codec, DecodeOptions, limit};
 use crate::error::Error;
-use crate::network::NetworkError;
 use crate::picture::{self, Canvas};
-use crate::sampler::{Guidance, Settings, standard_normal};
+use crate::sampler::{Guidance, Settings};
 use flextok_container::{Header, State, TokenFile};
 use image::RgbImage;
-use std::borrow::Cow;
-use std::ops::ControlFlow;
 
 impl Codec {
     /// Decodes a `.flxt` file, whole or cut, to a picture of its original size.
@@ -20,8 +17,46 @@ impl Codec {
     /// [`Error::Option`] for options the model does not allow, [`Error::Network`] with
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) if the options' token was cancelled.
     pub fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Error> {
-        let file = TokenFile::parse_with(bytes, &self.limits.container)?;
-        self.decode_file(&file, options)
+        let request = self.request_of_bytes(bytes, options)?;
+        Ok(only(self.pictures(&[request], options)?))
+    }
+
+    /// Decodes many files with the same options, each as [`Codec::decode`] does, but several at once.
+    ///
+    /// Files of different pictures, sizes, canvases and numbers of tokens may stand side by side; all start from the same
+    /// noise. At most [`Codec::IMAGES_PER_PASS`] of one canvas go through the network together, so that memory for it
+    /// does not grow with the batch; the pictures themselves are all returned at once. On the CPU a picture is the same,
+    /// byte for byte, whichever files are decoded with it. Progress counts the steps of all passes.
+    ///
+    /// # Errors
+    /// [`Error::InBatch`] with the index of the first file that is refused, before any is decoded, and an error of
+    /// [`Codec::decode`] in it; as [`Codec::decode`] for what concerns all files.
+    ///
+    /// ```
+    /// # #[cfg(feature = "embedded-model")] {
+    /// use flextok::{Codec, DecodeOptions, EncodeOptions, image};
+    ///
+    /// let codec = Codec::embedded()?;
+    /// let pictures = [(320, 240), (100, 150)].map(|(width, height)| {
+    ///     image::DynamicImage::new_rgb8(width, height)
+    /// });
+    /// let files = codec.encode_batch(&pictures, &EncodeOptions::default())?;
+    /// let prefixes = [&files[0][..64], &files[1][..], &files[1][..33]];
+    /// let decoded = codec.decode_batch(&prefixes, &DecodeOptions::default())?;
+    /// let sizes: Vec<_> = decoded.iter().map(|picture| picture.dimensions()).collect();
+    /// assert_eq!(sizes, [(320, 240), (100, 150), (100, 150)]);
+    /// # }
+    /// # Ok::<(), flextok::Error>(())
+    /// ```
+    pub fn decode_batch(
+        &self,
+        files: &[impl AsRef<[u8]>],
+        options: &DecodeOptions,
+    ) -> Result<Vec<RgbImage>, Error> {
+        let requests = each(files, |bytes| {
+            self.request_of_bytes(bytes.as_ref(), options)
+        })?;
+        self.pictures(&requests, options)
     }
 
     /// [`Codec::decode`] of a file that has been parsed already.
@@ -33,24 +68,8 @@ impl Codec {
         file: &TokenFile,
         options: &DecodeOptions,
     ) -> Result<RgbImage, Error> {
-        let (width, height) = (file.header().width(), file.header().height());
-        if !options.keep_canvas {
-            limit(
-                "picture pixels",
-                u64::from(width) * u64::from(height),
-                self.limits.pixels,
-            )?;
-            limit(
-                "picture side",
-                width.max(height).into(),
-                self.limits.side.into(),
-            )?;
-        }
-        let canvas = self.decode_canvas(file, options)?.to_rgb();
-        if options.keep_canvas {
-            return Ok(canvas);
-        }
-        Ok(picture::restore(&canvas, width, height))
+        let request = self.request_of_picture(file, options)?;
+        Ok(only(self.pictures(&[request], options)?))
     }
 
     /// The float canvas `[3, H, W]`, nominally in [-1, 1], of a parsed file; `keep_canvas` has no meaning here.
@@ -62,6 +81,111 @@ impl Codec {
         file: &TokenFile,
         options: &DecodeOptions,
     ) -> Result<Canvas, Error> {
+        let request = self.request_of_file(file, options)?;
+        self.canvas(request, options)
+    }
+
+    /// The picture, of the canvas's size, that bare tokens describe: any number from one to the model's registers.
+    ///
+    /// # Errors
+    /// [`Error::Tokens`] for an id beyond the codebook or too many ids, and as [`Codec::decode`].
+    pub fn detokenize(&self, ids: &[u16], options: &DecodeOptions) -> Result<RgbImage, Error> {
+        let request = self.request_of_prefix(ids, options)?;
+        Ok(only(self.pictures(&[request], options)?))
+    }
+
+    /// The pictures that many lists of tokens describe, each as [`Codec::detokenize`] gives it; the lists may be of
+    /// different lengths. See [`Codec::decode_batch`] for what goes through the network together.
+    ///
+    /// # Errors
+    /// [`Error::InBatch`] with the index of the first list that is refused, before any is decoded, and an error of
+    /// [`Codec::detokenize`] in it; as [`Codec::detokenize`] for what concerns all lists.
+    ///
+    /// ```
+    /// # #[cfg(feature = "embedded-model")] {
+    /// use flextok::{Codec, DecodeOptions};
+    ///
+    /// let codec = Codec::embedded()?;
+    /// let pictures = codec.detokenize_batch(&[vec![7, 8, 9], vec![7]], &DecodeOptions::default())?;
+    /// assert_eq!(pictures[1], codec.detokenize(&[7], &DecodeOptions::default())?);
+    /// # }
+    /// # Ok::<(), flextok::Error>(())
+    /// ```
+    pub fn detokenize_batch(
+        &self,
+        ids: &[impl AsRef<[u16]>],
+        options: &DecodeOptions,
+    ) -> Result<Vec<RgbImage>, Error> {
+        let requests = each(ids, |ids| self.request_of_prefix(ids.as_ref(), options))?;
+        self.pictures(&requests, options)
+    }
+
+    /// The float canvas `[3, H, W]`, nominally in [-1, 1], that bare tokens describe.
+    ///
+    /// # Errors
+    /// As [`Codec::detokenize`].
+    pub fn detokenize_canvas(
+        &self,
+        ids: &[u16],
+        canvas: Option<(u32, u32)>,
+        options: &DecodeOptions,
+    ) -> Result<Canvas, Error> {
+        let request = self.request_of_ids(ids, canvas, options)?;
+        self.canvas(request, options)
+    }
+
+    fn pictures(
+        &self,
+        requests: &[Request],
+        options: &DecodeOptions,
+    ) -> Result<Vec<RgbImage>, Error> {
+        self.run(requests, options, |request, canvas| {
+            let picture = canvas.to_rgb();
+            match request.size {
+                Some((width, height)) => picture::restore(&picture, width, height),
+                None => picture,
+            }
+        })
+    }
+
+    fn canvas(&self, request: Request, options: &DecodeOptions) -> Result<Canvas, Error> {
+        Ok(only(self.run(&[request], options, |_, canvas| canvas)?))
+    }
+
+    fn request_of_bytes(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Request, Error> {
+        let file = TokenFile::parse_with(bytes, &self.limits.container)?;
+        self.request_of_picture(&file, options)
+    }
+
+    /// A file's picture, in the size that the options ask for.
+    fn request_of_picture(
+        &self,
+        file: &TokenFile,
+        options: &DecodeOptions,
+    ) -> Result<Request, Error> {
+        let (width, height) = (file.header().width(), file.header().height());
+        if options.keep_canvas {
+            return self.request_of_file(file, options);
+        }
+        limit(
+            "picture pixels",
+            u64::from(width) * u64::from(height),
+            self.limits.pixels,
+        )?;
+        limit(
+            "picture side",
+            width.max(height).into(),
+            self.limits.side.into(),
+        )?;
+        let request = self.request_of_file(file, options)?;
+        Ok(Request {
+            size: Some((width, height)),
+            ..request
+        })
+    }
+
+    /// A file's canvas.
+    fn request_of_file(&self, file: &TokenFile, options: &DecodeOptions) -> Result<Request, Error> {
         let header = file.header();
         if header.fingerprint() != self.fingerprint() {
             return Err(Error::WrongModel {
@@ -89,11 +213,7 @@ impl Codec {
                 needed,
             });
         }
-        let wanted = options
-            .tokens
-            .map(|tokens| self.check_tokens("tokens", tokens))
-            .transpose()?;
-        let tokens = wanted.unwrap_or(u16::MAX).min(file.layers());
+        let tokens = self.wanted(options)?.unwrap_or(u16::MAX).min(file.layers());
         let ids: Vec<u16> = file.canvas_ids(0).take(tokens.into()).collect();
         if let Err(Error::Tokens {
             what,
@@ -108,7 +228,7 @@ impl Codec {
             });
         }
         let canvas = self.file_canvas(header)?;
-        self.detokenize_canvas(&ids, canvas, options)
+        self.request_of_ids(&ids, canvas, options)
     }
 
     /// The canvas in pixels that a file asks for, if it is not the model's own.
@@ -128,98 +248,43 @@ impl Codec {
         Ok(Some((width, height)))
     }
 
-    /// The picture, of the canvas's size, that bare tokens describe: any number from one to the model's registers.
-    ///
-    /// # Errors
-    /// [`Error::Tokens`] for an id beyond the codebook or too many ids, and as [`Codec::decode`].
-    pub fn detokenize(&self, ids: &[u16], options: &DecodeOptions) -> Result<RgbImage, Error> {
-        let wanted = options
-            .tokens
-            .map(|tokens| self.check_tokens("tokens", tokens))
-            .transpose()?;
+    /// As many of the ids as the options ask for.
+    fn request_of_prefix(&self, ids: &[u16], options: &DecodeOptions) -> Result<Request, Error> {
+        let wanted = self.wanted(options)?;
         let count = ids.len().min(wanted.map_or(usize::MAX, usize::from));
-        Ok(self
-            .detokenize_canvas(&ids[..count], options.canvas, options)?
-            .to_rgb())
+        self.request_of_ids(&ids[..count], options.canvas, options)
     }
 
-    /// The float canvas `[3, H, W]`, nominally in [-1, 1], that bare tokens describe.
-    ///
-    /// # Errors
-    /// As [`Codec::detokenize`].
-    pub fn detokenize_canvas(
+    /// Ids on a canvas; everything that is not for [`Codec::settings`] to check is checked here.
+    fn request_of_ids(
         &self,
         ids: &[u16],
         canvas: Option<(u32, u32)>,
         options: &DecodeOptions,
-    ) -> Result<Canvas, Error> {
+    ) -> Result<Request, Error> {
         if ids.is_empty() {
             self.check_tokens("tokens", 0)?;
         }
         self.check_ids(ids)?;
-        let (width, height) = self.check_canvas(canvas)?;
-        let vae = &self.config().vae;
-        let latents = (
-            height as usize / vae.factor(),
-            width as usize / vae.factor(),
-        );
-        let noise = self.starting_noise(options, (vae.latent_channels(), latents.0, latents.1))?;
-        let settings = self.settings(options)?;
-        if options
-            .cancel
-            .as_ref()
-            .is_some_and(CancelToken::is_cancelled)
-        {
-            let total = settings.steps;
-            return Err(NetworkError::Cancelled { done: 0, total }.into());
-        }
-        let job = Job {
-            ids,
-            latents,
-            noise: &noise,
-            settings,
-        };
-        let mut on_step = |step, total| {
-            if let Some(progress) = &options.progress {
-                progress(Progress { step, total });
-            }
-            match &options.cancel {
-                Some(cancel) if cancel.is_cancelled() => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        };
-        self.engine.detokenize(&job, &mut on_step)
+        let canvas = self.check_canvas(canvas)?;
+        self.check_noise(options, canvas)?;
+        Ok(Request {
+            ids: ids.to_vec(),
+            canvas,
+            size: None,
+        })
     }
 
-    fn starting_noise<'a>(
-        &self,
-        options: &'a DecodeOptions,
-        (channels, height, width): (usize, usize, usize),
-    ) -> Result<Cow<'a, [f32]>, Error> {
-        let count = channels * height * width;
-        let Some(noise) = &options.noise else {
-            return Ok(standard_normal(options.seed, 0, count).into());
-        };
-        if noise.len() != count {
-            return Err(Error::Option {
-                option: "noise of",
-                value: format!("{} values", noise.len()),
-                allowed: format!("{channels}×{height}×{width} = {count} values"),
-            });
-        }
-        if let Some(index) = noise.iter().position(|value| !value.is_finite()) {
-            let value = format!("with {} at index {index}", noise[index]);
-            return Err(Error::Option {
-                option: "noise",
-                value,
-                allowed: "finite values".to_owned(),
-            });
-        }
-        Ok(noise.into())
+    /// The number of tokens that the options ask for.
+    fn wanted(&self, options: &DecodeOptions) -> Result<Option<u16>, Error> {
+        options
+            .tokens
+            .map(|tokens| self.check_tokens("tokens", tokens))
+            .transpose()
     }
 
     /// Steps and guidance: what the options say, else the model's config.
-    fn settings(&self, options: &DecodeOptions) -> Result<Settings, Error> {
+    pub(super) fn settings(&self, options: &DecodeOptions) -> Result<Settings, Error> {
         let defaults = &self.config().sampling;
         let steps = options.steps.unwrap_or(defaults.steps);
         if steps == 0 {

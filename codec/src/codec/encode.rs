@@ -1,11 +1,13 @@
 //! Pictures to tokens, and tokens to files.
 
+use super::batch::{each, only};
 use super::{Budget, Codec, EncodeOptions, limit};
 use crate::error::Error;
 use crate::picture::{self, Canvas};
 use crate::sampler::standard_normal;
 use flextok_container::{Header, Metadata, TokenFile};
 use image::{DynamicImage, RgbImage};
+use std::borrow::Borrow;
 
 /// A picture's tokens, the (width, height) that a decoder restores, and the canvas's.
 struct Tokenized {
@@ -39,10 +41,40 @@ impl Codec {
     /// # Ok::<(), flextok::Error>(())
     /// ```
     pub fn encode(&self, image: &DynamicImage, options: &EncodeOptions) -> Result<Vec<u8>, Error> {
-        let Tokenized { ids, size, canvas } = self.tokenize_picture(image, options)?;
-        let tokens = u16::try_from(ids.len()).unwrap_or(u16::MAX);
-        let header = self.header(size, tokens, canvas)?;
-        Ok(TokenFile::new(header, ids, options.metadata.clone())?.to_bytes()?)
+        self.file(&self.tokenize_picture(image, options)?, options)
+    }
+
+    /// Encodes many pictures with the same options, each as [`Codec::encode`] does, but several at once.
+    ///
+    /// The pictures may be of different sizes. At most [`Codec::IMAGES_PER_PASS`] are prepared and go through the network
+    /// together. On the CPU a file is the same, byte for byte, whichever pictures are encoded with it.
+    ///
+    /// # Errors
+    /// [`Error::InBatch`] with the index of the first picture that is refused, and an error of [`Codec::encode`] in it; as
+    /// [`Codec::encode`] for what concerns all pictures.
+    ///
+    /// ```
+    /// # #[cfg(feature = "embedded-model")] {
+    /// use flextok::{Codec, EncodeOptions, image};
+    ///
+    /// let codec = Codec::embedded()?;
+    /// let pictures = [(320, 240), (100, 150)].map(|(width, height)| {
+    ///     image::DynamicImage::new_rgb8(width, height)
+    /// });
+    /// let options = EncodeOptions::default().with_tokens(16);
+    /// let files: Vec<Vec<u8>> = codec.encode_batch(&pictures, &options)?;
+    /// assert_eq!(files[1], codec.encode(&pictures[1], &options)?);
+    /// # }
+    /// # Ok::<(), flextok::Error>(())
+    /// ```
+    pub fn encode_batch(
+        &self,
+        images: &[impl Borrow<DynamicImage>],
+        options: &EncodeOptions,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        each(&self.tokenize_pictures(images, options)?, |tokenized| {
+            self.file(tokenized, options)
+        })
     }
 
     /// The tokens of a picture, coarse to fine, for those who work on tokens; see [`Codec::encode`] for the preparation.
@@ -55,6 +87,20 @@ impl Codec {
         options: &EncodeOptions,
     ) -> Result<Vec<u16>, Error> {
         Ok(self.tokenize_picture(image, options)?.ids)
+    }
+
+    /// The tokens of many pictures, each as [`Codec::tokenize`] gives them; see [`Codec::encode_batch`] for what goes
+    /// through the network together.
+    ///
+    /// # Errors
+    /// As [`Codec::encode_batch`].
+    pub fn tokenize_batch(
+        &self,
+        images: &[impl Borrow<DynamicImage>],
+        options: &EncodeOptions,
+    ) -> Result<Vec<Vec<u16>>, Error> {
+        let tokenized = self.tokenize_pictures(images, options)?;
+        Ok(tokenized.into_iter().map(|one| one.ids).collect())
     }
 
     /// The first `tokens` tokens of a float canvas `[3, H, W]` in [-1, 1].
@@ -79,13 +125,27 @@ impl Codec {
                 allowed: format!("3×{height}×{width} = {values} values"),
             });
         }
-        let noise = posterior_seed.map(|seed| {
-            let vae = &self.config().vae;
-            let latents = (width as usize / vae.factor()) * (height as usize / vae.factor());
-            standard_normal(seed, 0, latents * vae.latent_channels())
+        let canvases = std::slice::from_ref(canvas);
+        Ok(only(self.tokenize_canvases(
+            canvases,
+            tokens,
+            posterior_seed,
+        )?))
+    }
+
+    /// The first `tokens` tokens of canvases of one size.
+    fn tokenize_canvases(
+        &self,
+        canvases: &[Canvas],
+        tokens: u16,
+        posterior_seed: Option<u64>,
+    ) -> Result<Vec<Vec<u16>>, Error> {
+        let noise = posterior_seed.zip(canvases.first()).map(|(seed, canvas)| {
+            let shape = self.latents((canvas.width, canvas.height));
+            standard_normal(seed, 0, shape.iter().product())
         });
         self.engine
-            .tokenize(canvas, tokens.into(), noise.as_deref())
+            .tokenize(canvases, tokens.into(), noise.as_deref())
     }
 
     /// A `.flxt` file of given tokens: one list for each canvas of a grid of (columns, rows), row by row.
@@ -175,32 +235,74 @@ impl Codec {
         Ok(header.with_canvas(Some((patches(canvas.0), patches(canvas.1))))?)
     }
 
-    /// A picture's tokens and what a file says about them. Everything that can be refused is, before the
-    /// picture is worked on.
+    /// The file of a picture's tokens.
+    fn file(&self, tokenized: &Tokenized, options: &EncodeOptions) -> Result<Vec<u8>, Error> {
+        let Tokenized { ids, size, canvas } = tokenized;
+        let tokens = u16::try_from(ids.len()).unwrap_or(u16::MAX);
+        let header = self.header(*size, tokens, *canvas)?;
+        Ok(TokenFile::new(header, ids.clone(), options.metadata.clone())?.to_bytes()?)
+    }
+
     fn tokenize_picture(
         &self,
         image: &DynamicImage,
         options: &EncodeOptions,
     ) -> Result<Tokenized, Error> {
-        self.check_picture(image)?;
-        let canvas_size = self.check_canvas(options.canvas)?;
-        let tokens = self.tokens(image, options, canvas_size)?;
-        let (canvas, size) = self.prepare(image, options, canvas_size);
-        let ids = self.tokenize_canvas(&canvas, tokens, options.posterior_seed)?;
-        Ok(Tokenized {
-            ids,
-            size,
-            canvas: canvas_size,
-        })
+        let canvas = self.check_canvas(options.canvas)?;
+        let tokens = self.tokens(image, options, canvas)?;
+        Ok(only(self.tokenize_checked(
+            &[image],
+            &[tokens],
+            options,
+            canvas,
+        )?))
     }
 
-    /// The number of tokens that the budget asks for.
+    fn tokenize_pictures(
+        &self,
+        images: &[impl Borrow<DynamicImage>],
+        options: &EncodeOptions,
+    ) -> Result<Vec<Tokenized>, Error> {
+        let canvas = self.check_canvas(options.canvas)?;
+        let tokens = each(images, |image| self.tokens(image.borrow(), options, canvas))?;
+        self.tokenize_checked(images, &tokens, options, canvas)
+    }
+
+    /// As many tokens of each picture as `tokens` says, and what a file says about them. Everything that can be refused
+    /// has been, before any picture is worked on.
+    fn tokenize_checked(
+        &self,
+        images: &[impl Borrow<DynamicImage>],
+        tokens: &[u16],
+        options: &EncodeOptions,
+        canvas: (u32, u32),
+    ) -> Result<Vec<Tokenized>, Error> {
+        let most = self.images_per_pass(canvas);
+        let mut all = Vec::with_capacity(images.len());
+        for (images, tokens) in images.chunks(most).zip(tokens.chunks(most)) {
+            let prepared = images
+                .iter()
+                .map(|image| self.prepare(image.borrow(), options, canvas));
+            let (canvases, sizes): (Vec<Canvas>, Vec<(u32, u32)>) = prepared.unzip();
+            // Fewer tokens are the beginning of more, whatever the model's mask.
+            let longest = tokens.iter().copied().max().unwrap_or(0);
+            let ids = self.tokenize_canvases(&canvases, longest, options.posterior_seed)?;
+            for ((mut ids, &tokens), size) in ids.into_iter().zip(tokens).zip(sizes) {
+                ids.truncate(tokens.into());
+                all.push(Tokenized { ids, size, canvas });
+            }
+        }
+        Ok(all)
+    }
+
+    /// Checks a picture and gives the number of tokens that the budget asks for.
     fn tokens(
         &self,
         image: &DynamicImage,
         options: &EncodeOptions,
         canvas: (u32, u32),
     ) -> Result<u16, Error> {
+        self.check_picture(image)?;
         match options.budget {
             Budget::Full => Ok(self.max_tokens()),
             Budget::Tokens(tokens) => self.check_tokens("tokens", tokens),

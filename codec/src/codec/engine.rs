@@ -16,30 +16,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Reports a step (done, total) and says whether to go on.
 pub(super) type OnStep<'a> = &'a mut (dyn FnMut(u32, u32) -> ControlFlow<()> + Send);
 
-/// One decode, as the network sees it.
+/// One decode of a batch of images, as the network sees it.
 pub(super) struct Job<'a> {
-    /// Tokens, coarse to fine.
-    pub(super) ids: &'a [u16],
-    /// Latents (rows, columns).
+    /// Tokens of each image, coarse to fine.
+    pub(super) ids: &'a [&'a [u16]],
+    /// Latents (rows, columns) of each image.
     pub(super) latents: (usize, usize),
-    /// Starting noise `[C, H, W]`.
+    /// Starting noise `[C, H, W]` of each image.
     pub(super) noise: &'a [f32],
     /// Steps and guidance.
     pub(super) settings: Settings,
 }
 
-/// The network on some engine.
+/// The network on some engine. What it makes of an image does not depend on the others of its batch.
 pub(super) trait Engine: Send + Sync {
-    /// The first `tokens` tokens of a canvas.
+    /// The first `tokens` tokens of each of some canvases, which are of one size. `posterior` is noise `[C, H, W]` that
+    /// samples the VAE's posterior of each.
     fn tokenize(
         &self,
-        canvas: &Canvas,
+        canvases: &[Canvas],
         tokens: usize,
         posterior: Option<&[f32]>,
-    ) -> Result<Vec<u16>, Error>;
+    ) -> Result<Vec<Vec<u16>>, Error>;
 
-    /// The canvas that tokens describe.
-    fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Canvas, Error>;
+    /// The canvases that the job's tokens describe.
+    fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Vec<Canvas>, Error>;
 }
 
 struct EncoderHalf<B: Backend> {
@@ -130,31 +131,80 @@ impl<B: Backend> NetworkOn<B> {
         })
     }
 
+    /// Latents `[images, h, w, C]` of the canvases.
+    fn latents(
+        &self,
+        half: &EncoderHalf<B>,
+        canvases: &[Canvas],
+        posterior: Option<&[f32]>,
+    ) -> Result<B::Tensor, NetworkError> {
+        let backend = &self.backend;
+        let channels = self.config().vae.latent_channels();
+        let noise = posterior.map(|noise| channels_last(noise, channels));
+        let mut all = None;
+        for (index, canvas) in canvases.iter().enumerate() {
+            let shape = [canvas.height as usize, canvas.width as usize, 3];
+            let image = backend.upload(&channels_last(&canvas.data, 3), &shape)?;
+            let latents = half.vae.forward(backend, image, noise.as_deref())?;
+            let &[height, width, _] = backend.shape(&latents) else {
+                unreachable!("latents are [h, w, C]")
+            };
+            let all = match &mut all {
+                Some(all) => all,
+                None => {
+                    let shape = [canvases.len(), height, width, channels];
+                    all.insert(backend.zeros(&shape)?)
+                }
+            };
+            let pixels = height * width;
+            backend.copy_rows(&latents, 0, all, index * pixels, pixels);
+        }
+        match all {
+            Some(all) => Ok(all),
+            None => Ok(backend.zeros(&[0, 0, 0, channels])?),
+        }
+    }
+
+    /// Clean latents `[images, h, w, C]`.
     fn sample(
         &self,
         half: &DecoderHalf<B>,
         job: &Job<'_>,
         on_step: OnStep<'_>,
-    ) -> Result<Vec<f32>, NetworkError> {
+    ) -> Result<B::Tensor, NetworkError> {
         let backend = &self.backend;
         let (height, width) = job.latents;
         let channels = self.config().vae.latent_channels();
-        let noise = channels_last(job.noise, channels);
-        let x = backend.upload(&noise, &[height, width, channels])?;
-        let guided = job.settings.is_guided();
-        let mut conditioned = half
-            .decoder
-            .condition(backend, job.latents, job.ids, guided)?;
-        let prediction = half.decoder.prediction();
-        let latents = sample(
+        let noise = channels_last(job.noise, channels).repeat(job.ids.len());
+        let x = backend.upload(&noise, &[job.ids.len(), height, width, channels])?;
+        let (decoder, guided) = (&half.decoder, job.settings.is_guided());
+        let mut conditioned = decoder.condition(backend, job.latents, job.ids, guided)?;
+        let prediction = decoder.prediction();
+        sample(
             backend,
             &mut conditioned,
             prediction,
             x,
             job.settings,
             on_step,
-        )?;
-        let image = half.vae.forward(backend, latents)?;
+        )
+    }
+
+    /// The image `[H, W, 3]` of image `index` of the latents.
+    fn image(
+        &self,
+        half: &DecoderHalf<B>,
+        latents: &B::Tensor,
+        index: usize,
+    ) -> Result<Vec<f32>, NetworkError> {
+        let backend = &self.backend;
+        let &[_, height, width, channels] = backend.shape(latents) else {
+            unreachable!("latents are [images, h, w, C]")
+        };
+        let mut one = backend.zeros(&[height, width, channels])?;
+        let pixels = height * width;
+        backend.copy_rows(latents, index * pixels, &mut one, 0, pixels);
+        let image = half.vae.forward(backend, one)?;
         Ok(backend.download(&image)?)
     }
 }
@@ -162,32 +212,31 @@ impl<B: Backend> NetworkOn<B> {
 impl<B: Backend> Engine for NetworkOn<B> {
     fn tokenize(
         &self,
-        canvas: &Canvas,
+        canvases: &[Canvas],
         tokens: usize,
         posterior: Option<&[f32]>,
-    ) -> Result<Vec<u16>, Error> {
-        let config = self.config();
-        let channels = config.vae.latent_channels();
-        let pixels = channels_last(&canvas.data, 3);
-        let (height, width) = (canvas.height as usize, canvas.width as usize);
+    ) -> Result<Vec<Vec<u16>>, Error> {
         let half = self.encoder()?;
         let ids = self.backend.run(|| {
-            let image = self.backend.upload(&pixels, &[height, width, 3])?;
-            let noise = posterior.map(|noise| channels_last(noise, channels));
-            let latents = half.vae.forward(&self.backend, image, noise.as_deref())?;
+            let latents = self.latents(&half, canvases, posterior)?;
             let z = half.encoder.forward(&self.backend, &latents, tokens)?;
-            Ok::<_, NetworkError>(self.backend.quantize(&z, &config.fsq_levels)?)
+            Ok::<_, NetworkError>(self.backend.quantize(&z, &self.config().fsq_levels)?)
         })?;
-        Ok(ids)
+        Ok(ids.chunks(tokens.max(1)).map(<[u16]>::to_vec).collect())
     }
 
-    fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Canvas, Error> {
+    fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Vec<Canvas>, Error> {
         let factor = self.config().vae.factor();
         let (height, width) = (job.latents.0 * factor, job.latents.1 * factor);
         let half = self.decoder()?;
-        let image = self.backend.run(|| self.sample(&half, job, on_step))?;
-        let planes = channels_first(&image, 3);
-        Ok(Canvas::new(width as u32, height as u32, planes)?)
+        self.backend.run(|| {
+            let latents = self.sample(&half, job, on_step)?;
+            let canvas = |index| {
+                let planes = channels_first(&self.image(&half, &latents, index)?, 3);
+                Ok(Canvas::new(width as u32, height as u32, planes)?)
+            };
+            (0..job.ids.len()).map(canvas).collect()
+        })
     }
 }
 

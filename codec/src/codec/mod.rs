@@ -1,5 +1,6 @@
 //! The codec as its users see it: a model, opened once, that encodes pictures and decodes files.
 
+mod batch;
 mod builder;
 mod decode;
 mod encode;

@@ -2,6 +2,7 @@
 //! decoder (network.md section 5).
 
 use super::NetworkError;
+use super::packing::Packing;
 use crate::config::TransformerConfig;
 use crate::weights::Weights;
 use flextok_compute::Backend;
@@ -34,7 +35,7 @@ pub(super) struct Transformer<B: Backend> {
     eps: f32,
 }
 
-/// Memory that a stack of blocks works in, for one sequence length.
+/// Memory that a stack of blocks works in, for one number of rows.
 pub(super) struct Scratch<B: Backend> {
     normed: B::Tensor,
     qkv: B::Tensor,
@@ -57,12 +58,10 @@ impl<B: Backend> Scratch<B> {
     }
 }
 
-/// How one pass through the stack sees its sequence.
+/// How one pass through the stack sees its rows.
 pub(super) struct Pass<'a, B: Backend> {
-    /// All rows of the sequence.
-    pub(super) rows: usize,
-    /// Rows before it are patches.
-    pub(super) patches: usize,
+    /// The sequences in the rows.
+    pub(super) packing: &'a Packing,
     /// Rows whose result is wanted: the last block computes no others.
     pub(super) wanted: Range<usize>,
     pub(super) mask: Mask,
@@ -113,7 +112,7 @@ impl<B: Backend> Transformer<B> {
             let queries = if last {
                 pass.wanted.clone()
             } else {
-                0..pass.rows
+                0..pass.packing.rows
             };
             self.block(backend, x, (index, block), pass, queries, scratch);
         }
@@ -133,7 +132,7 @@ impl<B: Backend> Transformer<B> {
             pass.modulation.map(|(tables, row)| ModulationVector {
                 table: &tables[index],
                 row,
-                split: pass.patches,
+                split: pass.packing.patches,
                 first: which * width,
                 second: ((pass.expansion - 1) * 6 + which) * width,
             })
@@ -151,11 +150,12 @@ impl<B: Backend> Transformer<B> {
             hidden,
         } = scratch;
 
+        let rows = pass.packing.rows;
         let modulation = pair(order::SHIFT_ATTENTION, order::SCALE_ATTENTION);
-        backend.norm_modulate(x, 0..pass.rows, self.eps, modulation, normed);
-        backend.linear(normed, 0..pass.rows, &block.qkv, Epilogue::Store, qkv);
+        backend.norm_modulate(x, 0..rows, self.eps, modulation, normed);
+        backend.linear(normed, 0..rows, &block.qkv, Epilogue::Store, qkv);
         let spec = AttentionSpec {
-            rows: pass.rows,
+            sequences: &pass.packing.sequences,
             heads: width / self.config.head_dim,
             scale: 8.0 / self.config.head_dim as f32,
             qk_norm_eps: self.config.qk_norm.then_some(self.eps),

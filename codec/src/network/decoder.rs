@@ -1,10 +1,13 @@
 //! The velocity network: noised latents and conditioning registers to a velocity (network.md section 6).
 //!
-//! What is the same for all steps is computed before them: the registers' embeddings, the time embeddings and all
-//! blocks' modulation vectors. Registers that are identical in every layer stand in the sequence once, with the logarithm
-//! of their number added to their attention logits.
+//! All images of a batch, and both passes of guidance over each, go through the network together, as sequences in the
+//! rows of one tensor: the conditional ones of all images, then the unconditional ones. What is the same for all steps is
+//! computed before them: the registers' embeddings, the time embeddings and all blocks' modulation vectors. Registers
+//! that are identical in every layer stand in their sequence once, with the logarithm of their number added to their
+//! attention logits.
 
 use super::block::{Pass, Scratch, Transformer, linear};
+use super::packing::Packing;
 use super::positions::PositionTable;
 use super::{NetworkError, fsq, time};
 use crate::config::{DroppedRegisters, InputScale, ModelConfig, Prediction};
@@ -108,7 +111,8 @@ impl<B: Backend> Decoder<B> {
         self.config.decoder.prediction
     }
 
-    /// Prepares the decoder for latents of `[height, width, channels]` conditioned on `ids`.
+    /// Prepares the decoder for one image of latents `[height, width, channels]` for each list of `ids`, conditioned on
+    /// it. With `guided`, the unconditional pass runs too.
     ///
     /// # Errors
     /// [`NetworkError::Tokens`] for more ids than registers, [`NetworkError::Grid`] for latents beyond the position table,
@@ -117,96 +121,115 @@ impl<B: Backend> Decoder<B> {
         &'a self,
         backend: &'a B,
         (height, width): (usize, usize),
-        ids: &[u16],
+        ids: &[&[u16]],
         guided: bool,
     ) -> Result<Conditioned<'a, B>, NetworkError> {
         let decoder = &self.config.decoder;
-        check_tokens(ids.len(), self.config.registers)?;
+        for ids in ids {
+            check_tokens(ids.len(), self.config.registers)?;
+        }
         let (rows, columns) = (height / decoder.patch_size, width / decoder.patch_size);
         let (patches, dim) = (rows * columns, decoder.transformer.width);
         let patch = decoder.patch_size * decoder.patch_size * self.channels;
-        let conditional = self.conditional_registers(backend, ids, patches)?;
-        let unconditional = guided
-            .then(|| self.unconditional_registers(backend, patches))
-            .transpose()?;
-        let longest = conditional.count.max(
-            unconditional
-                .as_ref()
-                .map_or(0, |registers| registers.count),
-        );
+        let registers = self.registers(ids, guided);
+        let counts: Vec<usize> = registers.iter().map(Registers::count).collect();
+        let packing = Packing::new(patches, &counts);
+        let image_patches = ids.len() * patches;
         Ok(Conditioned {
             decoder: self,
             backend,
-            patches,
-            conditional,
-            unconditional,
+            image_patches,
+            registers: self.register_embeddings(backend, ids, &registers)?,
+            log_multiplicity: log_multiplicity(backend, &packing, &registers)?,
             positions: backend
                 .upload(&self.patch_positions.grid(rows, columns)?, &[patches, dim])?,
-            cut: backend.zeros(&[patches, patch])?,
-            embedded: backend.zeros(&[patches, dim])?,
-            sequence: backend.zeros(&[patches + longest, dim])?,
-            outputs: backend.zeros(&[patches, dim])?,
-            scratch: Scratch::new(backend, patches + longest, &decoder.transformer)?,
+            cut: backend.zeros(&[image_patches, patch])?,
+            embedded: backend.zeros(&[image_patches, dim])?,
+            rows: backend.zeros(&[packing.rows, dim])?,
+            outputs: backend.zeros(&[packing.patches, dim])?,
+            pieces: backend.zeros(&[packing.patches, patch])?,
+            scratch: Scratch::new(backend, packing.rows, &decoder.transformer)?,
+            packing,
             schedule: None,
         })
     }
 
-    /// Embeddings of the registers that are there, and one representative of those that are not.
-    fn conditional_registers(
+    /// What stands in the registers of each sequence.
+    fn registers(&self, ids: &[&[u16]], guided: bool) -> Vec<Registers> {
+        let conditional = ids.iter().map(|ids| {
+            let dropped = self.config.registers - ids.len();
+            Registers {
+                tokens: ids.len(),
+                alike: if self.mask_token.is_some() {
+                    dropped
+                } else {
+                    0
+                },
+            }
+        });
+        let unconditional = Registers {
+            tokens: 0,
+            alike: match self.config.decoder.unconditional.is_single() {
+                true => 1,
+                false => self.config.registers,
+            },
+        };
+        let of_null = std::iter::repeat_n(unconditional, if guided { ids.len() } else { 0 });
+        conditional.chain(of_null).collect()
+    }
+
+    /// Embeddings of all sequences' registers, one sequence after the other.
+    fn register_embeddings(
         &self,
         backend: &B,
-        ids: &[u16],
-        patches: usize,
-    ) -> Result<Registers<B>, NetworkError> {
+        ids: &[&[u16]],
+        registers: &[Registers],
+    ) -> Result<B::Tensor, NetworkError> {
+        let dim = self.config.decoder.transformer.width;
+        let tokens = self.token_embeddings(backend, ids)?;
+        let null = backend.upload(&self.nullcond, &[1, dim])?;
+        let mask_token = self.mask_token.as_ref();
+        let mask_token = mask_token
+            .map(|token| backend.upload(token, &[1, dim]))
+            .transpose()?;
+        let total = registers.iter().map(Registers::count).sum();
+        let mut embeddings = backend.zeros(&[total, dim])?;
+        let (mut row, mut token) = (0, 0);
+        for (sequence, registers) in registers.iter().enumerate() {
+            backend.copy_rows(&tokens, token, &mut embeddings, row, registers.tokens);
+            (row, token) = (row + registers.tokens, token + registers.tokens);
+            let representative = match &mask_token {
+                Some(mask_token) if sequence < ids.len() => mask_token,
+                _ => &null,
+            };
+            if registers.alike > 0 {
+                backend.copy_rows(representative, 0, &mut embeddings, row, 1);
+                row += 1;
+            }
+        }
+        Ok(embeddings)
+    }
+
+    /// Embeddings of all images' tokens, one image after the other.
+    fn token_embeddings(&self, backend: &B, ids: &[&[u16]]) -> Result<B::Tensor, NetworkError> {
         let (dim, levels) = (
             self.config.decoder.transformer.width,
             &self.config.fsq_levels,
         );
-        let dropped = self.config.registers - ids.len();
-        let representative = self.mask_token.as_ref().filter(|_| dropped > 0);
-        let count = ids.len() + usize::from(representative.is_some());
-        let mut embeddings = backend.zeros(&[count, dim])?;
-        if !ids.is_empty() {
-            let codes = backend.upload(&fsq::codes(ids, levels), &[ids.len(), levels.len()])?;
-            let positions = &self.register_positions[..ids.len() * dim];
-            let positions = backend.upload(positions, &[ids.len(), dim])?;
+        let all = ids.concat();
+        let mut embeddings = backend.zeros(&[all.len(), dim])?;
+        if !all.is_empty() {
+            let codes = backend.upload(&fsq::codes(&all, levels), &[all.len(), levels.len()])?;
+            let positions = ids
+                .iter()
+                .flat_map(|ids| &self.register_positions[..ids.len() * dim]);
+            let positions: Vec<f32> = positions.copied().collect();
+            let positions = backend.upload(&positions, &[all.len(), dim])?;
             let epilogue = Epilogue::Plus(&positions);
-            backend.linear(
-                &codes,
-                0..ids.len(),
-                &self.from_latents,
-                epilogue,
-                &mut embeddings,
-            );
+            let rows = 0..all.len();
+            backend.linear(&codes, rows, &self.from_latents, epilogue, &mut embeddings);
         }
-        let mut log_multiplicity = None;
-        if let Some(token) = representative {
-            let token = backend.upload(token, &[1, dim])?;
-            backend.copy_rows(&token, 0, &mut embeddings, ids.len(), 1);
-            log_multiplicity = Some(last_key_weight(backend, patches + count, dropped)?);
-        }
-        Ok(Registers {
-            embeddings,
-            count,
-            log_multiplicity,
-        })
-    }
-
-    fn unconditional_registers(
-        &self,
-        backend: &B,
-        patches: usize,
-    ) -> Result<Registers<B>, NetworkError> {
-        let dim = self.config.decoder.transformer.width;
-        let alike = match self.config.decoder.unconditional.is_single() {
-            true => 1,
-            false => self.config.registers,
-        };
-        Ok(Registers {
-            embeddings: backend.upload(&self.nullcond, &[1, dim])?,
-            count: 1,
-            log_multiplicity: Some(last_key_weight(backend, patches + 1, alike)?),
-        })
+        Ok(embeddings)
     }
 }
 
@@ -218,24 +241,38 @@ pub(super) fn check_tokens(actual: usize, allowed: usize) -> Result<(), NetworkE
     Ok(())
 }
 
-/// Logarithms of how many positions each row of a sequence stands for, when its last row stands for `alike`.
-fn last_key_weight<B: Backend>(
-    backend: &B,
-    rows: usize,
+/// The registers of one sequence.
+#[derive(Clone, Copy)]
+struct Registers {
+    /// Those of tokens.
+    tokens: usize,
+    /// How many identical ones follow, which one representative stands for.
     alike: usize,
-) -> Result<B::Tensor, NetworkError> {
-    let mut weights = vec![0.0; rows];
-    if let Some(last) = weights.last_mut() {
-        *last = (alike as f32).ln();
-    }
-    Ok(backend.upload(&weights, &[rows])?)
 }
 
-/// The registers of one pass.
-struct Registers<B: Backend> {
-    embeddings: B::Tensor,
-    count: usize,
-    log_multiplicity: Option<B::Tensor>,
+impl Registers {
+    /// Rows that they take.
+    fn count(&self) -> usize {
+        self.tokens + usize::from(self.alike > 0)
+    }
+}
+
+/// Logarithms of how many registers each row stands for; none where each stands for itself.
+fn log_multiplicity<B: Backend>(
+    backend: &B,
+    packing: &Packing,
+    registers: &[Registers],
+) -> Result<Option<B::Tensor>, NetworkError> {
+    if registers.iter().all(|registers| registers.alike <= 1) {
+        return Ok(None);
+    }
+    let mut weights = vec![0.0; packing.rows];
+    for (sequence, registers) in packing.sequences.iter().zip(registers) {
+        if registers.alike > 0 {
+            weights[sequence.suffix.end - 1] = (registers.alike as f32).ln();
+        }
+    }
+    Ok(Some(backend.upload(&weights, &[packing.rows])?))
 }
 
 /// The steps of a decode, and the modulation vectors of [`STEPS_AT_ONCE`] of them: one table per block, and the head's.
@@ -275,32 +312,36 @@ impl<B: Backend> Schedule<B> {
     }
 }
 
-/// Which registers a pass sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
-    /// The tokens'.
-    Tokens,
-    /// The null condition's.
-    Null,
-}
-
 /// A decoder with everything that is constant over the steps, and the memory that its steps work in.
 pub struct Conditioned<'a, B: Backend> {
     decoder: &'a Decoder<B>,
     backend: &'a B,
-    patches: usize,
-    conditional: Registers<B>,
-    unconditional: Option<Registers<B>>,
+    /// Patches of all images.
+    image_patches: usize,
+    packing: Packing,
+    /// Embeddings of all sequences' registers.
+    registers: B::Tensor,
+    log_multiplicity: Option<B::Tensor>,
+    /// Position embeddings of one image's patches.
     positions: B::Tensor,
+    /// The images' patches, as cut and as embedded.
     cut: B::Tensor,
     embedded: B::Tensor,
-    sequence: B::Tensor,
+    /// All sequences' rows, and the patches of each as they leave the blocks and the head.
+    rows: B::Tensor,
     outputs: B::Tensor,
+    pieces: B::Tensor,
     scratch: Scratch<B>,
     schedule: Option<Schedule<B>>,
 }
 
 impl<B: Backend> Conditioned<'_, B> {
+    /// Number of latents that [`Conditioned::predict`] gives: one for each image, or two where there is guidance.
+    #[must_use]
+    pub fn predictions(&self) -> usize {
+        self.packing.sequences.len()
+    }
+
     /// Prepares the steps at `times`, which are then referred to by index.
     ///
     /// # Errors
@@ -345,89 +386,65 @@ impl<B: Backend> Conditioned<'_, B> {
         Ok(())
     }
 
-    /// Embeds the noised latents `x` of time `t`; the passes that follow see them.
+    /// Embeds the noised latents `x`, `[images, h, w, C]`, of time `t`; the predictions that follow see them.
     pub fn embed(&mut self, x: &B::Tensor, t: f32) {
-        let decoder = self.decoder;
+        let (decoder, backend) = (self.decoder, self.backend);
         let factor = match decoder.config.decoder.input_scale {
             InputScale::One => 1.0,
             InputScale::OneMinusT => 1.0 - t,
         };
-        self.backend
-            .patchify(x, decoder.config.decoder.patch_size, factor, &mut self.cut);
+        backend.patchify(x, decoder.config.decoder.patch_size, factor, &mut self.cut);
         let epilogue = Epilogue::Plus(&self.positions);
-        self.backend.linear(
-            &self.cut,
-            0..self.patches,
-            &decoder.patch_proj,
-            epilogue,
-            &mut self.embedded,
-        );
+        let rows = 0..self.image_patches;
+        let (patch_proj, embedded) = (&decoder.patch_proj, &mut self.embedded);
+        backend.linear(&self.cut, rows, patch_proj, epilogue, embedded);
     }
 
-    /// The decoder's output for the embedded latents at step `step` of the schedule, as latents `[h, w, C]`. The null
-    /// condition is there if [`Decoder::condition`] was asked for guidance.
+    /// The decoder's output for the embedded latents at step `step` of the schedule, as latents
+    /// `[predictions, h, w, C]`: those of all images given their tokens, then, if [`Decoder::condition`] was asked for
+    /// guidance, those of all images given the null condition.
     ///
     /// # Panics
-    /// If no schedule was prepared or `step` is beyond it, and for [`Condition::Null`] without guidance.
-    pub fn predict(&mut self, condition: Condition, step: usize, out: &mut B::Tensor) {
-        let (decoder, backend, patches) = (self.decoder, self.backend, self.patches);
+    /// If no schedule was prepared or `step` is beyond it.
+    pub fn predict(&mut self, step: usize, out: &mut B::Tensor) {
+        let (decoder, backend) = (self.decoder, self.backend);
         let config = &decoder.config.decoder;
+        let (image_patches, all_patches) = (self.image_patches, self.packing.patches);
         let Some(schedule) = &mut self.schedule else {
             panic!("the schedule is prepared before its steps")
         };
         let row = schedule.row(decoder, backend, step);
         let schedule = &*schedule;
-        let registers = match (condition, &self.unconditional) {
-            (Condition::Tokens, _) => &self.conditional,
-            (Condition::Null, Some(registers)) => registers,
-            (Condition::Null, None) => panic!("the null condition is prepared for guidance only"),
-        };
-        let rows = patches + registers.count;
-        backend.copy_rows(&self.embedded, 0, &mut self.sequence, 0, patches);
-        backend.copy_rows(
-            &registers.embeddings,
-            0,
-            &mut self.sequence,
-            patches,
-            registers.count,
-        );
+        for first in (0..all_patches).step_by(image_patches.max(1)) {
+            backend.copy_rows(&self.embedded, 0, &mut self.rows, first, image_patches);
+        }
+        let registers = self.packing.rows - all_patches;
+        backend.copy_rows(&self.registers, 0, &mut self.rows, all_patches, registers);
         let pass = Pass {
-            rows,
-            patches,
-            wanted: 0..patches,
+            packing: &self.packing,
+            wanted: 0..all_patches,
             mask: Mask::Full,
-            log_multiplicity: registers.log_multiplicity.as_ref(),
+            log_multiplicity: self.log_multiplicity.as_ref(),
             modulation: Some((&schedule.tables, row)),
             expansion: config.adaln_expansion,
         };
         decoder
             .transformer
-            .forward(backend, &mut self.sequence, &pass, &mut self.scratch);
+            .forward(backend, &mut self.rows, &pass, &mut self.scratch);
 
-        let dim = config.transformer.width;
         let vector = |offset| ModulationVector {
             table: &schedule.head,
             row,
-            split: patches,
+            split: all_patches,
             first: offset,
             second: offset,
         };
-        let (shift, scale) = (vector(0), vector(dim));
-        let eps = decoder.config.layer_norm_eps;
-        backend.norm_modulate(
-            &self.sequence,
-            0..patches,
-            eps,
-            Some(Modulation { shift, scale }),
-            &mut self.outputs,
-        );
-        backend.linear(
-            &self.outputs,
-            0..patches,
-            &decoder.head,
-            Epilogue::Store,
-            &mut self.cut,
-        );
-        backend.unpatchify(&self.cut, config.patch_size, out);
+        let (shift, scale) = (vector(0), vector(config.transformer.width));
+        let (modulation, eps) = (Modulation { shift, scale }, decoder.config.layer_norm_eps);
+        let (patches, outputs) = (0..all_patches, &mut self.outputs);
+        backend.norm_modulate(&self.rows, patches.clone(), eps, Some(modulation), outputs);
+        let (head, pieces) = (&decoder.head, &mut self.pieces);
+        backend.linear(&self.outputs, patches, head, Epilogue::Store, pieces);
+        backend.unpatchify(&self.pieces, config.patch_size, out);
     }
 }

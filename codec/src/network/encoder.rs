@@ -3,6 +3,7 @@
 use super::NetworkError;
 use super::block::{Pass, Scratch, Transformer, linear};
 use super::decoder::check_tokens;
+use super::packing::Packing;
 use super::positions::PositionTable;
 use crate::config::{MaskMode, ModelConfig};
 use crate::weights::Weights;
@@ -69,7 +70,8 @@ impl<B: Backend> Encoder<B> {
         })
     }
 
-    /// The first `tokens` registers' values before quantization, `[tokens, FSQ channels]`, of `[H, W, C]` latents.
+    /// The first `tokens` registers' values before quantization, `[images·tokens, FSQ channels]`, of `[images, H, W, C]`
+    /// latents.
     ///
     /// Under the causal-last mask register i sees no later register, so only `tokens` of them are computed; the values
     /// are the same, bit for bit, whatever `tokens` is.
@@ -79,7 +81,7 @@ impl<B: Backend> Encoder<B> {
     /// [`NetworkError::Compute`].
     ///
     /// # Panics
-    /// If the latents are not `[H, W, C]` with the model's C.
+    /// If the latents are not `[images, H, W, C]` with the model's C.
     pub fn forward(
         &self,
         backend: &B,
@@ -88,37 +90,21 @@ impl<B: Backend> Encoder<B> {
     ) -> Result<B::Tensor, NetworkError> {
         let encoder = &self.config.encoder;
         check_tokens(tokens, self.config.registers)?;
-        let &[height, width, channels] = backend.shape(latents) else {
-            unreachable!("latents are [H, W, C]")
+        let images = match *backend.shape(latents) {
+            [images, ..] => images,
+            _ => unreachable!("latents are [images, H, W, C]"),
         };
-        let (rows, columns) = (height / encoder.patch_size, width / encoder.patch_size);
-        let patches = rows * columns;
         let (mask, registers) = match encoder.mask {
-            MaskMode::CausalLast => (Mask::CausalLast { prefix: patches }, tokens),
+            MaskMode::CausalLast => (Mask::CausalLast, tokens),
             MaskMode::Full => (Mask::Full, self.config.registers),
         };
-        let dim = encoder.transformer.width;
-        let total = patches + registers;
+        let (mut x, packing) = self.embed(backend, latents, registers)?;
 
-        let mut cut =
-            backend.zeros(&[patches, encoder.patch_size * encoder.patch_size * channels])?;
-        backend.patchify(latents, encoder.patch_size, 1.0, &mut cut);
-        let positions = backend.upload(&self.positions.grid(rows, columns)?, &[patches, dim])?;
-        let mut x = backend.zeros(&[total, dim])?;
-        backend.linear(
-            &cut,
-            0..patches,
-            &self.patch_proj,
-            Epilogue::Plus(&positions),
-            &mut x,
-        );
-        backend.copy_rows(&self.registers, 0, &mut x, patches, registers);
-
-        let mut scratch = Scratch::new(backend, total, &encoder.transformer)?;
-        let wanted = patches..patches + tokens;
+        let mut scratch = Scratch::new(backend, packing.rows, &encoder.transformer)?;
+        // From the first token of the first image to the last one of the last image.
+        let wanted = packing.patches..packing.rows - (registers - tokens).min(packing.rows);
         let pass = Pass {
-            rows: total,
-            patches,
+            packing: &packing,
             wanted: wanted.clone(),
             mask,
             log_multiplicity: None,
@@ -128,18 +114,46 @@ impl<B: Backend> Encoder<B> {
         self.transformer
             .forward(backend, &mut x, &pass, &mut scratch);
 
-        let mut outputs = backend.zeros(&[total, dim])?;
-        backend.norm_modulate(
-            &x,
-            wanted.clone(),
-            self.config.layer_norm_eps,
-            None,
-            &mut outputs,
-        );
-        let mut picked = backend.zeros(&[tokens, dim])?;
-        backend.copy_rows(&outputs, patches, &mut picked, 0, tokens);
-        let mut z = backend.zeros(&[tokens, self.config.fsq_levels.len()])?;
-        backend.linear(&picked, 0..tokens, &self.head, Epilogue::Store, &mut z);
+        let (dim, eps) = (encoder.transformer.width, self.config.layer_norm_eps);
+        let mut outputs = backend.zeros(&[packing.rows, dim])?;
+        backend.norm_modulate(&x, wanted, eps, None, &mut outputs);
+        let total = images * tokens;
+        let mut picked = backend.zeros(&[total, dim])?;
+        for (image, sequence) in packing.sequences.iter().enumerate() {
+            let first = sequence.suffix.start;
+            backend.copy_rows(&outputs, first, &mut picked, image * tokens, tokens);
+        }
+        let mut z = backend.zeros(&[total, self.config.fsq_levels.len()])?;
+        backend.linear(&picked, 0..total, &self.head, Epilogue::Store, &mut z);
         Ok(z)
+    }
+
+    /// The rows that go into the blocks: embedded patches, and `registers` registers for each image.
+    fn embed(
+        &self,
+        backend: &B,
+        latents: &B::Tensor,
+        registers: usize,
+    ) -> Result<(B::Tensor, Packing), NetworkError> {
+        let encoder = &self.config.encoder;
+        let &[images, height, width, channels] = backend.shape(latents) else {
+            unreachable!("latents are [images, H, W, C]")
+        };
+        let (rows, columns) = (height / encoder.patch_size, width / encoder.patch_size);
+        let (patches, dim) = (rows * columns, encoder.transformer.width);
+        let packing = Packing::new(patches, &vec![registers; images]);
+
+        let patch = encoder.patch_size * encoder.patch_size * channels;
+        let mut cut = backend.zeros(&[packing.patches, patch])?;
+        backend.patchify(latents, encoder.patch_size, 1.0, &mut cut);
+        let positions = backend.upload(&self.positions.grid(rows, columns)?, &[patches, dim])?;
+        let mut x = backend.zeros(&[packing.rows, dim])?;
+        let epilogue = Epilogue::Plus(&positions);
+        backend.linear(&cut, 0..packing.patches, &self.patch_proj, epilogue, &mut x);
+        for sequence in &packing.sequences {
+            let first = sequence.suffix.start;
+            backend.copy_rows(&self.registers, 0, &mut x, first, registers);
+        }
+        Ok((x, packing))
     }
 }

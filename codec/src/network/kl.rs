@@ -5,7 +5,7 @@ use super::block::linear;
 use crate::config::AutoencoderKlConfig;
 use crate::weights::Weights;
 use flextok_compute::Backend;
-use flextok_compute::backend::{AttentionSpec, ConvKind, Epilogue, GroupNorm, Mask};
+use flextok_compute::backend::{AttentionSpec, ConvKind, Epilogue, GroupNorm, Mask, Sequence};
 
 const PREFIX: &str = "vae.vae";
 /// Changes of resolution between image and latents: 8 pixels per latent.
@@ -229,7 +229,7 @@ impl<B: Backend> MidAttention<B> {
         let mut qkv = backend.zeros(&[rows, 3 * self.channels])?;
         backend.linear(&work.hidden, 0..rows, &self.qkv, Epilogue::Store, &mut qkv);
         let spec = AttentionSpec {
-            rows,
+            sequences: &[Sequence::single(rows, rows)],
             heads: 1,
             scale: 1.0 / (self.channels as f32).sqrt(),
             qk_norm_eps: None,

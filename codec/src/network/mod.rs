@@ -1,7 +1,11 @@
 //! The FlexTok network, written once over the operations of [`flextok_compute::Backend`].
 //!
 //! The text that it follows is the published network's specification; section numbers in these modules are those of
-//! `format-spec/network.md`. Latents and images are channels-last here, `[height, width, channels]`.
+//! `format-spec/network.md`. Images are channels-last here, `[height, width, channels]`, and so are latents.
+//!
+//! The VAE takes one image after the other. The transformers take the latents of several images of one size at once,
+//! `[images, height, width, channels]`: all their sequences stand in the rows of one tensor, and what comes out for an
+//! image does not depend on the others.
 
 mod block;
 mod decoder;
@@ -10,11 +14,12 @@ mod error;
 mod fsq;
 mod kl;
 mod lapped;
+mod packing;
 pub(crate) mod positions;
 mod time;
 mod vae;
 
-pub use decoder::{Condition, Conditioned, Decoder};
+pub use decoder::{Conditioned, Decoder};
 pub use encoder::Encoder;
 pub use error::NetworkError;
 pub use kl::{KlDecoder, KlEncoder};

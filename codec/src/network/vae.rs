@@ -54,25 +54,36 @@ impl<B: Backend> VaeEncoder<B> {
                 let &[height, width, both] = backend.shape(&moments) else {
                     unreachable!("moments are [h, w, 2·C]")
                 };
-                let channels = both / 2;
-                let values = backend.download(&moments)?;
-                let mut latents = Vec::with_capacity(height * width * channels);
-                for (index, pixel) in values.chunks_exact(both).enumerate() {
-                    let (means, log_variances) = pixel.split_at(channels);
-                    for (channel, (mean, log_variance)) in
-                        means.iter().zip(log_variances).enumerate()
-                    {
-                        let deviation = noise.map_or(0.0, |noise| {
-                            let clamped = log_variance.clamp(LOG_VARIANCE.0, LOG_VARIANCE.1);
-                            (0.5 * clamped).exp() * noise[index * channels + channel]
-                        });
-                        latents.push((mean + deviation) * scaling_factor);
+                let mut latents = backend.zeros(&[height, width, both / 2])?;
+                match noise {
+                    None => backend.copy_columns(&moments, 0, &mut latents),
+                    Some(noise) => {
+                        let values = backend.download(&moments)?;
+                        let sampled = sample_posterior(&values, both / 2, noise);
+                        latents = backend.upload(&sampled, &[height, width, both / 2])?;
                     }
                 }
-                Ok(backend.upload(&latents, &[height, width, channels])?)
+                backend.scale(&mut latents, *scaling_factor);
+                Ok(latents)
             }
         }
     }
+}
+
+/// A sample of each pixel's posterior, of which `moments` has the means and then the log-variances.
+fn sample_posterior(moments: &[f32], channels: usize, noise: &[f32]) -> Vec<f32> {
+    let pixels = moments
+        .chunks_exact(2 * channels)
+        .zip(noise.chunks_exact(channels));
+    let samples = pixels.flat_map(|(pixel, noise)| {
+        let (means, log_variances) = pixel.split_at(channels);
+        let values = means.iter().zip(log_variances).zip(noise);
+        values.map(|((mean, log_variance), noise)| {
+            let clamped = log_variance.clamp(LOG_VARIANCE.0, LOG_VARIANCE.1);
+            mean + (0.5 * clamped).exp() * noise
+        })
+    });
+    samples.collect()
 }
 
 /// Latents to image.

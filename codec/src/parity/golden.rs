@@ -1,8 +1,9 @@
 //! Reading dumps, and the stages of the network under test, on the CPU engine.
 
-use crate::network::{Condition, Decoder, Encoder, VaeDecoder, VaeEncoder};
+use crate::network::{Decoder, Encoder, VaeDecoder, VaeEncoder};
 use crate::sampler::{Guidance, Settings, sample};
 use crate::weights::{OpenOptions, Weights};
+use flextok_compute::cpu::CpuTensor;
 use flextok_compute::{Backend, CpuEngine};
 use safetensors::{Dtype, SafeTensors};
 use std::ops::ControlFlow;
@@ -135,6 +136,27 @@ impl Stages {
         to_first(latents.values(), self.channels())
     }
 
+    /// Latents `[C, h, w]` of each image, as the transformers take them.
+    fn upload(&self, images: &[&[f32]], height: usize) -> CpuTensor {
+        let channels = self.channels();
+        let width = images[0].len() / channels / height;
+        let values: Vec<f32> = images
+            .iter()
+            .flat_map(|image| to_last(image, channels))
+            .collect();
+        let shape = [images.len(), height, width, channels];
+        self.backend.upload(&values, &shape).unwrap()
+    }
+
+    /// Latents `[C, h, w]` of each image of a batch.
+    fn download(&self, latents: &CpuTensor) -> Vec<Vec<f32>> {
+        let one: usize = latents.shape()[1..].iter().product();
+        let images = latents.values().chunks_exact(one);
+        images
+            .map(|image| to_first(image, self.channels()))
+            .collect()
+    }
+
     /// Values before quantization and the ids, of scaled latents `[C, h, w]`.
     pub(super) fn encode(
         &self,
@@ -142,13 +164,18 @@ impl Stages {
         height: usize,
         tokens: usize,
     ) -> (Vec<f32>, Vec<u16>) {
-        let channels = self.channels();
-        let width = latents.len() / channels / height;
-        let encoder = Encoder::load(&self.backend, &self.weights, channels).unwrap();
-        let latents = self
-            .backend
-            .upload(&to_last(latents, channels), &[height, width, channels])
-            .unwrap();
+        self.encode_batch(&[latents], height, tokens)
+    }
+
+    /// [`Stages::encode`] of several images at once; values and ids of one stand behind those of the other.
+    pub(super) fn encode_batch(
+        &self,
+        latents: &[&[f32]],
+        height: usize,
+        tokens: usize,
+    ) -> (Vec<f32>, Vec<u16>) {
+        let encoder = Encoder::load(&self.backend, &self.weights, self.channels()).unwrap();
+        let latents = self.upload(latents, height);
         let z = encoder.forward(&self.backend, &latents, tokens).unwrap();
         let ids = self
             .backend
@@ -165,31 +192,33 @@ impl Stages {
         t: f32,
         ids: Option<&[u16]>,
     ) -> Vec<f32> {
-        let channels = self.channels();
-        let width = x.len() / channels / height;
-        let decoder = Decoder::load(&self.backend, &self.weights, channels).unwrap();
-        let x = self
-            .backend
-            .upload(&to_last(x, channels), &[height, width, channels])
-            .unwrap();
-        let mut conditioned = decoder
-            .condition(
-                &self.backend,
-                (height, width),
-                ids.unwrap_or(&[0]),
-                ids.is_none(),
-            )
-            .unwrap();
-        let mut out = self.backend.zeros(&[height, width, channels]).unwrap();
+        let images = [(x, ids.unwrap_or(&[0]))];
+        let mut predictions = self.predict_batch(&images, height, t, ids.is_none());
+        // The unconditional ones come last.
+        predictions.pop().unwrap()
+    }
+
+    /// The decoder's raw outputs for several images at once, each given as its `x` and its ids.
+    pub(super) fn predict_batch(
+        &self,
+        images: &[(&[f32], &[u16])],
+        height: usize,
+        t: f32,
+        guided: bool,
+    ) -> Vec<Vec<f32>> {
+        let (x, ids): (Vec<&[f32]>, Vec<&[u16]>) = images.iter().copied().unzip();
+        let backend = &self.backend;
+        let decoder = Decoder::load(backend, &self.weights, self.channels()).unwrap();
+        let x = self.upload(&x, height);
+        let mut shape = x.shape().to_vec();
+        let grid = (shape[1], shape[2]);
+        let mut conditioned = decoder.condition(backend, grid, &ids, guided).unwrap();
+        shape[0] = conditioned.predictions();
+        let mut out = backend.zeros(&shape).unwrap();
         conditioned.schedule(&[t]).unwrap();
         conditioned.embed(&x, t);
-        let condition = if ids.is_some() {
-            Condition::Tokens
-        } else {
-            Condition::Null
-        };
-        conditioned.predict(condition, 0, &mut out);
-        to_first(out.values(), channels)
+        conditioned.predict(0, &mut out);
+        self.download(&out)
     }
 
     /// Final latents `[C, h, w]` of a whole trajectory.
@@ -201,16 +230,25 @@ impl Stages {
         steps: u32,
         guidance: Guidance,
     ) -> Vec<f32> {
-        let channels = self.channels();
-        let width = noise.len() / channels / height;
-        let decoder = Decoder::load(&self.backend, &self.weights, channels).unwrap();
-        let x = self
-            .backend
-            .upload(&to_last(noise, channels), &[height, width, channels])
-            .unwrap();
+        let mut all = self.sample_batch(&[(noise, ids)], height, steps, guidance);
+        all.pop().unwrap()
+    }
+
+    /// Final latents of the trajectories of several images at once, each given as its noise and its ids.
+    pub(super) fn sample_batch(
+        &self,
+        images: &[(&[f32], &[u16])],
+        height: usize,
+        steps: u32,
+        guidance: Guidance,
+    ) -> Vec<Vec<f32>> {
+        let (noise, ids): (Vec<&[f32]>, Vec<&[u16]>) = images.iter().copied().unzip();
+        let decoder = Decoder::load(&self.backend, &self.weights, self.channels()).unwrap();
+        let x = self.upload(&noise, height);
         let settings = Settings { steps, guidance };
+        let grid = (x.shape()[1], x.shape()[2]);
         let mut conditioned = decoder
-            .condition(&self.backend, (height, width), ids, settings.is_guided())
+            .condition(&self.backend, grid, &ids, settings.is_guided())
             .unwrap();
         let mut on_step = |_, _| ControlFlow::Continue(());
         let out = sample(
@@ -222,7 +260,7 @@ impl Stages {
             &mut on_step,
         )
         .unwrap();
-        to_first(out.values(), channels)
+        self.download(&out)
     }
 
     /// The image `[3, H, W]` of scaled latents `[C, h, w]`.

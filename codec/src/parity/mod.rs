@@ -2,6 +2,7 @@
 //!
 //! Data: `tests/data` of the repository. Tolerances are absolute; see each test for why its number is what it is.
 
+mod batches;
 mod golden;
 mod nano;
 mod plain;

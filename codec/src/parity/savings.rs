@@ -3,7 +3,7 @@
 use super::golden::{Golden, Stages, data};
 use super::plain::Plain;
 use crate::config::{DroppedRegisters, MaskMode};
-use crate::network::{Condition, Decoder};
+use crate::network::Decoder;
 use crate::sampler::{Guidance, standard_normal};
 use crate::weights::Weights;
 use flextok_compute::{Backend, CpuEngine};
@@ -13,12 +13,12 @@ fn tiny() -> Stages {
     Stages::open("tiny/model.safetensors")
 }
 
-fn embedded() -> Stages {
+pub(super) fn embedded() -> Stages {
     Stages::with(Weights::from_static(flextok_models::NANO).unwrap())
 }
 
 /// Every model at hand in the published layout: masks, null conditions, widths and element types differ.
-fn published() -> Vec<(String, Stages)> {
+pub(super) fn published() -> Vec<(String, Stages)> {
     let mut folders: Vec<_> = std::fs::read_dir(data("variants"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -35,7 +35,7 @@ fn published() -> Vec<(String, Stages)> {
 }
 
 /// Rows of the latents of a model's own canvas, and how many numbers they have.
-fn latents(stages: &Stages) -> (usize, usize) {
+pub(super) fn latents(stages: &Stages) -> (usize, usize) {
     let config = stages.weights.config();
     let (width, height) = config.canvas;
     let factor = config.vae.factor();
@@ -44,7 +44,7 @@ fn latents(stages: &Stages) -> (usize, usize) {
 }
 
 /// Ids that look like an image's: spread over the whole codebook.
-fn ids(stages: &Stages) -> Vec<u16> {
+pub(super) fn ids(stages: &Stages) -> Vec<u16> {
     let config = stages.weights.config();
     (0..config.registers as u32)
         .map(|index| (index.wrapping_mul(2_654_435_761) % config.codebook_size()) as u16)
@@ -181,12 +181,13 @@ fn predictions(
     x: &<CpuEngine as Backend>::Tensor,
     (t, step): (f32, usize),
 ) -> [Vec<f32>; 2] {
-    let mut out = backend.zeros(backend.shape(x)).unwrap();
+    let mut shape = backend.shape(x).to_vec();
+    shape[0] = conditioned.predictions();
+    let mut out = backend.zeros(&shape).unwrap();
     conditioned.embed(x, t);
-    [Condition::Tokens, Condition::Null].map(|condition| {
-        conditioned.predict(condition, step, &mut out);
-        out.values().to_vec()
-    })
+    conditioned.predict(step, &mut out);
+    let (conditional, unconditional) = out.values().split_at(x.values().len());
+    [conditional.to_vec(), unconditional.to_vec()]
 }
 
 #[test]
@@ -194,16 +195,16 @@ fn modulation_of_all_steps_at_once_has_the_bits_of_each_step_alone() {
     for stages in [tiny(), embedded()] {
         let (height, count) = latents(&stages);
         let channels = stages.weights.config().vae.latent_channels();
-        let shape = [height, count / channels / height, channels];
+        let shape = [1, height, count / channels / height, channels];
         let backend = &stages.backend;
         let x = backend
             .upload(&standard_normal(9, 0, count), &shape)
             .unwrap();
         let decoder = Decoder::load(backend, &stages.weights, channels).unwrap();
         let ids = &ids(&stages)[..5];
-        let grid = (shape[0], shape[1]);
-        let mut together = decoder.condition(backend, grid, ids, true).unwrap();
-        let mut alone = decoder.condition(backend, grid, ids, true).unwrap();
+        let grid = (shape[1], shape[2]);
+        let mut together = decoder.condition(backend, grid, &[ids], true).unwrap();
+        let mut alone = decoder.condition(backend, grid, &[ids], true).unwrap();
         let times: Vec<f32> = (0..71).map(|i| 1.0 - i as f32 / 80.0).collect();
         together.schedule(&times).unwrap();
         for step in [0, 1, 31, 32, 33, 63, 64, 70, 3] {

@@ -1,7 +1,7 @@
 //! Euler integration of the rectified flow from t = 1 to t = 0, with guidance (network.md section 6.3).
 
 use crate::config::Prediction;
-use crate::network::{Condition, Conditioned, NetworkError};
+use crate::network::{Conditioned, NetworkError};
 use flextok_compute::Backend;
 use flextok_compute::backend::ApgParameters;
 use std::ops::ControlFlow;
@@ -31,7 +31,69 @@ impl Settings {
     }
 }
 
-/// Integrates the flow from `x` at t = 1 and returns the clean, scaled latents.
+/// Guidance with the memory that it needs, each tensor of the shape of the latents.
+enum Guide<B: Backend> {
+    None,
+    Cfg {
+        scale: f32,
+        out: B::Tensor,
+    },
+    Apg {
+        parameters: ApgParameters,
+        /// APG's state over the steps.
+        running: B::Tensor,
+        out: B::Tensor,
+    },
+}
+
+impl<B: Backend> Guide<B> {
+    fn new(backend: &B, guidance: Guidance, shape: &[usize]) -> Result<Self, NetworkError> {
+        Ok(match guidance {
+            Guidance::None => Self::None,
+            Guidance::Cfg(scale) => Self::Cfg {
+                scale,
+                out: backend.zeros(shape)?,
+            },
+            Guidance::Apg(scale) => Self::Apg {
+                parameters: ApgParameters::published(scale),
+                running: backend.zeros(shape)?,
+                out: backend.zeros(shape)?,
+            },
+        })
+    }
+
+    /// What the predictions come to: one for each image, of the kind that is returned with it.
+    fn apply<'a>(
+        &'a mut self,
+        backend: &B,
+        (x, t): (&B::Tensor, f32),
+        prediction: Prediction,
+        predictions: &'a mut B::Tensor,
+    ) -> (&'a mut B::Tensor, Prediction) {
+        // Linear guidance commutes with turning clean latents into a velocity, so it is applied to the prediction; APG is
+        // defined on velocities only.
+        match self {
+            Self::None => (predictions, prediction),
+            Self::Cfg { scale, out } => {
+                backend.guide_cfg(predictions, *scale, out);
+                (out, prediction)
+            }
+            Self::Apg {
+                parameters,
+                running,
+                out,
+            } => {
+                if prediction == Prediction::CleanLatents {
+                    backend.clean_to_velocity(x, t, predictions);
+                }
+                backend.guide_apg(predictions, *parameters, running, out);
+                (out, Prediction::Velocity)
+            }
+        }
+    }
+}
+
+/// Integrates the flow from `x`, `[images, h, w, C]`, at t = 1 and returns the clean, scaled latents.
 ///
 /// `progress(done, total)` is called after each step and may end the loop.
 pub(crate) fn sample<B: Backend>(
@@ -43,46 +105,30 @@ pub(crate) fn sample<B: Backend>(
     progress: &mut (dyn FnMut(u32, u32) -> ControlFlow<()> + Send),
 ) -> Result<B::Tensor, NetworkError> {
     let total = settings.steps;
-    let shape = backend.shape(&x).to_vec();
-    let mut velocity = backend.zeros(&shape)?;
-    let mut unconditional = backend.zeros(&shape)?;
-    let mut running = backend.zeros(&shape)?;
+    let mut shape = backend.shape(&x).to_vec();
+    let mut guide = Guide::new(backend, settings.guidance, &shape)?;
+    if let Some(images) = shape.first_mut() {
+        *images = conditioned.predictions();
+    }
+    let mut predictions = backend.zeros(&shape)?;
     let time = |done: u32| (total - done) as f32 / total as f32;
     let dt = 1.0 / total as f32;
     let times: Vec<f32> = (0..total).map(time).collect();
     conditioned.schedule(&times)?;
     for (done, &t) in (0..total).zip(&times) {
-        let index = done as usize;
         conditioned.embed(&x, t);
-        conditioned.predict(Condition::Tokens, index, &mut velocity);
-        if settings.is_guided() {
-            conditioned.predict(Condition::Null, index, &mut unconditional);
-        }
-        // Linear guidance commutes with turning clean latents into a velocity, so it is applied to the prediction; APG is
-        // defined on velocities only.
-        match settings.guidance {
-            Guidance::None => {}
-            Guidance::Cfg(scale) => backend.guide_cfg(&unconditional, scale, &mut velocity),
-            Guidance::Apg(scale) => {
-                if prediction == Prediction::CleanLatents {
-                    backend.clean_to_velocity(&x, t, &mut velocity);
-                    backend.clean_to_velocity(&x, t, &mut unconditional);
-                }
-                let parameters = ApgParameters::published(scale);
-                backend.guide_apg(&unconditional, parameters, &mut running, &mut velocity);
-            }
-        }
-        let clean = prediction == Prediction::CleanLatents
-            && !matches!(settings.guidance, Guidance::Apg(_));
+        conditioned.predict(done as usize, &mut predictions);
+        let (output, kind) = guide.apply(backend, (&x, t), prediction, &mut predictions);
+        let clean = kind == Prediction::CleanLatents;
         if clean && done + 1 == total {
             // The last step's Euler update ends exactly on the predicted clean latents; taking them as they are keeps
             // the noise out of their last bits, so that a one-step decode does not depend on the seed.
-            std::mem::swap(&mut x, &mut velocity);
+            std::mem::swap(&mut x, output);
         } else {
             if clean {
-                backend.clean_to_velocity(&x, t, &mut velocity);
+                backend.clean_to_velocity(&x, t, output);
             }
-            backend.euler_step(&mut x, &velocity, dt);
+            backend.euler_step(&mut x, output, dt);
         }
         if progress(done + 1, total).is_break() {
             return Err(NetworkError::Cancelled {

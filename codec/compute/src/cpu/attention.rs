@@ -8,7 +8,7 @@ use super::buffer::CpuTensor;
 use super::context::Context;
 use super::math::{exp, exp_minus, max, moments};
 use super::microkernel::{Panel, RowBlock, SharedMut, multiply};
-use crate::backend::{AttentionSpec, Mask};
+use crate::backend::{AttentionSpec, Sequence};
 use rayon::prelude::*;
 
 /// Queries of a task: a multiple of the rows of every kernel.
@@ -19,8 +19,7 @@ const KEYS: usize = 1024;
 /// The sizes of one attention.
 #[derive(Clone, Copy)]
 struct Sizes {
-    /// Positions, and positions rounded up to whole panels.
-    rows: usize,
+    /// Positions of all sequences, each rounded up to whole panels.
     padded: usize,
     heads: usize,
     head_dim: usize,
@@ -30,12 +29,22 @@ struct Sizes {
 }
 
 /// All heads' queries as `[head][position][channel]`, keys as `[head][position panel][channel][position]` and values as
-/// `[head][position][channel]`, padded with zeros.
+/// `[head][position][channel]`; the sequences follow one another, each padded with zeros to whole panels.
 struct Packed<'a> {
     queries: &'a [f32],
     keys: &'a [f32],
     values: &'a [f32],
     sizes: Sizes,
+}
+
+/// A sequence and its place among the packed positions.
+#[derive(Clone, Copy)]
+struct Placed<'a> {
+    sequence: &'a Sequence,
+    /// Its first packed position.
+    base: usize,
+    /// Its positions, rounded up to whole panels.
+    padded: usize,
 }
 
 /// See [`crate::Backend::attention`].
@@ -52,7 +61,6 @@ pub(super) fn attention(
         padded,
         value_width,
         panel_width,
-        ..
     } = sizes;
     let mut queries = context.pool.take(heads * padded * head_dim);
     let mut keys = context.pool.take(heads * padded * head_dim);
@@ -61,7 +69,7 @@ pub(super) fn attention(
     (0..padded / panel_width).into_par_iter().for_each(|panel| {
         context.vectorized(
             #[inline(always)]
-            || pack_panel(qkv, spec, sizes, panel, targets),
+            || pack_panel(qkv, spec, sizes, panel * panel_width, targets),
         );
     });
     let packed = Packed {
@@ -71,16 +79,47 @@ pub(super) fn attention(
         sizes,
     };
     let target = SharedMut::new(out.values_mut());
-    let blocks = spec.queries.len().div_ceil(QUERIES);
-    (0..heads * blocks)
+    let blocks = |sequence: &Sequence| sequence.positions_in(&spec.queries).len().div_ceil(QUERIES);
+    let tasks = heads * spec.sequences.iter().map(blocks).sum::<usize>();
+    (0..tasks)
         .into_par_iter()
         .with_max_len(1)
-        .for_each(|task| {
-            let (head, block) = (task / blocks, task % blocks);
-            let first = spec.queries.start + block * QUERIES;
-            let count = QUERIES.min(spec.queries.end - first);
-            attend(context, spec, &packed, (head, first, count), target);
+        .for_each(|mut task| {
+            for place in placed(spec.sequences, panel_width) {
+                let (here, wanted) = (
+                    blocks(place.sequence),
+                    place.sequence.positions_in(&spec.queries),
+                );
+                if task >= heads * here {
+                    task -= heads * here;
+                    continue;
+                }
+                let first = wanted.start + task % here * QUERIES;
+                let count = QUERIES.min(wanted.end - first);
+                return attend(
+                    context,
+                    spec,
+                    &packed,
+                    place,
+                    (task / here, first, count),
+                    target,
+                );
+            }
         });
+}
+
+/// The sequences with their places.
+#[inline(always)]
+fn placed(sequences: &[Sequence], panel_width: usize) -> impl Iterator<Item = Placed<'_>> {
+    sequences.iter().scan(0, move |base, sequence| {
+        let place = Placed {
+            sequence,
+            base: *base,
+            padded: sequence.positions().next_multiple_of(panel_width),
+        };
+        *base += place.padded;
+        Some(place)
+    })
 }
 
 fn sizes(
@@ -89,21 +128,25 @@ fn sizes(
     spec: &AttentionSpec<'_, CpuTensor>,
     out: &CpuTensor,
 ) -> Sizes {
-    let (width, rows, heads) = (out.columns(), spec.rows, spec.heads);
+    let (width, heads) = (out.columns(), spec.heads);
+    let ends = spec
+        .sequences
+        .iter()
+        .map(|sequence| sequence.prefix.end.max(sequence.suffix.end));
+    let rows = ends.max().unwrap_or(0);
     assert!(
         qkv.columns() == 3 * width && width.is_multiple_of(heads),
         "attention on other widths"
     );
     assert!(
-        qkv.values().len() >= rows * 3 * width,
+        qkv.rows() >= rows
+            && spec
+                .log_multiplicity
+                .is_none_or(|weights| weights.values().len() >= rows),
         "attention over more rows than there are"
     );
     assert!(
-        spec.queries.end <= rows,
-        "attention for queries beyond the sequence"
-    );
-    assert!(
-        out.values().len() >= spec.queries.end * width,
+        out.rows() >= spec.queries.end.min(rows),
         "attention for more queries than the output has rows"
     );
     let head_dim = width / heads;
@@ -112,30 +155,28 @@ fn sizes(
         KEYS.is_multiple_of(panel_width),
         "blocks of keys are whole panels"
     );
-    let padded = rows.next_multiple_of(panel_width);
-    let value_width = head_dim.next_multiple_of(panel_width);
     Sizes {
-        rows,
-        padded,
+        padded: placed(spec.sequences, panel_width)
+            .map(|place| place.padded)
+            .sum(),
         heads,
         head_dim,
-        value_width,
+        value_width: head_dim.next_multiple_of(panel_width),
         panel_width,
     }
 }
 
-/// Packs the positions of one panel of keys, row by row as they lie in memory, for all heads: queries and keys normed
-/// where asked for, queries times the scale of the logits.
+/// Packs the positions of one panel of keys, from packed position `first` on, row by row for all heads: queries and keys
+/// normed where asked for, queries times the scale of the logits.
 #[inline(always)]
 fn pack_panel(
     qkv: &CpuTensor,
     spec: &AttentionSpec<'_, CpuTensor>,
     sizes: Sizes,
-    panel: usize,
+    first: usize,
     [queries, keys, values]: [SharedMut; 3],
 ) {
     let Sizes {
-        rows,
         padded,
         heads,
         head_dim,
@@ -143,15 +184,20 @@ fn pack_panel(
         panel_width,
     } = sizes;
     let width = heads * head_dim;
+    // A panel belongs to one sequence.
+    let mut places = placed(spec.sequences, panel_width);
+    let Some(place) = places.find(|place| first < place.base + place.padded) else {
+        return;
+    };
     for column in 0..panel_width {
-        let position = panel * panel_width + column;
-        let row = if position < rows {
-            &qkv.values()[position * 3 * width..][..3 * width]
+        let position = first - place.base + column;
+        let row = if position < place.sequence.positions() {
+            &qkv.values()[place.sequence.row(position) * 3 * width..][..3 * width]
         } else {
             &[]
         };
         for head in 0..heads {
-            let at = head * padded + position;
+            let at = head * padded + first + column;
             // SAFETY: the buffers hold `heads · padded` positions of these lengths, and each position, or panel of them
             // in the case of the keys, is packed by one task alone.
             #[allow(unsafe_code)]
@@ -194,24 +240,25 @@ fn head_moments(values: &[f32], eps: Option<f32>) -> (f32, f32) {
     }
 }
 
-/// One head's result for one block of queries.
+/// One head's result for one block of queries of one sequence, of which `first` is a position.
 fn attend(
     context: Context<'_>,
     spec: &AttentionSpec<'_, CpuTensor>,
     packed: &Packed<'_>,
+    place: Placed<'_>,
     (head, first, count): (usize, usize, usize),
     target: SharedMut,
 ) {
     let Sizes {
-        rows,
         padded,
         heads,
         head_dim,
         value_width,
         panel_width,
     } = packed.sizes;
-    let key_block = KEYS.min(padded);
-    let queries = &packed.queries[(head * padded + first) * head_dim..][..count * head_dim];
+    let key_block = KEYS.min(place.padded);
+    let base = head * padded + place.base;
+    let queries = &packed.queries[(base + first) * head_dim..][..count * head_dim];
     let mut scratch = context
         .pool
         .take_in_task(QUERIES * (key_block + value_width + 2));
@@ -220,15 +267,14 @@ fn attend(
     let (largest, totals) = rest.split_at_mut(QUERIES);
     largest.fill(f32::NEG_INFINITY);
     totals.fill(0.0);
-    let visible = |row: usize| visible_keys(spec.mask, row, rows);
+    let visible = |position: usize| place.sequence.visible(spec.mask, position);
     let end = (first..first + count).map(visible).max().unwrap_or(0);
     for start in (0..end).step_by(key_block) {
         let keys = key_block.min((end - start).next_multiple_of(panel_width));
         logits_of_block(
             context,
             packed,
-            head,
-            (start, keys),
+            (base + start, keys),
             (queries, count),
             logits,
             key_block,
@@ -239,7 +285,7 @@ fn attend(
                 for index in 0..count {
                     let row_logits = &mut logits[index * key_block..index * key_block + keys];
                     let seen = visible(first + index).saturating_sub(start).min(keys);
-                    add_multiplicity(spec, start, &mut row_logits[..seen]);
+                    add_multiplicity(spec, place.sequence, start, &mut row_logits[..seen]);
                     let state = (&mut largest[index], &mut totals[index]);
                     let row_sums = &mut sums[index * value_width..][..value_width];
                     softmax_block(row_logits, seen, state, row_sums, start > 0);
@@ -249,77 +295,68 @@ fn attend(
         weigh_values(
             context,
             packed,
-            head,
-            (start, keys),
+            (base + start, keys),
             (logits, key_block),
             (sums, count),
             start > 0,
         );
     }
-    let place = (first, head * head_dim, heads * head_dim);
-    store(
-        sums.chunks_exact(value_width).zip(totals).take(count),
-        head_dim,
-        place,
-        target,
-    );
-}
-
-/// How many keys, counted from the first, a query may attend to.
-#[inline(always)]
-fn visible_keys(mask: Mask, row: usize, rows: usize) -> usize {
-    match mask {
-        Mask::Full => rows,
-        Mask::CausalLast { prefix } => prefix.max(row + 1).min(rows),
-    }
-}
-
-/// Writes one head's weighted sums, each divided by its total, to the rows of the output from `first` on.
-fn store<'a>(
-    results: impl Iterator<Item = (&'a [f32], &'a mut f32)>,
-    head_dim: usize,
-    (first, column, width): (usize, usize, usize),
-    target: SharedMut,
-) {
-    for (index, (sums, total)) in results.enumerate() {
+    for (index, (sums, total)) in sums
+        .chunks_exact(value_width)
+        .zip(totals)
+        .take(count)
+        .enumerate()
+    {
+        let row = place.sequence.row(first + index);
         // SAFETY: queries and heads are shared out so that this row's channels of this head belong to this task alone,
         // and the output has all rows of the queries, which `sizes` has checked.
         #[allow(unsafe_code)]
-        let out = unsafe { target.slice((first + index) * width + column, head_dim) };
+        let out = unsafe { target.slice((row * heads + head) * head_dim, head_dim) };
         for (out, sum) in out.iter_mut().zip(sums) {
             *out = sum / *total;
         }
     }
 }
 
-/// Adds what keys from `start` on weigh as representatives of several.
+/// Adds what the keys of positions from `start` on weigh as representatives of several.
 #[inline(always)]
-fn add_multiplicity(spec: &AttentionSpec<'_, CpuTensor>, start: usize, logits: &mut [f32]) {
+fn add_multiplicity(
+    spec: &AttentionSpec<'_, CpuTensor>,
+    sequence: &Sequence,
+    start: usize,
+    logits: &mut [f32],
+) {
     if let Some(weights) = spec.log_multiplicity {
-        for (logit, weight) in logits.iter_mut().zip(&weights.values()[start..]) {
+        let prefix = sequence.prefix.len();
+        let (in_prefix, in_suffix) =
+            logits.split_at_mut(prefix.saturating_sub(start).min(logits.len()));
+        let rows = &weights.values()[sequence.prefix.clone()][start.min(prefix)..];
+        for (logit, weight) in in_prefix.iter_mut().zip(rows) {
+            *logit += weight;
+        }
+        let rows = &weights.values()[sequence.suffix.clone()][start.saturating_sub(prefix)..];
+        for (logit, weight) in in_suffix.iter_mut().zip(rows) {
             *logit += weight;
         }
     }
 }
 
+/// The logits of `count` queries with `keys` keys from packed position `start` on.
 fn logits_of_block(
     context: Context<'_>,
     packed: &Packed<'_>,
-    head: usize,
     (start, keys): (usize, usize),
     (queries, count): (&[f32], usize),
     logits: &mut [f32],
     stride: usize,
 ) {
     let Sizes {
-        padded,
         head_dim,
         panel_width,
         ..
     } = packed.sizes;
-    let head_keys = &packed.keys[head * padded * head_dim..(head + 1) * padded * head_dim];
     for offset in (0..keys).step_by(panel_width) {
-        let panel = &head_keys[(start + offset) * head_dim..][..panel_width * head_dim];
+        let panel = &packed.keys[(start + offset) * head_dim..][..panel_width * head_dim];
         let panel = Panel {
             values: panel.as_ptr(),
             stride: panel_width,
@@ -368,23 +405,22 @@ fn softmax_block(
     *total += exp_minus(logits, new_largest);
 }
 
+/// Adds the values of `keys` positions from packed position `start` on, weighted, to `count` queries' sums.
 fn weigh_values(
     context: Context<'_>,
     packed: &Packed<'_>,
-    head: usize,
     (start, keys): (usize, usize),
     (weights, stride): (&[f32], usize),
     (sums, count): (&mut [f32], usize),
     accumulate: bool,
 ) {
     let Sizes {
-        padded,
         head_dim,
         value_width,
         panel_width,
         ..
     } = packed.sizes;
-    let values = &packed.values[(head * padded + start) * value_width..][..keys * value_width];
+    let values = &packed.values[start * value_width..][..keys * value_width];
     for first in (0..head_dim).step_by(panel_width) {
         let width = panel_width.min(head_dim - first);
         let panel = Panel {

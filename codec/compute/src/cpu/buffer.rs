@@ -231,6 +231,11 @@ impl CpuTensor {
         self.shape.last().copied().unwrap_or(1)
     }
 
+    /// Number of rows of the innermost dimension.
+    pub(crate) fn rows(&self) -> usize {
+        self.values.len() / self.columns().max(1)
+    }
+
     /// The values in row-major order.
     #[must_use]
     pub fn values(&self) -> &[f32] {

@@ -1,13 +1,14 @@
-//! Operations on single elements and whole-tensor reductions: patches, Euler steps, guidance, FSQ.
+//! Operations on single elements and whole-tensor reductions: patches, Euler steps, guidance.
 
 use super::buffer::CpuTensor;
 use super::context::Context;
 use crate::backend::ApgParameters;
 
-/// The grid of patches that `[H, W, C]` latents have, as (columns, floats of one patch row).
+/// The grid of patches that `[B, H, W, C]` latents have, as (columns, floats of one patch row). Whole patches in height
+/// make the images' rows of patches follow one another.
 fn patch_row(latents: &CpuTensor, patch: usize) -> (usize, usize) {
-    let &[height, width, channels] = latents.shape() else {
-        panic!("latents are [H, W, C]")
+    let &[_, height, width, channels] = latents.shape() else {
+        panic!("latents are [B, H, W, C]")
     };
     assert!(
         height % patch == 0 && width % patch == 0,
@@ -39,26 +40,63 @@ pub(super) fn unpatchify(patches: &CpuTensor, patch: usize, out: &mut CpuTensor)
     }
 }
 
-/// Calls `update` on the corresponding elements of two tensors, vectorised.
-pub(super) fn zip(
-    context: Context<'_>,
-    x: &mut CpuTensor,
-    y: &CpuTensor,
-    update: impl Fn(&mut f32, f32),
-) {
-    assert_eq!(
-        x.values().len(),
-        y.values().len(),
-        "tensors of different sizes"
-    );
+/// Calls `update` on the corresponding elements of two slices of one length, vectorised.
+fn zip(context: Context<'_>, x: &mut [f32], y: &[f32], update: impl Fn(&mut f32, f32)) {
+    assert_eq!(x.len(), y.len(), "tensors of different sizes");
     context.vectorized_mut(
         #[inline(always)]
         || {
-            for (x, &y) in x.values_mut().iter_mut().zip(y.values()) {
+            for (x, &y) in x.iter_mut().zip(y) {
                 update(x, y);
             }
         },
     );
+}
+
+/// See [`crate::Backend::euler_step`].
+pub(super) fn euler_step(context: Context<'_>, x: &mut CpuTensor, velocity: &CpuTensor, dt: f32) {
+    zip(context, x.values_mut(), velocity.values(), |x, v| {
+        *x -= dt * v
+    });
+}
+
+/// See [`crate::Backend::clean_to_velocity`].
+pub(super) fn clean_to_velocity(
+    context: Context<'_>,
+    x: &CpuTensor,
+    t: f32,
+    clean: &mut CpuTensor,
+) {
+    for part in clean.values_mut().chunks_mut(x.values().len().max(1)) {
+        zip(context, part, x.values(), |clean, x| {
+            *clean = (x - *clean) / t
+        });
+    }
+}
+
+/// See [`crate::Backend::guide_cfg`].
+pub(super) fn guide_cfg(
+    context: Context<'_>,
+    predictions: &CpuTensor,
+    scale: f32,
+    out: &mut CpuTensor,
+) {
+    let (conditional, unconditional) = halves(predictions, out);
+    out.values_mut().copy_from_slice(conditional);
+    zip(context, out.values_mut(), unconditional, |c, u| {
+        *c = u + scale * (*c - u)
+    });
+}
+
+/// The conditional and the unconditional predictions of what `of` has room for.
+fn halves<'a>(predictions: &'a CpuTensor, of: &CpuTensor) -> (&'a [f32], &'a [f32]) {
+    let count = of.values().len();
+    assert_eq!(
+        predictions.values().len(),
+        2 * count,
+        "two predictions of each image"
+    );
+    predictions.values().split_at(count)
 }
 
 /// Sum in f64 in one fixed order.
@@ -68,14 +106,29 @@ fn sum(values: impl Iterator<Item = f64>) -> f64 {
 
 /// See [`crate::Backend::guide_apg`].
 pub(super) fn guide_apg(
-    unconditional: &CpuTensor,
+    predictions: &CpuTensor,
     parameters: ApgParameters,
     running: &mut CpuTensor,
-    conditional: &mut CpuTensor,
+    out: &mut CpuTensor,
 ) {
-    let (c, u) = (conditional.values_mut(), unconditional.values());
-    let m = running.values_mut();
-    for ((m, c), u) in m.iter_mut().zip(c.iter()).zip(u) {
+    let (conditional, unconditional) = halves(predictions, out);
+    let images = out.shape().first().map_or(1, |&images| images.max(1));
+    let one = out.values().len() / images;
+    let predictions = conditional
+        .chunks_exact(one)
+        .zip(unconditional.chunks_exact(one));
+    let states = running.values_mut().chunks_exact_mut(one);
+    for ((both, m), out) in predictions
+        .zip(states)
+        .zip(out.values_mut().chunks_exact_mut(one))
+    {
+        guide_one(both, parameters, m, out);
+    }
+}
+
+/// Adaptive projected guidance of one image: `c` and `u` to `out`, with the state `m`.
+fn guide_one((c, u): (&[f32], &[f32]), parameters: ApgParameters, m: &mut [f32], out: &mut [f32]) {
+    for ((m, c), u) in m.iter_mut().zip(c).zip(u) {
         *m = (c - u) + parameters.momentum * *m;
     }
     let norm = sum(m.iter().map(|&m| f64::from(m) * f64::from(m))).sqrt();
@@ -85,40 +138,12 @@ pub(super) fn guide_apg(
         .max(1e-12);
     let along = sum(m
         .iter()
-        .zip(c.iter())
+        .zip(c)
         .map(|(&m, &c)| f64::from(m * shrink) * (f64::from(c) / c_norm)));
     let (scale, eta) = (parameters.scale - 1.0, parameters.eta);
-    for (c, &m) in c.iter_mut().zip(m.iter()) {
-        let parallel = along * (f64::from(*c) / c_norm);
+    for ((out, &c), &m) in out.iter_mut().zip(c).zip(m.iter()) {
+        let parallel = along * (f64::from(c) / c_norm);
         let orthogonal = (f64::from(m * shrink) - parallel) as f32;
-        *c += scale * (orthogonal + eta * parallel as f32);
+        *out = c + scale * (orthogonal + eta * parallel as f32);
     }
-}
-
-/// See [`crate::Backend::quantize`]. The hyperbolic tangent is taken in f64, so that an index never depends on how
-/// exact a platform's f32 version is.
-pub(super) fn quantize(latents: &CpuTensor, levels: &[u32]) -> Vec<u16> {
-    let quantizer: Vec<(f32, f32, f32, i64)> = levels
-        .iter()
-        .map(|&level| {
-            let half_range = (level as f32 - 1.0) * 1.001 / 2.0;
-            let offset = if level % 2 == 0 { 0.5 } else { 0.0 };
-            let shift = (f64::from(offset) / f64::from(half_range)).atanh() as f32;
-            (half_range, offset, shift, i64::from(level / 2))
-        })
-        .collect();
-    let mut ids = Vec::with_capacity(latents.values().len() / levels.len().max(1));
-    for row in latents.values().chunks_exact(levels.len()) {
-        let (mut id, mut basis) = (0i64, 1i64);
-        for ((&z, &level), &(half_range, offset, shift, half)) in
-            row.iter().zip(levels).zip(&quantizer)
-        {
-            let bounded = f64::from(z + shift).tanh() as f32 * half_range - offset;
-            let digit = (bounded.round_ties_even() as i64 + half).clamp(0, i64::from(level) - 1);
-            id += digit * basis;
-            basis *= i64::from(level);
-        }
-        ids.push(id as u16);
-    }
-    ids
 }

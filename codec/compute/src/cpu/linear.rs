@@ -177,7 +177,7 @@ impl Finish<'_, '_> {
                 }
             }
             Epilogue::Plus(other) => {
-                let start = row * other.columns();
+                let start = row % other.rows() * other.columns();
                 let other = &other.values()[start + self.columns.start..];
                 for (index, ((out, y), other)) in
                     out_row.iter_mut().zip(products).zip(other).enumerate()

@@ -163,6 +163,18 @@ impl Backend for CpuEngine {
         target.values_mut()[to * columns..(to + count) * columns].copy_from_slice(source);
     }
 
+    fn copy_columns(&self, source: &CpuTensor, first: usize, target: &mut CpuTensor) {
+        let (from, to) = (source.columns(), target.columns());
+        assert!(
+            first + to <= from && source.rows() == target.rows(),
+            "columns beyond their tensor"
+        );
+        let rows = source.values().chunks_exact(from);
+        for (target, source) in target.values_mut().chunks_exact_mut(to).zip(rows) {
+            target.copy_from_slice(&source[first..first + to]);
+        }
+    }
+
     fn linear(
         &self,
         x: &CpuTensor,
@@ -260,32 +272,28 @@ impl Backend for CpuEngine {
     }
 
     fn euler_step(&self, x: &mut CpuTensor, velocity: &CpuTensor, dt: f32) {
-        elementwise::zip(self.context(), x, velocity, |x, v| *x -= dt * v);
+        elementwise::euler_step(self.context(), x, velocity, dt);
     }
 
     fn clean_to_velocity(&self, x: &CpuTensor, t: f32, clean: &mut CpuTensor) {
-        elementwise::zip(self.context(), clean, x, |clean, x| {
-            *clean = (x - *clean) / t
-        });
+        elementwise::clean_to_velocity(self.context(), x, t, clean);
     }
 
-    fn guide_cfg(&self, unconditional: &CpuTensor, scale: f32, conditional: &mut CpuTensor) {
-        elementwise::zip(self.context(), conditional, unconditional, |c, u| {
-            *c = u + scale * (*c - u)
-        });
+    fn guide_cfg(&self, predictions: &CpuTensor, scale: f32, out: &mut CpuTensor) {
+        elementwise::guide_cfg(self.context(), predictions, scale, out);
     }
 
     fn guide_apg(
         &self,
-        unconditional: &CpuTensor,
+        predictions: &CpuTensor,
         parameters: ApgParameters,
         running: &mut CpuTensor,
-        conditional: &mut CpuTensor,
+        out: &mut CpuTensor,
     ) {
-        elementwise::guide_apg(unconditional, parameters, running, conditional);
+        elementwise::guide_apg(predictions, parameters, running, out);
     }
 
     fn quantize(&self, latents: &CpuTensor, levels: &[u32]) -> Result<Vec<u16>, ComputeError> {
-        Ok(elementwise::quantize(latents, levels))
+        Ok(crate::fsq::quantize(latents.values(), levels))
     }
 }

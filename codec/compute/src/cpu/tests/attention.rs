@@ -1,7 +1,7 @@
 //! Fused attention against a whole matrix of logits in f64.
 
 use super::{UNTOUCHED, assert_close, bits, engines, untouched, upload, values};
-use crate::backend::{AttentionSpec, Mask};
+use crate::backend::{AttentionSpec, Mask, Sequence};
 use crate::cpu::CpuTensor;
 use crate::{Backend, CpuEngine};
 
@@ -22,71 +22,97 @@ fn norm(values: &mut [f64], eps: f32) {
     values.iter_mut().for_each(|v| *v = (*v - mean) * scale);
 }
 
-/// The rows of `spec.queries`, computed plainly.
+/// The rows of `spec.queries`, computed plainly; zeros for those that no sequence has.
 pub(super) fn plain(qkv: &[f32], width: usize, spec: &AttentionSpec<'_, CpuTensor>) -> Vec<f64> {
-    let dim = width / spec.heads;
     let mut out = vec![0.0; spec.queries.len() * width];
-    for h in 0..spec.heads {
-        let rows_of = |which: usize| -> Vec<Vec<f64>> {
-            (0..spec.rows)
-                .map(|row| {
-                    let mut values = head(qkv, width, row, which, (h, dim));
-                    if let Some(eps) = spec.qk_norm_eps.filter(|_| which < 2) {
-                        norm(&mut values, eps);
-                    }
-                    values
-                })
-                .collect()
-        };
-        let (queries, keys, values) = (rows_of(0), rows_of(1), rows_of(2));
-        for (index, row) in spec.queries.clone().enumerate() {
-            let seen = |key: usize| match spec.mask {
-                Mask::Full => true,
-                Mask::CausalLast { prefix } => key < prefix || key <= row,
-            };
-            let logits: Vec<f64> = (0..spec.rows)
-                .map(|key| {
-                    let dot: f64 = queries[row]
-                        .iter()
-                        .zip(&keys[key])
-                        .map(|(q, k)| q * k)
-                        .sum();
-                    let more = spec
-                        .log_multiplicity
-                        .map_or(0.0, |w| f64::from(w.values()[key]));
-                    if seen(key) {
-                        dot * f64::from(spec.scale) + more
-                    } else {
-                        f64::NEG_INFINITY
-                    }
-                })
-                .collect();
-            let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let total: f64 = logits.iter().map(|l| (l - largest).exp()).sum();
-            let target = &mut out[index * width + h * dim..][..dim];
-            for (logit, value) in logits.iter().zip(&values) {
-                let share = (logit - largest).exp() / total;
-                target
-                    .iter_mut()
-                    .zip(value)
-                    .for_each(|(out, v)| *out += share * v);
-            }
+    for sequence in spec.sequences {
+        for head in 0..spec.heads {
+            plain_head(qkv, width, spec, sequence, head, &mut out);
         }
     }
     out
 }
 
+/// One head of one sequence.
+fn plain_head(
+    qkv: &[f32],
+    width: usize,
+    spec: &AttentionSpec<'_, CpuTensor>,
+    sequence: &Sequence,
+    h: usize,
+    out: &mut [f64],
+) {
+    let dim = width / spec.heads;
+    let prefix = sequence.prefix.len();
+    let rows: Vec<usize> = sequence
+        .prefix
+        .clone()
+        .chain(sequence.suffix.clone())
+        .collect();
+    let rows_of = |which: usize| -> Vec<Vec<f64>> {
+        let values = rows.iter().map(|&row| {
+            let mut values = head(qkv, width, row, which, (h, dim));
+            if let Some(eps) = spec.qk_norm_eps.filter(|_| which < 2) {
+                norm(&mut values, eps);
+            }
+            values
+        });
+        values.collect()
+    };
+    let (queries, keys, values) = (rows_of(0), rows_of(1), rows_of(2));
+    for (position, row) in rows.iter().enumerate() {
+        if !spec.queries.contains(row) {
+            continue;
+        }
+        let logit = |key: usize| {
+            let pairs = queries[position].iter().zip(&keys[key]);
+            let dot: f64 = pairs.map(|(q, k)| q * k).sum();
+            let more = spec
+                .log_multiplicity
+                .map_or(0.0, |weights| f64::from(weights.values()[rows[key]]));
+            if spec.mask == Mask::Full || key < prefix || key <= position {
+                dot * f64::from(spec.scale) + more
+            } else {
+                f64::NEG_INFINITY
+            }
+        };
+        let logits: Vec<f64> = (0..rows.len()).map(logit).collect();
+        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = logits.iter().map(|l| (l - largest).exp()).sum();
+        let target = &mut out[(row - spec.queries.start) * width + h * dim..][..dim];
+        for (logit, value) in logits.iter().zip(&values) {
+            let share = (logit - largest).exp() / total;
+            target
+                .iter_mut()
+                .zip(value)
+                .for_each(|(out, v)| *out += share * v);
+        }
+    }
+}
+
 /// A specification of full attention of all rows with the network's scale.
-pub(super) fn full<'a>(rows: usize, heads: usize, dim: usize) -> AttentionSpec<'a, CpuTensor> {
+pub(super) fn full(
+    sequences: &[Sequence],
+    heads: usize,
+    dim: usize,
+) -> AttentionSpec<'_, CpuTensor> {
+    let ends = sequences
+        .iter()
+        .map(|sequence| sequence.prefix.end.max(sequence.suffix.end));
     AttentionSpec {
-        rows,
+        sequences,
         heads,
         scale: 8.0 / dim as f32,
         qk_norm_eps: None,
         mask: Mask::Full,
         log_multiplicity: None,
-        queries: 0..rows,
+        queries: 0..ends.max().unwrap_or(0),
     }
+}
+
+/// One sequence of `rows` positions.
+fn single(rows: usize) -> [Sequence; 1] {
+    [Sequence::single(rows, rows)]
 }
 
 /// Compares one attention, and checks that no other row was written.
@@ -123,7 +149,8 @@ fn every_head_size_and_length_is_right() {
                 (&engine, Some(1e-5)),
                 (&portable, Some(1e-6)),
             ] {
-                let mut spec = full(rows, heads, dim);
+                let sequences = single(rows);
+                let mut spec = full(&sequences, heads, dim);
                 // Norm over a single channel gives zeros, whatever the logits' scale.
                 spec.qk_norm_eps = eps;
                 let what = format!("{heads} heads of {dim}, {rows} rows, norm {eps:?}");
@@ -138,10 +165,11 @@ fn the_causal_last_mask_is_right_for_every_prefix() {
     for engine in engines(2) {
         let (heads, dim, rows) = (2, 32, 101);
         let qkv = values(7, rows * 3 * heads * dim);
-        for prefix in [0, 1, 17, 48, 64, 100, 101, 400] {
+        for prefix in [0, 1, 17, 48, 64, 100, 101] {
             for queries in [0..rows, 60..rows, 100..101, 30..31] {
-                let mut spec = full(rows, heads, dim);
-                spec.mask = Mask::CausalLast { prefix };
+                let sequences = [Sequence::single(prefix, rows)];
+                let mut spec = full(&sequences, heads, dim);
+                spec.mask = Mask::CausalLast;
                 spec.queries = queries.clone();
                 spec.qk_norm_eps = Some(1e-6);
                 check(
@@ -163,7 +191,8 @@ fn a_sequence_may_be_the_first_rows_of_a_longer_tensor() {
         let mut qkv = values(9, rows * 3 * heads * dim);
         // What lies behind the sequence must not be looked at.
         qkv[57 * 3 * heads * dim..].fill(f32::NAN);
-        let mut spec = full(57, heads, dim);
+        let sequences = single(57);
+        let mut spec = full(&sequences, heads, dim);
         spec.qk_norm_eps = Some(1e-5);
         check("57 of 70 rows", &engine, &qkv, heads * dim, &spec);
     }
@@ -183,13 +212,14 @@ fn long_sequences_rescale_what_was_summed_before() {
             .iter_mut()
             .for_each(|key| *key *= factor);
     }
-    for mask in [Mask::Full, Mask::CausalLast { prefix: 1030 }] {
+    let sequences = [Sequence::single(1030, rows)];
+    for mask in [Mask::Full, Mask::CausalLast] {
         for (engine, queries) in [
             (&engine, 0..97),
             (&engine, 1000..1100),
             (&portable, 2080..2100),
         ] {
-            let mut spec = full(rows, heads, dim);
+            let mut spec = full(&sequences, heads, dim);
             spec.mask = mask;
             spec.queries = queries.clone();
             check(&format!("{mask:?} {queries:?}"), engine, &qkv, width, &spec);
@@ -210,7 +240,7 @@ fn extreme_logits_stay_finite() {
             &engine,
             &qkv,
             dim,
-            &full(rows, heads, dim),
+            &full(&single(rows), heads, dim),
         );
     }
 }
@@ -218,24 +248,25 @@ fn extreme_logits_stay_finite() {
 #[test]
 fn a_multiplicity_stands_for_keys_that_are_really_repeated() {
     for engine in engines(2) {
-        let (heads, dim, single, copies) = (2, 32, 1100, 239);
+        let (heads, dim, short_rows, copies) = (2, 32, 1100, 239);
         let width = heads * dim;
-        let short = values(17, single * 3 * width);
+        let short = values(17, short_rows * 3 * width);
         let mut long = short.clone();
-        let last = short[(single - 1) * 3 * width..].to_vec();
+        let last = short[(short_rows - 1) * 3 * width..].to_vec();
         for _ in 1..copies {
             long.extend_from_slice(&last);
         }
-        let rows = single + copies - 1;
-        let mut weights = vec![0.0; single];
-        weights[single - 1] = (copies as f32).ln();
-        let weights = upload(&engine, &weights, &[single]);
-        let mut spec = full(single, heads, dim);
+        let rows = short_rows + copies - 1;
+        let mut weights = vec![0.0; short_rows];
+        weights[short_rows - 1] = (copies as f32).ln();
+        let weights = upload(&engine, &weights, &[short_rows]);
+        let (few, many) = (single(short_rows), single(rows));
+        let mut spec = full(&few, heads, dim);
         spec.qk_norm_eps = Some(1e-6);
-        spec.queries = 1050..single;
+        spec.queries = 1050..short_rows;
         let repeated = AttentionSpec {
             queries: spec.queries.clone(),
-            ..full(rows, heads, dim)
+            ..full(&many, heads, dim)
         };
         let repeated = AttentionSpec {
             qk_norm_eps: Some(1e-6),
@@ -244,9 +275,9 @@ fn a_multiplicity_stands_for_keys_that_are_really_repeated() {
         spec.log_multiplicity = Some(&weights);
         check("one key for many", &engine, &short, width, &spec);
 
-        let mut out = untouched(&engine, &[single, width]);
+        let mut out = untouched(&engine, &[short_rows, width]);
         engine.attention(
-            &upload(&engine, &short, &[single, 3 * width]),
+            &upload(&engine, &short, &[short_rows, 3 * width]),
             &spec,
             &mut out,
         );
@@ -267,9 +298,10 @@ fn every_key_can_have_its_own_multiplicity() {
         let qkv = values(19, rows * 3 * heads * dim);
         let weights: Vec<f32> = (0..rows).map(|row| ((row % 9 + 1) as f32).ln()).collect();
         let weights = upload(&engine, &weights, &[rows]);
-        let mut spec = full(rows, heads, dim);
+        let sequences = [Sequence::single(40, rows)];
+        let mut spec = full(&sequences, heads, dim);
         spec.log_multiplicity = Some(&weights);
-        spec.mask = Mask::CausalLast { prefix: 40 };
+        spec.mask = Mask::CausalLast;
         check("weights of all keys", &engine, &qkv, heads * dim, &spec);
     }
 }
@@ -280,8 +312,9 @@ fn a_query_does_not_depend_on_the_queries_beside_it() {
         let (heads, dim, rows) = (2, 40, 1300);
         let width = heads * dim;
         let qkv = upload(&engine, &values(23, rows * 3 * width), &[rows, 3 * width]);
-        for mask in [Mask::Full, Mask::CausalLast { prefix: 1000 }] {
-            let mut spec = full(rows, heads, dim);
+        let sequences = [Sequence::single(1000, rows)];
+        for mask in [Mask::Full, Mask::CausalLast] {
+            let mut spec = full(&sequences, heads, dim);
             spec.mask = mask;
             spec.queries = 1000..rows;
             let mut all = untouched(&engine, &[rows, width]);
@@ -308,8 +341,9 @@ fn a_causal_query_does_not_depend_on_what_comes_after_it() {
         let width = heads * dim;
         let qkv = values(29, 1300 * 3 * width);
         let run = |rows: usize| {
-            let mut spec = full(rows, heads, dim);
-            spec.mask = Mask::CausalLast { prefix: 1000 };
+            let sequences = [Sequence::single(1000, rows)];
+            let mut spec = full(&sequences, heads, dim);
+            spec.mask = Mask::CausalLast;
             spec.queries = 1000..1010;
             let mut out = untouched(&engine, &[rows, width]);
             let qkv = upload(&engine, &qkv[..rows * 3 * width], &[rows, 3 * width]);

@@ -1,6 +1,6 @@
 //! Patches, Euler steps, guidance and FSQ.
 
-use super::{assert_close, engines, untouched, upload, values};
+use super::{assert_close, bits, engines, untouched, upload, values};
 use crate::Backend;
 use crate::backend::ApgParameters;
 use crate::{ComputeError, CpuEngine};
@@ -11,27 +11,32 @@ fn patches_hold_rows_columns_and_channels_in_order() {
     for (rows, columns, patch, channels) in
         [(1, 1, 1, 1), (2, 3, 2, 16), (4, 2, 4, 5), (3, 5, 1, 3)]
     {
-        let (height, width) = (rows * patch, columns * patch);
-        let latents = values(1, height * width * channels);
-        let mut expected = vec![0.0; latents.len()];
-        for (index, &value) in latents.iter().enumerate() {
-            let (y, x, channel) = (
-                index / channels / width,
-                index / channels % width,
-                index % channels,
-            );
-            let row = y / patch * columns + x / patch;
-            let column = (y % patch * patch + x % patch) * channels + channel;
-            expected[row * patch * patch * channels + column] = value * 0.25;
+        for images in [1, 3] {
+            let (height, width) = (rows * patch, columns * patch);
+            let shape = [images, height, width, channels];
+            let latents = values(1, shape.iter().product());
+            let mut expected = vec![0.0; latents.len()];
+            for (index, &value) in latents.iter().enumerate() {
+                let (pixel, channel) = (index / channels, index % channels);
+                let (image, y, x) = (
+                    pixel / width / height,
+                    pixel / width % height,
+                    pixel % width,
+                );
+                let row = (image * rows + y / patch) * columns + x / patch;
+                let column = (y % patch * patch + x % patch) * channels + channel;
+                expected[row * patch * patch * channels + column] = value * 0.25;
+            }
+            let x = upload(&engine, &latents, &shape);
+            let cut_shape = [images * rows * columns, patch * patch * channels];
+            let mut cut = untouched(&engine, &cut_shape);
+            engine.patchify(&x, patch, 0.25, &mut cut);
+            assert_eq!(cut.values(), expected);
+            let mut back = untouched(&engine, &shape);
+            engine.patchify(&x, patch, 1.0, &mut cut);
+            engine.unpatchify(&cut, patch, &mut back);
+            assert_eq!(back.values(), latents);
         }
-        let x = upload(&engine, &latents, &[height, width, channels]);
-        let mut cut = untouched(&engine, &[rows * columns, patch * patch * channels]);
-        engine.patchify(&x, patch, 0.25, &mut cut);
-        assert_eq!(cut.values(), expected);
-        let mut back = untouched(&engine, &[height, width, channels]);
-        engine.patchify(&x, patch, 1.0, &mut cut);
-        engine.unpatchify(&cut, patch, &mut back);
-        assert_eq!(back.values(), latents);
     }
 }
 
@@ -103,9 +108,17 @@ fn euler_steps_and_guidance_follow_their_equations() {
             &expect(&|clean, x| (x - clean) / 0.52f32 as f64),
             1e-6,
         );
-        let mut x = fresh();
-        engine.guide_cfg(&b, 1.5, &mut x);
+        let both = upload(&engine, &[a.values(), b.values()].concat(), &[2, count]);
+        let mut x = untouched(&engine, &[1, count]);
+        engine.guide_cfg(&both, 1.5, &mut x);
         assert_close("cfg", x.values(), &expect(&|c, u| u + 1.5 * (c - u)), 1e-6);
+        assert_eq!(both.values()[..count], *a.values(), "predictions stay");
+        // Two predictions of the same latents.
+        let mut x = upload(&engine, &[a.values(), a.values()].concat(), &[2, count]);
+        engine.clean_to_velocity(&b, 0.52, &mut x);
+        let velocity = expect(&|clean, x| (x - clean) / 0.52f32 as f64);
+        let twice = [velocity.as_slice(), &velocity].concat();
+        assert_close("velocities", x.values(), &twice, 1e-6);
         let mut x = fresh();
         engine.scale(&mut x, -3.0);
         assert_close("scale", x.values(), &expect(&|x, _| -3.0 * x), 1e-6);
@@ -141,22 +154,69 @@ fn plain_apg(u: &[f32], p: ApgParameters, running: &mut [f64], c: &[f32]) -> Vec
         .collect()
 }
 
-/// Runs APG over steps of given (conditional, unconditional) velocities and compares each.
-fn check_apg(engine: &CpuEngine, p: ApgParameters, steps: &[(Vec<f32>, Vec<f32>)]) {
-    let count = steps[0].0.len();
-    let mut running = engine.zeros(&[count]).unwrap();
-    let mut expected_running = vec![0.0; count];
-    for (index, (c, u)) in steps.iter().enumerate() {
+/// Conditional and unconditional velocities of one step.
+type Velocities = (Vec<f32>, Vec<f32>);
+
+/// The outputs and the running differences of each step of APG over `images` images.
+fn apg(
+    engine: &CpuEngine,
+    p: ApgParameters,
+    images: usize,
+    steps: &[Velocities],
+) -> Vec<[Vec<f32>; 2]> {
+    let shape = [images, steps[0].0.len() / images];
+    let mut running = engine.zeros(&shape).unwrap();
+    let mut out = untouched(engine, &shape);
+    let step = |(c, u): &Velocities| {
+        let both = upload(engine, &[c.as_slice(), u].concat(), &[2 * images, shape[1]]);
+        engine.guide_apg(&both, p, &mut running, &mut out);
+        [out.values().to_vec(), running.values().to_vec()]
+    };
+    steps.iter().map(step).collect()
+}
+
+/// Runs APG over steps of given velocities of one image and compares each.
+fn check_apg(engine: &CpuEngine, p: ApgParameters, steps: &[Velocities]) {
+    let mut expected_running = vec![0.0; steps[0].0.len()];
+    for (index, [found, running]) in apg(engine, p, 1, steps).iter().enumerate() {
+        let (c, u) = &steps[index];
         let expected = plain_apg(u, p, &mut expected_running, c);
-        let mut found = upload(engine, c, &[count]);
-        engine.guide_apg(&upload(engine, u, &[count]), p, &mut running, &mut found);
-        assert_close(&format!("step {index}"), found.values(), &expected, 2e-6);
-        assert_close(
-            "running difference",
-            running.values(),
-            &expected_running,
-            2e-6,
-        );
+        assert_close(&format!("step {index}"), found, &expected, 2e-6);
+        assert_close("running difference", running, &expected_running, 2e-6);
+    }
+}
+
+#[test]
+fn apg_of_several_images_is_that_of_each() {
+    for engine in engines(2) {
+        let (images, count, steps) = (3, 131, 4);
+        // Images of other magnitudes, of which only some are beyond the threshold.
+        let velocities = |image: usize, step: usize| -> Velocities {
+            let seed = (10 * step + image) as u64;
+            let factor = [1.0, 0.02, 0.3][image];
+            let c = values(seed, count);
+            let u = c.iter().zip(values(100 + seed, count));
+            let u = u.map(|(c, other)| c + factor * other).collect();
+            (c, u)
+        };
+        let together: Vec<Velocities> = (0..steps)
+            .map(|step| {
+                let (c, u): (Vec<_>, Vec<_>) =
+                    (0..images).map(|image| velocities(image, step)).unzip();
+                (c.concat(), u.concat())
+            })
+            .collect();
+        let published = ApgParameters::published(7.5);
+        let found = apg(&engine, published, images, &together);
+        for image in 0..images {
+            let alone: Vec<_> = (0..steps).map(|step| velocities(image, step)).collect();
+            let place = image * count..(image + 1) * count;
+            for (found, alone) in found.iter().zip(apg(&engine, published, 1, &alone)) {
+                for (found, alone) in found.iter().zip(&alone) {
+                    assert_eq!(bits(&found[place.clone()]), bits(alone), "image {image}");
+                }
+            }
+        }
     }
 }
 

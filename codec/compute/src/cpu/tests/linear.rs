@@ -153,6 +153,25 @@ fn every_epilogue_is_right_on_awkward_sizes() {
 }
 
 #[test]
+fn what_is_added_starts_again_after_its_last_row() {
+    for engine in engines(2) {
+        let (inputs, outputs, period, copies) = (37, 66, 50, 3);
+        let rows = period * copies;
+        let w = f32_weight(&values(2, outputs * inputs), &[outputs, inputs]);
+        let packed = engine.linear_weights(&[(&w, None)]).unwrap();
+        let x = upload(&engine, &values(1, rows * inputs), &[rows, inputs]);
+        let short = values(4, period * outputs);
+        let run = |other: &[f32]| {
+            let other = upload(&engine, other, &[other.len() / outputs, outputs]);
+            let mut out = untouched(&engine, &[rows, outputs]);
+            engine.linear(&x, 0..rows, &packed, Epilogue::Plus(&other), &mut out);
+            bits(out.values())
+        };
+        assert_eq!(run(&short), run(&short.repeat(copies)));
+    }
+}
+
+#[test]
 fn parts_stand_side_by_side_whatever_their_types_and_biases() {
     for engine in engines(2) {
         let (inputs, rows) = (67, 50);

@@ -9,6 +9,7 @@ mod linear;
 mod modulation;
 mod norm;
 mod properties;
+mod sequences;
 mod threads;
 
 use super::microkernel::Kernels;

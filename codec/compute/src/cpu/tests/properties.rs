@@ -2,8 +2,9 @@
 
 use super::attention::{full, plain};
 use super::linear::product;
+use super::sequences::Packed;
 use super::{assert_close, engines, f32_weight, untouched, upload, values, weight};
-use crate::backend::{Epilogue, Mask};
+use crate::backend::{Epilogue, Mask, Sequence};
 use crate::{Backend, CpuEngine, DType};
 use proptest::prelude::*;
 use std::sync::OnceLock;
@@ -57,7 +58,7 @@ proptest! {
         rows in 1usize..150,
         first in 0.0f64..1.0,
         count in 0.0f64..1.0,
-        prefix in proptest::option::of(0usize..160),
+        prefix in proptest::option::of(0usize..150),
         normed: bool,
         weighted: bool,
         portable: bool,
@@ -69,14 +70,39 @@ proptest! {
         let qkv = values(rows as u64, rows * 3 * width);
         let weights: Vec<f32> = (0..rows).map(|row| ((row % 5 + 1) as f32).ln()).collect();
         let weights = upload(engine, &weights, &[rows]);
-        let mut spec = full(rows, heads, dim);
+        let sequences = [Sequence::single(prefix.unwrap_or(0).min(rows), rows)];
+        let mut spec = full(&sequences, heads, dim);
         spec.queries = start..end.min(rows);
-        spec.mask = prefix.map_or(Mask::Full, |prefix| Mask::CausalLast { prefix });
+        spec.mask = prefix.map_or(Mask::Full, |_| Mask::CausalLast);
         spec.qk_norm_eps = normed.then_some(1e-5);
         spec.log_multiplicity = weighted.then_some(&weights);
         let mut out = untouched(engine, &[rows, width]);
         engine.attention(&upload(engine, &qkv, &[rows, 3 * width]), &spec, &mut out);
         let place = spec.queries.start * width..spec.queries.end * width;
         assert_close("attention", &out.values()[place], &plain(&qkv, width, &spec), 1e-5);
+    }
+
+    #[test]
+    fn packed_sequences_are_as_if_alone_on_any_size(
+        lengths in prop::collection::vec((0usize..70, 0usize..40), 1..5),
+        heads in 1usize..3,
+        dim in 1usize..40,
+        first in 0.0f64..1.0,
+        count in 0.0f64..1.0,
+        causal: bool,
+        weighted: bool,
+        portable: bool,
+    ) {
+        let rows: usize = lengths.iter().map(|(prefix, suffix)| prefix + suffix).sum();
+        let start = (first * rows as f64) as usize;
+        let end = (start + 1 + (count * (rows - start) as f64) as usize).min(rows);
+        let case = Packed {
+            lengths: &lengths,
+            heads,
+            dim,
+            mask: if causal { Mask::CausalLast } else { Mask::Full },
+            weighted,
+        };
+        case.check(&shared()[usize::from(portable)], start..end);
     }
 }

@@ -2,7 +2,9 @@
 
 use super::conv::group_norm;
 use super::{bits, f32_weight, untouched, upload, values, weight};
-use crate::backend::{ApgParameters, AttentionSpec, ConvKind, Epilogue, Mask, ModulationVector};
+use crate::backend::{
+    ApgParameters, AttentionSpec, ConvKind, Epilogue, Mask, ModulationVector, Sequence,
+};
 use crate::cpu::microkernel::Kernels;
 use crate::{Backend, CpuEngine, DType};
 
@@ -76,9 +78,25 @@ fn attention() {
         let weights = upload(engine, &weights, &[rows]);
         let mut out = untouched(engine, &[rows, width]);
         let mut all = Vec::new();
-        for mask in [Mask::Full, Mask::CausalLast { prefix: 1000 }] {
+        let two = [
+            Sequence {
+                prefix: 0..300,
+                suffix: 1000..1020,
+            },
+            Sequence {
+                prefix: 300..1000,
+                suffix: 1020..rows,
+            },
+        ];
+        let cases = [
+            (Mask::Full, [Sequence::single(1000, rows)].to_vec()),
+            (Mask::CausalLast, [Sequence::single(1000, rows)].to_vec()),
+            (Mask::Full, two.to_vec()),
+            (Mask::CausalLast, two.to_vec()),
+        ];
+        for (mask, sequences) in cases {
             let spec = AttentionSpec {
-                rows,
+                sequences: &sequences,
                 heads,
                 scale: 0.2,
                 qk_norm_eps: Some(1e-6),
@@ -155,12 +173,22 @@ fn lapped_synthesis_and_operations_on_elements() {
         engine
             .lapped_synthesis(&x, &packed, 16, 8, 4, &mut image)
             .unwrap();
-        let mut v = upload(engine, &values(4, count), &[height, width, inputs]);
-        let mut running = engine.zeros(&[height, width, inputs]).unwrap();
+        let both = [2, height, width, inputs];
+        let mut predictions = upload(engine, &values(4, 2 * count), &both);
+        let shape = [1, height, width, inputs];
+        let mut v = upload(engine, &values(5, count), &shape);
+        let mut running = engine.zeros(&shape).unwrap();
         for _ in 0..3 {
-            engine.guide_apg(&x, ApgParameters::published(7.5), &mut running, &mut v);
-            engine.guide_cfg(&x, 1.5, &mut v);
-            engine.clean_to_velocity(&x, 0.5, &mut v);
+            engine.guide_cfg(&predictions, 1.5, &mut v);
+            engine.copy_rows(&v, 0, &mut predictions, 0, height * width);
+            engine.guide_apg(
+                &predictions,
+                ApgParameters::published(7.5),
+                &mut running,
+                &mut v,
+            );
+            engine.copy_rows(&v, 0, &mut predictions, 0, height * width);
+            engine.clean_to_velocity(&x, 0.5, &mut predictions);
         }
         [image.values(), v.values()].concat()
     });

@@ -1,0 +1,263 @@
+//! Many images in few passes through the network: which go together, in which order, and what a failure of one is.
+//!
+//! A single image is a batch of one, so that there is one way through the codec.
+
+use super::engine::Job;
+use super::{CancelToken, Codec, DecodeOptions, Progress};
+use crate::error::Error;
+use crate::network::NetworkError;
+use crate::picture::Canvas;
+use crate::sampler::standard_normal;
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+/// An image to decode that has been checked.
+pub(super) struct Request {
+    /// Its tokens, coarse to fine.
+    pub(super) ids: Vec<u16>,
+    /// Its canvas (width, height) in pixels.
+    pub(super) canvas: (u32, u32),
+    /// The size (width, height) to restore, if not the canvas's.
+    pub(super) size: Option<(u32, u32)>,
+}
+
+impl Codec {
+    /// Most images that go through the network together. Of a larger batch the next ones follow when these are done; of
+    /// large canvases fewer go together, so that they have no more pixels than
+    /// [`Limits::canvas_pixels`](crate::Limits::canvas_pixels) allows one canvas.
+    pub const IMAGES_PER_PASS: usize = 8;
+
+    /// How many images of one canvas go through the network together.
+    pub(super) fn images_per_pass(&self, (width, height): (u32, u32)) -> usize {
+        let pixels = u64::from(width) * u64::from(height);
+        let fitting = self.limits.canvas_pixels / pixels.max(1);
+        usize::try_from(fitting).map_or(Self::IMAGES_PER_PASS, |fitting| {
+            fitting.clamp(1, Self::IMAGES_PER_PASS)
+        })
+    }
+
+    /// Decodes all requests and hands each canvas to `finish`; results are in the order of the requests.
+    pub(super) fn run<T>(
+        &self,
+        requests: &[Request],
+        options: &DecodeOptions,
+        finish: impl Fn(&Request, Canvas) -> T,
+    ) -> Result<Vec<T>, Error> {
+        let settings = self.settings(options)?;
+        let passes = passes(requests, |canvas| self.images_per_pass(canvas));
+        let mut steps = Steps::new(options, settings.steps, passes.len());
+        let mut results = Vec::with_capacity(requests.len());
+        for pass in &passes {
+            steps.check()?;
+            let of_pass = || pass.iter().map(|&index| &requests[index]);
+            let ids: Vec<&[u16]> = of_pass().map(|request| request.ids.as_slice()).collect();
+            let Some(first) = of_pass().next() else {
+                continue;
+            };
+            let shape = self.latents(first.canvas);
+            let job = Job {
+                ids: &ids,
+                latents: (shape[1], shape[2]),
+                noise: &starting_noise(options, shape.iter().product()),
+                settings,
+            };
+            let done = self
+                .engine
+                .detokenize(&job, &mut |step, _| steps.report(step));
+            let canvases = done.map_err(|error| steps.count_in(error))?;
+            let finished = pass.iter().zip(canvases);
+            results
+                .extend(finished.map(|(&index, canvas)| (index, finish(&requests[index], canvas))));
+            steps.end_pass();
+        }
+        results.sort_by_key(|&(index, _)| index);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    /// Channels, rows and columns of the latents of a canvas (width, height).
+    pub(super) fn latents(&self, (width, height): (u32, u32)) -> [usize; 3] {
+        let vae = &self.config().vae;
+        let factor = vae.factor();
+        let (rows, columns) = (height as usize / factor, width as usize / factor);
+        [vae.latent_channels(), rows, columns]
+    }
+
+    /// Checks the options' noise against the latents of a canvas.
+    pub(super) fn check_noise(
+        &self,
+        options: &DecodeOptions,
+        canvas: (u32, u32),
+    ) -> Result<(), Error> {
+        let Some(noise) = &options.noise else {
+            return Ok(());
+        };
+        let [channels, height, width] = self.latents(canvas);
+        let count = channels * height * width;
+        if noise.len() != count {
+            return Err(Error::Option {
+                option: "noise of",
+                value: format!("{} values", noise.len()),
+                allowed: format!("{channels}×{height}×{width} = {count} values"),
+            });
+        }
+        if let Some(index) = noise.iter().position(|value| !value.is_finite()) {
+            let value = format!("with {} at index {index}", noise[index]);
+            return Err(Error::Option {
+                option: "noise",
+                value,
+                allowed: "finite values".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The given noise, or that of the seed.
+fn starting_noise(options: &DecodeOptions, count: usize) -> Cow<'_, [f32]> {
+    match &options.noise {
+        Some(noise) => noise.into(),
+        None => standard_normal(options.seed, 0, count).into(),
+    }
+}
+
+/// The indices of the requests that go through the network together: of one canvas, and no more than `most` of it.
+fn passes(requests: &[Request], most: impl Fn((u32, u32)) -> usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..requests.len()).collect();
+    order.sort_by_key(|&index| requests[index].canvas);
+    order
+        .chunk_by(|&a, &b| requests[a].canvas == requests[b].canvas)
+        .flat_map(|group| {
+            let most = most(requests[group[0]].canvas);
+            group.chunks(most).map(<[usize]>::to_vec)
+        })
+        .collect()
+}
+
+/// Calls `work` for each input; an error names the one that it is about.
+pub(super) fn each<I, T>(
+    inputs: &[I],
+    work: impl Fn(&I) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let number = |(index, input)| {
+        work(input).map_err(|error| Error::InBatch {
+            index,
+            error: Box::new(error),
+        })
+    };
+    inputs.iter().enumerate().map(number).collect()
+}
+
+/// The result of a batch of one.
+pub(super) fn only<T>(mut results: Vec<T>) -> T {
+    match results.pop() {
+        Some(result) => result,
+        None => unreachable!("one result for one input"),
+    }
+}
+
+/// The Euler steps of all passes of a batch, counted as one row of them.
+struct Steps<'a> {
+    options: &'a DecodeOptions,
+    of_pass: u32,
+    total: u32,
+    /// Steps of the passes that are done.
+    before: u32,
+}
+
+impl<'a> Steps<'a> {
+    fn new(options: &'a DecodeOptions, of_pass: u32, passes: usize) -> Self {
+        let passes = u32::try_from(passes).unwrap_or(u32::MAX);
+        Self {
+            options,
+            of_pass,
+            total: of_pass.saturating_mul(passes),
+            before: 0,
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        let cancel = self.options.cancel.as_ref();
+        cancel.is_some_and(CancelToken::is_cancelled)
+    }
+
+    /// Fails if the caller has asked to stop.
+    fn check(&self) -> Result<(), Error> {
+        if self.is_cancelled() {
+            let (done, total) = (self.before, self.total);
+            return Err(NetworkError::Cancelled { done, total }.into());
+        }
+        Ok(())
+    }
+
+    /// Reports a step of the present pass.
+    fn report(&self, step: u32) -> ControlFlow<()> {
+        if let Some(progress) = &self.options.progress {
+            progress(Progress {
+                step: self.before.saturating_add(step),
+                total: self.total,
+            });
+        }
+        if self.is_cancelled() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// An error of the present pass with the steps of all passes.
+    fn count_in(&self, error: Error) -> Error {
+        match error {
+            Error::Network(NetworkError::Cancelled { done, .. }) => NetworkError::Cancelled {
+                done: self.before.saturating_add(done),
+                total: self.total,
+            }
+            .into(),
+            other => other,
+        }
+    }
+
+    fn end_pass(&mut self) {
+        self.before = self.before.saturating_add(self.of_pass);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(canvas: (u32, u32)) -> Request {
+        Request {
+            ids: vec![1],
+            canvas,
+            size: None,
+        }
+    }
+
+    #[test]
+    fn passes_have_one_canvas_and_keep_the_order() {
+        let (small, large) = ((256, 256), (512, 256));
+        let requests: Vec<Request> = (0..12)
+            .map(|index| request(if index % 3 == 1 { large } else { small }))
+            .collect();
+        let found = passes(&requests, |canvas| if canvas == small { 5 } else { 2 });
+        assert_eq!(
+            found,
+            [vec![0, 2, 3, 5, 6], vec![8, 9, 11], vec![1, 4], vec![7, 10]]
+        );
+        assert!(passes(&[], |_| 3).is_empty());
+    }
+
+    #[test]
+    fn errors_name_the_input_that_they_are_about() {
+        let work = |&value: &i32| match value {
+            7 => Err(Error::Grid {
+                columns: 2,
+                rows: 1,
+            }),
+            other => Ok(other + 1),
+        };
+        assert_eq!(each(&[1, 2], work).unwrap(), [2, 3]);
+        let error = each(&[1, 7, 7], work).unwrap_err();
+        assert!(matches!(error, Error::InBatch { index: 1, .. }));
+        assert!(error.to_string().starts_with("input 1 of the batch"));
+    }
+}
