@@ -4,15 +4,15 @@ use flextok::compute::{Backend, CpuEngine};
 use flextok::image::DynamicImage;
 use flextok::network::{Decoder, VaeDecoder, VaeEncoder};
 use flextok::weights::{OpenOptions, Weights};
-use flextok::{Codec, DecodeOptions, EncodeOptions, standard_normal};
+use flextok::{Codec, CodecBuilder, DecodeOptions, EncodeOptions, standard_normal};
 use std::path::Path;
 
-/// A model with everything prepared that its stages need.
-pub struct Stages {
-    backend: CpuEngine,
-    decoder: Decoder<CpuEngine>,
-    vae_encoder: VaeEncoder<CpuEngine>,
-    vae_decoder: VaeDecoder<CpuEngine>,
+/// A model on an engine, with everything prepared that its stages need.
+pub struct Stages<B: Backend = CpuEngine> {
+    backend: B,
+    decoder: Decoder<B>,
+    vae_encoder: VaeEncoder<B>,
+    vae_decoder: VaeDecoder<B>,
     codec: Codec,
     /// Rows, columns and channels of the latents.
     latents: [usize; 3],
@@ -24,17 +24,22 @@ impl Stages {
     /// Opens the model at `path` on `threads` threads.
     #[must_use]
     pub fn open(path: &Path, threads: usize) -> Self {
+        let backend = CpuEngine::new(threads).expect("an engine");
+        Self::on(backend, path, Codec::builder().threads(threads))
+    }
+}
+
+impl<B: Backend> Stages<B> {
+    /// Opens the model at `path` on an engine; `builder` makes the codec for what is timed as a whole.
+    #[must_use]
+    pub fn on(backend: B, path: &Path, builder: CodecBuilder) -> Self {
         let weights =
             Weights::open(path, &OpenOptions::default()).expect("a model in the published layout");
-        let backend = CpuEngine::new(threads).expect("an engine");
         let config = weights.config().clone();
         let factor = config.vae.factor();
         let (width, height) = config.canvas;
         let channels = config.vae.latent_channels();
-        let codec = Codec::builder()
-            .threads(threads)
-            .open(path)
-            .expect("the same model");
+        let codec = builder.open(path).expect("the same model");
         let picture = synthetic_picture(width, height);
         let options = EncodeOptions::default();
         let tokens = codec
@@ -52,23 +57,58 @@ impl Stages {
         }
     }
 
-    /// Prepares a conditional pass for the first `tokens` tokens and hands `run` a function that computes one velocity.
-    pub fn with_decoder_step(&self, tokens: usize, run: impl FnOnce(&mut dyn FnMut())) {
+    /// The engine.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// Bytes of the decoder's weights that a step reads at least once, at `element` bytes each.
+    #[must_use]
+    pub fn step_weight_bytes(&self, element: u64) -> u64 {
+        let weights = self.codec.weights();
+        // The modulation of all steps is computed before them.
+        let is_read = |name: &str| {
+            name.starts_with("decoder.")
+                && name.ends_with("weight")
+                && !name.contains("adaLN")
+                && !name.contains("time_embedder")
+        };
+        let sizes = weights
+            .names()
+            .filter(|name| is_read(name))
+            .filter_map(|name| weights.try_shape(name));
+        sizes
+            .map(|shape| shape.iter().product::<usize>() as u64 * element)
+            .sum()
+    }
+
+    /// Prepares steps of the first `tokens` tokens, with both passes if `guided`, and hands `run` a function that takes as
+    /// many as it is told and waits for the last.
+    pub fn with_decoder_steps(
+        &self,
+        tokens: usize,
+        guided: bool,
+        run: impl FnOnce(&mut dyn FnMut(usize)),
+    ) {
         let [height, width, channels] = self.latents;
         let backend = &self.backend;
         let mut conditioned = self
             .decoder
-            .condition(backend, (height, width), &[&self.tokens[..tokens]], false)
+            .condition(backend, (height, width), &[&self.tokens[..tokens]], guided)
             .expect("a condition");
         conditioned.schedule(&[0.52]).expect("modulation");
-        let shape = [1, height, width, channels];
+        let mut shape = [1, height, width, channels];
         let noise = standard_normal(0, 0, shape.iter().product());
         let x = backend.upload(&noise, &shape).expect("memory");
-        let mut out = backend.zeros(&shape).expect("memory");
-        run(&mut || {
+        shape[0] = conditioned.predictions();
+        let mut out = backend.zeros_full(&shape).expect("memory");
+        run(&mut |steps| {
             backend.run(|| {
-                conditioned.embed(&x, 0.52);
-                conditioned.predict(0, &mut out);
+                for _ in 0..steps {
+                    conditioned.embed(&x, 0.52);
+                    conditioned.predict(0, &mut out);
+                }
+                backend.download(&out).expect("a velocity");
             });
         });
     }
@@ -77,9 +117,13 @@ impl Stages {
     pub fn vae_decode(&self) {
         let noise = standard_normal(0, 0, self.latents.iter().product());
         let latents = self.backend.upload(&noise, &self.latents).expect("memory");
-        self.backend
-            .run(|| self.vae_decoder.forward(&self.backend, latents))
-            .expect("an image");
+        self.backend.run(|| {
+            let image = self
+                .vae_decoder
+                .forward(&self.backend, latents)
+                .expect("an image");
+            self.backend.download(&image).expect("an image");
+        });
     }
 
     /// The VAE's encoder on one canvas.
@@ -89,9 +133,13 @@ impl Stages {
         let shape = [height * factor, width * factor, 3];
         let image = standard_normal(1, 0, shape.iter().product());
         let image = self.backend.upload(&image, &shape).expect("memory");
-        self.backend
-            .run(|| self.vae_encoder.forward(&self.backend, image, None))
-            .expect("latents");
+        self.backend.run(|| {
+            let latents = self
+                .vae_encoder
+                .forward(&self.backend, image, None)
+                .expect("latents");
+            self.backend.download(&latents).expect("latents");
+        });
     }
 
     /// A picture of the canvas's size to all tokens.

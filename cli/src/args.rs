@@ -7,12 +7,15 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{
     ArgAction, Args, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
+    ValueEnum,
 };
 
+use flextok::Device;
+
 use crate::commands::{
-    compare::CompareArgs, completions::CompletionsArgs, decode::DecodeArgs, encode::EncodeArgs,
-    info::InfoArgs, man::ManArgs, model::ModelArgs, pack::PackArgs, preview::PreviewArgs,
-    tokens::TokensArgs, truncate::TruncateArgs, verify::VerifyArgs,
+    compare::CompareArgs, completions::CompletionsArgs, decode::DecodeArgs, devices::DevicesArgs,
+    encode::EncodeArgs, info::InfoArgs, man::ManArgs, model::ModelArgs, pack::PackArgs,
+    preview::PreviewArgs, tokens::TokensArgs, truncate::TruncateArgs, verify::VerifyArgs,
 };
 use crate::exit::{Code, report};
 use crate::{output, values};
@@ -28,6 +31,7 @@ Exit codes:
     6  the input image cannot be read as one
     7  input or output failed: missing file, full disk, closed pipe, existing output without
        --force, no memory
+    8  no such device, or one that cannot hold the model or fails
    70  a defect of this program
   130  interrupted
 
@@ -63,6 +67,7 @@ pub(crate) enum Command {
     Model(ModelArgs),
     Tokens(TokensArgs),
     Pack(PackArgs),
+    Devices(DevicesArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -94,6 +99,27 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) threads: Option<u16>,
 
+    /// Where to compute: auto (a GPU if there is one, else the CPU), cpu, gpu (the first device),
+    /// gpu:N (number N of `flextok devices`)
+    #[arg(
+        long,
+        global = true,
+        value_name = "DEVICE",
+        default_value = "auto",
+        help_heading = "Global options"
+    )]
+    pub(crate) device: Device,
+
+    /// Element type on a GPU; auto is f16 where the device has it. The CPU computes in f32
+    #[arg(
+        long,
+        global = true,
+        value_name = "TYPE",
+        default_value = "auto",
+        help_heading = "Global options"
+    )]
+    pub(crate) precision: PrecisionArg,
+
     /// Overwrite existing output files
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub(crate) force: bool,
@@ -114,6 +140,14 @@ pub(crate) struct GlobalArgs {
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+}
+
+/// The values of `--precision`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionArg {
+    Auto,
+    F32,
+    F16,
 }
 
 /// Bounds that a user may have to raise; in `--help`, not in `-h`.
@@ -173,6 +207,17 @@ pub(crate) struct LimitArgs {
         help_heading = "Limits"
     )]
     pub(crate) max_steps: Option<u32>,
+
+    /// Most bytes of a GPU's memory for weights and tensors [default: what the device has]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = values::whole::<u64>(0..=u64::MAX),
+        hide_short_help = true,
+        help_heading = "Limits"
+    )]
+    pub(crate) max_device_memory: Option<u64>,
 }
 
 /// The definition of the command line, for parsing and for what is made from it. A negative number after an option is its

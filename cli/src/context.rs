@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use flextok::network::NetworkError;
 use flextok::weights::WeightsError;
-use flextok::{Codec, Error, ErrorKind, Limits};
+use flextok::{Codec, Device, Error, ErrorKind, Limits, Precision};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::args::{GlobalArgs, LimitArgs};
+use crate::args::{GlobalArgs, LimitArgs, PrecisionArg};
 use crate::exit::{CliError, report};
 
 /// The global options, ready to use.
@@ -21,6 +21,8 @@ pub(crate) struct Context {
     verbose: bool,
     model: Option<PathBuf>,
     threads: usize,
+    device: Device,
+    precision: Precision,
     mmap: bool,
 }
 
@@ -47,15 +49,47 @@ impl Context {
             verbose: args.verbose > 0,
             model: args.model,
             threads,
+            device: args.device,
+            precision: match args.precision {
+                PrecisionArg::Auto => Precision::Auto,
+                PrecisionArg::F32 => Precision::F32,
+                PrecisionArg::F16 => Precision::F16,
+            },
             mmap: !args.no_mmap,
         }
     }
 
-    /// Opens the model that was asked for, else the embedded one.
+    /// Opens the model that was asked for, else the embedded one, on the device that was asked for.
     pub(crate) fn model(&self) -> Result<Model, CliError> {
+        let model = self.model_on(self.device)?;
+        let engine = model.codec.engine();
+        if let Some(reason) = &engine.fallback {
+            self.detail(|| format!("computing on the CPU: {reason}"));
+        }
+        self.detail(|| {
+            format!(
+                "engine: {}, {}, {}",
+                engine.backend, engine.name, engine.precision
+            )
+        });
+        Ok(model)
+    }
+
+    /// Opens the model for its config alone, which needs no GPU.
+    pub(crate) fn model_to_describe(&self) -> Result<Model, CliError> {
+        self.model_on(Device::Cpu)
+    }
+
+    fn model_on(&self, device: Device) -> Result<Model, CliError> {
+        let precision = match device {
+            Device::Cpu if self.device != Device::Cpu => Precision::Auto,
+            _ => self.precision,
+        };
         let limits = self.limits.clone();
         let builder = Codec::builder()
             .threads(self.threads)
+            .device(device)
+            .precision(precision)
             .mmap(self.mmap)
             .limits(limits);
         let Some(path) = &self.model else {
@@ -144,6 +178,7 @@ fn limits(args: &LimitArgs) -> Limits {
     raise(&mut limits.image_bytes, args.max_input_bytes);
     raise(&mut limits.image_memory, args.max_memory);
     raise(&mut limits.canvas_pixels, args.max_canvas_pixels);
+    raise(&mut limits.device_memory, args.max_device_memory);
     limits.steps = args.max_steps.unwrap_or(limits.steps);
     limits
 }

@@ -19,6 +19,7 @@ pub(crate) enum Code {
     Limit = 5,
     Image = 6,
     Io = 7,
+    Device = 8,
     Internal = 70,
     Interrupted = 130,
 }
@@ -38,6 +39,7 @@ impl From<ErrorKind> for Code {
             ErrorKind::Limit => Self::Limit,
             ErrorKind::Image => Self::Image,
             ErrorKind::Io | ErrorKind::Resources => Self::Io,
+            ErrorKind::Device => Self::Device,
             ErrorKind::Cancelled => Self::Interrupted,
             _ => Self::Internal,
         }

@@ -14,6 +14,8 @@ mod values;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "cube")]
+    flextok::compute::gpu::quiet_drivers();
     exit::install_panic_hook();
     interrupt::install();
     match args::parse() {

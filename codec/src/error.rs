@@ -148,6 +148,8 @@ pub enum ErrorKind {
     Cancelled,
     /// Memory or threads could not be had.
     Resources,
+    /// A GPU is missing, cannot hold the model, or fails: use another device or the CPU.
+    Device,
 }
 
 impl Error {
@@ -170,6 +172,12 @@ impl Error {
             Self::Network(NetworkError::Compute(ComputeError::WeightShape { .. })) => {
                 ErrorKind::Model
             }
+            Self::Network(NetworkError::Compute(
+                ComputeError::NoDevice { .. }
+                | ComputeError::Device { .. }
+                | ComputeError::DeviceMemory { .. }
+                | ComputeError::WrongResult { .. },
+            )) => ErrorKind::Device,
             Self::Network(NetworkError::Compute(_)) => ErrorKind::Resources,
             Self::Network(NetworkError::Grid { .. } | NetworkError::Tokens { .. })
             | Self::Option { .. }

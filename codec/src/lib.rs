@@ -39,6 +39,10 @@
 //! # Photos from files
 //! [`picture::load::open`] decodes the common formats within limits and applies the EXIF orientation.
 //!
+//! # On a GPU
+//! With the feature `gpu` (Vulkan, Metal, DX12, WebGPU), `cuda` or `rocm`, [`CodecBuilder::device`] chooses where the network
+//! runs. The pictures are those of the CPU engine, up to rounding.
+//!
 //! # What is not here
 //! Files are parsed, cut and inspected by [`container`], which needs no model and links no network; it is a crate of its
 //! own.
@@ -58,7 +62,8 @@ mod sampler;
 pub mod weights;
 
 pub use codec::{
-    Budget, CancelToken, Codec, CodecBuilder, DecodeOptions, EncodeOptions, Limits, Progress,
+    Budget, CancelToken, Codec, CodecBuilder, DecodeOptions, Device, EncodeOptions, EngineInfo,
+    Limits, ParseDeviceError, Precision, Progress,
 };
 pub use error::{Error, ErrorKind};
 pub use flextok_compute as compute;

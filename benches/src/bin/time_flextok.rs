@@ -4,24 +4,11 @@
 //! Usage: `time_flextok CHECKPOINT [REPS]`
 
 use flextok::DecodeOptions;
-use flextok_benches::Stages;
+use flextok_benches::{Stages, median_ms};
 use std::path::Path;
 use std::time::Instant;
 
 const THREADS: usize = 2;
-
-fn median_ms(reps: usize, work: &mut dyn FnMut()) -> f64 {
-    work();
-    let mut times: Vec<f64> = (0..reps)
-        .map(|_| {
-            let start = Instant::now();
-            work();
-            start.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    (times[(reps - 1) / 2] + times[reps / 2]) / 2.0
-}
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -38,7 +25,9 @@ fn main() {
     let stages = Stages::open(Path::new(&path), THREADS);
     let opened = start.elapsed().as_secs_f64() * 1e3;
     let mut decoder_step = 0.0;
-    stages.with_decoder_step(256, |step| decoder_step = median_ms(reps, step));
+    stages.with_decoder_steps(256, false, |steps| {
+        decoder_step = median_ms(reps, &mut || steps(1));
+    });
     let guided = DecodeOptions::default()
         .with_steps(25)
         .with_guidance(7.5, true);

@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod decode;
+pub(crate) mod devices;
 pub(crate) mod encode;
 pub(crate) mod info;
 pub(crate) mod man;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Model(args) => model::run(&args, &context),
         Command::Tokens(args) => tokens::run(&args, &context),
         Command::Pack(args) => pack::run(&args, &context),
+        Command::Devices(args) => devices::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, &context),
     };

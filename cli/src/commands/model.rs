@@ -45,7 +45,7 @@ struct Counts {
 }
 
 pub(crate) fn run(args: &ModelArgs, context: &Context) -> Result<(), CliError> {
-    let model = context.model()?;
+    let model = context.model_to_describe()?;
     let report = Report::new(&model);
     if args.json {
         output::print_json(&report)

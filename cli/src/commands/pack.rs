@@ -52,7 +52,7 @@ pub(crate) fn run(args: &PackArgs, context: &Context) -> Result<(), CliError> {
         name: source.name(),
         source: error,
     })?;
-    let model = context.model()?;
+    let model = context.model_to_describe()?;
     let canvases = canvases(args, &source.name(), &array, &model)?;
 
     let size = (args.width, args.height);

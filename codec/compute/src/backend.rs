@@ -188,6 +188,32 @@ impl ConvKind {
     }
 }
 
+impl ConvKind {
+    /// Outputs, inputs and kernel of a convolution's weights.
+    pub(crate) fn check_weights(
+        self,
+        weight: &Weight,
+        bias: Option<&Weight>,
+    ) -> Result<(usize, usize, usize), ComputeError> {
+        let found = weight.shape().to_vec();
+        let expected = match *weight.shape() {
+            [outputs, inputs, kernel, across]
+                if kernel == across && outputs * inputs * kernel > 0 =>
+            {
+                if bias.is_some_and(|bias| bias.shape() != [outputs]) {
+                    "a weight with a bias of [out]"
+                } else if self == Self::DoubleNearest && kernel != 3 {
+                    "a 3×3 kernel for a doubling convolution"
+                } else {
+                    return Ok((outputs, inputs, kernel));
+                }
+            }
+            _ => "[out, in, kernel, kernel]",
+        };
+        Err(ComputeError::WeightShape { found, expected })
+    }
+}
+
 /// A group norm with affine parameters, over channels-last images.
 #[derive(Debug, Clone)]
 pub struct GroupNorm {

@@ -26,4 +26,42 @@ pub enum ComputeError {
         /// What the operating system said.
         reason: String,
     },
+    /// There is no such device.
+    #[error("no {wanted}; looked for {looked_for}, found {found}")]
+    NoDevice {
+        /// What was asked for.
+        wanted: String,
+        /// Where it was looked for.
+        looked_for: String,
+        /// What is there.
+        found: String,
+    },
+    /// A device was there but could not be used.
+    #[error("{device} cannot be used: {reason}")]
+    Device {
+        /// Name of the device.
+        device: String,
+        /// What its driver or the self-test said.
+        reason: String,
+    },
+    /// A tensor or a model is larger than the device allows.
+    #[error("{device} cannot hold {what}: {needed} bytes are needed, {allowed} are allowed")]
+    DeviceMemory {
+        /// Name of the device.
+        device: String,
+        /// What was to be stored.
+        what: String,
+        /// Bytes that are needed in all.
+        needed: u64,
+        /// Bytes that the device or the caller's limit allows.
+        allowed: u64,
+    },
+    /// A computation on a device gave values that no computation of a network gives.
+    #[error("{device} returned {what}; its driver may be broken, try another device")]
+    WrongResult {
+        /// Name of the device.
+        device: String,
+        /// What was wrong with the values.
+        what: String,
+    },
 }

@@ -1,4 +1,5 @@
-//! Tensors, the operations that the FlexTok network needs, and the CPU engine that runs them.
+//! Tensors, the operations that the FlexTok network needs, and the engines that run them: on the CPU, and, behind
+//! features, on GPUs.
 //!
 //! This crate knows shapes and numbers, not images, tokens or files' meaning. It is the only library of the project that
 //! contains `unsafe` code, each block with the reason why it is sound.
@@ -7,11 +8,15 @@ pub mod backend;
 pub mod cpu;
 mod error;
 mod fsq;
+#[cfg(feature = "cube")]
+pub mod gpu;
 pub mod storage;
 pub mod weight;
 
 pub use backend::Backend;
 pub use cpu::CpuEngine;
 pub use error::ComputeError;
+#[cfg(feature = "cube")]
+pub use gpu::GpuEngine;
 pub use storage::{Storage, StorageError};
 pub use weight::{DType, Weight, WeightError};

@@ -1,11 +1,9 @@
 //! How a codec is opened: which model, on how many threads, mapped or read, within which limits.
 
-use super::engine::NetworkOn;
-use super::{Codec, Limits};
+use super::device::Choice;
+use super::{Codec, Device, Limits, Precision};
 use crate::error::Error;
-use crate::network::NetworkError;
 use crate::weights::{OpenOptions, Weights};
-use flextok_compute::CpuEngine;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +19,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct CodecBuilder {
     threads: usize,
+    device: Device,
+    precision: Precision,
     mmap: bool,
     limits: Limits,
 }
@@ -29,6 +29,8 @@ impl Default for CodecBuilder {
     fn default() -> Self {
         Self {
             threads: 0,
+            device: Device::Cpu,
+            precision: Precision::Auto,
             mmap: true,
             limits: Limits::default(),
         }
@@ -41,6 +43,21 @@ impl CodecBuilder {
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Where to compute (default: [`Device::Cpu`]). The other devices need a build with the feature `gpu`, `cuda`, `rocm` or
+    /// `metal`.
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Element type on a GPU (default: [`Precision::Auto`]).
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 
@@ -85,11 +102,17 @@ impl CodecBuilder {
 
     fn build(self, weights: Weights) -> Result<Codec, Error> {
         let weights = Arc::new(weights);
-        let backend = CpuEngine::new(self.threads).map_err(NetworkError::from)?;
-        let engine = Box::new(NetworkOn::new(backend, Arc::clone(&weights)));
+        let choice = Choice {
+            device: self.device,
+            precision: self.precision,
+            threads: self.threads,
+            device_memory: self.limits.device_memory,
+        };
+        let (engine, engine_info) = choice.open(&weights)?;
         Ok(Codec {
             weights,
             engine,
+            engine_info,
             limits: self.limits,
         })
     }

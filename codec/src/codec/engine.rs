@@ -201,7 +201,7 @@ impl<B: Backend> NetworkOn<B> {
         let &[_, height, width, channels] = backend.shape(latents) else {
             unreachable!("latents are [images, h, w, C]")
         };
-        let mut one = backend.zeros(&[height, width, channels])?;
+        let mut one = backend.zeros_full(&[height, width, channels])?;
         let pixels = height * width;
         backend.copy_rows(latents, index * pixels, &mut one, 0, pixels);
         let image = half.vae.forward(backend, one)?;

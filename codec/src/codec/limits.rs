@@ -24,6 +24,8 @@ pub struct Limits {
     pub weights: HeaderLimits,
     /// Most bytes of a weights file that is read rather than mapped (default 64 GiB).
     pub weights_bytes: u64,
+    /// Most bytes of a GPU's memory for weights and tensors (default: no limit but the device's own).
+    pub device_memory: u64,
 }
 
 impl Default for Limits {
@@ -38,6 +40,7 @@ impl Default for Limits {
             container: flextok_container::Limits::default(),
             weights: HeaderLimits::default(),
             weights_bytes: 64 << 30,
+            device_memory: u64::MAX,
         }
     }
 }

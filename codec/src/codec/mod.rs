@@ -3,12 +3,14 @@
 mod batch;
 mod builder;
 mod decode;
+mod device;
 mod encode;
 mod engine;
 mod limits;
 mod options;
 
 pub use builder::CodecBuilder;
+pub use device::{Device, EngineInfo, ParseDeviceError, Precision};
 pub use limits::Limits;
 pub use options::{Budget, CancelToken, DecodeOptions, EncodeOptions, Progress};
 
@@ -27,6 +29,7 @@ use std::sync::Arc;
 pub struct Codec {
     weights: Arc<Weights>,
     engine: Box<dyn Engine>,
+    engine_info: EngineInfo,
     limits: Limits,
 }
 
@@ -72,6 +75,12 @@ impl Codec {
         Fingerprint(self.weights.fingerprint())
     }
 
+    /// The engine that this codec computes on.
+    #[must_use]
+    pub fn engine(&self) -> &EngineInfo {
+        &self.engine_info
+    }
+
     /// The limits that this codec keeps to.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -103,6 +112,7 @@ impl std::fmt::Debug for Codec {
             .debug_struct("Codec")
             .field("model", &self.config().name)
             .field("fingerprint", &self.fingerprint())
+            .field("engine", &self.engine_info)
             .finish_non_exhaustive()
     }
 }

@@ -1,13 +1,13 @@
-//! Reading dumps, and the stages of the network under test, on the CPU engine.
+//! Reading dumps, and the stages of the network under test, on any engine.
 
 use crate::network::{Decoder, Encoder, VaeDecoder, VaeEncoder};
 use crate::sampler::{Guidance, Settings, sample};
 use crate::weights::{OpenOptions, Weights};
-use flextok_compute::cpu::CpuTensor;
 use flextok_compute::{Backend, CpuEngine};
 use safetensors::{Dtype, SafeTensors};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A file under `tests/data`.
 pub(super) fn data(name: &str) -> PathBuf {
@@ -96,25 +96,76 @@ pub(super) fn assert_close(what: &str, found: &[f32], expected: &[f32], toleranc
     );
 }
 
+/// An engine that tests run on.
+pub(super) trait TestEngine: Backend + Sized + 'static {
+    /// The one that all tests share.
+    fn shared() -> &'static Self;
+}
+
+impl TestEngine for CpuEngine {
+    fn shared() -> &'static Self {
+        static ENGINE: OnceLock<CpuEngine> = OnceLock::new();
+        ENGINE.get_or_init(|| CpuEngine::new(2).unwrap())
+    }
+}
+
+#[cfg(feature = "gpu-tests")]
+impl TestEngine for flextok_compute::GpuEngine {
+    fn shared() -> &'static Self {
+        use flextok_compute::gpu::{GpuEngine, GpuOptions, Precision, devices};
+        static ENGINE: OnceLock<GpuEngine> = OnceLock::new();
+        ENGINE.get_or_init(|| {
+            let devices = devices();
+            let device = devices
+                .first()
+                .expect("a Vulkan driver, such as Mesa's lavapipe");
+            let mut options = GpuOptions::default();
+            options.precision = Precision::F32;
+            GpuEngine::open(device, &options).expect("an engine")
+        })
+    }
+}
+
+/// Makes a test on each engine of functions that are generic over it.
+macro_rules! on_every_engine {
+    ($($test:ident),+ $(,)?) => {
+        mod on_cpu {
+            $(#[test]
+            fn $test() {
+                super::$test::<flextok_compute::CpuEngine>();
+            })+
+        }
+
+        #[cfg(feature = "gpu-tests")]
+        mod on_gpu {
+            $(#[test]
+            fn $test() {
+                super::$test::<flextok_compute::GpuEngine>();
+            })+
+        }
+    };
+}
+pub(super) use on_every_engine;
+
 /// All stages of a model.
-pub(super) struct Stages {
-    pub(super) backend: CpuEngine,
+pub(super) struct Stages<B: TestEngine = CpuEngine> {
+    pub(super) backend: &'static B,
     pub(super) weights: Weights,
 }
 
-impl Stages {
+impl<B: TestEngine> Stages<B> {
     pub(super) fn open(name: &str) -> Self {
         let weights = Weights::open(data(name), &OpenOptions::default())
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         Self {
-            backend: CpuEngine::new(2).unwrap(),
+            backend: B::shared(),
             weights,
         }
     }
 
     pub(super) fn with(weights: Weights) -> Self {
         Self {
-            backend: CpuEngine::new(2).unwrap(),
+            backend: B::shared(),
             weights,
         }
     }
@@ -126,18 +177,18 @@ impl Stages {
     /// Scaled latents `[C, h, w]` of an image `[3, H, W]`.
     pub(super) fn latents(&self, image: &[f32], height: usize, noise: Option<&[f32]>) -> Vec<f32> {
         let width = image.len() / 3 / height;
-        let vae = VaeEncoder::load(&self.backend, &self.weights).unwrap();
+        let vae = VaeEncoder::load(self.backend, &self.weights).unwrap();
         let image = self
             .backend
             .upload(&to_last(image, 3), &[height, width, 3])
             .unwrap();
         let noise = noise.map(|noise| to_last(noise, self.channels()));
-        let latents = vae.forward(&self.backend, image, noise.as_deref()).unwrap();
-        to_first(latents.values(), self.channels())
+        let latents = vae.forward(self.backend, image, noise.as_deref()).unwrap();
+        to_first(&self.backend.download(&latents).unwrap(), self.channels())
     }
 
     /// Latents `[C, h, w]` of each image, as the transformers take them.
-    fn upload(&self, images: &[&[f32]], height: usize) -> CpuTensor {
+    fn upload(&self, images: &[&[f32]], height: usize) -> B::Tensor {
         let channels = self.channels();
         let width = images[0].len() / channels / height;
         let values: Vec<f32> = images
@@ -149,9 +200,10 @@ impl Stages {
     }
 
     /// Latents `[C, h, w]` of each image of a batch.
-    fn download(&self, latents: &CpuTensor) -> Vec<Vec<f32>> {
-        let one: usize = latents.shape()[1..].iter().product();
-        let images = latents.values().chunks_exact(one);
+    fn download(&self, latents: &B::Tensor) -> Vec<Vec<f32>> {
+        let one: usize = self.backend.shape(latents)[1..].iter().product();
+        let values = self.backend.download(latents).unwrap();
+        let images = values.chunks_exact(one);
         images
             .map(|image| to_first(image, self.channels()))
             .collect()
@@ -174,14 +226,14 @@ impl Stages {
         height: usize,
         tokens: usize,
     ) -> (Vec<f32>, Vec<u16>) {
-        let encoder = Encoder::load(&self.backend, &self.weights, self.channels()).unwrap();
+        let encoder = Encoder::load(self.backend, &self.weights, self.channels()).unwrap();
         let latents = self.upload(latents, height);
-        let z = encoder.forward(&self.backend, &latents, tokens).unwrap();
+        let z = encoder.forward(self.backend, &latents, tokens).unwrap();
         let ids = self
             .backend
             .quantize(&z, &self.weights.config().fsq_levels)
             .unwrap();
-        (z.values().to_vec(), ids)
+        (self.backend.download(&z).unwrap(), ids)
     }
 
     /// The decoder's raw output for `x` of `[C, h, w]` at time `t`; without ids, the unconditional one.
@@ -207,14 +259,14 @@ impl Stages {
         guided: bool,
     ) -> Vec<Vec<f32>> {
         let (x, ids): (Vec<&[f32]>, Vec<&[u16]>) = images.iter().copied().unzip();
-        let backend = &self.backend;
+        let backend = self.backend;
         let decoder = Decoder::load(backend, &self.weights, self.channels()).unwrap();
         let x = self.upload(&x, height);
-        let mut shape = x.shape().to_vec();
+        let mut shape = backend.shape(&x).to_vec();
         let grid = (shape[1], shape[2]);
         let mut conditioned = decoder.condition(backend, grid, &ids, guided).unwrap();
         shape[0] = conditioned.predictions();
-        let mut out = backend.zeros(&shape).unwrap();
+        let mut out = backend.zeros_full(&shape).unwrap();
         conditioned.schedule(&[t]).unwrap();
         conditioned.embed(&x, t);
         conditioned.predict(0, &mut out);
@@ -243,16 +295,16 @@ impl Stages {
         guidance: Guidance,
     ) -> Vec<Vec<f32>> {
         let (noise, ids): (Vec<&[f32]>, Vec<&[u16]>) = images.iter().copied().unzip();
-        let decoder = Decoder::load(&self.backend, &self.weights, self.channels()).unwrap();
+        let decoder = Decoder::load(self.backend, &self.weights, self.channels()).unwrap();
         let x = self.upload(&noise, height);
         let settings = Settings { steps, guidance };
-        let grid = (x.shape()[1], x.shape()[2]);
+        let grid = (self.backend.shape(&x)[1], self.backend.shape(&x)[2]);
         let mut conditioned = decoder
-            .condition(&self.backend, grid, &ids, settings.is_guided())
+            .condition(self.backend, grid, &ids, settings.is_guided())
             .unwrap();
         let mut on_step = |_, _| ControlFlow::Continue(());
         let out = sample(
-            &self.backend,
+            self.backend,
             &mut conditioned,
             decoder.prediction(),
             x,
@@ -267,12 +319,13 @@ impl Stages {
     pub(super) fn image(&self, latents: &[f32], height: usize) -> Vec<f32> {
         let channels = self.channels();
         let width = latents.len() / channels / height;
-        let vae = VaeDecoder::load(&self.backend, &self.weights).unwrap();
+        let vae = VaeDecoder::load(self.backend, &self.weights).unwrap();
         let latents = self
             .backend
             .upload(&to_last(latents, channels), &[height, width, channels])
             .unwrap();
-        to_first(vae.forward(&self.backend, latents).unwrap().values(), 3)
+        let image = vae.forward(self.backend, latents).unwrap();
+        to_first(&self.backend.download(&image).unwrap(), 3)
     }
 }
 

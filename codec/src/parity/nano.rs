@@ -1,14 +1,21 @@
 //! The embedded model against dumps of its training code.
 
-use super::golden::{Golden, Stages, assert_close};
+use super::golden::{Golden, Stages, TestEngine, assert_close, on_every_engine};
 use crate::picture::Canvas;
 use crate::sampler::Guidance;
 use crate::weights::Weights;
 use image::RgbImage;
 
+on_every_engine!(
+    encoding_matches_at_every_stage,
+    predicted_clean_latents_match,
+    decoded_images_match,
+    one_step_does_not_depend_on_the_noise,
+);
+
 const TOLERANCE: f32 = 1e-3;
 
-fn nano() -> Stages {
+fn nano<B: TestEngine>() -> Stages<B> {
     Stages::with(Weights::from_static(flextok_models::NANO).unwrap())
 }
 
@@ -16,9 +23,8 @@ fn golden() -> Golden {
     Golden::open("nano.golden.safetensors")
 }
 
-#[test]
-fn encoding_matches_at_every_stage() {
-    let (stages, golden) = (nano(), golden());
+fn encoding_matches_at_every_stage<B: TestEngine>() {
+    let (stages, golden) = (nano::<B>(), golden());
     let picture = RgbImage::from_raw(256, 256, golden.u8("image_u8")).unwrap();
     let latents = stages.latents(&Canvas::from_rgb(&picture).data, 256, None);
     assert_close("latents", &latents, &golden.f32("latents"), TOLERANCE);
@@ -33,9 +39,8 @@ fn encoding_matches_at_every_stage() {
     );
 }
 
-#[test]
-fn predicted_clean_latents_match() {
-    let (stages, golden) = (nano(), golden());
+fn predicted_clean_latents_match<B: TestEngine>() {
+    let (stages, golden) = (nano::<B>(), golden());
     let (ids, noise) = (golden.ids("tokens"), golden.f32("noise"));
     let mut compared = 0;
     for name in golden.names().iter().filter(|name| name.starts_with("x0.")) {
@@ -48,9 +53,8 @@ fn predicted_clean_latents_match() {
     assert!(compared >= 9, "{compared} predictions");
 }
 
-#[test]
-fn decoded_images_match() {
-    let (stages, golden) = (nano(), golden());
+fn decoded_images_match<B: TestEngine>() {
+    let (stages, golden) = (nano::<B>(), golden());
     let (ids, noise) = (golden.ids("tokens"), golden.f32("noise"));
     let mut compared = 0;
     for name in golden
@@ -82,9 +86,8 @@ fn decoded_images_match() {
     assert!(compared >= 9, "{compared} images");
 }
 
-#[test]
-fn one_step_does_not_depend_on_the_noise() {
-    let (stages, golden) = (nano(), golden());
+fn one_step_does_not_depend_on_the_noise<B: TestEngine>() {
+    let (stages, golden) = (nano::<B>(), golden());
     let ids = &golden.ids("tokens")[..16];
     let noise = golden.f32("noise");
     let other: Vec<f32> = noise.iter().rev().map(|value| value * 3.0).collect();

@@ -1,18 +1,27 @@
 //! The published layout: a small checkpoint with dumps made by the official code.
 
-use super::golden::{Golden, Stages, assert_close};
+use super::golden::{Golden, Stages, TestEngine, assert_close, on_every_engine};
 use crate::sampler::Guidance;
+
+on_every_engine!(
+    encoding_matches_at_every_stage,
+    a_sampled_posterior_matches_for_the_same_noise,
+    the_vae_reconstructs_what_the_official_one_does,
+    single_velocities_match,
+    single_velocities_of_other_grids_match,
+    trajectories_and_their_images_match,
+    other_grids_match_throughout,
+);
 
 /// Everything but ids may differ by this much: the dumps are f32, and sums of other orders differ in the last bits.
 const TOLERANCE: f32 = 1e-3;
 
-fn tiny() -> Stages {
+fn tiny<B: TestEngine>() -> Stages<B> {
     Stages::open("tiny/model.safetensors")
 }
 
-#[test]
-fn encoding_matches_at_every_stage() {
-    let stages = tiny();
+fn encoding_matches_at_every_stage<B: TestEngine>() {
+    let stages = tiny::<B>();
     let golden = Golden::open("tiny/encode.safetensors");
     let latents = stages.latents(&golden.f32("input_normalised"), 256, None);
     assert_close(
@@ -26,11 +35,10 @@ fn encoding_matches_at_every_stage() {
     assert_eq!(ids, golden.ids("tokens"));
 }
 
-#[test]
-fn a_sampled_posterior_matches_for_the_same_noise() {
+fn a_sampled_posterior_matches_for_the_same_noise<B: TestEngine>() {
     let golden = Golden::open("tiny/encode.safetensors");
     let noise = golden.f32("vae_sample_noise");
-    let latents = tiny().latents(&golden.f32("input_normalised"), 256, Some(&noise));
+    let latents = tiny::<B>().latents(&golden.f32("input_normalised"), 256, Some(&noise));
     assert_close(
         "sampled latents",
         &latents,
@@ -39,10 +47,9 @@ fn a_sampled_posterior_matches_for_the_same_noise() {
     );
 }
 
-#[test]
-fn the_vae_reconstructs_what_the_official_one_does() {
+fn the_vae_reconstructs_what_the_official_one_does<B: TestEngine>() {
     let golden = Golden::open("tiny/encode.safetensors");
-    let image = tiny().image(&golden.f32("vae_latents_scaled_mode"), 32);
+    let image = tiny::<B>().image(&golden.f32("vae_latents_scaled_mode"), 32);
     assert_close(
         "reconstruction",
         &image,
@@ -52,8 +59,8 @@ fn the_vae_reconstructs_what_the_official_one_does() {
 }
 
 /// Compares every `v.k{k}.t{t}.{cond|uncond}` of a file.
-fn velocities(file: &str, height: usize, ids: &[u16]) {
-    let (stages, golden) = (tiny(), Golden::open(file));
+fn velocities<B: TestEngine>(file: &str, height: usize, ids: &[u16]) {
+    let (stages, golden) = (tiny::<B>(), Golden::open(file));
     let x = golden.f32("x");
     let mut compared = 0;
     for name in golden.names().iter().filter(|name| name.starts_with("v.k")) {
@@ -67,21 +74,19 @@ fn velocities(file: &str, height: usize, ids: &[u16]) {
     assert!(compared >= 6, "{compared} velocities");
 }
 
-#[test]
-fn single_velocities_match() {
+fn single_velocities_match<B: TestEngine>() {
     let ids = Golden::open("tiny/encode.safetensors").ids("tokens");
-    velocities("tiny/velocity.safetensors", 32, &ids);
+    velocities::<B>("tiny/velocity.safetensors", 32, &ids);
 }
 
-#[test]
-fn single_velocities_of_other_grids_match() {
+fn single_velocities_of_other_grids_match<B: TestEngine>() {
     let ids = Golden::open("tiny/rect_24x32/encode.safetensors").ids("tokens");
-    velocities("tiny/rect_24x32/velocity.safetensors", 24, &ids);
+    velocities::<B>("tiny/rect_24x32/velocity.safetensors", 24, &ids);
 }
 
 /// Compares the end of every trajectory of a file, and the images of those that have one.
-fn trajectories(folder: &str, height: usize, ids: &[u16]) {
-    let stages = tiny();
+fn trajectories<B: TestEngine>(folder: &str, height: usize, ids: &[u16]) {
+    let stages = tiny::<B>();
     let golden = Golden::open(&format!("{folder}/trajectories.safetensors"));
     let images = Golden::open(&format!("{folder}/images.safetensors"));
     let noise = golden.f32("noise");
@@ -112,16 +117,14 @@ fn trajectories(folder: &str, height: usize, ids: &[u16]) {
     assert!(compared >= 3, "{compared} trajectories");
 }
 
-#[test]
-fn trajectories_and_their_images_match() {
+fn trajectories_and_their_images_match<B: TestEngine>() {
     let ids = Golden::open("tiny/encode.safetensors").ids("tokens");
-    trajectories("tiny", 32, &ids);
+    trajectories::<B>("tiny", 32, &ids);
 }
 
-#[test]
-fn other_grids_match_throughout() {
+fn other_grids_match_throughout<B: TestEngine>() {
     let golden = Golden::open("tiny/rect_24x32/encode.safetensors");
-    let stages = tiny();
+    let stages = tiny::<B>();
     let latents = stages.latents(&golden.f32("input_normalised"), 192, None);
     assert_close(
         "latents",
@@ -132,5 +135,5 @@ fn other_grids_match_throughout() {
     let (z, ids) = stages.encode(&latents, 24, 256);
     assert_close("pre-FSQ values", &z, &golden.f32("enc_pre_fsq"), TOLERANCE);
     assert_eq!(ids, golden.ids("tokens"));
-    trajectories("tiny/rect_24x32", 24, &ids);
+    trajectories::<B>("tiny/rect_24x32", 24, &ids);
 }

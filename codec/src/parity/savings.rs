@@ -196,7 +196,7 @@ fn modulation_of_all_steps_at_once_has_the_bits_of_each_step_alone() {
         let (height, count) = latents(&stages);
         let channels = stages.weights.config().vae.latent_channels();
         let shape = [1, height, count / channels / height, channels];
-        let backend = &stages.backend;
+        let backend = stages.backend;
         let x = backend
             .upload(&standard_normal(9, 0, count), &shape)
             .unwrap();

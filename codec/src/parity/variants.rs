@@ -2,18 +2,25 @@
 //!
 //! Their dumps come from an independent rendering of the network, `benches/pytorch/make_variants.py`.
 
-use super::golden::{Golden, Stages, assert_close, data};
+use super::golden::{Golden, Stages, TestEngine, assert_close, data, on_every_engine};
 use crate::picture::Canvas;
 use crate::sampler::Guidance;
 use image::RgbImage;
+
+on_every_engine!(
+    one_modulation_for_all_rows_and_cropped_oblong_tables,
+    separable_sums_full_mask_and_biases_from_a_config_beside_the_weights,
+    separable_products_and_a_null_condition_of_zeros,
+    interpolated_tables_and_a_single_null_register,
+);
 
 const TOLERANCE: f32 = 1e-3;
 const STEPS: u32 = 5;
 
 /// Compares every dump of one variant.
-fn compare(variant: &str) {
+fn compare<B: TestEngine>(variant: &str) {
     let folder = format!("variants/{variant}");
-    let stages = if data(&folder).join("config.json").exists() {
+    let stages: Stages<B> = if data(&folder).join("config.json").exists() {
         Stages::open(&folder)
     } else {
         Stages::open(&format!("{folder}/model.safetensors"))
@@ -70,22 +77,18 @@ fn compare(variant: &str) {
     );
 }
 
-#[test]
-fn one_modulation_for_all_rows_and_cropped_oblong_tables() {
-    compare("adaln1_rect_tables");
+fn one_modulation_for_all_rows_and_cropped_oblong_tables<B: TestEngine>() {
+    compare::<B>("adaln1_rect_tables");
 }
 
-#[test]
-fn separable_sums_full_mask_and_biases_from_a_config_beside_the_weights() {
-    compare("learnable_sum_full_mask_biases");
+fn separable_sums_full_mask_and_biases_from_a_config_beside_the_weights<B: TestEngine>() {
+    compare::<B>("learnable_sum_full_mask_biases");
 }
 
-#[test]
-fn separable_products_and_a_null_condition_of_zeros() {
-    compare("learnable_prod_zero_null");
+fn separable_products_and_a_null_condition_of_zeros<B: TestEngine>() {
+    compare::<B>("learnable_prod_zero_null");
 }
 
-#[test]
-fn interpolated_tables_and_a_single_null_register() {
-    compare("interpolate_single_null");
+fn interpolated_tables_and_a_single_null_register<B: TestEngine>() {
+    compare::<B>("interpolate_single_null");
 }

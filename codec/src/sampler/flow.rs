@@ -52,12 +52,12 @@ impl<B: Backend> Guide<B> {
             Guidance::None => Self::None,
             Guidance::Cfg(scale) => Self::Cfg {
                 scale,
-                out: backend.zeros(shape)?,
+                out: backend.zeros_full(shape)?,
             },
             Guidance::Apg(scale) => Self::Apg {
                 parameters: ApgParameters::published(scale),
-                running: backend.zeros(shape)?,
-                out: backend.zeros(shape)?,
+                running: backend.zeros_full(shape)?,
+                out: backend.zeros_full(shape)?,
             },
         })
     }
@@ -110,7 +110,7 @@ pub(crate) fn sample<B: Backend>(
     if let Some(images) = shape.first_mut() {
         *images = conditioned.predictions();
     }
-    let mut predictions = backend.zeros(&shape)?;
+    let mut predictions = backend.zeros_full(&shape)?;
     let time = |done: u32| (total - done) as f32 / total as f32;
     let dt = 1.0 / total as f32;
     let times: Vec<f32> = (0..total).map(time).collect();

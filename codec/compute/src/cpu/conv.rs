@@ -34,7 +34,7 @@ impl PackedConv {
         bias: Option<&Weight>,
         kind: ConvKind,
     ) -> Result<Self, ComputeError> {
-        let (outputs, inputs, kernel) = check_shapes(weight, bias, kind)?;
+        let (outputs, inputs, kernel) = kind.check_weights(weight, bias)?;
         let bias = bias.map(Weight::to_f32).unwrap_or_default();
         let mut winograd_bias = None;
         let weights = if kind == ConvKind::Same && kernel == 3 && winograd::suits(inputs, outputs) {
@@ -74,28 +74,6 @@ impl PackedConv {
             ConvKind::StridedReflect { stride, .. } => stride,
         }
     }
-}
-
-/// Outputs, inputs and kernel of a convolution's weights.
-fn check_shapes(
-    weight: &Weight,
-    bias: Option<&Weight>,
-    kind: ConvKind,
-) -> Result<(usize, usize, usize), ComputeError> {
-    let found = weight.shape().to_vec();
-    let expected = match *weight.shape() {
-        [outputs, inputs, kernel, across] if kernel == across && outputs * inputs * kernel > 0 => {
-            if bias.is_some_and(|bias| bias.shape() != [outputs]) {
-                "a weight with a bias of [out]"
-            } else if kind == ConvKind::DoubleNearest && kernel != 3 {
-                "a 3×3 kernel for a doubling convolution"
-            } else {
-                return Ok((outputs, inputs, kernel));
-            }
-        }
-        _ => "[out, in, kernel, kernel]",
-    };
-    Err(ComputeError::WeightShape { found, expected })
 }
 
 /// Panels over runs of inputs in (row, column, channel) order, in the stored element type.

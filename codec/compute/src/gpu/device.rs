@@ -1,0 +1,331 @@
+//! The devices of this machine: which there are, what they can do, and a client for one of them.
+
+use super::engine::one_line;
+use crate::ComputeError;
+use cubecl::client::Client;
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// What kind of hardware a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// A graphics card of its own.
+    Discrete,
+    /// A GPU that shares the processor's memory.
+    Integrated,
+    /// A GPU that a virtual machine passes on.
+    Virtual,
+    /// A processor that acts as a GPU: correct, but slower than the CPU engine.
+    Software,
+    /// Something else.
+    Other,
+}
+
+impl DeviceKind {
+    /// The kind in one word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Discrete => "discrete",
+            Self::Integrated => "integrated",
+            Self::Virtual => "virtual",
+            Self::Software => "software",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The runtime that reaches a device, and the device's number there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Place {
+    #[cfg(feature = "gpu")]
+    Graphics {
+        backend: cubecl::wgpu::WgpuBackend,
+        kind: cubecl::wgpu::WgpuDeviceKind,
+    },
+    #[cfg(feature = "cuda")]
+    Cuda(usize),
+    #[cfg(feature = "rocm")]
+    Rocm(usize),
+    /// A build with the kernels only.
+    #[cfg(not(any(feature = "gpu", feature = "cuda", feature = "rocm")))]
+    #[allow(dead_code)]
+    None,
+}
+
+/// A device and what it can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceInfo {
+    /// Its number in the list of [`devices`].
+    pub index: usize,
+    /// Its name, as the driver gives it.
+    pub name: String,
+    /// The interface that reaches it: `vulkan`, `metal`, `dx12`, `cuda` or `rocm`.
+    pub backend: &'static str,
+    /// Name and version of the driver, as far as it tells.
+    pub driver: String,
+    /// What kind of hardware it is.
+    pub kind: DeviceKind,
+    /// Largest part of memory that a kernel can see as one, in bytes.
+    pub max_binding_bytes: u64,
+    /// Largest buffer in bytes.
+    pub max_buffer_bytes: u64,
+    /// Memory that the units of a cube share, in bytes.
+    pub shared_memory_bytes: u64,
+    /// Whether it computes in half precision.
+    pub f16: bool,
+    /// Whether units can exchange values without going through shared memory.
+    pub subgroups: bool,
+    place: Place,
+}
+
+impl DeviceInfo {
+    /// Whether it is a GPU rather than a program that acts as one.
+    #[must_use]
+    pub fn is_hardware(&self) -> bool {
+        self.kind != DeviceKind::Software
+    }
+}
+
+/// The interfaces that this build looks for devices on.
+#[must_use]
+pub fn backends() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    if cfg!(feature = "cuda") {
+        names.push("cuda");
+    }
+    if cfg!(feature = "rocm") {
+        names.push("rocm");
+    }
+    #[cfg(feature = "gpu")]
+    names.extend(graphics::BACKENDS.iter().map(|(name, _, _)| *name));
+    names
+}
+
+/// All devices of this machine that this build can use, GPUs before software. No device is opened.
+#[must_use]
+pub fn devices() -> Vec<DeviceInfo> {
+    let mut found = Vec::new();
+    #[cfg(feature = "cuda")]
+    found.extend(native::cuda());
+    #[cfg(feature = "rocm")]
+    found.extend(native::rocm());
+    #[cfg(feature = "gpu")]
+    found.extend(graphics::adapters());
+    found.sort_by_key(|device: &DeviceInfo| !device.is_hardware());
+    for (index, device) in found.iter_mut().enumerate() {
+        device.index = index;
+    }
+    found
+}
+
+/// Whether this machine can have a GPU at all, found out without asking a driver: a driver takes long to start, and some
+/// talk on the error stream.
+#[must_use]
+pub fn may_have_hardware() -> bool {
+    if !cfg!(target_os = "linux") {
+        return true;
+    }
+    // Drivers of all vendors make one of these for each GPU; the last is that of a Windows host.
+    let folder = std::path::Path::new("/dev");
+    let is_there = |name: &str| folder.join(name).exists();
+    let renders = std::fs::read_dir(folder.join("dri"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut names = renders.map(|entry| entry.file_name());
+    names.any(|name| name.to_string_lossy().starts_with("renderD"))
+        || ["nvidiactl", "kfd", "dxg", "mali0", "kgsl-3d0"]
+            .into_iter()
+            .any(is_there)
+}
+
+/// Asks the drivers of graphics interfaces to keep off the error stream, where that is known how. To be called at a
+/// program's start: it does nothing once there is a second thread.
+pub fn quiet_drivers() {
+    // Mesa's layer for choosing among GPUs looks for a display server, and complains where there is none.
+    #[cfg(target_os = "linux")]
+    if std::env::var_os("NODEVICE_SELECT").is_none() && threads() == Some(1) {
+        // SAFETY: this is the process's only thread, so nothing reads the environment meanwhile.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
+    }
+}
+
+/// Number of threads of this process.
+#[cfg(target_os = "linux")]
+fn threads() -> Option<usize> {
+    Some(std::fs::read_dir("/proc/self/task").ok()?.count())
+}
+
+/// A client for a device; the first call opens it, later calls share it.
+pub(super) fn client(info: &DeviceInfo) -> Result<Client, ComputeError> {
+    static CLIENTS: OnceLock<Mutex<HashMap<Place, Client>>> = OnceLock::new();
+    let mut clients = CLIENTS
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if let Some(client) = clients.get(&info.place) {
+        return Ok(client.clone());
+    }
+    let client = open(&info.place).map_err(|reason| ComputeError::Device {
+        device: info.name.clone(),
+        reason: one_line(&reason),
+    })?;
+    clients.insert(info.place.clone(), client.clone());
+    Ok(client)
+}
+
+fn open(place: &Place) -> Result<Client, String> {
+    match place {
+        #[cfg(feature = "gpu")]
+        Place::Graphics { backend, kind } => graphics::open(*backend, kind.clone()),
+        #[cfg(feature = "cuda")]
+        Place::Cuda(index) => native::open(cubecl::Device::cuda(*index)),
+        #[cfg(feature = "rocm")]
+        Place::Rocm(index) => native::open(cubecl::Device::rocm(*index)),
+        #[cfg(not(any(feature = "gpu", feature = "cuda", feature = "rocm")))]
+        Place::None => Err("this build has no runtime for it".to_owned()),
+    }
+}
+
+/// Devices that graphics interfaces reach.
+#[cfg(feature = "gpu")]
+mod graphics {
+    use super::{DeviceInfo, DeviceKind, Place};
+    use cubecl::client::Client;
+    use cubecl::wgpu::wgpu::{self, Backend, DeviceType, Features};
+    use cubecl::wgpu::{
+        AutoGraphicsApi, RuntimeOptions, WgpuBackend, WgpuDevice, WgpuDeviceKind, try_init_setup,
+    };
+
+    /// The interfaces that are asked, best first. OpenGL is not among them: it reaches no device that these do not, and
+    /// asking it makes drivers talk on the error stream.
+    pub(super) const BACKENDS: [(&str, Backend, WgpuBackend); 3] = [
+        ("vulkan", Backend::Vulkan, WgpuBackend::Vulkan),
+        ("metal", Backend::Metal, WgpuBackend::Metal),
+        ("dx12", Backend::Dx12, WgpuBackend::Dx12),
+    ];
+
+    /// The adapters of all interfaces.
+    pub(super) fn adapters() -> Vec<DeviceInfo> {
+        let mut found = Vec::new();
+        for (name, backend, pinned) in BACKENDS {
+            let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+                backends: backend.into(),
+                ..wgpu::InstanceDescriptor::new_without_display_handle()
+            });
+            let adapters = cubecl::future::block_on(instance.enumerate_adapters(backend.into()));
+            // Each kind is counted on its own, in the order of enumeration.
+            let mut counts = [0usize; 5];
+            for adapter in adapters {
+                let info = adapter.get_info();
+                let (kind, slot, place): (_, _, fn(usize) -> WgpuDeviceKind) = match info
+                    .device_type
+                {
+                    DeviceType::DiscreteGpu => {
+                        (DeviceKind::Discrete, 0, WgpuDeviceKind::DiscreteGpu)
+                    }
+                    DeviceType::IntegratedGpu => {
+                        (DeviceKind::Integrated, 1, WgpuDeviceKind::IntegratedGpu)
+                    }
+                    DeviceType::VirtualGpu => (DeviceKind::Virtual, 2, WgpuDeviceKind::VirtualGpu),
+                    DeviceType::Cpu => (DeviceKind::Software, 3, |_| WgpuDeviceKind::Cpu),
+                    DeviceType::Other => (DeviceKind::Other, 4, WgpuDeviceKind::Other),
+                };
+                let place = place(counts[slot]);
+                counts[slot] += 1;
+                // Software adapters have no number, so that only the first can be opened.
+                if kind == DeviceKind::Software && counts[slot] > 1 {
+                    continue;
+                }
+                let (limits, features) = (adapter.limits(), adapter.features());
+                found.push(DeviceInfo {
+                    index: 0,
+                    name: info.name,
+                    backend: name,
+                    driver: [info.driver, info.driver_info].join(" ").trim().to_owned(),
+                    kind,
+                    max_binding_bytes: limits.max_storage_buffer_binding_size,
+                    max_buffer_bytes: limits.max_buffer_size,
+                    shared_memory_bytes: limits.max_compute_workgroup_storage_size.into(),
+                    f16: features.contains(Features::SHADER_F16),
+                    subgroups: features.contains(Features::SUBGROUP)
+                        && kind != DeviceKind::Software,
+                    place: Place::Graphics {
+                        backend: pinned,
+                        kind: place,
+                    },
+                });
+            }
+        }
+        found
+    }
+
+    pub(super) fn open(backend: WgpuBackend, kind: WgpuDeviceKind) -> Result<Client, String> {
+        let device = WgpuDevice::new(kind).on(backend);
+        let options = RuntimeOptions::try_default().map_err(|error| error.to_string())?;
+        try_init_setup::<AutoGraphicsApi>(&device, options).map_err(|error| error.to_string())?;
+        Ok(cubecl::Device::Wgpu(device).client())
+    }
+}
+
+/// Devices of the runtimes that vendors make for computing.
+#[cfg(any(feature = "cuda", feature = "rocm"))]
+mod native {
+    use super::{DeviceInfo, DeviceKind, Place};
+    use cubecl::client::Client;
+    use cubecl::device::DeviceUnavailable;
+    use cubecl::ir::features::Plane;
+    use cubecl::prelude::Scalar;
+
+    #[cfg(feature = "cuda")]
+    pub(super) fn cuda() -> Vec<DeviceInfo> {
+        (0..)
+            .map_while(|index| info("cuda", cubecl::Device::cuda(index), Place::Cuda(index)))
+            .collect()
+    }
+
+    #[cfg(feature = "rocm")]
+    pub(super) fn rocm() -> Vec<DeviceInfo> {
+        (0..)
+            .map_while(|index| info("rocm", cubecl::Device::rocm(index), Place::Rocm(index)))
+            .collect()
+    }
+
+    /// These runtimes tell nothing about a device that has not been opened.
+    fn info(
+        backend: &'static str,
+        device: Result<cubecl::Device, DeviceUnavailable>,
+        place: Place,
+    ) -> Option<DeviceInfo> {
+        let client = device.ok()?.client();
+        let properties = client.properties();
+        Some(DeviceInfo {
+            index: 0,
+            name: properties.identity.name.clone(),
+            backend,
+            driver: String::new(),
+            kind: DeviceKind::Discrete,
+            max_binding_bytes: properties.memory.max_page_size,
+            max_buffer_bytes: properties
+                .memory
+                .max_memory()
+                .unwrap_or(properties.memory.max_page_size),
+            shared_memory_bytes: properties.hardware.max_shared_memory_size as u64,
+            f16: properties.supports_type(half::f16::elem_type_native()),
+            subgroups: properties.features.plane.contains(Plane::Ops),
+            place,
+        })
+    }
+
+    pub(super) fn open(
+        device: Result<cubecl::Device, DeviceUnavailable>,
+    ) -> Result<Client, String> {
+        Ok(device.map_err(|error| error.to_string())?.client())
+    }
+}

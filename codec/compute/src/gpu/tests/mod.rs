@@ -1,0 +1,94 @@
+//! Every kernel against the CPU engine, on sizes that are no multiple of any tile.
+
+mod attention;
+mod conv;
+mod elementwise;
+mod engine;
+mod group_norm;
+mod lapped;
+mod linear;
+mod norm;
+
+use super::{GpuEngine, GpuOptions, Precision, devices};
+use crate::CpuEngine;
+use std::sync::OnceLock;
+
+/// An engine on the first device, which has to be there: a test that cannot run fails.
+fn open(options: &GpuOptions) -> GpuEngine {
+    let devices = devices();
+    let device = devices
+        .first()
+        .expect("a Vulkan driver, such as Mesa's lavapipe");
+    GpuEngine::open(device, options).expect("an engine")
+}
+
+/// The engine that most tests run on, in single precision.
+fn engine() -> &'static GpuEngine {
+    static ENGINE: OnceLock<GpuEngine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        open(&GpuOptions {
+            precision: Precision::F32,
+            ..GpuOptions::default()
+        })
+    })
+}
+
+/// An engine in half precision.
+fn half_engine() -> &'static GpuEngine {
+    static ENGINE: OnceLock<GpuEngine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        open(&GpuOptions {
+            precision: Precision::F16,
+            ..GpuOptions::default()
+        })
+    })
+}
+
+/// What the results are compared with.
+fn cpu() -> &'static CpuEngine {
+    static ENGINE: OnceLock<CpuEngine> = OnceLock::new();
+    ENGINE.get_or_init(|| CpuEngine::new(1).expect("an engine"))
+}
+
+/// `count` values spread over (-1, 1); another seed gives others.
+fn values(seed: u64, count: usize) -> Vec<f32> {
+    (0..count as u64)
+        .map(|index| {
+            // The finaliser of SplitMix64 over a counter.
+            let mut bits = (seed << 32 ^ index).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            bits = (bits ^ bits >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            bits = (bits ^ bits >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((bits ^ bits >> 31) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// Panics unless all values are within `tolerance` of those expected, of which at least one is not zero.
+#[track_caller]
+fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len());
+    assert!(
+        expected.is_empty() || expected.iter().any(|&value| value != 0.0),
+        "nothing to compare with"
+    );
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let allowed = tolerance * expected.abs().max(1.0);
+        assert!(
+            (found - expected).abs() <= allowed,
+            "{found} instead of {expected} at {index}"
+        );
+    }
+}
+
+/// Fails unless each value is within `tolerance` of the expected one.
+#[track_caller]
+fn assert_near(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "{what}: sizes differ");
+    for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        let error = (found - expected).abs();
+        assert!(
+            error <= tolerance,
+            "{what}: {found} instead of {expected} at {index}, off by {error:.1e}"
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! Where the program computes: what `--device` and `--precision` choose, and what happens without a device.
+
+use flextok_tests::{Run, arg, command, finish, listing, photo, workplace};
+use std::path::Path;
+
+/// Runs the program where no Vulkan driver can be found.
+fn run_without_drivers(directory: &Path, args: &[&str]) -> Run {
+    let mut command = command(directory, args);
+    for variable in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
+        command.env(variable, "/nonexistent/driver.json");
+    }
+    finish(&mut command)
+}
+
+#[test]
+fn without_a_device_an_explicit_one_fails_and_says_what_was_looked_for() {
+    let place = workplace();
+    let photo = photo("chelsea.png");
+    for device in ["gpu", "gpu:3"] {
+        let args = ["encode", arg(&photo), "-o", "a.flxt", "--device", device];
+        run_without_drivers(place.path(), &args).fails(8, &[device, "looked for", "vulkan"]);
+        assert!(listing(place.path()).is_empty());
+    }
+}
+
+#[test]
+fn without_a_device_auto_takes_the_cpu_and_says_so_when_asked() {
+    let place = workplace();
+    let photo = photo("chelsea.png");
+    let args = ["encode", arg(&photo), "-o", "auto.flxt"];
+    run_without_drivers(place.path(), &args).ok();
+    let args = [
+        "encode",
+        arg(&photo),
+        "-o",
+        "auto.flxt",
+        "--force",
+        "-v",
+        "--device",
+        "auto",
+    ];
+    let run = run_without_drivers(place.path(), &args);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("computing on the CPU: no GPU was found"),
+        "{run:?}"
+    );
+    let args = ["encode", arg(&photo), "-o", "cpu.flxt", "--device", "cpu"];
+    run_without_drivers(place.path(), &args).ok();
+    let read = |name| flextok_tests::read(place.path(), name);
+    assert_eq!(read("auto.flxt"), read("cpu.flxt"));
+}
+
+#[test]
+fn the_list_of_no_devices_is_no_error() {
+    let place = workplace();
+    let text = run_without_drivers(place.path(), &["devices"]).ok();
+    assert!(
+        text.text().starts_with("no devices; looked for "),
+        "{text:?}"
+    );
+    let json = run_without_drivers(place.path(), &["devices", "--json"]).ok();
+    assert_eq!(json.json(), serde_json::json!([]));
+}
+
+#[test]
+fn impossible_choices_are_usage_errors() {
+    let place = workplace();
+    let photo = photo("chelsea.png");
+    let encode = |options: &[&str]| {
+        let args = [&["encode", arg(&photo), "-o", "a.flxt"], options].concat();
+        run_without_drivers(place.path(), &args)
+    };
+    encode(&["--device", "tpu"]).fails(2, &["tpu", "auto, cpu, gpu, gpu:N"]);
+    encode(&["--precision", "f64"]).fails(2, &["f64", "f32"]);
+    encode(&["--device", "cpu", "--precision", "f16"]).fails(2, &["precision f16", "f32"]);
+    assert!(listing(place.path()).is_empty());
+}
+
+/// With a device, which has to be there.
+#[cfg(feature = "gpu-tests")]
+mod gpu {
+    use super::{Path, arg, listing, photo, workplace};
+    use flextok_tests::{PHOTOS, encode, read, run, tiny};
+
+    fn psnr(directory: &Path, a: &str, b: &str) -> f64 {
+        let report = run(directory, ["compare", a, b, "--json"]).ok().json();
+        // No number: the same pictures.
+        report["psnr"].as_f64().unwrap_or(f64::INFINITY)
+    }
+
+    #[test]
+    fn pictures_are_those_of_the_cpu() {
+        for (name, ..) in PHOTOS {
+            let place = workplace();
+            let directory = place.path();
+            encode(directory, name);
+            for (precision, least) in [("f32", 60.0), ("f16", 40.0)] {
+                for tokens in ["16", "256"] {
+                    let on = |device: &str, precision: &str, out: &str| {
+                        let device = ["--device", device, "--precision", precision];
+                        let args = ["decode", "a.flxt", "-k", tokens, "-o", out, "--force"];
+                        run(directory, [&args[..], &device].concat()).ok();
+                    };
+                    on("cpu", "f32", "cpu.png");
+                    on("gpu", precision, "gpu.png");
+                    on("gpu", precision, "again.png");
+                    assert_eq!(read(directory, "gpu.png"), read(directory, "again.png"));
+                    let psnr = psnr(directory, "cpu.png", "gpu.png");
+                    assert!(
+                        psnr > least,
+                        "{name}, {tokens} tokens, {precision}: {psnr} dB"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_are_those_of_the_cpu() {
+        let place = workplace();
+        for (name, ..) in PHOTOS {
+            let expected = encode(place.path(), name);
+            let photo = photo(name);
+            let args = ["encode", arg(&photo), "-o", "gpu.flxt", "--force"];
+            let device = ["--device", "gpu", "--precision", "f32"];
+            run(place.path(), [&args[..], &device].concat()).ok();
+            assert_eq!(read(place.path(), "gpu.flxt"), expected, "{name}");
+            std::fs::remove_file(place.path().join("a.flxt")).expect("it is there");
+        }
+    }
+
+    #[test]
+    fn checkpoints_with_guidance_decode_as_on_the_cpu() {
+        let place = workplace();
+        let directory = place.path();
+        let (model, photo) = (tiny(), photo("coffee.png"));
+        let model = ["--model", arg(&model)];
+        run(
+            directory,
+            [&["encode", arg(&photo), "-o", "a.flxt"][..], &model].concat(),
+        )
+        .ok();
+        for device in ["cpu", "gpu"] {
+            let out = format!("{device}.png");
+            let args = [
+                "decode",
+                "a.flxt",
+                "-k",
+                "17",
+                "--steps",
+                "5",
+                "--guidance",
+                "7.5",
+                "--apg",
+            ];
+            let device = ["--device", device, "--precision", "f32", "-o", &out];
+            run(directory, [&args[..], &device, &model].concat()).ok();
+        }
+        let psnr = psnr(directory, "cpu.png", "gpu.png");
+        assert!(psnr > 60.0, "{psnr} dB");
+    }
+
+    #[test]
+    fn a_device_that_cannot_hold_the_model_is_refused_with_the_numbers() {
+        let place = workplace();
+        let photo = photo("chelsea.png");
+        // Enough for the self-test; not for the weights, and then for all weights but not for what they work on.
+        for limit in ["1000000", "9000000"] {
+            let args = ["encode", arg(&photo), "-o", "a.flxt", "--device", "gpu"];
+            let limits = ["--max-device-memory", limit, "--precision", "f32"];
+            let allowed = format!("{limit} are allowed");
+            run(place.path(), [&args[..], &limits].concat()).fails(8, &["cannot hold", &allowed]);
+            assert!(listing(place.path()).is_empty());
+        }
+    }
+
+    #[test]
+    fn devices_are_listed_with_their_properties() {
+        let place = workplace();
+        let list = run(place.path(), ["devices", "--json"]).ok().json();
+        let first = &list[0];
+        assert_eq!(first["device"], "gpu:0");
+        for key in ["name", "backend", "kind", "driver"] {
+            assert!(
+                first[key].as_str().is_some_and(|text| !text.is_empty()),
+                "{key}: {first}"
+            );
+        }
+        for key in [
+            "max_binding_bytes",
+            "max_buffer_bytes",
+            "shared_memory_bytes",
+        ] {
+            assert!(first[key].as_u64() > Some(0), "{key}: {first}");
+        }
+        assert!(
+            first["f16"].is_boolean() && first["subgroups"].is_boolean(),
+            "{first}"
+        );
+        let text = run(place.path(), ["devices"]).ok();
+        assert!(text.text().starts_with("gpu:0 "), "{text:?}");
+        let beyond = format!("gpu:{}", list.as_array().map_or(0, Vec::len));
+        let photo = photo("chelsea.png");
+        run(
+            place.path(),
+            ["encode", arg(&photo), "-o", "a.flxt", "--device", &beyond],
+        )
+        .fails(8, &[&beyond, "found gpu:0"]);
+    }
+}
