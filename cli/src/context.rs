@@ -159,6 +159,7 @@ fn embedded(_builder: flextok::CodecBuilder) -> Result<Model, CliError> {
 
 fn model_error(name: &str, error: Error) -> CliError {
     match error {
+        error if error.kind() == ErrorKind::Device => CliError::codec("--device", error),
         // The library names the file itself, which within a directory is the better name.
         Error::Weights(WeightsError::Storage { path, source })
         | Error::Network(NetworkError::Weights(WeightsError::Storage { path, source })) => {

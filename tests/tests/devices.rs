@@ -92,35 +92,36 @@ mod gpu {
 
     #[test]
     fn pictures_are_those_of_the_cpu() {
-        for (name, ..) in PHOTOS {
+        // A start of the program compiles every kernel anew, so not each photo is decoded in each way.
+        for (photo, tokens, precision, least) in [
+            (0, "16", "f32", 60.0),
+            (1, "256", "f16", 40.0),
+            (2, "1", "f16", 40.0),
+        ] {
             let place = workplace();
-            let directory = place.path();
+            let (directory, name) = (place.path(), PHOTOS[photo].0);
             encode(directory, name);
-            for (precision, least) in [("f32", 60.0), ("f16", 40.0)] {
-                for tokens in ["16", "256"] {
-                    let on = |device: &str, precision: &str, out: &str| {
-                        let device = ["--device", device, "--precision", precision];
-                        let args = ["decode", "a.flxt", "-k", tokens, "-o", out, "--force"];
-                        run(directory, [&args[..], &device].concat()).ok();
-                    };
-                    on("cpu", "f32", "cpu.png");
-                    on("gpu", precision, "gpu.png");
-                    on("gpu", precision, "again.png");
-                    assert_eq!(read(directory, "gpu.png"), read(directory, "again.png"));
-                    let psnr = psnr(directory, "cpu.png", "gpu.png");
-                    assert!(
-                        psnr > least,
-                        "{name}, {tokens} tokens, {precision}: {psnr} dB"
-                    );
-                }
-            }
+            let on = |device: &str, precision: &str, out: &str| {
+                let device = ["--device", device, "--precision", precision];
+                let args = ["decode", "a.flxt", "-k", tokens, "-o", out];
+                run(directory, [&args[..], &device].concat()).ok();
+            };
+            on("cpu", "f32", "cpu.png");
+            on("gpu", precision, "gpu.png");
+            on("gpu", precision, "again.png");
+            assert_eq!(read(directory, "gpu.png"), read(directory, "again.png"));
+            let psnr = psnr(directory, "cpu.png", "gpu.png");
+            assert!(
+                psnr > least,
+                "{name}, {tokens} tokens, {precision}: {psnr} dB"
+            );
         }
     }
 
     #[test]
     fn tokens_are_those_of_the_cpu() {
         let place = workplace();
-        for (name, ..) in PHOTOS {
+        for (name, ..) in PHOTOS.into_iter().take(2) {
             let expected = encode(place.path(), name);
             let photo = photo(name);
             let args = ["encode", arg(&photo), "-o", "gpu.flxt", "--force"];
