@@ -3,7 +3,7 @@
 //!
 //! Usage: `time_engines [MODEL [DEVICE [REPS]]]`; the embedded model, the first device and 5 runs by default
 
-use flextok::compute::gpu::{GpuEngine, GpuOptions, Precision, devices};
+use flextok::compute::gpu::{GpuEngine, GpuOptions, Precision, devices, quiet_drivers};
 use flextok::compute::{Backend, CpuEngine};
 use flextok::{Codec, DecodeOptions, Device};
 use flextok_benches::{Stages, median_ms};
@@ -17,6 +17,7 @@ const TOKENS: usize = 16;
 type Rows = Vec<(String, Vec<f64>)>;
 
 fn main() {
+    quiet_drivers();
     let mut arguments = std::env::args().skip(1);
     let embedded = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/nano.safetensors");
     let path = arguments.next().map_or_else(embedded, PathBuf::from);
