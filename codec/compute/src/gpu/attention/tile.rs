@@ -106,7 +106,7 @@ impl Tile {
     }
 
     /// Panics unless the tile covers heads of `head_dim` channels within `shared` bytes.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "gpu-tests"))]
     pub(in crate::gpu) fn assert_fits(&self, head_dim: usize, shared: usize) {
         assert!(self.words() * 4 <= shared, "{self:?}");
         assert_eq!(self.columns * self.vector, head_dim, "{self:?}");
