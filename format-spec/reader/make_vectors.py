@@ -1,14 +1,19 @@
-"""Writes ../examples/worked.flxt and ../vectors/container.tsv with the independent writer.
+"""Writes examples/worked.flxt and vectors/ with the independent writer; the same bytes every time.
 
-The outcomes are written down here by hand, from the rules, before any reader is asked.
-    python3 make_vectors.py
+The outcomes are written down here and in valid.py and invalid.py by hand, from the rules, before
+any reader is asked.
+    python3 make_vectors.py              into this specification
+    python3 make_vectors.py DIRECTORY    elsewhere, to compare
 """
 
-import os
+import json
+import pathlib
+import sys
 
-from flxt import GRID, LARGE, METADATA, chunk, crc, file_bytes, header_bytes
+from invalid import invalid_files
+from valid import valid_files
+from writer import GRID, LARGE, METADATA, chunk, file_bytes, header_bytes, patched, resealed
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 MODEL = bytes.fromhex("5f1e7c0a")
 IDS = [17261, 52, 40960, 9817, 63999]
 TEXTS = [(1, b"flextok 0.1.0"), (2, b"Harbour")]
@@ -17,14 +22,6 @@ TEXTS = [(1, b"flextok 0.1.0"), (2, b"Harbour")]
 def worked():
     header = header_bytes(MODEL, 4000, 3000, 5, 64000, flags=METADATA)
     return file_bytes(header, 1, 5, IDS, TEXTS)
-
-
-def resealed(header):
-    return header[:-4] + crc(header[:-4])
-
-
-def patched(data, at, new):
-    return data[:at] + new + data[at + len(new) :]
 
 
 def ids_text(ids):
@@ -121,16 +118,28 @@ def refused_bodies():
     yield "longer-chunk", cut([1], 1, 1), start + patched(chunk(64 | 2, b"x"), 2, b"\x10")
 
 
-def main():
-    with open(os.path.join(HERE, "../examples/worked.flxt"), "wb") as out:
-        out.write(worked())
-    parts = (complete_files(), cut_files(), refused_headers(), refused_bodies())
-    with open(os.path.join(HERE, "../vectors/container.tsv"), "w", encoding="utf-8") as out:
-        out.write("# Name, outcome (README.md, section 15), bytes in hexadecimal.\n")
-        for part in parts:
-            for name, outcome, data in part:
-                out.write(f"{name}\t{outcome}\t{data.hex()}\n")
+def report_text(report):
+    """JSON with one field in each line."""
+    fields = (f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in report.items())
+    return "{\n" + ",\n".join(fields) + "\n}\n"
+
+
+def main(arguments):
+    here = pathlib.Path(__file__).resolve().parent.parent
+    root = pathlib.Path(arguments[0]) if arguments else here
+    for directory in ("examples", "vectors/valid", "vectors/invalid"):
+        (root / directory).mkdir(parents=True, exist_ok=True)
+    (root / "examples/worked.flxt").write_bytes(worked())
+    lines = ["# Name, outcome (README.md, section 15), bytes in hexadecimal."]
+    for part in (complete_files(), cut_files(), refused_headers(), refused_bodies()):
+        lines += (f"{name}\t{outcome}\t{data.hex()}" for name, outcome, data in part)
+    (root / "vectors/container.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for kind, files in (("valid", valid_files()), ("invalid", invalid_files())):
+        for name, data, report in files:
+            (root / "vectors" / kind / f"{name}.flxt").write_bytes(data)
+            text = report_text(report)
+            (root / "vectors" / kind / f"{name}.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
