@@ -4,8 +4,8 @@ It shares no code with the Rust crate, so that each checks the other:
     python3 flxt.py FILE                  report what a file holds as JSON
     python3 flxt.py --check VECTORS.tsv   read every line's bytes, compare with its outcome
     python3 flxt.py --check DIRECTORY     read every NAME.flxt below it, compare with its NAME.json
-    python3 flxt.py --outcomes            read files from standard input, each after its length as
-                                          a u32; print one line of JSON, the report, for each
+    python3 flxt.py --outcomes            report files from standard input, each after its length
+                                          as a u32, in a line of JSON each
 """
 
 import json
@@ -55,8 +55,7 @@ def read_header(data):
     if crc(data[: length - 4]) != data[length - 4 : length]:
         raise Refused("corrupt header", range=[0, length])
     tokens, codebook, width, height = struct.unpack_from("<BHHH", data, 10)
-    at = 17
-    canvas, grid = None, [1, 1]
+    at, canvas, grid = 17, None, [1, 1]
     if flags & LARGE:
         if data[at] == 0:
             raise Refused("invalid-header", field="large")
@@ -90,8 +89,9 @@ def read_chunks(data, at, chunks):
         if end > len(data):
             break
         index, kind, payload = len(chunks), tag & 63, data[at + 3 : end - 4]
+        corrupt = Refused(f"corrupt chunk {index}", range=[at, end])
         if crc(data[at : end - 4]) != data[end - 4 : end]:
-            raise Refused(f"corrupt chunk {index}", range=[at, end])
+            raise corrupt
         if tag & 128:
             raise Refused(f"unsupported-chunk {index}", type=kind)
         if kind not in TEXTS:
@@ -100,10 +100,9 @@ def read_chunks(data, at, chunks):
             raise Refused(f"duplicate-chunk {index}", type=kind)
         else:
             try:
-                text = payload.decode("utf-8")
+                chunks.append({"type": kind, TEXTS[kind]: payload.decode("utf-8")})
             except UnicodeDecodeError:
-                raise Refused(f"corrupt chunk {index}", range=[at, end]) from None
-            chunks.append({"type": kind, TEXTS[kind]: text})
+                raise corrupt from None
         at = end
         if tag & 64:
             return at
@@ -116,8 +115,7 @@ def read(data):
     canvases, layers = fields["grid"][0] * fields["grid"][1], fields["tokens_per_canvas"]
     ids, chunks = [], []
     report = fields | {"state": "truncated", "have": 0, "total": layers * canvases, "proven": 0}
-    report |= {"ids": ids, "chunks": chunks}
-    start = at  # of the first layer that is not proven
+    report, start = report | {"ids": ids, "chunks": chunks}, at  # start: of the unproven layers
     for layer in range(1, layers + 1):
         for canvas in range(canvases):
             if at + 2 > len(data):
@@ -147,9 +145,12 @@ def read(data):
 
 def report_of(data):
     try:
-        return read(data)
+        report = read(data)
     except Refused as refused:
         return refused.report
+    # Their order has no meaning in the file, and is by type in the report.
+    report["chunks"].sort(key=lambda chunk: chunk["type"] if chunk["type"] in TEXTS else 64)
+    return report
 
 
 def outcome(data):
@@ -157,9 +158,9 @@ def outcome(data):
     report = report_of(data)
     if "error" in report:
         return f"error {report['error']}"
+    ids, chunks = ",".join(map(str, report["ids"])), len(report["chunks"])
     text = "{state} {have}/{total} proven {proven}".format(**report)
-    ids = ",".join(map(str, report["ids"]))
-    return f"{text} chunks {len(report['chunks'])} ids {ids}".rstrip()
+    return f"{text} chunks {chunks} ids {ids}".rstrip()
 
 
 def expectations(path):
@@ -170,8 +171,8 @@ def expectations(path):
                 name, expected, data = line.split("\t")
                 yield name, expected, outcome(bytes.fromhex(data))
     for file in sorted(path.rglob("*.flxt")):
-        expected = json.loads(file.with_suffix(".json").read_text("utf-8"))
-        yield file.stem, expected, report_of(file.read_bytes())
+        expected = file.with_suffix(".json").read_text("utf-8")
+        yield file.stem, json.loads(expected), report_of(file.read_bytes())
 
 
 def main(arguments):

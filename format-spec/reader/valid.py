@@ -58,14 +58,16 @@ class Picture:
             "total": total,
             "proven": proven if cut else self.tokens,
             "ids": self.ids[:have] if cut else self.ids,
-            "chunks": [described(*c) for c in (self.chunks[:chunks] if cut else self.chunks)],
+            "chunks": described(self.chunks[:chunks] if cut else self.chunks),
         }
 
 
-def described(kind, payload):
-    if kind in TEXTS:
-        return {"type": kind, TEXTS[kind]: payload.decode("utf-8")}
-    return {"type": kind, "payload": payload.hex()}
+def described(chunks):
+    """Texts in the order of their types, then the others in theirs."""
+    texts = [(kind, payload.decode("utf-8")) for kind, payload in chunks if kind in TEXTS]
+    others = [(kind, payload.hex()) for kind, payload in chunks if kind not in TEXTS]
+    named = [{"type": kind, TEXTS[kind]: text} for kind, text in sorted(texts)]
+    return named + [{"type": kind, "payload": digits} for kind, digits in others]
 
 
 def pictures():
@@ -89,6 +91,7 @@ def pictures():
     yield "header-28", Picture(2, size=(70_000, 200_000), canvas=(16, 9), grid=(2, 2))
     yield "metadata-encoder", Picture(3, chunks=ALL_TEXTS[:1])
     yield "metadata-texts", Picture(17, chunks=ALL_TEXTS)
+    yield "metadata-time-free", Picture(1, chunks=[(3, b"some time in 1912")])
     yield "metadata-empty-text", Picture(1, chunks=[(2, b"")])
     yield "metadata-utf-8", Picture(1, chunks=[(2, "Brücke 橋 🌉\n\0".encode())])
     private = [(2, b"T"), (48, b"\0\xff"), (63, b""), (48, b"again")]
