@@ -1,7 +1,7 @@
 //! Inputs that are not ordinary photos: strange sizes, pixel types, files that are no images.
 
 use flextok::image::{self, DynamicImage, Rgb, RgbImage};
-use flextok_tests::{arg, listing, picture, run, workplace, write};
+use flextok_tests::{arg, data, listing, picture, run, workplace, write};
 
 fn size_of(directory: &std::path::Path, file: &str) -> (u32, u32) {
     let picture = image::open(directory.join(file)).expect("a picture");
@@ -261,4 +261,23 @@ fn sixteen_bits_are_more_than_eight() {
         .ok()
         .json();
     assert!(comparison["mae"].as_f64() < Some(0.5), "{comparison}");
+}
+
+/// The specification's R-SEC-02: a title can hold any text, and is shown where it cannot do harm.
+#[test]
+fn texts_of_a_file_stay_on_their_line() {
+    let place = workplace();
+    let file = data("../format-spec/vectors/valid/metadata-utf-8.flxt");
+    let info = run(place.path(), ["info", arg(&file)]).ok();
+    let control = |c: char| c.is_control() && c != '\n';
+    assert!(!info.text().contains(control), "{info:?}");
+    let title = info.text().lines().find(|line| line.starts_with("title "));
+    assert_eq!(
+        title.map(str::trim_end),
+        Some("title          Brücke 橋 🌉")
+    );
+    let info = run(place.path(), ["info", arg(&file), "--json"])
+        .ok()
+        .json();
+    assert_eq!(info["metadata"]["title"], "Brücke 橋 🌉\n\0");
 }
