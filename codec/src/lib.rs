@@ -40,7 +40,7 @@
 //! [`picture::load::open`] decodes the common formats within limits and applies the EXIF orientation.
 //!
 //! # On a GPU
-//! With the feature `gpu` (Vulkan, Metal, DX12, WebGPU), `cuda` or `rocm`, [`CodecBuilder::device`] chooses where the network
+//! With the feature `gpu` (Vulkan, Metal, DX12), `cuda` or `rocm`, [`CodecBuilder::device`] chooses where the network
 //! runs. The pictures are those of the CPU engine, up to rounding.
 //!
 //! # What is not here

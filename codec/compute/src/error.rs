@@ -57,7 +57,9 @@ pub enum ComputeError {
         allowed: u64,
     },
     /// A computation on a device gave values that no computation of a network gives.
-    #[error("{device} returned {what}; its driver may be broken, try another device")]
+    #[error(
+        "{device} returned {what}; try f32 if it computed in f16, else another device: its driver may be broken"
+    )]
     WrongResult {
         /// Name of the device.
         device: String,

@@ -220,6 +220,20 @@ impl Choice {
             Precision::F16 => gpu::Precision::F16,
         };
         options.memory_limit = Some(self.device_memory);
+        let element = if device.f16 && self.precision != Precision::F32 {
+            2
+        } else {
+            4
+        };
+        let needed = weights.parameters().total().saturating_mul(element);
+        if needed > self.device_memory {
+            return Err(ComputeError::DeviceMemory {
+                device: device.name.clone(),
+                what: "the model's weights".to_owned(),
+                needed,
+                allowed: self.device_memory,
+            });
+        }
         let backend = GpuEngine::open(device, &options)?;
         let info = EngineInfo {
             backend: device.backend,

@@ -3,6 +3,8 @@
 //! Data: `tests/data` of the repository. Tolerances are absolute; see each test for why its number is what it is.
 
 mod batches;
+#[cfg(feature = "gpu-tests")]
+mod device;
 mod golden;
 mod nano;
 mod plain;

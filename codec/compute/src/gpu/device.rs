@@ -107,6 +107,7 @@ pub fn backends() -> Vec<&'static str> {
 /// All devices of this machine that this build can use, GPUs before software. No device is opened.
 #[must_use]
 pub fn devices() -> Vec<DeviceInfo> {
+    configure();
     let mut found = Vec::new();
     #[cfg(feature = "cuda")]
     found.extend(native::cuda());
@@ -162,8 +163,17 @@ fn threads() -> Option<usize> {
     Some(std::fs::read_dir("/proc/self/task").ok()?.count())
 }
 
+/// Gives the runtime its own defaults, before it looks for a file of settings in the working directory and its parents,
+/// or in the environment: those could make it write files or to the standard output, or choose kernels by timing.
+fn configure() {
+    use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+    // It fails where the program that uses this library has settings of its own, which then count.
+    CubeClRuntimeConfig::try_set(CubeClRuntimeConfig::default());
+}
+
 /// A client for a device; the first call opens it, later calls share it.
 pub(super) fn client(info: &DeviceInfo) -> Result<Client, ComputeError> {
+    configure();
     static CLIENTS: OnceLock<Mutex<HashMap<Place, Client>>> = OnceLock::new();
     let mut clients = CLIENTS
         .get_or_init(Mutex::default)

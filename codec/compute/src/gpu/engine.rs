@@ -7,8 +7,10 @@ use crate::ComputeError;
 use cubecl::client::Client;
 use cubecl::prelude::{CubeCount, CubeDim};
 use cubecl_environment::stream::StreamId;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
 
 /// Units of a cube of the elementwise kernels.
 const ELEMENTWISE_UNITS: u32 = 256;
@@ -84,8 +86,8 @@ pub struct GpuEngine {
     budget: Arc<Budget>,
     buffer_limit: u64,
     counters: AtomicCounters,
-    /// What the first launch that could not be made said; reported by the next download.
-    failure: Mutex<Option<String>>,
+    /// What the first launch that could not be made said, for each thread that launches; reported by its next download.
+    failures: Mutex<HashMap<ThreadId, String>>,
     /// Buffers that operations have worked in, for those that follow.
     spare: Mutex<Vec<GpuTensor>>,
     pub(super) tables: super::attention::Tables,
@@ -124,7 +126,7 @@ impl GpuEngine {
             budget: Budget::new(options.memory_limit),
             buffer_limit: options.buffer_limit.map_or(own, |limit| limit.min(own)),
             counters: AtomicCounters::default(),
-            failure: Mutex::new(None),
+            failures: Mutex::new(HashMap::new()),
             spare: Mutex::new(Vec::new()),
             tables: super::attention::Tables::default(),
             group_norms: super::group_norm::Parameters::default(),
@@ -361,8 +363,16 @@ impl GpuEngine {
 
     /// Remembers that a launch could not be made.
     pub(super) fn fail(&self, reason: String) {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.get_or_insert(reason);
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures
+            .entry(std::thread::current().id())
+            .or_insert(reason);
+    }
+
+    /// What went wrong in this thread's launches since the last call.
+    pub(super) fn take_failure(&self) -> Option<String> {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.remove(&std::thread::current().id())
     }
 
     /// Waits for everything that was launched, and copies a tensor's values to the host. Values that no network gives,
@@ -388,11 +398,7 @@ impl GpuEngine {
             device: self.info.name.clone(),
             reason: one_line(&reason),
         };
-        let failure = self
-            .failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let failure = self.take_failure();
         if let Some(reason) = failure {
             return Err(broken(reason));
         }

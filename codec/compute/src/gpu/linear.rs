@@ -159,10 +159,18 @@ fn multiply(
             + piece.bytes()
             + rows.len() * outputs * out.element.size();
         engine.count(moved);
-        let mut elements = MatmulElems::from_globals(&kinds);
-        let strategy = strategy(engine);
-        let client = engine.client();
-        if let Err(error) = launch_ref(&strategy, client, lhs, rhs, target, &mut elements) {
+        let launch = |routine| {
+            let mut elements = MatmulElems::from_globals(&kinds);
+            let (lhs, rhs, target) = (lhs.clone(), rhs.clone(), target.clone());
+            let strategy = Strategy::MultiLevel(routine);
+            launch_ref(&strategy, engine.client(), lhs, rhs, target, &mut elements)
+        };
+        let mut launched = launch(routine(engine));
+        if launched.is_err() && engine.element() == Element::F16 {
+            // Matrix units that do not take this shape; whether they do depends on shape and device only.
+            launched = launch(Routine::SimpleUnit(Default::default()));
+        }
+        if let Err(error) = launched {
             let (rows, columns) = (rows.len(), outputs);
             engine.fail(format!(
                 "no product of [{rows}, {k}] and [{columns}, {k}]: {error:?}"
@@ -174,13 +182,13 @@ fn multiply(
 
 /// The kernel for a product: matrix units where operands are f16 and the device has them, else plain multiply-adds, which
 /// for f32 are exact where matrix units would round operands to fewer bits.
-fn strategy(engine: &GpuEngine) -> Strategy {
+fn routine(engine: &GpuEngine) -> Routine {
     let units = &engine.client().features().matmul.cmma;
-    Strategy::MultiLevel(if engine.element() == Element::F16 && !units.is_empty() {
+    if engine.element() == Element::F16 && !units.is_empty() {
         Routine::SimpleCyclicCmma(Default::default())
     } else {
         Routine::SimpleUnit(Default::default())
-    })
+    }
 }
 
 /// A view of a tensor as rows of `columns` elements, whatever its shape.

@@ -40,6 +40,8 @@ impl Backend for GpuEngine {
     type Conv = GpuConv;
 
     fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
+        // What an earlier computation of this thread left behind, which ended before its download.
+        self.take_failure();
         computation()
     }
 

@@ -37,6 +37,9 @@ pub(super) fn run(engine: &GpuEngine) -> Result<(), ComputeError> {
         TOLERANCE
     };
     for ((family, found), (_, expected)) in found.iter().zip(&expected) {
+        if found.len() != expected.len() {
+            return Err(refuse(format!("{family} gave {} values", found.len())));
+        }
         for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
             let allowed = tolerance * expected.abs().max(1.0);
             if (found - expected).abs() > allowed {
@@ -115,6 +118,13 @@ fn transformer<B: Backend>(engine: &B, results: &mut Results) -> Result<(), Comp
     let mut hidden = engine.zeros(&[ROWS, CHANNELS])?;
     engine.swiglu(&mixed, 0..ROWS, &gated, &mut hidden);
     results.push(("the gated MLP", engine.download(&hidden)?));
+
+    let (layer, bias) = (part(14)?, weight(15, &[CHANNELS])?);
+    let layer = engine.linear_weights(&[(&layer, Some(&bias))])?;
+    let mut gated = engine.upload(&pattern(16, ROWS * CHANNELS), &[ROWS, CHANNELS])?;
+    let gate = Epilogue::GatedResidual(vector(1));
+    engine.linear(&hidden, 0..ROWS, &layer, gate, &mut gated);
+    results.push(("a gated residual", engine.download(&gated)?));
     Ok(())
 }
 
@@ -136,6 +146,15 @@ fn flow<B: Backend>(engine: &B, results: &mut Results) -> Result<(), ComputeErro
     engine.guide_apg(&predictions, parameters, &mut running, &mut velocity);
     engine.euler_step(&mut x, &velocity, 0.25);
     results.push(("a guided step", engine.download(&x)?));
+
+    engine.clean_to_velocity(&x, 0.5, &mut velocity);
+    engine.scale(&mut velocity, 0.25);
+    results.push(("a velocity", engine.download(&velocity)?));
+    engine.guide_cfg(&predictions, 1.5, &mut velocity);
+    results.push(("plain guidance", engine.download(&velocity)?));
+    let ids = engine.quantize(&x, &[8, 8, 5])?;
+    let ids = ids.into_iter().map(f32::from).collect();
+    results.push(("quantization", ids));
     Ok(())
 }
 
@@ -160,6 +179,18 @@ fn images<B: Backend>(engine: &B, results: &mut Results) -> Result<(), ComputeEr
     let mut out = engine.zeros(&[SIDE, SIDE, WIDE])?;
     engine.conv(&wide, Some(&norm), &second, Some(&wide), &mut out);
     results.push(("a normed convolution", engine.download(&out)?));
+
+    for (kind, name) in [
+        (ConvKind::DoubleNearest, "a doubling convolution"),
+        (ConvKind::HalveAsymmetric, "a halving convolution"),
+    ] {
+        let weights = weight(17, &[COLOURS, WIDE, 3, 3])?;
+        let weights = engine.conv_weights(&weights, None, kind)?;
+        let size = kind.output_size(SIDE, 3);
+        let mut resized = engine.zeros(&[size, size, COLOURS])?;
+        engine.conv(&wide, None, &weights, None, &mut resized);
+        results.push((name, engine.download(&resized)?));
+    }
 
     // Blocks of 4×4 pixels, 2 apart, cropped by 1.
     let synthesis = weight(13, &[16 * COLOURS, WIDE])?;
