@@ -13,55 +13,17 @@
 //! makes output pixels of each parity see only 2×2 different input pixels: the kernel is folded into four 2×2 kernels
 //! once, `[parity, k, outputs]`, which saves five ninths of the work, and each cube computes pixels of one parity.
 
+mod kernel;
+
 use super::engine::GpuEngine;
 use super::tensor::GpuTensor;
 use crate::backend::{ConvKind, GroupNorm};
 use crate::{ComputeError, Weight};
-use cubecl::prelude::*;
+use cubecl::prelude::CubeDim;
+use kernel::{Border, NARROW, SizesLaunch, Variant, WIDE, conv_kernel};
 
-/// Values of k that are staged at a time.
-const DEPTH: usize = 16;
 /// Outputs of split weights come in multiples of this, the columns of a whole tile.
 const SPLIT: usize = 64;
-
-/// Four values side by side.
-type Four<T> = Vector<T, Const<4>>;
-
-/// The shape of a cube's tile, in vectors of four.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Tile {
-    /// Vectors of pixels.
-    rows: usize,
-    /// Vectors of output channels.
-    columns: usize,
-    /// Vectors of pixels that each unit computes, for one vector of channels.
-    unit_rows: usize,
-}
-
-const WIDE: Tile = Tile {
-    rows: 16,
-    columns: 16,
-    unit_rows: 2,
-};
-
-const NARROW: Tile = Tile {
-    rows: 32,
-    columns: 4,
-    unit_rows: 1,
-};
-
-impl Tile {
-    fn units(self) -> usize {
-        self.rows / self.unit_rows * self.columns
-    }
-}
-
-/// What is outside the image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Border {
-    Zero,
-    Reflection,
-}
 
 /// The weights of a convolution.
 #[derive(Debug)]
@@ -157,197 +119,6 @@ fn folded_tap(parity: usize, tap: usize) -> usize {
     folded(parity / 2, tap / 3) * 2 + folded(parity % 2, tap % 3)
 }
 
-/// The source of place `place` of an axis that has `pad` pixels of border before `size` pixels, and whether it is one.
-#[cube]
-fn source(place: u32, pad: u32, size: u32, #[comptime] border: Border) -> (u32, bool) {
-    if comptime![border == Border::Reflection] {
-        let mut index = place - pad;
-        if place < pad {
-            index = pad - place;
-        }
-        if index >= size {
-            index = 2 * (size - 1) - index;
-        }
-        (index, true.runtime())
-    } else {
-        // Before the image, the difference wraps around to more than any size.
-        let index = place - pad;
-        (index, index < size)
-    }
-}
-
-/// A tile of the product for each cube; see the head of this file. `pixels` are those of one parity, `grid` is their
-/// number in a row. `first` is the output that the weights begin with, `tiles` the number of tiles side by side.
-#[cube(launch)]
-fn conv_kernel<X: Float, W: Float, R: Float, O: Float>(
-    x: &[X],
-    weights: &[Four<W>],
-    bias: &[f32],
-    residual: &[R],
-    out: &mut [O],
-    height: u32,
-    width: u32,
-    inputs: u32,
-    pixels: u32,
-    grid: u32,
-    outputs: u32,
-    first: u32,
-    columns: u32,
-    tiles: u32,
-    stride: u32,
-    pad: u32,
-    #[comptime] kernel: u32,
-    #[comptime] border: Border,
-    #[comptime] doubling: bool,
-    #[comptime] has_residual: bool,
-    #[comptime] tile: Tile,
-    #[define(X)] _x_type: ElemType,
-    #[define(W)] _weights_type: ElemType,
-    #[define(R)] _residual_type: ElemType,
-    #[define(O)] _out_type: ElemType,
-) {
-    let units = comptime!(tile.units());
-    // Rows one vector longer than the tile fall on different banks when a column is written.
-    let x_row = comptime!(tile.rows + 1);
-    let mut xs = Shared::<[Four<f32>]>::new_slice(comptime!(DEPTH * x_row));
-    let mut ws = Shared::<[Four<f32>]>::new_slice(comptime!(DEPTH * tile.columns));
-    let unit = UNIT_POS as usize;
-
-    let cube = CUBE_POS as u32;
-    let column_tile = cube % tiles;
-    let mut row_tile = cube / tiles;
-    let mut parity = 0u32;
-    let mut parity_y = 0u32;
-    let mut parity_x = 0u32;
-    if comptime![doubling] {
-        parity = row_tile % 4;
-        row_tile /= 4;
-        parity_y = parity / 2;
-        parity_x = parity % 2;
-    }
-    let depth = comptime!(kernel * kernel) * inputs;
-    let weights_start = parity * depth * columns;
-    let first_pixel = row_tile * comptime!(tile.rows as u32 * 4);
-
-    // The places of the pixels that this unit stages: one value of k for several vectors of pixels.
-    let x_depth = unit % DEPTH;
-    let x_vector = unit / DEPTH;
-    let x_step = comptime!(units / DEPTH);
-    let x_count = comptime!(tile.rows * DEPTH / units);
-    let mut places_y = Array::<u32>::new(comptime!(x_count * 4));
-    let mut places_x = Array::<u32>::new(comptime!(x_count * 4));
-    #[unroll]
-    for index in 0..x_count {
-        #[unroll]
-        for lane in 0..4usize {
-            let vector = x_vector + index * x_step;
-            let mut pixel = first_pixel + (vector * 4 + lane) as u32;
-            if pixel >= pixels {
-                // Computed like any other, but not stored.
-                pixel = pixels - 1;
-            }
-            places_y[index * 4 + lane] = pixel / grid * stride + parity_y;
-            places_x[index * 4 + lane] = pixel % grid * stride + parity_x;
-        }
-    }
-
-    let w_column = unit % tile.columns;
-    let w_depth = unit / tile.columns;
-    let w_step = comptime!(units / tile.columns);
-    let w_count = comptime!((DEPTH * tile.columns).div_ceil(units));
-    let column = column_tile * comptime!(tile.columns as u32) + w_column as u32;
-
-    // The unit's sums: a vector of channels for each of its pixels.
-    let unit_row = unit / tile.columns;
-    let row_step = comptime!(tile.rows / tile.unit_rows);
-    let mut sums = Array::<Four<f32>>::new(comptime!(tile.unit_rows * 4));
-    #[unroll]
-    for index in 0..comptime!(tile.unit_rows * 4) {
-        sums[index] = Four::<f32>::new(0.0f32);
-    }
-
-    let mut start = 0u32;
-    while start < depth {
-        let k = start + x_depth as u32;
-        let tap = k / inputs;
-        let channel = k % inputs;
-        let tap_y = tap / kernel;
-        let tap_x = tap % kernel;
-        #[unroll]
-        for index in 0..x_count {
-            let mut values = Four::<f32>::new(0.0f32);
-            #[unroll]
-            for lane in 0..4usize {
-                let place = index * 4 + lane;
-                let (row, in_rows) = source(places_y[place] + tap_y, pad, height, border);
-                let (column, in_columns) = source(places_x[place] + tap_x, pad, width, border);
-                if in_rows && in_columns && k < depth {
-                    let at = (row * width + column) * inputs + channel;
-                    values.insert(lane, f32::cast_from(x[at as usize]));
-                }
-            }
-            xs[x_depth * x_row + x_vector + index * x_step] = values;
-        }
-        #[unroll]
-        for index in 0..w_count {
-            let line = w_depth + index * w_step;
-            if comptime!(w_count * units == DEPTH * tile.columns) || line < DEPTH {
-                let k = start + line as u32;
-                let mut values = Four::<f32>::new(0.0f32);
-                if k < depth && column < columns {
-                    let at = weights_start + k * columns + column;
-                    values = Four::<f32>::cast_from(weights[at as usize]);
-                }
-                ws[line * tile.columns + w_column] = values;
-            }
-        }
-        sync_cube();
-        #[unroll]
-        for line in 0..DEPTH {
-            let w = ws[line * tile.columns + w_column];
-            #[unroll]
-            for row in 0..tile.unit_rows {
-                let values = xs[line * x_row + unit_row + row * row_step];
-                #[unroll]
-                for lane in 0..4usize {
-                    sums[row * 4 + lane] = fma(
-                        Four::<f32>::new(values.extract(lane)),
-                        w,
-                        sums[row * 4 + lane],
-                    );
-                }
-            }
-        }
-        sync_cube();
-        start += comptime!(DEPTH as u32);
-    }
-
-    #[unroll]
-    for row in 0..tile.unit_rows {
-        #[unroll]
-        for lane in 0..4usize {
-            let pixel = first_pixel + ((unit_row + row * row_step) * 4 + lane) as u32;
-            let mut target = pixel;
-            if comptime![doubling] {
-                target = (pixel / grid * 2 + parity_y) * 2 * grid + pixel % grid * 2 + parity_x;
-            }
-            let sum = sums[row * 4 + lane];
-            #[unroll]
-            for part in 0..4usize {
-                let output = first + column * 4 + part as u32;
-                if pixel < pixels && column < columns && output < outputs {
-                    let at = (target * outputs + output) as usize;
-                    let mut y = sum.extract(part) + bias[output as usize];
-                    if comptime![has_residual] {
-                        y += f32::cast_from(residual[at]);
-                    }
-                    out[at] = O::cast_from(y);
-                }
-            }
-        }
-    }
-}
-
 /// See [`crate::Backend::conv`].
 pub(super) fn conv(
     engine: &GpuEngine,
@@ -412,11 +183,17 @@ fn launch(
     };
     let pixels = out.rows() / parities;
     let grid = if doubling { x.shape[1] } else { out.shape[1] };
-    let tile = if conv.outputs <= 4 * NARROW.columns {
-        NARROW
-    } else {
-        WIDE
+    let few = conv.outputs <= 4 * NARROW.columns;
+    let variant = Variant {
+        kernel: kernel as u32,
+        border,
+        doubling,
+        has_residual: residual.is_some(),
+        tile: if few { NARROW } else { WIDE },
     };
+    let tile = variant.tile;
+    // A kernel without a residual does not look at it, but something has to stand there.
+    let added = residual.unwrap_or(x);
     let mut first = 0;
     for piece in &conv.pieces {
         let columns = piece.columns();
@@ -432,28 +209,25 @@ fn launch(
             x.arg(),
             piece.arg(),
             conv.bias.arg(),
-            // A kernel without a residual does not look at it, but something has to stand there.
-            residual.unwrap_or(x).arg(),
+            added.arg(),
             out.arg(),
-            x.shape[0] as u32,
-            x.shape[1] as u32,
-            conv.inputs as u32,
-            pixels as u32,
-            grid as u32,
-            conv.outputs as u32,
-            first as u32,
-            columns as u32,
-            tiles as u32,
-            stride as u32,
-            pad as u32,
-            kernel as u32,
-            border,
-            doubling,
-            residual.is_some(),
-            tile,
+            SizesLaunch::new(
+                x.shape[0] as u32,
+                x.shape[1] as u32,
+                conv.inputs as u32,
+                pixels as u32,
+                grid as u32,
+                conv.outputs as u32,
+                first as u32,
+                columns as u32,
+                tiles as u32,
+                stride as u32,
+                pad as u32,
+            ),
+            variant,
             x.element.kind(),
             engine.element().kind(),
-            residual.unwrap_or(x).element.kind(),
+            added.element.kind(),
             out.element.kind(),
         );
         first += outputs;

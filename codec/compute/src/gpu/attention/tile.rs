@@ -2,7 +2,7 @@
 
 use super::ROWS;
 
-/// How a cube splits its work; all of it follows from the head size and the device's shared memory.
+/// How a cube splits its work; all of it follows from the head size and the device's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::gpu) struct Tile {
     /// Groups of units with the same queries.
@@ -22,8 +22,9 @@ pub(in crate::gpu) struct Tile {
 }
 
 impl Tile {
-    /// The tile for heads of `head_dim` channels on a device with `shared` bytes of shared memory.
-    pub(in crate::gpu) fn new(head_dim: usize, shared: usize) -> Self {
+    /// The tile for heads of `head_dim` channels on a device with `shared` bytes of shared memory and at most `units`
+    /// units in a cube.
+    pub(in crate::gpu) fn new(head_dim: usize, shared: usize, units: usize) -> Self {
         let words = shared.min(32 << 10) / 4;
         let vector = [4, 2, 1]
             .into_iter()
@@ -45,6 +46,12 @@ impl Tile {
             chunk: columns,
             value_keys: 1,
         };
+        while tile.units() > units && tile.row_groups > 1 {
+            tile.row_groups /= 2;
+        }
+        while tile.units() > units && tile.key_groups > 1 {
+            tile.key_groups /= 2;
+        }
         // Large heads in chunks first, then fewer keys at a time, and fewer queries last.
         while tile.words() > words && tile.chunk * tile.vector > 32 {
             tile.chunk = tile.chunk.div_ceil(2);
@@ -94,6 +101,16 @@ impl Tile {
         self.columns.div_ceil(self.key_groups)
     }
 
+    /// Vectors of sums that a unit has: of each of these channels for each of its queries.
+    pub(super) fn sums(&self) -> usize {
+        ROWS * self.own_columns()
+    }
+
+    /// Vectors of a chunk of queries.
+    pub(super) fn query_vectors(&self) -> usize {
+        self.queries() * self.stride()
+    }
+
     /// Vectors of a chunk of keys, which a run of values takes too; at least one key's values.
     pub(super) fn key_vectors(&self) -> usize {
         (self.keys() * self.stride()).max(self.columns)
@@ -101,13 +118,13 @@ impl Tile {
 
     /// Words of shared memory in all: queries, keys or values, weights, and one vector for each unit.
     fn words(&self) -> usize {
-        let rows = self.queries() * self.stride() + self.key_vectors();
+        let rows = self.query_vectors() + self.key_vectors();
         rows * self.vector + ROWS * (self.keys() * self.row_groups + self.units())
     }
 
-    /// Panics unless the tile covers heads of `head_dim` channels within `shared` bytes.
+    /// Panics unless the tile covers heads of `head_dim` channels within `shared` bytes and `units` units.
     #[cfg(all(test, feature = "gpu-tests"))]
-    pub(in crate::gpu) fn assert_fits(&self, head_dim: usize, shared: usize) {
+    pub(in crate::gpu) fn assert_fits(&self, head_dim: usize, shared: usize, units: usize) {
         assert!(self.words() * 4 <= shared, "{self:?}");
         assert_eq!(self.columns * self.vector, head_dim, "{self:?}");
         assert!(
@@ -119,6 +136,8 @@ impl Tile {
             self.value_keys * self.columns <= self.key_vectors(),
             "{self:?}"
         );
-        assert!((64..=256).contains(&self.units()), "{self:?}");
+        assert!(self.key_groups.is_power_of_two(), "{self:?}");
+        let allowed = units.min(64)..=units.min(256);
+        assert!(allowed.contains(&self.units()), "{self:?}");
     }
 }

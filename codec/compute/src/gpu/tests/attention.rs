@@ -356,10 +356,13 @@ fn a_repeated_attention_uploads_nothing() {
 }
 
 #[test]
-fn tiles_fit_every_head_and_shared_memory() {
+fn tiles_fit_every_head_and_device() {
     for shared in [16 << 10, 32 << 10, 48 << 10] {
-        for dim in 1..=2048 {
-            Tile::new(dim, shared).assert_fits(dim, shared.min(32 << 10));
+        for units in [32, 64, 128, 256, 1024] {
+            for dim in 1..=2048 {
+                let tile = Tile::new(dim, shared, units);
+                tile.assert_fits(dim, shared.min(32 << 10), units);
+            }
         }
     }
 }
@@ -385,36 +388,5 @@ proptest! {
             ..case
         }
         .check();
-    }
-}
-
-#[test]
-#[ignore = "a measurement"]
-fn speed() {
-    let sizes = std::env::var("SIZES").unwrap_or_else(|_| "12x64x512 6x128x512 1x512x1024".into());
-    for size in sizes.split(' ') {
-        let numbers: Vec<usize> = size.split('x').map(|n| n.parse().unwrap()).collect();
-        let (heads, dim, rows) = (numbers[0], numbers[1], numbers[2]);
-        for eps in [None, Some(1e-6)] {
-            let case = Case {
-                eps,
-                ..Case::full(heads, dim, rows)
-            };
-            let gpu = engine();
-            let qkv = gpu.upload(&case.qkv(), &[rows, 3 * heads * dim]).unwrap();
-            case.run(gpu, &qkv);
-            let start = std::time::Instant::now();
-            let runs = 5;
-            for _ in 0..runs {
-                case.run(gpu, &qkv);
-            }
-            let seconds = start.elapsed().as_secs_f64() / f64::from(runs);
-            let flop = 4.0 * (heads * dim * rows * rows) as f64;
-            println!(
-                "{size} {eps:?}: {:.2} ms, {:.2} GFLOP/s",
-                seconds * 1e3,
-                flop / seconds / 1e9
-            );
-        }
     }
 }

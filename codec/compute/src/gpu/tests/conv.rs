@@ -306,35 +306,3 @@ proptest! {
         Case { biased, normed, residual, ..case }.check(engine());
     }
 }
-
-/// How fast a convolution of the decoder's size is; run by name, with `--ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn speed() {
-    for (side, inputs, outputs, kind) in [
-        (64, 128, 128, ConvKind::Same),
-        (32, 512, 512, ConvKind::Same),
-        (64, 128, 128, ConvKind::DoubleNearest),
-        (128, 128, 3, ConvKind::Same),
-    ] {
-        let gpu = engine();
-        let x = activations(gpu, &values(1, side * side * inputs), &[side, side, inputs]);
-        let shape = [outputs, inputs, 3, 3];
-        let weight = stored(&values(2, shape.iter().product()), &shape, DType::F32);
-        let weights = gpu.conv_weights(&weight, None, kind).unwrap();
-        let size = kind.output_size(side, 3);
-        let mut out = gpu.zeros(&[size, size, outputs]).unwrap();
-        let mut best = f64::INFINITY;
-        for _ in 0..4 {
-            let start = std::time::Instant::now();
-            gpu.conv(&x, None, &weights, None, &mut out);
-            gpu.download(&out).unwrap();
-            best = best.min(start.elapsed().as_secs_f64());
-        }
-        let work = (2 * size * size * 9 * inputs * outputs) as f64;
-        println!(
-            "{side}² {inputs}→{outputs} {kind:?}: {:.2} GFLOP/s",
-            work / best / 1e9
-        );
-    }
-}
