@@ -37,10 +37,7 @@ fn main() {
     let builder = Codec::builder().threads(THREADS);
     time(&Stages::on(cpu, &path, builder), reps, &mut rows);
     let mut counts = Vec::new();
-    for (precision, of_codec, element) in [
-        (Precision::F32, flextok::Precision::F32, 4),
-        (Precision::F16, flextok::Precision::F16, 2),
-    ] {
+    for (precision, element) in [(Precision::F32, 4), (Precision::F16, 2)] {
         if precision == Precision::F16 && !device.f16 {
             continue;
         }
@@ -49,7 +46,7 @@ fn main() {
         let gpu = GpuEngine::open(device, &options).expect("an engine");
         let builder = Codec::builder()
             .device(Device::GpuIndex(index))
-            .precision(of_codec);
+            .precision(precision);
         let stages = Stages::on(gpu, &path, builder);
         names.push(format!("{}, {precision:?}", device.name));
         time(&stages, reps, &mut rows);

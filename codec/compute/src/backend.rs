@@ -214,6 +214,58 @@ impl ConvKind {
     }
 }
 
+/// Linear layers on the same input whose shapes fit.
+pub(crate) struct LinearParts {
+    /// Inputs of all, 0 if there is none.
+    pub(crate) inputs: usize,
+    /// Outputs of each.
+    pub(crate) sizes: Vec<usize>,
+    /// The biases side by side, zeros where one has none; empty if none has.
+    pub(crate) bias: Vec<f32>,
+}
+
+impl LinearParts {
+    pub(crate) fn new(parts: &[(&Weight, Option<&Weight>)]) -> Result<Self, ComputeError> {
+        let shape_error = |weight: &Weight, expected| ComputeError::WeightShape {
+            found: weight.shape().to_vec(),
+            expected,
+        };
+        let mut sizes = Vec::new();
+        let mut common = None;
+        for (weight, bias) in parts {
+            let &[outputs, inputs] = weight.shape() else {
+                return Err(shape_error(weight, "[out, in]"));
+            };
+            if outputs == 0 || inputs == 0 || common.is_some_and(|common| common != inputs) {
+                return Err(shape_error(
+                    weight,
+                    "[out, in] with the same `in` for all parts",
+                ));
+            }
+            if let Some(bias) = bias.filter(|bias| bias.shape() != [outputs]) {
+                return Err(shape_error(bias, "[out]"));
+            }
+            common = Some(inputs);
+            sizes.push(outputs);
+        }
+        let mut bias = Vec::new();
+        if parts.iter().any(|(_, bias)| bias.is_some()) {
+            bias.reserve(sizes.iter().sum());
+            for ((_, part), &size) in parts.iter().zip(&sizes) {
+                match part {
+                    Some(part) => bias.extend(part.to_f32()),
+                    None => bias.resize(bias.len() + size, 0.0),
+                }
+            }
+        }
+        Ok(Self {
+            inputs: common.unwrap_or(0),
+            sizes,
+            bias,
+        })
+    }
+}
+
 /// A group norm with affine parameters, over channels-last images.
 #[derive(Debug, Clone)]
 pub struct GroupNorm {

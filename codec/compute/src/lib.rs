@@ -10,6 +10,7 @@ mod error;
 mod fsq;
 #[cfg(feature = "cube")]
 pub mod gpu;
+mod precision;
 pub mod storage;
 pub mod weight;
 
@@ -18,5 +19,6 @@ pub use cpu::CpuEngine;
 pub use error::ComputeError;
 #[cfg(feature = "cube")]
 pub use gpu::GpuEngine;
+pub use precision::Precision;
 pub use storage::{Storage, StorageError};
 pub use weight::{DType, Weight, WeightError};

@@ -4,7 +4,7 @@ use super::engine::{Engine, NetworkOn};
 use crate::error::Error;
 use crate::network::NetworkError;
 use crate::weights::Weights;
-use flextok_compute::{ComputeError, CpuEngine};
+use flextok_compute::{ComputeError, CpuEngine, Precision};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -63,20 +63,6 @@ impl fmt::Display for Device {
             Self::GpuIndex(index) => write!(formatter, "gpu:{index}"),
         }
     }
-}
-
-/// Element type of weights and activations on a GPU. The CPU engine computes in single precision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Precision {
-    /// Half precision on a GPU that has it, else single precision.
-    #[default]
-    Auto,
-    /// Single precision.
-    F32,
-    /// Half precision; sums, norms, the softmax and the latents stay in single precision. An error where the engine has
-    /// no half precision.
-    F16,
 }
 
 /// The engine of a codec.
@@ -212,18 +198,13 @@ impl Choice {
         device: &flextok_compute::gpu::DeviceInfo,
         weights: &Arc<Weights>,
     ) -> Result<Opened, ComputeError> {
-        use flextok_compute::gpu::{self, GpuEngine, GpuOptions};
+        use flextok_compute::gpu::{GpuEngine, GpuOptions};
         let mut options = GpuOptions::default();
-        options.precision = match self.precision {
-            Precision::Auto => gpu::Precision::Auto,
-            Precision::F32 => gpu::Precision::F32,
-            Precision::F16 => gpu::Precision::F16,
-        };
+        options.precision = self.precision;
         options.memory_limit = Some(self.device_memory);
-        let element = if device.f16 && self.precision != Precision::F32 {
-            2
-        } else {
-            4
+        let element = match device.computes_in_half(self.precision)? {
+            true => 2,
+            false => 4,
         };
         let needed = weights.parameters().total().saturating_mul(element);
         if needed > self.device_memory {

@@ -10,7 +10,8 @@ mod limits;
 mod options;
 
 pub use builder::CodecBuilder;
-pub use device::{Device, EngineInfo, ParseDeviceError, Precision};
+pub use device::{Device, EngineInfo, ParseDeviceError};
+pub use flextok_compute::Precision;
 pub use limits::Limits;
 pub use options::{Budget, CancelToken, DecodeOptions, EncodeOptions, Progress};
 

@@ -16,7 +16,7 @@ mod microkernel;
 mod norm;
 mod packed;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod winograd;
 
 pub use buffer::CpuTensor;

@@ -2,6 +2,7 @@
 
 use super::buffer::{Buffer, Pool, Pooled};
 use super::microkernel::{Kernels, Panel};
+use crate::backend::LinearParts;
 use crate::{ComputeError, DType, Weight};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -96,40 +97,11 @@ impl PackedLinear {
         kernels: Kernels,
         parts: &[(&Weight, Option<&Weight>)],
     ) -> Result<Self, ComputeError> {
-        let shape_error = |weight: &Weight, expected| ComputeError::WeightShape {
-            found: weight.shape().to_vec(),
-            expected,
-        };
-        let mut sizes = Vec::new();
-        let mut k = None;
-        for (weight, bias) in parts {
-            let &[outputs, inputs] = weight.shape() else {
-                return Err(shape_error(weight, "[out, in]"));
-            };
-            if outputs == 0 || inputs == 0 || k.is_some_and(|k| k != inputs) {
-                return Err(shape_error(
-                    weight,
-                    "[out, in] with the same `in` for all parts",
-                ));
-            }
-            if let Some(bias) = bias.filter(|bias| bias.shape() != [outputs]) {
-                return Err(shape_error(bias, "[out]"));
-            }
-            k = Some(inputs);
-            sizes.push(outputs);
-        }
-        let k = k.unwrap_or(0);
-        let total: usize = sizes.iter().sum();
-        let mut bias = Vec::new();
-        if parts.iter().any(|(_, bias)| bias.is_some()) {
-            bias.reserve(total);
-            for ((_, part), &size) in parts.iter().zip(&sizes) {
-                match part {
-                    Some(part) => bias.extend(part.to_f32()),
-                    None => bias.resize(bias.len() + size, 0.0),
-                }
-            }
-        }
+        let LinearParts {
+            inputs: k,
+            sizes,
+            bias,
+        } = LinearParts::new(parts)?;
         let first = parts
             .first()
             .map_or(DType::F32, |(weight, _)| weight.dtype());

@@ -1,7 +1,7 @@
 //! The devices of this machine: which there are, what they can do, and a client for one of them.
 
 use super::engine::one_line;
-use crate::ComputeError;
+use crate::{ComputeError, Precision};
 use cubecl::client::Client;
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -86,6 +86,22 @@ impl DeviceInfo {
     #[must_use]
     pub fn is_hardware(&self) -> bool {
         self.kind != DeviceKind::Software
+    }
+
+    /// Whether an engine of this precision computes in half precision here.
+    ///
+    /// # Errors
+    /// [`ComputeError::Device`] if it would have to and the device cannot.
+    pub fn computes_in_half(&self, precision: Precision) -> Result<bool, ComputeError> {
+        match precision {
+            Precision::F32 => Ok(false),
+            Precision::Auto => Ok(self.f16),
+            Precision::F16 if self.f16 => Ok(true),
+            Precision::F16 => Err(ComputeError::Device {
+                device: self.name.clone(),
+                reason: "it does not compute in half precision; use f32".to_owned(),
+            }),
+        }
     }
 }
 
@@ -173,7 +189,6 @@ fn configure() {
 
 /// A client for a device; the first call opens it, later calls share it.
 pub(super) fn client(info: &DeviceInfo) -> Result<Client, ComputeError> {
-    configure();
     static CLIENTS: OnceLock<Mutex<HashMap<Place, Client>>> = OnceLock::new();
     let mut clients = CLIENTS
         .get_or_init(Mutex::default)

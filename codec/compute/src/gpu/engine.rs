@@ -3,9 +3,10 @@
 use super::device::{self, DeviceInfo};
 use super::memory::Budget;
 use super::tensor::{Element, GpuTensor, element_count};
-use crate::ComputeError;
+use crate::{ComputeError, Precision};
 use cubecl::client::Client;
 use cubecl::prelude::{CubeCount, CubeDim};
+use cubecl::server::Handle;
 use cubecl_environment::stream::StreamId;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,19 +18,6 @@ const ELEMENTWISE_UNITS: u32 = 256;
 
 /// Buffers that are kept for operations to work in.
 const SPARE_TENSORS: usize = 12;
-
-/// Element type of weights and activations. Latents, sums, norms and the softmax are in f32 in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Precision {
-    /// Half precision where the device has it, else single precision.
-    #[default]
-    Auto,
-    /// Single precision.
-    F32,
-    /// Half precision; an error on a device without.
-    F16,
-}
 
 /// How an engine is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,16 +95,9 @@ impl GpuEngine {
         unsafe {
             client.set_stream(StreamId::allocate());
         }
-        let element = match options.precision {
-            Precision::F32 => Element::F32,
-            Precision::F16 if !info.f16 => {
-                return Err(ComputeError::Device {
-                    device: info.name.clone(),
-                    reason: "it does not compute in half precision; use f32".to_owned(),
-                });
-            }
-            Precision::Auto if !info.f16 => Element::F32,
-            Precision::F16 | Precision::Auto => Element::F16,
+        let element = match info.computes_in_half(options.precision)? {
+            true => Element::F16,
+            false => Element::F32,
         };
         let own = client.properties().memory.max_page_size;
         let engine = Self {
@@ -227,17 +208,28 @@ impl GpuEngine {
         shape: &[usize],
         element: Element,
     ) -> Result<GpuTensor, ComputeError> {
-        let elements = element_count(shape)?;
+        let bytes = element_count(shape)? * element.size();
+        self.tensor(bytes, shape, element, |room| self.client.empty(room))
+    }
+
+    /// A tensor of `bytes` in a buffer that `make` makes with at least as much room.
+    fn tensor(
+        &self,
+        bytes: usize,
+        shape: &[usize],
+        element: Element,
+        make: impl FnOnce(usize) -> Handle,
+    ) -> Result<GpuTensor, ComputeError> {
         // Kernels index whole words, and a buffer of no bytes cannot be bound.
-        let bytes = (elements * element.size()).next_multiple_of(4).max(4);
+        let capacity = bytes.next_multiple_of(4).max(4);
         let what = || format!("a tensor of shape {shape:?}");
-        let reserved = self.reserve(bytes as u64, what)?;
+        let reserved = self.reserve(capacity as u64, what)?;
         self.counters.buffers.fetch_add(1, Ordering::Relaxed);
         Ok(GpuTensor {
-            handle: self.client.empty(bytes),
+            handle: make(capacity),
             shape: shape.to_vec(),
             element,
-            capacity: bytes,
+            capacity,
             _reserved: reserved,
         })
     }
@@ -274,23 +266,13 @@ impl GpuEngine {
             element_count(shape)? * element.size(),
             "bytes of another shape"
         );
-        let what = || format!("a tensor of shape {shape:?}");
-        let size = bytes.len().next_multiple_of(4).max(4);
-        let reserved = self.reserve(size as u64, what)?;
-        self.counters.buffers.fetch_add(1, Ordering::Relaxed);
-        let handle = if bytes.len() == size {
-            self.client.create_from_slice(bytes)
-        } else {
+        self.tensor(bytes.len(), shape, element, |room| {
+            if bytes.len() == room {
+                return self.client.create_from_slice(bytes);
+            }
             let mut padded = bytes.to_vec();
-            padded.resize(size, 0);
+            padded.resize(room, 0);
             self.client.create_from_slice(&padded)
-        };
-        Ok(GpuTensor {
-            handle,
-            shape: shape.to_vec(),
-            element,
-            capacity: size,
-            _reserved: reserved,
         })
     }
 

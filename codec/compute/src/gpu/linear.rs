@@ -7,7 +7,7 @@
 
 use super::engine::GpuEngine;
 use super::tensor::{Element, GpuTensor};
-use crate::backend::{Epilogue, ModulationVector};
+use crate::backend::{Epilogue, LinearParts, ModulationVector};
 use crate::{ComputeError, Weight};
 use cubecl::prelude::*;
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
@@ -38,36 +38,18 @@ impl GpuLinear {
         engine: &GpuEngine,
         parts: &[(&Weight, Option<&Weight>)],
     ) -> Result<Self, ComputeError> {
-        let wrong = |weight: &Weight, expected| ComputeError::WeightShape {
-            found: weight.shape().to_vec(),
-            expected,
-        };
-        let mut inputs = None;
-        let (mut sizes, mut bias) = (Vec::new(), Vec::new());
-        for (weight, part_bias) in parts {
-            let &[outputs, width] = weight.shape() else {
-                return Err(wrong(weight, "[out, in]"));
-            };
-            if *inputs.get_or_insert(width) != width || outputs == 0 || width == 0 {
-                return Err(wrong(weight, "[out, in] with one common in"));
-            }
-            match part_bias {
-                Some(values) if values.shape() != [outputs] => {
-                    return Err(wrong(values, "[out] of its weight"));
-                }
-                Some(values) => bias.extend(values.to_f32()),
-                None => bias.resize(bias.len() + outputs, 0.0),
-            }
-            sizes.push(outputs);
-        }
-        let (inputs, outputs) = (inputs.unwrap_or(0), sizes.iter().sum());
-        let has_bias = parts.iter().any(|(_, bias)| bias.is_some());
+        let LinearParts {
+            inputs,
+            sizes,
+            bias,
+        } = LinearParts::new(parts)?;
+        let outputs = sizes.iter().sum();
         Ok(Self {
             inputs,
             outputs,
             pieces: upload_pieces(engine, parts, inputs)?,
             parts: sizes,
-            bias: has_bias
+            bias: (!bias.is_empty())
                 .then(|| engine.upload_f32(&bias, &[outputs]))
                 .transpose()?,
         })

@@ -22,9 +22,10 @@ mod tensor;
 #[cfg(all(test, feature = "gpu-tests"))]
 mod tests;
 
+pub use crate::Precision;
 pub use conv::GpuConv;
 pub use device::{DeviceInfo, DeviceKind, backends, devices, may_have_hardware, quiet_drivers};
-pub use engine::{Counters, GpuEngine, GpuOptions, Precision};
+pub use engine::{Counters, GpuEngine, GpuOptions};
 pub use linear::GpuLinear;
 pub use tensor::GpuTensor;
 

@@ -18,7 +18,7 @@ use crate::{Backend, DType, Storage, Weight};
 use half::{bf16, f16};
 
 /// `count` values spread over (-1, 1); another seed gives others.
-fn values(seed: u64, count: usize) -> Vec<f32> {
+pub(crate) fn values(seed: u64, count: usize) -> Vec<f32> {
     (0..count as u64)
         .map(|index| {
             // The finaliser of SplitMix64 over a counter.

@@ -11,6 +11,7 @@ mod norm;
 
 use super::{GpuEngine, GpuOptions, Precision, devices};
 use crate::CpuEngine;
+use crate::cpu::tests::values;
 use std::sync::OnceLock;
 
 /// An engine on the first device, which has to be there: a test that cannot run fails.
@@ -48,19 +49,6 @@ fn half_engine() -> &'static GpuEngine {
 fn cpu() -> &'static CpuEngine {
     static ENGINE: OnceLock<CpuEngine> = OnceLock::new();
     ENGINE.get_or_init(|| CpuEngine::new(1).expect("an engine"))
-}
-
-/// `count` values spread over (-1, 1); another seed gives others.
-fn values(seed: u64, count: usize) -> Vec<f32> {
-    (0..count as u64)
-        .map(|index| {
-            // The finaliser of SplitMix64 over a counter.
-            let mut bits = (seed << 32 ^ index).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            bits = (bits ^ bits >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            bits = (bits ^ bits >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-            ((bits ^ bits >> 31) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
 }
 
 /// Panics unless all values are within `tolerance` of those expected, of which at least one is not zero.
