@@ -110,6 +110,25 @@ impl Storage {
         Ok(Self::from_vec(bytes))
     }
 
+    /// Reads the first `bytes` of the file at `path`, or all of a shorter one, and says how long the file is.
+    ///
+    /// # Errors
+    /// [`StorageError::NotAFile`] and [`StorageError::Io`] as [`Storage::map`]; [`StorageError::TooLarge`] without the
+    /// memory.
+    pub fn read_start(path: &Path, bytes: usize) -> Result<(Self, u64), StorageError> {
+        let (file, total) = open_regular(path)?;
+        let mut start = Vec::new();
+        let size = usize::try_from(total).unwrap_or(usize::MAX).min(bytes);
+        start
+            .try_reserve_exact(size)
+            .map_err(|_| StorageError::TooLarge {
+                actual: size as u64,
+                allowed: 0,
+            })?;
+        file.take(size as u64).read_to_end(&mut start)?;
+        Ok((Self::from_vec(start), total))
+    }
+
     /// All bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {

@@ -21,8 +21,10 @@ const MAX_DIMS: usize = 8;
 const MAX_METADATA_KEYS: usize = 1024;
 /// Longest text in the metadata that is kept, in bytes.
 const MAX_METADATA_TEXT: usize = crate::config::literal::MAX_BYTES;
+/// Most bytes of all texts in the metadata together: what is made of a config's text takes many times its bytes.
+const MAX_METADATA_BYTES: usize = MAX_METADATA_TEXT.saturating_mul(2);
 /// Bytes before the JSON text: its length.
-const LENGTH_BYTES: usize = 8;
+pub(super) const LENGTH_BYTES: usize = 8;
 
 /// Largest headers that are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,29 +75,23 @@ pub(super) struct Header {
 
 /// Reads and checks the header of the safetensors file `bytes`.
 pub(super) fn read(bytes: &[u8], limits: &HeaderLimits) -> Result<Header, WeightsError> {
-    let invalid = |what: String| WeightsError::Header { what };
-    let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
-        let found = bytes.len();
-        return Err(invalid(format!(
-            "{found} bytes, a safetensors file has at least {LENGTH_BYTES}"
-        )));
-    };
-    let length = u64::from_le_bytes(*length);
-    if length > limits.header_bytes as u64 {
-        let allowed = limits.header_bytes;
-        return Err(invalid(format!(
-            "a header of {length} bytes, at most {allowed} are allowed"
-        )));
-    }
-    let json = usize::try_from(length)
-        .ok()
-        .and_then(|length| rest.split_at_checked(length));
-    let Some((json, data)) = json else {
-        let found = rest.len();
-        return Err(invalid(format!(
-            "a header of {length} bytes in a file with {found} after it"
-        )));
-    };
+    read_start(bytes, bytes.len() as u64, limits)
+}
+
+/// Reads and checks the header of a safetensors file of `total` bytes, of which `start` holds at least the first
+/// [`start_len`].
+pub(super) fn read_start(
+    start: &[u8],
+    total: u64,
+    limits: &HeaderLimits,
+) -> Result<Header, WeightsError> {
+    let needed = start_len(start, total, limits)?;
+    let json = start.get(LENGTH_BYTES..needed);
+    // Only a file that shrinks while it is read leads here.
+    let json = json.ok_or_else(|| {
+        let found = start.len();
+        invalid(format!("{found} bytes, its header ends at {needed}"))
+    })?;
     let json = std::str::from_utf8(json).map_err(|error| {
         invalid(format!(
             "not UTF-8 at byte {}",
@@ -107,9 +103,46 @@ pub(super) fn read(bytes: &[u8], limits: &HeaderLimits) -> Result<Header, Weight
         .deserialize(&mut reader)
         .and_then(|header| reader.end().map(|()| header))
         .map_err(|error| invalid(error.to_string()))?;
-    let data_start = bytes.len().saturating_sub(data.len());
-    check_layout(&mut header.tensors, data_start, data.len())?;
+    let data_len = usize::try_from(total)
+        .map_err(|_| invalid(format!("{total} bytes, more than can be addressed")))?
+        .saturating_sub(needed);
+    check_layout(&mut header.tensors, needed, data_len)?;
     Ok(header)
+}
+
+/// Bytes from the start of a file of `total` bytes to the end of its header; `start` holds at least its first
+/// [`LENGTH_BYTES`], if it has as many.
+pub(super) fn start_len(
+    start: &[u8],
+    total: u64,
+    limits: &HeaderLimits,
+) -> Result<usize, WeightsError> {
+    let Some(length) = start.first_chunk::<LENGTH_BYTES>() else {
+        let found = start.len();
+        return Err(invalid(format!(
+            "{found} bytes, a safetensors file has at least {LENGTH_BYTES}"
+        )));
+    };
+    let length = u64::from_le_bytes(*length);
+    if length > limits.header_bytes as u64 {
+        let allowed = limits.header_bytes;
+        return Err(invalid(format!(
+            "a header of {length} bytes, at most {allowed} are allowed"
+        )));
+    }
+    let found = total.saturating_sub(LENGTH_BYTES as u64);
+    if length > found {
+        return Err(invalid(format!(
+            "a header of {length} bytes in a file with {found} after it"
+        )));
+    }
+    // No more than the limit, which is a `usize`.
+    let length = usize::try_from(length).unwrap_or(limits.header_bytes);
+    Ok(LENGTH_BYTES.saturating_add(length))
+}
+
+fn invalid(what: String) -> WeightsError {
+    WeightsError::Header { what }
 }
 
 /// Checks that the tensors fill the data without gap or overlap and have the sizes that their shapes ask for, and makes
@@ -205,7 +238,9 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
                 if std::mem::replace(&mut has_metadata, true) {
                     return Err(A::Error::custom("__metadata__ is there twice"));
                 }
-                header.metadata = items.next_value_seed(MetadataSeed)?;
+                header.metadata = items
+                    .next_value_seed(MetadataSeed)
+                    .map_err(|error| A::Error::custom(format!("__metadata__: {error}")))?;
                 continue;
             }
             if name.len() > MAX_NAME {
@@ -223,7 +258,9 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
                 dtype,
                 shape,
                 data_offsets: (start, end),
-            } = items.next_value()?;
+            } = items
+                .next_value()
+                .map_err(|error| A::Error::custom(format!("tensor {name:?}: {error}")))?;
             let entry = Entry {
                 dtype,
                 shape: shape.0,
@@ -303,6 +340,7 @@ impl<'de> Visitor<'de> for MetadataSeed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let mut metadata = BTreeMap::new();
+        let mut total = 0_usize;
         while let Some(Text(key)) = items.next_key()? {
             if metadata.len() >= MAX_METADATA_KEYS || key.len() > MAX_NAME {
                 let what = format!(
@@ -315,11 +353,20 @@ impl<'de> Visitor<'de> for MetadataSeed {
                     "the metadata key {key:?} is there twice"
                 )));
             }
-            let Text(text) = items.next_value()?;
+            let Text(text) = items
+                .next_value()
+                .map_err(|error| A::Error::custom(format!("key {key:?}: {error}")))?;
             if text.len() > MAX_METADATA_TEXT {
                 let what = format!(
                     "the metadata key {key:?} has {} bytes, at most {MAX_METADATA_TEXT} are allowed",
                     text.len()
+                );
+                return Err(A::Error::custom(what));
+            }
+            total = total.saturating_add(text.len());
+            if total > MAX_METADATA_BYTES {
+                let what = format!(
+                    "the metadata up to the key {key:?} have {total} bytes, at most {MAX_METADATA_BYTES} are allowed"
                 );
                 return Err(A::Error::custom(what));
             }

@@ -151,15 +151,16 @@ impl Weights {
         } else {
             path.to_owned()
         };
-        let storage = if options.mmap {
-            Storage::map(&file)
-        } else {
-            Storage::read(&file, options.max_read_bytes)
-        };
-        let storage = storage.map_err(|source| WeightsError::Storage {
+        let refused = |source| WeightsError::Storage {
             path: file.clone(),
             source,
-        })?;
+        };
+        let storage = if options.mmap {
+            Storage::map(&file).map_err(refused)?
+        } else {
+            check_start(&file, options)?;
+            Storage::read(&file, options.max_read_bytes).map_err(refused)?
+        };
         let header = header::read(storage.as_slice(), &options.limits)?;
         let config = match ModelConfig::from_metadata(&header.metadata)? {
             Some(config) => config,
@@ -297,6 +298,24 @@ impl Weights {
     pub fn total_bytes(&self) -> usize {
         self.storage.as_slice().len()
     }
+}
+
+/// Checks the header and config of `file`, so that what is no checkpoint is refused before it is read in whole.
+fn check_start(file: &Path, options: &OpenOptions) -> Result<(), WeightsError> {
+    let start = |bytes| {
+        Storage::read_start(file, bytes).map_err(|source| WeightsError::Storage {
+            path: file.to_owned(),
+            source,
+        })
+    };
+    let limits = &options.limits;
+    let (bytes, total) = start(header::LENGTH_BYTES)?;
+    let (bytes, total) = start(header::start_len(bytes.as_slice(), total, limits)?)?;
+    let header = header::read_start(bytes.as_slice(), total, limits)?;
+    if ModelConfig::from_metadata(&header.metadata)?.is_none() {
+        config_beside(file)?;
+    }
+    Ok(())
 }
 
 /// Reads the config beside the weights file `file`.

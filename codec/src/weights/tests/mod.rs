@@ -8,6 +8,7 @@
 
 mod fingerprint;
 mod header;
+mod hostile;
 
 use super::*;
 use proptest::prelude::*;
