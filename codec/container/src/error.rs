@@ -271,3 +271,64 @@ impl fmt::Display for Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn messages_say_where_and_what() {
+        let checksum = Fault::Checksum {
+            stored: 0xab,
+            computed: 1,
+        };
+        let id = Fault::Id {
+            id: 9,
+            codebook_size: 8,
+        };
+        let layers = Region::Layers { first: 1, last: 4 };
+        let token = Region::Token {
+            layer: 2,
+            canvas: 5,
+        };
+        let chunk = Region::Chunk { index: 3 };
+        for (region, fault, text) in [
+            (
+                Region::Header,
+                checksum,
+                "header (bytes 7..9): checksum is 000000ab, the bytes give 00000001",
+            ),
+            (
+                layers,
+                checksum,
+                "tokens of layers 1..=4 or their checkpoint (bytes 7..9): \
+                 checksum is 000000ab, the bytes give 00000001",
+            ),
+            (
+                token,
+                id,
+                "token of layer 2, canvas 5 (bytes 7..9): id 9 is not below the codebook size 8",
+            ),
+            (
+                chunk,
+                Fault::Text,
+                "metadata chunk 3 (bytes 7..9): text is not utf-8",
+            ),
+            (
+                Region::Trailing,
+                Fault::Surplus,
+                "trailing bytes (bytes 7..9): nothing may follow the end of the file",
+            ),
+        ] {
+            let range = 7..9;
+            let error = Error::Corrupt {
+                region,
+                range,
+                fault,
+            };
+            let message = error.to_string();
+            assert_eq!(message.strip_prefix("corrupt file: "), Some(text));
+        }
+    }
+}

@@ -189,6 +189,43 @@ impl TokenFile {
         self.proven
     }
 
+    /// How much of what the header declares is there: tokens read, of all canvases, divided by the
+    /// tokens of the whole file; 0 to 1.
+    ///
+    /// It counts what this file lost since it was written, not how faithful the picture is. A file
+    /// *written* with few tokens has all of what it declares, and most of the detail that a decoder
+    /// shows for it is invented all the same: for that, look at the number of tokens. Tokens behind
+    /// the last checkpoint that is there are counted although nothing vouches for them:
+    /// [`TokenFile::proven_fraction`] leaves them out.
+    ///
+    /// ```
+    /// use flextok_container::{Fingerprint, Header, Metadata, TokenFile};
+    ///
+    /// let header = Header::new(Fingerprint([0; 4]), 64, 48, 8, 64_000)?;
+    /// let bytes = TokenFile::new(header, vec![7; 8], Metadata::default())?.to_bytes()?;
+    /// let cut = TokenFile::parse(&bytes[..38])?;
+    /// assert_eq!(cut.declared_fraction(), 6.0 / 8.0);
+    /// assert_eq!(cut.proven_fraction(), 4.0 / 8.0);
+    /// # Ok::<(), flextok_container::Error>(())
+    /// ```
+    #[must_use]
+    pub fn declared_fraction(&self) -> f64 {
+        self.fraction(self.ids.len() as u64)
+    }
+
+    /// As [`TokenFile::declared_fraction`], but only of tokens that a matching checkpoint covers.
+    ///
+    /// A checkpoint finds accidents. It is no signature: who changes a file can make it match.
+    #[must_use]
+    pub fn proven_fraction(&self) -> f64 {
+        self.fraction(self.header.canvases().saturating_mul(self.proven.into()))
+    }
+
+    fn fraction(&self, tokens: u64) -> f64 {
+        // At most 2^40 of at least 1: both are exact, the quotient is rounded once.
+        tokens as f64 / self.header.total_tokens() as f64
+    }
+
     /// The tokens of one canvas (index in row-major order), from coarse to fine, those of an
     /// unfinished layer included: take [`TokenFile::layers`] for as many on every canvas.
     /// Empty for a canvas the grid does not have.

@@ -274,18 +274,16 @@ impl Header {
     /// [`Error::MalformedHeader`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let needed = required_len(bytes)?;
-        let Some((header, _)) = bytes.split_at_checked(needed) else {
+        let header = bytes.get(..needed);
+        let parts = header.and_then(|header| header.split_last_chunk::<CRC_LEN>());
+        let Some((body, crc)) = parts else {
             return Err(need_more(bytes, needed));
         };
-        let body_len = needed.saturating_sub(CRC_LEN);
-        let Some((body, crc)) = header.split_at_checked(body_len) else {
-            return Err(need_more(bytes, needed));
-        };
-        let (stored, computed) = (LittleEndian::read_u32(crc), crc32fast::hash(body));
+        let (stored, computed) = (u32::from_le_bytes(*crc), crc32fast::hash(body));
         if stored != computed {
             return Err(Error::Corrupt {
                 region: Region::Header,
-                range: 0..header.len() as u64,
+                range: 0..needed as u64,
                 fault: Fault::Checksum { stored, computed },
             });
         }
@@ -293,7 +291,7 @@ impl Header {
         Self::parse_body(body)
             .map_err(found_in_file)
             .transpose()
-            .unwrap_or_else(|| Err(need_more(bytes, needed)))
+            .unwrap_or(Err(need_more(bytes, needed)))
     }
 
     /// Reads the fields of a header whose checksum is right; `Ok(None)` if bytes are missing.

@@ -43,3 +43,42 @@ impl TokenFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fingerprint, Header, Metadata};
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    /// Gives its parts in order, errors among them.
+    struct Parts(Vec<Result<Vec<u8>, ErrorKind>>);
+
+    impl Read for Parts {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if self.0.is_empty() {
+                return Ok(0);
+            }
+            let part = self.0.remove(0)?;
+            buffer[..part.len()].copy_from_slice(&part);
+            Ok(part.len())
+        }
+    }
+
+    #[test]
+    fn interruptions_are_no_failure_and_failures_are_passed_on() {
+        let header = Header::new(Fingerprint([0; 4]), 1, 1, 2, 9).unwrap();
+        let file = TokenFile::new(header, vec![3, 4], Metadata::default()).unwrap();
+        let bytes = file.to_bytes().unwrap();
+        let halves = || [bytes[..9].to_vec(), bytes[9..].to_vec()].map(Ok);
+        let [first, second] = halves();
+        let parts = Parts(vec![first, Err(ErrorKind::Interrupted), second]);
+        let read = TokenFile::read_from(parts, &Limits::default());
+        assert_eq!(read.unwrap(), file);
+
+        let [first, second] = halves();
+        let parts = Parts(vec![first, Err(ErrorKind::ConnectionReset), second]);
+        let error = TokenFile::read_from(parts, &Limits::default()).unwrap_err();
+        assert!(matches!(error, ReadError::Io(e) if e.kind() == ErrorKind::ConnectionReset));
+    }
+}

@@ -68,3 +68,36 @@ fn check(what: &'static str, actual: u64, allowed: u64) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fingerprint, Metadata, TokenFile};
+    use alloc::string::String;
+    use alloc::vec;
+
+    #[test]
+    fn no_file_within_the_limits_is_longer_than_they_say() {
+        let mut limits = Limits::default();
+        (limits.canvases, limits.tokens, limits.metadata_bytes) = (2, 512, 7 + 9);
+        assert_eq!(limits.max_file_bytes(), 1024 + 16 + 28 + 16);
+        let header = Header::new(Fingerprint([0; 4]), 70_000, 1, 256, 9).unwrap();
+        let header = header.with_canvas(Some((2, 3))).unwrap();
+        let header = header.with_grid(2, 1).unwrap();
+        let metadata = Metadata {
+            title: Some(String::from("123456789")),
+            ..Metadata::default()
+        };
+        let file = TokenFile::new(header, vec![8; 512], metadata).unwrap();
+        let bytes = file.to_bytes().unwrap();
+        assert_eq!(TokenFile::parse_with(&bytes, &limits), Ok(file));
+        assert_eq!(bytes.len() as u64, limits.max_file_bytes());
+        limits.metadata_bytes -= 1;
+        let refused = Err(Error::Limit {
+            what: "metadata bytes",
+            actual: 16,
+            allowed: 15,
+        });
+        assert_eq!(TokenFile::parse_with(&bytes, &limits), refused);
+    }
+}

@@ -294,11 +294,9 @@ impl Reader {
             return Ok(());
         };
         let (start, count) = (self.ids.len(), run.len() >> 1);
-        self.ids
-            .try_reserve(count)
-            .map_err(|_| Error::OutOfMemory {
-                bytes: run.len() as u64,
-            })?;
+        let bytes = run.len() as u64;
+        let reserved = self.ids.try_reserve(count);
+        reserved.or(Err(Error::OutOfMemory { bytes }))?;
         self.ids.resize(start.saturating_add(count), 0);
         let fresh = self.ids.get_mut(start..).unwrap_or_default();
         LittleEndian::read_u16_into(run, fresh);

@@ -10,9 +10,10 @@ pub(crate) fn write(header: &Header, ids: &[u16], metadata: &Metadata) -> Result
     let layout = header.layout();
     let mut out = header.to_bytes();
     let size = layout.tokens_end();
-    let bytes = usize::try_from(size).map_err(|_| Error::OutOfMemory { bytes: size })?;
-    out.try_reserve(bytes)
-        .map_err(|_| Error::OutOfMemory { bytes: size })?;
+    let no_memory = Err(Error::OutOfMemory { bytes: size });
+    // What a machine cannot count it cannot reserve either.
+    let bytes = usize::try_from(size).unwrap_or(usize::MAX);
+    out.try_reserve(bytes).or(no_memory)?;
 
     let mut crc = crc32fast::Hasher::new();
     crc.update(&out);
@@ -50,4 +51,23 @@ fn push_tokens(out: &mut Vec<u8>, tokens: &[u16]) {
 #[cfg(not(target_endian = "little"))]
 fn push_tokens(out: &mut Vec<u8>, tokens: &[u16]) {
     out.extend(tokens.iter().flat_map(|id| id.to_le_bytes()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Fingerprint;
+
+    #[test]
+    fn too_few_ids_are_no_file() {
+        let header = Header::new(Fingerprint([0; 4]), 1, 1, 6, 9).unwrap();
+        for count in 0..6 {
+            let written = write(&header, &[3; 6][..count], &Metadata::default());
+            let refused = Error::InvalidTokenCount {
+                count: count as u64,
+                expected: 6,
+            };
+            assert_eq!(written, Err(refused));
+        }
+    }
 }

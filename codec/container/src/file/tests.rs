@@ -201,3 +201,21 @@ fn a_fitted_file_with_metadata_stays_within_its_bytes() {
         }
     }
 }
+
+#[test]
+fn fractions_count_tokens_and_not_bytes() {
+    let whole = file(17).to_bytes().unwrap();
+    for length in 21..=whole.len() {
+        let cut = TokenFile::parse(&whole[..length]).unwrap();
+        let (have, proven) = (cut.ids().len() as f64, f64::from(cut.proven_layers()));
+        assert_eq!(cut.declared_fraction(), have / 17.0);
+        assert_eq!(cut.proven_fraction(), proven / 17.0);
+        assert!(cut.proven_fraction() <= cut.declared_fraction());
+    }
+    let complete = file(17);
+    assert_eq!(complete.declared_fraction(), 1.0);
+    assert_eq!(complete.proven_fraction(), 1.0);
+    // What was left out on purpose is not missing.
+    let small = complete.cut(2, KeepMetadata::No).unwrap();
+    assert_eq!(small.declared_fraction(), 1.0);
+}

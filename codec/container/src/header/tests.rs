@@ -196,3 +196,23 @@ fn a_wrong_checksum_is_corrupt() {
         assert_eq!((region, range), (Region::Header, 0..21));
     }
 }
+
+#[test]
+fn a_header_tells_what_it_was_made_of() {
+    let header = Header::new(MODEL, 70_000, 9, 17, 1024).unwrap();
+    let header = header.with_canvas(Some((12, 8))).unwrap();
+    assert_eq!(header.fingerprint(), MODEL);
+    assert_eq!((header.width(), header.height()), (70_000, 9));
+    assert_eq!(header.canvas(), Some((12, 8)));
+    assert_eq!(plain().canvas(), None);
+}
+
+#[test]
+fn a_body_without_all_its_fields_is_no_header() {
+    let bytes = plain().to_bytes();
+    let body = &bytes[..bytes.len() - 4];
+    for length in 0..body.len() {
+        assert_eq!(Header::parse_body(&body[..length]), Ok(None), "{length}");
+    }
+    assert_eq!(Header::parse_body(body), Ok(Some(plain())));
+}

@@ -112,3 +112,18 @@ fn what_does_not_fit_is_not_written() {
     }
     assert!(Chunk::new(63, vec![0; 65_536]).is_err());
 }
+
+#[test]
+fn a_chunk_gives_back_what_it_was_made_of() {
+    let chunk = Chunk::new(63, vec![1, 2]).unwrap();
+    assert_eq!((chunk.kind(), chunk.payload()), (63, &[1, 2][..]));
+}
+
+#[test]
+fn fewer_bytes_than_a_frame_are_no_chunk() {
+    for length in 0..7 {
+        let error = RawChunk::verify(&[0; 7][..length], 3, 100).err();
+        let have = length as u64;
+        assert_eq!(error, Some(Error::NeedMore { have, needed: 7 }));
+    }
+}

@@ -286,3 +286,33 @@ fn limits_stop_before_memory_is_spent() {
     let metadata = (chunks, chunks - 1);
     refuse(limits, &bytes, "metadata bytes", metadata);
 }
+
+#[test]
+fn a_reader_tells_what_is_there_so_far() {
+    let file = samples().remove(5);
+    let bytes = file.to_bytes().unwrap();
+    let mut reader = Reader::default();
+    assert!(reader.header().is_none() && reader.ids().is_empty());
+    reader.feed(&bytes).unwrap();
+    assert_eq!(reader.header(), Some(file.header()));
+    assert_eq!(reader.ids(), file.ids());
+    assert_eq!(reader.proven_layers(), file.header().tokens());
+    assert_eq!(reader.metadata(), file.metadata());
+    assert!(reader.is_complete());
+}
+
+/// The stages guard these; should a stage ever be wrong, the reader stands still and does not panic.
+#[test]
+fn steps_out_of_turn_do_nothing() {
+    let mut reader = Reader::new();
+    assert_eq!(reader.take_tokens(&[1, 2]), Ok(()));
+    assert!(reader.ids().is_empty());
+    reader.pending.push(7);
+    assert_eq!(reader.feed_tokens(&[]), Ok(&[][..]));
+    assert_eq!(reader.pending, [7]);
+
+    let mut reader = Reader::new();
+    reader.feed(&samples()[0].to_bytes().unwrap()).unwrap();
+    assert_eq!(reader.feed_checkpoint(&[0; 5]), Ok(&[0][..]));
+    assert_eq!(reader.proven_layers(), 1);
+}
