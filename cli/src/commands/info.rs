@@ -17,7 +17,9 @@ use crate::output;
 /// With --json, one object: file, format_version, width, height, canvas (columns and rows of
 /// patches, or null for the model's own), grid (columns and rows of canvases), canvases,
 /// codebook_size, model (fingerprint), state ("complete" or "truncated"), tokens_per_canvas,
-/// tokens_have, tokens_total, tokens_proven, bytes, bits_per_pixel, metadata (encoder, title,
+/// tokens_have, tokens_total, tokens_proven, declared_fraction (tokens_have of tokens_total: what
+/// this file lost since it was written, not how faithful the picture is), proven_fraction
+/// (tokens_proven of tokens_total), bytes, bits_per_pixel, metadata (encoder, title,
 /// capture_time, color_profile: text or null; other_chunks: a number), cuts (tokens per canvas,
 /// prefix_bytes to keep with `head -c`, complete_bytes after `flextok truncate`).
 #[derive(Debug, Args)]
@@ -47,6 +49,8 @@ struct Info {
     tokens_have: u64,
     tokens_total: u64,
     tokens_proven: u64,
+    declared_fraction: f64,
+    proven_fraction: f64,
     bytes: u64,
     bits_per_pixel: f64,
     metadata: MetadataInfo,
@@ -108,6 +112,8 @@ impl Info {
             tokens_have: input.file.ids().len() as u64,
             tokens_total: header.total_tokens(),
             tokens_proven: header.canvases() * u64::from(input.file.proven_layers()),
+            declared_fraction: input.file.declared_fraction(),
+            proven_fraction: input.file.proven_fraction(),
             bytes: input.bytes,
             bits_per_pixel: input.bytes as f64 * 8.0 / pixels as f64,
             metadata: MetadataInfo::new(input.file.metadata()),
@@ -142,6 +148,19 @@ impl Info {
         line(
             "tokens",
             &format!("{have} of {total}, {proven} proven by checksums"),
+        );
+        // Cut off, not rounded: less than all never reads as all.
+        let percent = |tokens: u64| {
+            let tenths = tokens.saturating_mul(1000).checked_div(total).unwrap_or(0);
+            format!("{}.{}%", tenths / 10, tenths % 10)
+        };
+        line(
+            "present",
+            &format!(
+                "{} of what the header declares, {} proven",
+                percent(have),
+                percent(proven)
+            ),
         );
         line(
             "bytes",
