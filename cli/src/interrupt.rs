@@ -3,10 +3,11 @@
 //! A run holds its result in memory until it writes it, so that stopping at once leaves nothing
 //! behind but at most the temporary file that is registered here.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 #[cfg(unix)]
 use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(unix)]
 use signal_hook::consts::SIGXFSZ;
@@ -18,7 +19,9 @@ static TEMPORARY: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// Installs the handler. Without one the program ends all the same, only less tidily.
 pub(crate) fn install() {
     let _ = ctrlc::set_handler(|| {
-        clean_up();
+        // Held to the end, so that no temporary file comes after the clean-up.
+        let mut temporary = lock();
+        remove(&mut temporary);
         std::process::exit(Code::Interrupted as i32);
     });
     // With a handler, of whatever kind, writing beyond a limit on file sizes fails like a full disk.
@@ -28,30 +31,35 @@ pub(crate) fn install() {
 
 /// Removes the registered temporary file.
 pub(crate) fn clean_up() {
-    let path = TEMPORARY
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
-    if let Some(path) = path {
-        let _ = std::fs::remove_file(path);
-    }
+    remove(&mut lock());
 }
 
-/// Names a temporary file that must not outlive the program, until the guard is dropped.
-pub(crate) fn guard(path: &Path) -> Guard {
-    set(Some(path.to_owned()));
-    Guard(())
+/// Makes a temporary file that must not outlive the program, until the guard is dropped. An interrupt waits until the
+/// file is known.
+pub(crate) fn guarded(
+    make: impl FnOnce() -> io::Result<tempfile::NamedTempFile>,
+) -> io::Result<(tempfile::NamedTempFile, Guard)> {
+    let mut temporary = lock();
+    let file = make()?;
+    *temporary = Some(file.path().to_owned());
+    Ok((file, Guard(())))
 }
 
-/// See [`guard`].
+/// See [`guarded`].
 pub(crate) struct Guard(());
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        set(None);
+        *lock() = None;
     }
 }
 
-fn set(path: Option<PathBuf>) {
-    *TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner) = path;
+fn lock() -> MutexGuard<'static, Option<PathBuf>> {
+    TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remove(temporary: &mut Option<PathBuf>) {
+    if let Some(path) = temporary.take() {
+        let _ = std::fs::remove_file(path);
+    }
 }

@@ -145,8 +145,8 @@ impl Output {
             name: self.name(),
             source,
         };
-        let mut temporary = temporary_beside(path).map_err(|error| failed(without_path(error)))?;
-        let _guard = interrupt::guard(temporary.path());
+        let (mut temporary, _guard) = interrupt::guarded(|| temporary_beside(path))
+            .map_err(|error| failed(without_path(error)))?;
         temporary.as_file_mut().write_all(bytes).map_err(failed)?;
         if self.force {
             // Whoever could read the old file can read the new one.
