@@ -51,6 +51,7 @@
 mod codec;
 pub mod config;
 mod error;
+mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod network;

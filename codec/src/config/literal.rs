@@ -79,6 +79,7 @@ pub fn parse_json(text: &str) -> Result<Value, LiteralError> {
             let offset = line_start
                 .saturating_add(error.column().saturating_sub(1))
                 .min(text.len());
+            let error = crate::message::line(&error.to_string());
             LiteralError::new(offset, format!("not valid JSON: {error}"))
         })
 }

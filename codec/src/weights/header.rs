@@ -102,7 +102,7 @@ pub(super) fn read_start(
     let mut header = HeaderSeed { limits }
         .deserialize(&mut reader)
         .and_then(|header| reader.end().map(|()| header))
-        .map_err(|error| invalid(error.to_string()))?;
+        .map_err(|error| invalid(crate::message::line(&error.to_string())))?;
     let data_len = usize::try_from(total)
         .map_err(|_| invalid(format!("{total} bytes, more than can be addressed")))?
         .saturating_sub(needed);
