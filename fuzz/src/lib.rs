@@ -1,9 +1,11 @@
 //! What the fuzz targets check, as plain functions: the targets call them with what libFuzzer
 //! makes up, the tests of this crate with the committed corpus.
 
+pub mod arguments;
 pub mod config;
 pub mod container;
 pub mod npy;
+pub mod options;
 pub mod picture;
 pub mod reseal;
 pub mod weights;

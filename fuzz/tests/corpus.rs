@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use flextok_fuzz::{config, container, npy, picture, weights};
+use flextok_fuzz::{arguments, config, container, npy, options, picture, weights};
 
 fn run(target: &str, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -56,4 +56,14 @@ fn picture_file() {
 #[test]
 fn npy_file() {
     run("npy_file", npy::file);
+}
+
+#[test]
+fn codec_options() {
+    run("codec_options", options::both);
+}
+
+#[test]
+fn option_values() {
+    run("option_values", arguments::values);
 }

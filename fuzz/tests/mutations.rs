@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use flextok_fuzz::{config, container, npy, picture, weights};
+use flextok_fuzz::{arguments, config, container, npy, options, picture, weights};
 
 /// Numbers without a pattern (xorshift64*).
 struct Random(u64);
@@ -79,4 +79,6 @@ targets! {
     config_text: config::text;
     picture_file: picture::file;
     npy_file: npy::file;
+    codec_options: options::both;
+    option_values: arguments::values;
 }

@@ -1,0 +1,40 @@
+//! Properties of the values of command line options over arbitrary text.
+
+// The program's own parsers; a program has no library to take them from.
+#[path = "../../cli/src/values.rs"]
+mod values;
+
+/// A value is what its text says, and what is refused says what is allowed, on one line.
+pub fn values(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    for range in [1..=256, 0..=1024, 1..=1_048_576, 0..=u64::MAX] {
+        if let Some(value) = checked(values::whole::<u64>(range.clone())(text)) {
+            assert!(range.contains(&value));
+            assert_eq!(values::whole::<u64>(range)(&value.to_string()), Ok(value));
+        }
+    }
+    // Where the type holds less than the range, nothing is cut off.
+    assert_eq!(
+        values::whole::<u16>(0..=u64::MAX)(text).ok().map(u64::from),
+        values::whole::<u64>(0..=65_535)(text).ok()
+    );
+    checked(values::real(text));
+    for pair in [values::size, values::grid] {
+        if let Some((width, height)) = checked(pair(text)) {
+            assert!(width > 0 && height > 0);
+            assert_eq!(pair(&format!("{width}x{height}")), Ok((width, height)));
+        }
+    }
+    if let Some([red, green, blue]) = checked(values::color(text)) {
+        let digits = format!("{red:02x}{green:02x}{blue:02x}");
+        assert_eq!(values::color(&digits), Ok([red, green, blue]));
+    }
+    assert!(values::count(data.len() as u64, "byte").starts_with(&data.len().to_string()));
+}
+
+fn checked<T>(value: Result<T, String>) -> Option<T> {
+    // The text itself may be in the message; clap escapes nothing, but splits no line that the user did not.
+    value.map_err(|error| assert!(!error.is_empty())).ok()
+}

@@ -1,0 +1,171 @@
+//! Random command lines: whatever is asked for, the program answers with one of its documented exit codes, one line of
+//! error, and no file that is not whole.
+
+use flextok_tests::{encode, listing, run, workplace};
+
+/// Numbers without a pattern (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let number = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        from[number as usize % from.len()]
+    }
+}
+
+// Nothing here asks for much work: few steps, small pictures.
+const COMMANDS: &[&str] = &[
+    "encode",
+    "decode",
+    "truncate",
+    "info",
+    "verify",
+    "preview",
+    "compare",
+    "model",
+    "tokens",
+    "pack",
+    "completions",
+    "man",
+    "nonsense",
+];
+const FILES: &[&str] = &[
+    "a.flxt",
+    "a.png",
+    "ids.npy",
+    "bad",
+    "missing",
+    "",
+    ".",
+    "/",
+    "/dev/null",
+    "-",
+    "é\u{202e}",
+    "a b",
+];
+const OPTIONS: &[&str] = &[
+    "-o",
+    "-k",
+    "--tokens",
+    "--bytes",
+    "--canvas",
+    "--background",
+    "--crop",
+    "--json",
+    "--seed",
+    "--guidance",
+    "--noise",
+    "--keep-canvas",
+    "--width",
+    "--height",
+    "--grid",
+    "--complete",
+    "--model",
+    "--no-mmap",
+    "--threads",
+    "--quiet",
+    "-v",
+    "--max-pixels",
+    "--max-steps",
+    "--max-memory",
+    "--max-input-bytes",
+    "--max-canvas-pixels",
+    "--device",
+    "--precision",
+    "--help",
+    "--version",
+    "--",
+    "---",
+    "-x",
+    "-",
+];
+const VALUES: &[&str] = &[
+    "0",
+    "1",
+    "2",
+    "16",
+    "257",
+    "-1",
+    "18446744073709551616",
+    "1e9",
+    "nan",
+    "inf",
+    "-inf",
+    "32x32",
+    "0x0",
+    "4294967295x4294967295",
+    "white",
+    "#12345",
+    "a.flxt",
+    "x.png",
+    "x.flxt",
+    "x.npy",
+    "no/such/x.png",
+    "cpu",
+    "gpu:999",
+    "bash",
+    "",
+    " ",
+    "\n",
+    "=",
+    "🙂",
+];
+
+#[test]
+fn no_command_line_breaks_the_program() {
+    let place = workplace();
+    let directory = place.path();
+    encode(directory, "chelsea.png");
+    run(
+        directory,
+        ["decode", "a.flxt", "-o", "a.png", "--keep-canvas"],
+    )
+    .ok();
+    run(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
+    flextok_tests::write(directory, "bad", "bad");
+    let before = listing(directory);
+    let inputs: Vec<_> = before
+        .iter()
+        .map(|name| flextok_tests::read(directory, name))
+        .collect();
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    for _ in 0..400 {
+        let mut args = vec![random.pick(COMMANDS), random.pick(FILES)];
+        for _ in 0..random
+            .pick(&["0", "1", "2", "3", "4", "6"])
+            .parse()
+            .expect("a number")
+        {
+            args.push(random.pick(OPTIONS));
+            args.push(random.pick(if args.len() % 3 == 0 { FILES } else { VALUES }));
+        }
+        let result = run(directory, &args);
+        let code = result.code.unwrap_or(-1);
+        assert!((0..=8).contains(&code) && code != 1, "{args:?}: {result:?}");
+        if code != 0 {
+            assert_eq!(result.stderr.lines().count(), 1, "{args:?}: {result:?}");
+            assert!(
+                result.stderr.starts_with("flextok: "),
+                "{args:?}: {result:?}"
+            );
+        }
+        for (name, bytes) in before.iter().zip(&inputs) {
+            assert!(
+                flextok_tests::read(directory, name) == *bytes,
+                "{args:?} changed {name}"
+            );
+        }
+        for name in listing(directory) {
+            assert!(
+                !name.ends_with(".tmp") && (code == 0 || before.contains(&name)),
+                "{args:?} left {name}"
+            );
+            if !before.contains(&name) {
+                std::fs::remove_file(directory.join(&name)).expect("it is there");
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Faults outside the bytes: signals, several processes at one output, places without permission, weights that change.
+
+use flextok_tests::{arg, command, encode, finish, listing, photo, read, run, tiny, workplace};
+use std::process::Stdio;
+
+#[test]
+fn two_processes_at_one_output_leave_one_whole_result() {
+    let place = workplace();
+    let directory = place.path();
+    encode(directory, "chelsea.png");
+    let decode = |seed: &str, out: &str| {
+        let args = ["decode", "a.flxt", "-o", out, "--seed", seed, "--force"];
+        let mut command = command(directory, args);
+        command.stderr(Stdio::piped());
+        command
+    };
+    let mut results = Vec::new();
+    for seed in ["1", "2"] {
+        let out = format!("{seed}.png");
+        finish(&mut decode(seed, &out)).ok();
+        results.push(read(directory, &out));
+    }
+    assert!(results[0] != results[1]);
+    for _ in 0..5 {
+        let running: Vec<_> = ["1", "2", "1", "2"]
+            .map(|seed| decode(seed, "same.png").spawn().expect("it starts"))
+            .into();
+        for child in running {
+            let output = child.wait_with_output().expect("it ends");
+            assert!(output.status.success(), "{output:?}");
+        }
+        assert!(results.contains(&read(directory, "same.png")));
+    }
+    assert_eq!(listing(directory), ["1.png", "2.png", "a.flxt", "same.png"]);
+}
+
+#[test]
+fn without_force_one_of_several_processes_wins() {
+    let place = workplace();
+    let directory = place.path();
+    let photo = photo("chelsea.png");
+    let mut running: Vec<_> = (0..4)
+        .map(|_| {
+            command(directory, ["encode", arg(&photo), "-o", "same.flxt"])
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("it starts")
+        })
+        .collect();
+    let mut codes: Vec<_> = running
+        .iter_mut()
+        .map(|child| child.wait().expect("it ends").code())
+        .collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [Some(0), Some(7), Some(7), Some(7)]);
+    assert_eq!(listing(directory), ["same.flxt"]);
+    run(directory, ["verify", "--complete", "same.flxt"]).ok();
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+    use flextok_tests::write;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+    use std::time::Duration;
+
+    fn kill(signal: &str, pid: u32) {
+        // The process may have ended by itself.
+        let _ = Command::new("kill")
+            .args([signal, &pid.to_string()])
+            .stderr(Stdio::null())
+            .status();
+    }
+
+    /// At whatever moment a signal comes, there is no output or a whole one, and nothing else.
+    #[test]
+    fn a_signal_at_any_moment_leaves_all_or_nothing() {
+        let place = workplace();
+        let directory = place.path();
+        encode(directory, "seeding.jpg");
+        run(directory, ["decode", "a.flxt", "-o", "whole.bmp"]).ok();
+        let whole = read(directory, "whole.bmp");
+        let args = ["decode", "a.flxt", "-o", "b.bmp"];
+        for attempt in 0..40 {
+            let signal = ["-INT", "-TERM", "-HUP"][attempt % 3];
+            let mut child = command(directory, args)
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("it starts");
+            std::thread::sleep(Duration::from_millis(8 * attempt as u64));
+            kill(signal, child.id());
+            let status = child.wait().expect("it ends");
+            // Before the handler is installed, the signal itself ends the program.
+            let ended = matches!(status.code(), Some(0 | 130)) || status.signal().is_some();
+            assert!(ended, "{status:?}");
+            let mut names = listing(directory);
+            if names.iter().any(|name| name == "b.bmp") {
+                assert!(read(directory, "b.bmp") == whole, "attempt {attempt}");
+                fs::remove_file(directory.join("b.bmp")).expect("it is there");
+                names.retain(|name| name != "b.bmp");
+            }
+            assert_eq!(names, ["a.flxt", "whole.bmp"], "attempt {attempt}");
+        }
+    }
+
+    #[test]
+    fn places_without_permission_are_named() {
+        let place = workplace();
+        let directory = place.path();
+        encode(directory, "chelsea.png");
+        fs::create_dir(directory.join("closed")).expect("writable");
+        write(directory, "secret.flxt", read(directory, "a.flxt"));
+        let secret = directory.join("secret.flxt");
+        fs::set_permissions(directory.join("closed"), Permissions::from_mode(0o555)).expect("own");
+        fs::set_permissions(&secret, Permissions::from_mode(0)).expect("own");
+        let privileged = fs::read(&secret).is_ok();
+        if privileged {
+            eprintln!("skipped: permissions mean nothing to this user");
+        } else {
+            let args = ["decode", "a.flxt", "-o", "closed/a.png"];
+            run(directory, args).fails(7, &["closed/a.png", "ermission"]);
+            assert!(listing(&directory.join("closed")).is_empty());
+            for command in ["info", "verify", "decode", "tokens"] {
+                run(directory, [command, "secret.flxt"]).fails(7, &["secret.flxt", "ermission"]);
+            }
+            let model = ["model", "--model", "secret.flxt"];
+            run(directory, model).fails(4, &["secret.flxt", "ermission"]);
+        }
+        fs::set_permissions(directory.join("closed"), Permissions::from_mode(0o755)).expect("own");
+        // An input that others may write is read like any other.
+        fs::set_permissions(&secret, Permissions::from_mode(0o666)).expect("own");
+        run(directory, ["verify", "--complete", "secret.flxt"]).ok();
+    }
+
+    /// Weights that lose their end while they are mapped. When it happens is up to the system: before, between and after
+    /// the reads of the file.
+    #[test]
+    fn weights_that_shrink_in_use_are_an_error() {
+        let place = workplace();
+        let directory = place.path();
+        let model = directory.join("model.safetensors");
+        let photo = photo("chelsea.png");
+        let weights = fs::read(tiny()).expect("the checkpoint");
+        for mode in [&[][..], &["--no-mmap"]] {
+            for attempt in 0..12 {
+                fs::write(&model, &weights).expect("writable");
+                let args = [
+                    "encode",
+                    arg(&photo),
+                    "-o",
+                    "x.flxt",
+                    "--model",
+                    arg(&model),
+                ];
+                let child = command(directory, args.iter().chain(mode))
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .expect("it starts");
+                std::thread::sleep(Duration::from_millis(4 * attempt));
+                let file = fs::File::options().write(true).open(&model);
+                file.and_then(|file| file.set_len(4096)).expect("writable");
+                let output = child.wait_with_output().expect("it ends");
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                match output.status.code() {
+                    Some(0) => run(directory, ["verify", "--complete", "x.flxt"]).ok(),
+                    Some(4) => {
+                        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+                        assert!(stderr.starts_with("flextok: "), "{stderr}");
+                        assert_eq!(listing(directory), ["model.safetensors"]);
+                        continue;
+                    }
+                    other => panic!("{other:?} {:?}: {stderr}", output.status),
+                };
+                fs::remove_file(directory.join("x.flxt")).expect("it was written");
+            }
+        }
+    }
+}
