@@ -114,6 +114,15 @@ fn what_does_not_fit_is_not_written() {
 }
 
 #[test]
+fn the_length_told_is_the_length_written() {
+    for metadata in [Metadata::default(), all()] {
+        let mut bytes = Vec::new();
+        metadata.write(&mut bytes);
+        assert_eq!(metadata.byte_len(), bytes.len() as u64);
+    }
+}
+
+#[test]
 fn a_chunk_gives_back_what_it_was_made_of() {
     let chunk = Chunk::new(63, vec![1, 2]).unwrap();
     assert_eq!((chunk.kind(), chunk.payload()), (63, &[1, 2][..]));
