@@ -152,6 +152,25 @@ pub enum ErrorKind {
     Device,
 }
 
+impl ErrorKind {
+    /// The group in lower case, one word: for programs in other languages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Corrupt => "corrupt",
+            Self::Unsupported => "unsupported",
+            Self::Model => "model",
+            Self::Limit => "limit",
+            Self::Image => "image",
+            Self::Io => "io",
+            Self::Cancelled => "cancelled",
+            Self::Resources => "resources",
+            Self::Device => "device",
+        }
+    }
+}
+
 impl Error {
     /// The group that this error belongs to.
     #[must_use]

@@ -4,6 +4,7 @@ use super::device::Choice;
 use super::{Codec, Device, Limits, Precision};
 use crate::error::Error;
 use crate::weights::{OpenOptions, Weights};
+use flextok_compute::Storage;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,6 +98,17 @@ impl CodecBuilder {
             limits: self.limits.weights.clone(),
         };
         let weights = Weights::open(path, &options)?;
+        self.build(weights)
+    }
+
+    /// The codec with the model whose safetensors file is `bytes`: for programs without a file system, such as a web page,
+    /// and for models that come from elsewhere. The config has to be in the file's metadata.
+    ///
+    /// # Errors
+    /// As [`Codec::from_bytes`].
+    pub fn from_bytes(self, bytes: Vec<u8>) -> Result<Codec, Error> {
+        let storage = Storage::from_vec(bytes);
+        let weights = Weights::from_storage(storage, None, &self.limits.weights)?;
         self.build(weights)
     }
 

@@ -76,11 +76,19 @@ impl<T> Lazy<T> {
         if let Some(value) = &*slot {
             return Ok(Arc::clone(value));
         }
-        let made = std::thread::scope(|scope| scope.spawn(make).join());
-        let value = Arc::new(made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        let value = Arc::new(on_own_thread(make)?);
         *slot = Some(Arc::clone(&value));
         Ok(value)
     }
+}
+
+/// Runs `make` on a thread of its own; on WebAssembly, which starts none and has no other pool to wait for, at once.
+fn on_own_thread<R: Send>(make: impl FnOnce() -> R + Send) -> R {
+    if cfg!(target_family = "wasm") {
+        return make();
+    }
+    let made = std::thread::scope(|scope| scope.spawn(make).join());
+    made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The network on the engine `B`.

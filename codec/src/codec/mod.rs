@@ -52,6 +52,23 @@ impl Codec {
         Self::builder().open(path)
     }
 
+    /// The codec with the model whose safetensors file, config included, is `bytes`.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if the bytes are refused, [`Error::Network`] if the engine cannot start.
+    ///
+    /// ```
+    /// # #[cfg(feature = "embedded-model")] {
+    /// use flextok::{Codec, ErrorKind};
+    ///
+    /// let refused = Codec::from_bytes(b"no model".to_vec()).unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::Model);
+    /// # }
+    /// ```
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::builder().from_bytes(bytes)
+    }
+
     /// A codec with other settings than the defaults.
     #[must_use]
     pub fn builder() -> CodecBuilder {

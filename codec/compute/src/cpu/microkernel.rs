@@ -59,6 +59,19 @@ impl Kernels {
                 };
             }
         }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        {
+            use gemm_f32::microkernel::simd128::f32 as isa;
+            // Two vectors of three: with three, sums and operands need more registers than engines have to give.
+            let (vectors, rows) = (2, isa::NR);
+            return Self {
+                lanes: 4,
+                vectors,
+                rows,
+                select: |m, n| isa::UKR[m][n],
+            };
+        }
+        #[allow(unreachable_code)]
         Self::scalar()
     }
 

@@ -17,6 +17,7 @@ mod norm;
 mod packed;
 #[cfg(test)]
 pub(crate) mod tests;
+mod threads;
 mod winograd;
 
 pub use buffer::CpuTensor;
@@ -32,17 +33,19 @@ use context::Context;
 use microkernel::Kernels;
 use pulp::Arch;
 use std::ops::Range;
+use threads::Threads;
 
 /// The engine: a thread pool, the kernels that fit the processor, and scratch memory.
 pub struct CpuEngine {
-    threads: rayon::ThreadPool,
+    threads: Threads,
     kernels: Kernels,
     arch: Arch,
     pool: Pool,
 }
 
 impl CpuEngine {
-    /// An engine on `threads` threads, or on as many as the machine has if 0.
+    /// An engine on `threads` threads, or on as many as the machine has if 0. On WebAssembly it has one, the caller's,
+    /// whatever is asked for.
     ///
     /// # Errors
     /// [`ComputeError::Threads`] if they cannot be started.
@@ -51,17 +54,10 @@ impl CpuEngine {
     }
 
     fn with_kernels(threads: usize, kernels: Kernels) -> Result<Self, ComputeError> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("flextok-{index}"))
-            .build()
-            .map_err(|error| ComputeError::Threads {
-                threads,
-                reason: error.to_string(),
-            })?;
+        let threads = Threads::new(threads)?;
         Ok(Self {
-            pool: Pool::new(pool.current_num_threads()),
-            threads: pool,
+            pool: Pool::new(threads.count()),
+            threads,
             kernels,
             arch: Arch::new(),
         })
@@ -70,11 +66,11 @@ impl CpuEngine {
     /// Number of threads.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.threads.current_num_threads()
+        self.threads.count()
     }
 
     fn context(&self) -> Context<'_> {
-        let threads = self.threads.current_num_threads();
+        let threads = self.threads.count();
         Context {
             kernels: self.kernels,
             arch: self.arch,

@@ -34,6 +34,10 @@ pub struct PackedLinear {
     panel_width: usize,
 }
 
+/// Whether panels keep a 16-bit type that weights are stored in. Without an instruction that converts it, converting a
+/// panel for every use costs more than twice the memory does.
+const KEEPS_HALVES: bool = !cfg!(target_family = "wasm");
+
 /// Rows of the matrices that are to be packed: `fill(output, k values)`.
 type Source<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
 
@@ -65,7 +69,8 @@ impl PackedLinear {
         let out_of_memory = || ComputeError::OutOfMemory {
             shape: vec![outputs, k],
         };
-        let values = match dtype {
+        let kept = if KEEPS_HALVES { dtype } else { DType::F32 };
+        let values = match kept {
             DType::F32 => {
                 let mut buffer = Buffer::zeros(len)?;
                 pack_panels(&mut buffer, panel_len, &columns, k, source, |value| value);
