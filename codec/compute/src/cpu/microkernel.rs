@@ -6,7 +6,7 @@
 
 use gemm_common::microkernel::MicroKernelFn;
 
-type Kernel = MicroKernelFn<f32>;
+pub(super) type Kernel = MicroKernelFn<f32>;
 
 /// The kernels of one instruction set.
 #[derive(Debug, Clone, Copy)]
@@ -61,14 +61,12 @@ impl Kernels {
         }
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         {
-            use gemm_f32::microkernel::simd128::f32 as isa;
-            // Two vectors of three: with three, sums and operands need more registers than engines have to give.
-            let (vectors, rows) = (2, isa::NR);
+            use super::simd128 as isa;
             return Self {
-                lanes: 4,
-                vectors,
-                rows,
-                select: |m, n| isa::UKR[m][n],
+                lanes: isa::LANES,
+                vectors: isa::VECTORS,
+                rows: isa::ROWS,
+                select: |m, n| isa::KERNELS[m][n],
             };
         }
         #[allow(unreachable_code)]

@@ -15,6 +15,8 @@ mod math;
 mod microkernel;
 mod norm;
 mod packed;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 #[cfg(test)]
 pub(crate) mod tests;
 mod threads;
