@@ -25,6 +25,8 @@ pub struct Reader {
     crc: crc32fast::Hasher,
     header: Option<Header>,
     ids: Vec<u16>,
+    /// Tokens that were read in all, those included that a checkpoint turned out to contradict.
+    read: u64,
     proven: u16,
     metadata: Metadata,
     metadata_bytes: u64,
@@ -101,6 +103,7 @@ impl Reader {
             crc: crc32fast::Hasher::new(),
             header: None,
             ids: Vec::new(),
+            read: 0,
             proven: 0,
             metadata: Metadata::default(),
             metadata_bytes: 0,
@@ -156,6 +159,62 @@ impl Reader {
         if self.told.chunks < self.chunks {
             self.told.chunks = self.chunks;
             let chunks = self.chunks;
+            return Some(Event::Metadata { chunks });
+        }
+        if self.is_complete() && !self.told.complete {
+            self.told.complete = true;
+            return Some(Event::Complete);
+        }
+        None
+    }
+
+    /// As [`Reader::next_event`], but nothing is merged: one event for each layer of tokens, checkpoint and chunk, in
+    /// file order. The sequence depends on the bytes alone, not on the pieces in which they were fed nor on how often
+    /// it is asked for.
+    ///
+    /// [`Event::Tokens`] counts whole layers here, so that there are at most 256 of them, of which every canvas has all
+    /// tokens. Of a damaged file the sequence has all that was read before the fault, also tokens that the checkpoint
+    /// after them contradicts: who feeds single bytes has been told of them by then.
+    ///
+    /// ```
+    /// use flextok_container::{Event, Reader};
+    /// # use flextok_container::{Fingerprint, Header, Metadata, TokenFile};
+    /// # let header = Header::new(Fingerprint([0; 4]), 64, 48, 6, 64_000)?;
+    /// # let bytes = TokenFile::new(header, vec![7; 6], Metadata::default())?.to_bytes()?;
+    /// let mut reader = Reader::new();
+    /// reader.feed(&bytes[..34])?; // header, 4 tokens, checkpoint, half a token
+    /// let events: Vec<Event> = std::iter::from_fn(|| reader.next_event_in_order()).collect();
+    /// assert!(matches!(events[0], Event::Header(_)));
+    /// let tokens = (1..=4).map(|available| Event::Tokens { available });
+    /// assert!(events[1..5].iter().copied().eq(tokens));
+    /// assert_eq!(events[5..], [Event::Proven { layers: 4 }]);
+    /// # Ok::<(), flextok_container::Error>(())
+    /// ```
+    pub fn next_event_in_order(&mut self) -> Option<Event> {
+        let header = self.header?;
+        if !self.told.header {
+            self.told.header = true;
+            return Some(Event::Header(header));
+        }
+        let canvases = header.canvases();
+        let layers = self.told.tokens.checked_div(canvases).unwrap_or(0);
+        if let Some(checkpoint) = header.layout().next_checkpoint(self.told.proven) {
+            if layers < checkpoint.into() {
+                let available = layers.saturating_add(1).saturating_mul(canvases);
+                let there = available <= self.read;
+                return there.then(|| {
+                    self.told.tokens = available;
+                    Event::Tokens { available }
+                });
+            }
+            return (checkpoint <= self.proven).then(|| {
+                self.told.proven = checkpoint;
+                Event::Proven { layers: checkpoint }
+            });
+        }
+        if self.told.chunks < self.chunks {
+            self.told.chunks = self.told.chunks.saturating_add(1);
+            let chunks = self.told.chunks;
             return Some(Event::Metadata { chunks });
         }
         if self.is_complete() && !self.told.complete {
@@ -306,8 +365,10 @@ impl Reader {
             let id = fresh.get(at).copied().unwrap_or_default();
             let index = start.saturating_add(at);
             self.ids.truncate(index);
+            self.read = index as u64;
             return Err(corrupt_id(&header, index as u64, id));
         }
+        self.read = self.ids.len() as u64;
         self.crc.update(run);
         self.offset = self.offset.saturating_add(run.len() as u64);
         if self.tokens_to_checkpoint() == 0 {

@@ -316,3 +316,65 @@ fn steps_out_of_turn_do_nothing() {
     assert_eq!(reader.feed_checkpoint(&[0; 5]), Ok(&[0][..]));
     assert_eq!(reader.proven_layers(), 1);
 }
+
+/// The events in order of bytes fed in pieces, asked for after each piece or at the end only, and what came of feeding.
+fn told_in_order(bytes: &[u8], size: usize, often: bool) -> (Vec<Event>, Result<(), Error>) {
+    let mut reader = Reader::new();
+    let mut events = Vec::new();
+    let mut fed = Ok(());
+    for piece in bytes.chunks(size) {
+        fed = reader.feed(piece);
+        if often {
+            events.extend(core::iter::from_fn(|| reader.next_event_in_order()));
+        }
+        if fed.is_err() {
+            break;
+        }
+    }
+    events.extend(core::iter::from_fn(|| reader.next_event_in_order()));
+    (events, fed)
+}
+
+#[test]
+fn events_in_order_have_each_layer_checkpoint_and_chunk_once() {
+    for file in samples() {
+        let bytes = file.to_bytes().unwrap();
+        let (header, layout) = (*file.header(), file.header().layout());
+        let mut expected = vec![Event::Header(header)];
+        for layer in 1..=layout.layers() {
+            let available = header.canvases() * u64::from(layer);
+            expected.push(Event::Tokens { available });
+            if layout.has_checkpoint(layer) {
+                expected.push(Event::Proven { layers: layer });
+            }
+        }
+        let chunks = if header.has_metadata() { 3 } else { 0 };
+        expected.extend((1..=chunks).map(|chunks| Event::Metadata { chunks }));
+        expected.push(Event::Complete);
+        for size in [1, 2, 3, 7, 123, bytes.len()] {
+            assert_eq!(told_in_order(&bytes, size, true).0, expected, "{size}");
+        }
+    }
+}
+
+#[test]
+fn events_in_order_of_damaged_and_cut_files_do_not_depend_on_the_pieces() {
+    for file in samples() {
+        let bytes = file.to_bytes().unwrap();
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x80;
+            let expected = told_in_order(&damaged, 1, true);
+            for (size, often) in [(2, true), (123, true), (bytes.len(), true), (5, false)] {
+                // Asking late loses no event, because none is merged.
+                let found = told_in_order(&damaged, size, often);
+                assert_eq!(found, expected, "byte {at}, pieces of {size}");
+            }
+            let cut = &bytes[..at];
+            assert_eq!(
+                told_in_order(cut, bytes.len(), true),
+                told_in_order(cut, 1, true)
+            );
+        }
+    }
+}
