@@ -5,6 +5,7 @@ use crate::picture::{PictureError, PictureErrorKind};
 use crate::weights::WeightsError;
 use flextok_compute::ComputeError;
 use flextok_container::Fingerprint;
+use std::sync::Arc;
 
 /// What went wrong. [`Error::kind`] groups the cases by what a caller can do about them.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +125,9 @@ pub enum Error {
         /// What is wrong with it.
         error: Box<Error>,
     },
+    /// What a decode in the background came to, for everybody who asks.
+    #[error(transparent)]
+    Background(Arc<Error>),
 }
 
 /// Groups of [`Error`], one for each thing that a caller can do.
@@ -206,6 +210,7 @@ impl Error {
             Self::NoTokens { .. } | Self::FileTokens { .. } => ErrorKind::Corrupt,
             Self::Limit { .. } => ErrorKind::Limit,
             Self::InBatch { error, .. } => error.kind(),
+            Self::Background(error) => error.kind(),
         }
     }
 }

@@ -39,6 +39,9 @@
 //! # Photos from files
 //! [`picture::load::open`] decodes the common formats within limits and applies the EXIF orientation.
 //!
+//! # While the file arrives
+//! [`progressive`] decodes a file that is still under way: better and better pictures, without waiting for the rest.
+//!
 //! # On a GPU
 //! With the feature `gpu` (Vulkan, Metal, DX12), `cuda` or `rocm`, [`CodecBuilder::device`] chooses where the network
 //! runs. The pictures are those of the CPU engine, up to rounding.
@@ -59,15 +62,17 @@ pub mod npy;
 #[cfg(all(test, feature = "embedded-model"))]
 mod parity;
 pub mod picture;
+pub mod progressive;
 mod sampler;
 pub mod weights;
 
 pub use codec::{
     Budget, CancelToken, Codec, CodecBuilder, DecodeOptions, Device, EncodeOptions, EngineInfo,
-    Limits, ParseDeviceError, Precision, Progress,
+    Latents, Limits, ParseDeviceError, Precision, Progress, WarmStart,
 };
 pub use error::{Error, ErrorKind};
 pub use flextok_compute as compute;
 pub use flextok_container as container;
 pub use image;
+pub use progressive::ProgressiveDecoder;
 pub use sampler::{philox4x32_10, standard_normal};

@@ -254,6 +254,26 @@ impl Reader {
         self.stage == Stage::Complete
     }
 
+    /// Whole layers so far: tokens that every canvas has.
+    #[must_use]
+    pub fn layers(&self) -> u16 {
+        let canvases = self.header.map_or(1, |header| header.canvases());
+        let layers = (self.ids.len() as u64).checked_div(canvases);
+        layers.and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
+    }
+
+    /// The error that [`Reader::feed`] gave, if it did.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    /// Whether the file is all there, as if it ended here; `None` before the header is there.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        self.header.map(|header| self.state_of(&header))
+    }
+
     /// What is there so far, as if the file ended here: the way to show a picture while it arrives.
     /// After an error it is what precedes the fault; of layers whose checkpoint does not match,
     /// nothing. `None` before the header is there.
@@ -264,7 +284,7 @@ impl Reader {
             header,
             self.ids.clone(),
             self.metadata.clone(),
-            self.state(&header),
+            self.state_of(&header),
             self.proven,
         ))
     }
@@ -280,7 +300,7 @@ impl Reader {
         let Some(header) = self.header else {
             return Err(need_more(&self.pending, required_len(&self.pending)?));
         };
-        let state = self.state(&header);
+        let state = self.state_of(&header);
         Ok(TokenFile::from_reader(
             header,
             self.ids,
@@ -290,7 +310,7 @@ impl Reader {
         ))
     }
 
-    fn state(&self, header: &Header) -> State {
+    fn state_of(&self, header: &Header) -> State {
         if self.stage == Stage::Complete && self.error.is_none() {
             return State::Complete;
         }

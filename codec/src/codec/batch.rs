@@ -6,8 +6,9 @@ use super::engine::Job;
 use super::{CancelToken, Codec, DecodeOptions, Progress};
 use crate::error::Error;
 use crate::network::NetworkError;
-use crate::picture::Canvas;
+use crate::picture::{self, Canvas};
 use crate::sampler::standard_normal;
+use image::RgbImage;
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
@@ -19,6 +20,17 @@ pub(super) struct Request {
     pub(super) canvas: (u32, u32),
     /// The size (width, height) to restore, if not the canvas's.
     pub(super) size: Option<(u32, u32)>,
+}
+
+impl Request {
+    /// The picture of its canvas, in the size that was asked for.
+    pub(super) fn picture(&self, canvas: &Canvas) -> RgbImage {
+        let picture = canvas.to_rgb();
+        match self.size {
+            Some((width, height)) => picture::restore(&picture, width, height),
+            None => picture,
+        }
+    }
 }
 
 impl Codec {
@@ -60,14 +72,16 @@ impl Codec {
                 latents: (shape[1], shape[2]),
                 noise: &starting_noise(options, shape.iter().product()),
                 settings,
+                keep_latents: false,
             };
             let done = self
                 .engine
                 .detokenize(&job, &mut |step, _| steps.report(step));
-            let canvases = done.map_err(|error| steps.count_in(error))?;
-            let finished = pass.iter().zip(canvases);
-            results
-                .extend(finished.map(|(&index, canvas)| (index, finish(&requests[index], canvas))));
+            let decoded = done.map_err(|error| steps.count_in(error))?;
+            let finished = pass.iter().zip(decoded);
+            results.extend(
+                finished.map(|(&index, one)| (index, finish(&requests[index], one.canvas))),
+            );
             steps.end_pass();
         }
         results.sort_by_key(|&(index, _)| index);
@@ -113,7 +127,7 @@ impl Codec {
 }
 
 /// The given noise, or that of the seed.
-fn starting_noise(options: &DecodeOptions, count: usize) -> Cow<'_, [f32]> {
+pub(super) fn starting_noise(options: &DecodeOptions, count: usize) -> Cow<'_, [f32]> {
     match &options.noise {
         Some(noise) => noise.into(),
         None => standard_normal(options.seed, 0, count).into(),
@@ -156,7 +170,7 @@ pub(super) fn only<T>(mut results: Vec<T>) -> T {
 }
 
 /// The Euler steps of all passes of a batch, counted as one row of them.
-struct Steps<'a> {
+pub(super) struct Steps<'a> {
     options: &'a DecodeOptions,
     of_pass: u32,
     total: u32,
@@ -165,7 +179,7 @@ struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    fn new(options: &'a DecodeOptions, of_pass: u32, passes: usize) -> Self {
+    pub(super) fn new(options: &'a DecodeOptions, of_pass: u32, passes: usize) -> Self {
         let passes = u32::try_from(passes).unwrap_or(u32::MAX);
         Self {
             options,
@@ -181,7 +195,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Fails if the caller has asked to stop.
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         if self.is_cancelled() {
             let (done, total) = (self.before, self.total);
             return Err(NetworkError::Cancelled { done, total }.into());
@@ -190,7 +204,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Reports a step of the present pass.
-    fn report(&self, step: u32) -> ControlFlow<()> {
+    pub(super) fn report(&self, step: u32) -> ControlFlow<()> {
         if let Some(progress) = &self.options.progress {
             progress(Progress {
                 step: self.before.saturating_add(step),

@@ -3,7 +3,7 @@
 use super::batch::{Request, each, only};
 use super::{Codec, DecodeOptions, limit};
 use crate::error::Error;
-use crate::picture::{self, Canvas};
+use crate::picture::Canvas;
 use crate::sampler::{Guidance, Settings};
 use flextok_container::{Header, State, TokenFile};
 use image::RgbImage;
@@ -140,11 +140,7 @@ impl Codec {
         options: &DecodeOptions,
     ) -> Result<Vec<RgbImage>, Error> {
         self.run(requests, options, |request, canvas| {
-            let picture = canvas.to_rgb();
-            match request.size {
-                Some((width, height)) => picture::restore(&picture, width, height),
-                None => picture,
-            }
+            request.picture(&canvas)
         })
     }
 
@@ -158,25 +154,16 @@ impl Codec {
     }
 
     /// A file's picture, in the size that the options ask for.
-    fn request_of_picture(
+    pub(super) fn request_of_picture(
         &self,
         file: &TokenFile,
         options: &DecodeOptions,
     ) -> Result<Request, Error> {
-        let (width, height) = (file.header().width(), file.header().height());
         if options.keep_canvas {
             return self.request_of_file(file, options);
         }
-        limit(
-            "picture pixels",
-            u64::from(width) * u64::from(height),
-            self.limits.pixels,
-        )?;
-        limit(
-            "picture side",
-            width.max(height).into(),
-            self.limits.side.into(),
-        )?;
+        self.check_size(file.header())?;
+        let (width, height) = (file.header().width(), file.header().height());
         let request = self.request_of_file(file, options)?;
         Ok(Request {
             size: Some((width, height)),
@@ -184,9 +171,38 @@ impl Codec {
         })
     }
 
-    /// A file's canvas.
-    fn request_of_file(&self, file: &TokenFile, options: &DecodeOptions) -> Result<Request, Error> {
-        let header = file.header();
+    /// Everything about a file that its header tells, before any token is there.
+    pub(crate) fn check_header(
+        &self,
+        header: &Header,
+        options: &DecodeOptions,
+    ) -> Result<(), Error> {
+        if !options.keep_canvas {
+            self.check_size(header)?;
+        }
+        self.check_model(header)?;
+        let canvas = self.check_canvas(self.file_canvas(header)?)?;
+        self.check_noise(options, canvas)
+    }
+
+    /// Everything about the options that does not depend on a file.
+    pub(crate) fn check_options(&self, options: &DecodeOptions) -> Result<(), Error> {
+        self.settings(options)?;
+        self.wanted(options)?;
+        Ok(())
+    }
+
+    /// Checks the size that a file asks to restore.
+    fn check_size(&self, header: &Header) -> Result<(), Error> {
+        let (width, height) = (header.width(), header.height());
+        let pixels = u64::from(width) * u64::from(height);
+        limit("picture pixels", pixels, self.limits.pixels)?;
+        let side = width.max(height);
+        limit("picture side", side.into(), self.limits.side.into())
+    }
+
+    /// Checks that a file is of this model, and of a kind that can be decoded.
+    fn check_model(&self, header: &Header) -> Result<(), Error> {
         if header.fingerprint() != self.fingerprint() {
             return Err(Error::WrongModel {
                 expected: header.fingerprint(),
@@ -201,17 +217,15 @@ impl Codec {
             let (columns, rows) = header.grid();
             return Err(Error::Grid { columns, rows });
         }
+        Ok(())
+    }
+
+    /// A file's canvas.
+    fn request_of_file(&self, file: &TokenFile, options: &DecodeOptions) -> Result<Request, Error> {
+        let header = file.header();
+        self.check_model(header)?;
         if file.layers() == 0 {
-            let (have, total) = match file.state() {
-                State::Truncated { have, total } => (have, total),
-                _ => (0, header.total_tokens()),
-            };
-            let needed = header.layout().layer_end(1).unwrap_or(0);
-            return Err(Error::NoTokens {
-                have,
-                total,
-                needed,
-            });
+            return Err(no_tokens(header, file.state()));
         }
         let tokens = self.wanted(options)?.unwrap_or(u16::MAX).min(file.layers());
         let ids: Vec<u16> = file.canvas_ids(0).take(tokens.into()).collect();
@@ -310,7 +324,24 @@ impl Codec {
             true => Guidance::Apg(scale),
             false => Guidance::Cfg(scale),
         };
-        Ok(Settings { steps, guidance })
+        Ok(Settings {
+            steps,
+            guidance,
+            start: 1.0,
+        })
+    }
+}
+
+/// The error for a file of which not one layer is there.
+pub(crate) fn no_tokens(header: &Header, state: State) -> Error {
+    let (have, total) = match state {
+        State::Truncated { have, total } => (have, total),
+        State::Complete => (0, header.total_tokens()),
+    };
+    Error::NoTokens {
+        have,
+        total,
+        needed: header.layout().layer_end(1).unwrap_or(0),
     }
 }
 

@@ -22,10 +22,19 @@ pub(super) struct Job<'a> {
     pub(super) ids: &'a [&'a [u16]],
     /// Latents (rows, columns) of each image.
     pub(super) latents: (usize, usize),
-    /// Starting noise `[C, H, W]` of each image.
+    /// Starting noise `[C, H, W]` of each image, or what takes its place at the settings' start.
     pub(super) noise: &'a [f32],
     /// Steps and guidance.
     pub(super) settings: Settings,
+    /// Whether the latents are wanted as well.
+    pub(super) keep_latents: bool,
+}
+
+/// What became of an image of a job.
+pub(super) struct Decoded {
+    pub(super) canvas: Canvas,
+    /// The clean latents `[C, H, W]`, if they were wanted.
+    pub(super) latents: Option<Vec<f32>>,
 }
 
 /// The network on some engine. What it makes of an image does not depend on the others of its batch.
@@ -40,7 +49,7 @@ pub(super) trait Engine: Send + Sync {
     ) -> Result<Vec<Vec<u16>>, Error>;
 
     /// The canvases that the job's tokens describe.
-    fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Vec<Canvas>, Error>;
+    fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Vec<Decoded>, Error>;
 }
 
 struct EncoderHalf<B: Backend> {
@@ -198,13 +207,8 @@ impl<B: Backend> NetworkOn<B> {
         )
     }
 
-    /// The image `[H, W, 3]` of image `index` of the latents.
-    fn image(
-        &self,
-        half: &DecoderHalf<B>,
-        latents: &B::Tensor,
-        index: usize,
-    ) -> Result<Vec<f32>, NetworkError> {
+    /// Image `index` of the latents.
+    fn one(&self, latents: &B::Tensor, index: usize) -> Result<B::Tensor, NetworkError> {
         let backend = &self.backend;
         let &[_, height, width, channels] = backend.shape(latents) else {
             unreachable!("latents are [images, h, w, C]")
@@ -212,8 +216,30 @@ impl<B: Backend> NetworkOn<B> {
         let mut one = backend.zeros_full(&[height, width, channels])?;
         let pixels = height * width;
         backend.copy_rows(latents, index * pixels, &mut one, 0, pixels);
-        let image = half.vae.forward(backend, one)?;
-        Ok(backend.download(&image)?)
+        Ok(one)
+    }
+
+    /// The canvas of the latents of one image, which are also kept where the job wants them.
+    fn decoded(
+        &self,
+        half: &DecoderHalf<B>,
+        latents: B::Tensor,
+        job: &Job<'_>,
+    ) -> Result<Decoded, Error> {
+        let (backend, config) = (&self.backend, self.config());
+        let kept = match job.keep_latents {
+            true => Some(backend.download(&latents).map_err(NetworkError::from)?),
+            false => None,
+        };
+        let image = half.vae.forward(backend, latents)?;
+        let image = backend.download(&image).map_err(NetworkError::from)?;
+        let side = |latents: usize| (latents * config.vae.factor()) as u32;
+        let (height, width) = (side(job.latents.0), side(job.latents.1));
+        let channels = config.vae.latent_channels();
+        Ok(Decoded {
+            canvas: Canvas::new(width, height, channels_first(&image, 3))?,
+            latents: kept.map(|latents| channels_first(&latents, channels)),
+        })
     }
 }
 
@@ -233,17 +259,13 @@ impl<B: Backend> Engine for NetworkOn<B> {
         Ok(ids.chunks(tokens.max(1)).map(<[u16]>::to_vec).collect())
     }
 
-    fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Vec<Canvas>, Error> {
-        let factor = self.config().vae.factor();
-        let (height, width) = (job.latents.0 * factor, job.latents.1 * factor);
+    fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Vec<Decoded>, Error> {
         let half = self.decoder()?;
         self.backend.run(|| {
             let latents = self.sample(&half, job, on_step)?;
-            let canvas = |index| {
-                let planes = channels_first(&self.image(&half, &latents, index)?, 3);
-                Ok(Canvas::new(width as u32, height as u32, planes)?)
-            };
-            (0..job.ids.len()).map(canvas).collect()
+            (0..job.ids.len())
+                .map(|index| self.decoded(&half, self.one(&latents, index)?, job))
+                .collect()
         })
     }
 }

@@ -8,12 +8,15 @@ mod encode;
 mod engine;
 mod limits;
 mod options;
+mod refine;
 
 pub use builder::CodecBuilder;
+pub(crate) use decode::no_tokens;
 pub use device::{Device, EngineInfo, ParseDeviceError};
 pub use flextok_compute::Precision;
 pub use limits::Limits;
 pub use options::{Budget, CancelToken, DecodeOptions, EncodeOptions, Progress};
+pub use refine::{Latents, WarmStart};
 
 use crate::config::ModelConfig;
 use crate::error::Error;

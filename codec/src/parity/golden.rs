@@ -297,7 +297,11 @@ impl<B: TestEngine> Stages<B> {
         let (noise, ids): (Vec<&[f32]>, Vec<&[u16]>) = images.iter().copied().unzip();
         let decoder = Decoder::load(self.backend, &self.weights, self.channels()).unwrap();
         let x = self.upload(&noise, height);
-        let settings = Settings { steps, guidance };
+        let settings = Settings {
+            steps,
+            guidance,
+            start: 1.0,
+        };
         let grid = (self.backend.shape(&x)[1], self.backend.shape(&x)[2]);
         let mut conditioned = decoder
             .condition(self.backend, grid, &ids, settings.is_guided())

@@ -1,4 +1,4 @@
-//! Euler integration of the rectified flow from t = 1 to t = 0, with guidance (network.md section 6.3).
+//! Euler integration of the rectified flow from t = 1, or a smaller t, to t = 0, with guidance (network.md section 6.3).
 
 use crate::config::Prediction;
 use crate::network::{Conditioned, NetworkError};
@@ -22,6 +22,8 @@ pub(crate) enum Guidance {
 pub(crate) struct Settings {
     pub(crate) steps: u32,
     pub(crate) guidance: Guidance,
+    /// The t that the integration starts from: 1 for pure noise, less for latents that are partly clean already.
+    pub(crate) start: f32,
 }
 
 impl Settings {
@@ -93,7 +95,7 @@ impl<B: Backend> Guide<B> {
     }
 }
 
-/// Integrates the flow from `x`, `[images, h, w, C]`, at t = 1 and returns the clean, scaled latents.
+/// Integrates the flow from `x`, `[images, h, w, C]`, at the settings' start and returns the clean, scaled latents.
 ///
 /// `progress(done, total)` is called after each step and may end the loop.
 pub(crate) fn sample<B: Backend>(
@@ -111,8 +113,8 @@ pub(crate) fn sample<B: Backend>(
         *images = conditioned.predictions();
     }
     let mut predictions = backend.zeros_full(&shape)?;
-    let time = |done: u32| (total - done) as f32 / total as f32;
-    let dt = 1.0 / total as f32;
+    let time = |done: u32| settings.start * ((total - done) as f32 / total as f32);
+    let dt = settings.start / total as f32;
     let times: Vec<f32> = (0..total).map(time).collect();
     conditioned.schedule(&times)?;
     for (done, &t) in (0..total).zip(&times) {

@@ -1,0 +1,169 @@
+//! Decodes that build on each other: the latents of one are kept, and the next may start from them instead of from noise.
+
+use super::batch::{Request, Steps, only, starting_noise};
+use super::engine::Job;
+use super::{Codec, DecodeOptions};
+use crate::error::Error;
+use crate::sampler::Settings;
+use flextok_container::{Fingerprint, TokenFile};
+use image::RgbImage;
+
+/// The clean latents that a decode ended with, for [`Codec::refine`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latents {
+    values: Vec<f32>,
+    canvas: (u32, u32),
+    model: Fingerprint,
+}
+
+impl Latents {
+    /// The values `[C, H, W]`.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Canvas (width, height) in pixels that they are of.
+    #[must_use]
+    pub fn canvas(&self) -> (u32, u32) {
+        self.canvas
+    }
+}
+
+/// A decode that starts from the latents of an earlier one: at time `t` of the flow, from
+/// `(1 - t) · latents + t · noise`.
+#[derive(Debug, Clone, Copy)]
+pub struct WarmStart<'a> {
+    latents: &'a Latents,
+    time: f32,
+}
+
+impl<'a> WarmStart<'a> {
+    /// A start at `time`: above 0, and at most 1, which is pure noise as without a warm start. The nearer to 0, the
+    /// more remains of the earlier picture and the fewer steps are taken.
+    #[must_use]
+    pub fn new(latents: &'a Latents, time: f32) -> Self {
+        Self { latents, time }
+    }
+
+    /// Steps that are left of a schedule of `steps` from pure noise.
+    fn steps(&self, steps: u32) -> u32 {
+        ((self.time * steps as f32).round() as u32).clamp(1, steps.max(1))
+    }
+}
+
+impl Codec {
+    /// Decodes a file as [`Codec::decode_file`] does and keeps the latents; `from` may be those of an earlier decode,
+    /// usually of fewer tokens of the same file.
+    ///
+    /// A warm start takes about `time` of the options' steps, at least one. It is quicker, not better: see
+    /// [`progressive`](crate::progressive) for measurements. Without one the picture is that of [`Codec::decode_file`],
+    /// byte for byte.
+    ///
+    /// # Errors
+    /// As [`Codec::decode_file`]; [`Error::Option`] for a time outside ]0, 1] and for latents of another model or canvas.
+    ///
+    /// ```
+    /// # #[cfg(feature = "embedded-model")] {
+    /// use flextok::container::TokenFile;
+    /// use flextok::{Codec, DecodeOptions, EncodeOptions, WarmStart, image};
+    ///
+    /// let codec = Codec::embedded()?;
+    /// let picture = image::DynamicImage::new_rgb8(64, 48);
+    /// let file = codec.encode(&picture, &EncodeOptions::default().with_tokens(8))?;
+    /// let file = TokenFile::parse(&file)?;
+    /// let coarse = DecodeOptions::default().with_tokens(2);
+    /// let (_, latents) = codec.refine(&file, None, &coarse)?;
+    /// let start = WarmStart::new(&latents, 0.5);
+    /// let (fine, _) = codec.refine(&file, Some(start), &DecodeOptions::default())?;
+    /// assert_eq!(fine.dimensions(), (64, 48));
+    /// # }
+    /// # Ok::<(), flextok::Error>(())
+    /// ```
+    pub fn refine(
+        &self,
+        file: &TokenFile,
+        from: Option<WarmStart<'_>>,
+        options: &DecodeOptions,
+    ) -> Result<(RgbImage, Latents), Error> {
+        let request = self.request_of_picture(file, options)?;
+        let settings = self.settings(options)?;
+        let shape = self.latents(request.canvas);
+        let mut x = starting_noise(options, shape.iter().product());
+        let settings = match from {
+            None => settings,
+            Some(start) => {
+                self.check_start(&start, &request)?;
+                for (x, &clean) in x.to_mut().iter_mut().zip(&start.latents.values) {
+                    *x = (1.0 - start.time) * clean + start.time * *x;
+                }
+                Settings {
+                    steps: start.steps(settings.steps),
+                    start: start.time,
+                    ..settings
+                }
+            }
+        };
+        let steps = Steps::new(options, settings.steps, 1);
+        steps.check()?;
+        let job = Job {
+            ids: &[&request.ids],
+            latents: (shape[1], shape[2]),
+            noise: &x,
+            settings,
+            keep_latents: true,
+        };
+        let decoded = self
+            .engine
+            .detokenize(&job, &mut |step, _| steps.report(step))?;
+        let decoded = only(decoded);
+        let latents = Latents {
+            values: decoded.latents.unwrap_or_default(),
+            canvas: request.canvas,
+            model: self.fingerprint(),
+        };
+        Ok((request.picture(&decoded.canvas), latents))
+    }
+
+    fn check_start(&self, start: &WarmStart<'_>, request: &Request) -> Result<(), Error> {
+        let refused = |option, value: String, allowed: String| {
+            Err(Error::Option {
+                option,
+                value,
+                allowed,
+            })
+        };
+        if !(start.time > 0.0 && start.time <= 1.0) {
+            let allowed = "above 0 and at most 1".to_owned();
+            return refused("time of the warm start", start.time.to_string(), allowed);
+        }
+        let (latents, canvas) = (start.latents, request.canvas);
+        if latents.model != self.fingerprint() {
+            let allowed = format!("those of model {}", self.fingerprint());
+            return refused("latents of model", latents.model.to_string(), allowed);
+        }
+        if latents.canvas != canvas {
+            let value = format!("{}x{}", latents.canvas.0, latents.canvas.1);
+            let allowed = format!("{}x{}", canvas.0, canvas.1);
+            return refused("latents of canvas", value, allowed);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warm_start_takes_its_share_of_the_steps() {
+        let latents = Latents {
+            values: vec![],
+            canvas: (1, 1),
+            model: Fingerprint([0; 4]),
+        };
+        let steps = |time, of| WarmStart::new(&latents, time).steps(of);
+        assert_eq!((steps(1.0, 8), steps(0.5, 8), steps(0.3, 8)), (8, 4, 2));
+        assert_eq!((steps(0.01, 8), steps(0.9, 1), steps(0.5, 25)), (1, 1, 13));
+    }
+}

@@ -1,0 +1,286 @@
+//! What the feeding thread, the decoding thread and those who wait for pictures share, and the decoding thread's loop.
+
+use super::{PictureJob, ProgressiveOptions, ProgressivePicture, Refresh};
+use crate::{CancelToken, Error};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The meeting point. Its lock is held for moments only, never while a picture is decoded.
+#[derive(Debug)]
+pub(super) struct Shared {
+    board: Mutex<Board>,
+    changed: Condvar,
+    /// Least time between the beginnings of two decodes.
+    interval: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    /// The newest snapshot that is due, and whether it was asked for rather than due by itself.
+    pending: Option<(PictureJob, bool)>,
+    running: Option<Running>,
+    picture: Option<Arc<ProgressivePicture>>,
+    /// Pictures made so far.
+    made: u64,
+    /// What the latest decode came to, if to nothing.
+    failure: Option<Arc<Error>>,
+    /// No snapshot will follow.
+    sealed: bool,
+    /// Nobody wants pictures any more.
+    closed: bool,
+    worker_gone: bool,
+}
+
+#[derive(Debug)]
+struct Running {
+    tokens: u16,
+    cancel: CancelToken,
+    /// Whether the decode before was cancelled: then this one is spared.
+    spared: bool,
+}
+
+impl Board {
+    fn is_idle(&self) -> bool {
+        self.worker_gone || (self.pending.is_none() && self.running.is_none())
+    }
+
+    /// Whether no picture will come any more.
+    fn is_over(&self) -> bool {
+        self.closed || self.worker_gone || (self.sealed && self.is_idle())
+    }
+}
+
+impl Shared {
+    pub(super) fn new(options: &ProgressiveOptions) -> Self {
+        let interval = match options.refresh {
+            Refresh::Interval(interval) => interval,
+            _ => Duration::ZERO,
+        };
+        Self {
+            board: Mutex::default(),
+            changed: Condvar::new(),
+            interval,
+        }
+    }
+
+    /// Nothing that could panic happens under the lock, so that what it guards is sound in any case.
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, board: MutexGuard<'a, Board>) -> MutexGuard<'a, Board> {
+        let woken = self.changed.wait(board);
+        woken.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for<'a>(&self, board: MutexGuard<'a, Board>, time: Duration) -> MutexGuard<'a, Board> {
+        let woken = self.changed.wait_timeout(board, time);
+        woken.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Puts a snapshot in the place of an older one, and cancels the running decode if it is obsolete.
+    pub(super) fn post(&self, job: Option<PictureJob>, asked: bool) {
+        let Some(job) = job else { return };
+        let mut board = self.lock();
+        if let Some(running) = &board.running
+            && is_obsolete(running, &job)
+        {
+            running.cancel.cancel();
+        }
+        let asked = asked || board.pending.as_ref().is_some_and(|&(_, asked)| asked);
+        board.pending = Some((job, asked));
+        self.changed.notify_all();
+    }
+
+    /// No snapshot will follow.
+    pub(super) fn seal(&self) {
+        self.lock().sealed = true;
+        self.changed.notify_all();
+    }
+
+    /// Nobody wants pictures any more: the worker ends.
+    pub(super) fn close(&self) {
+        let mut board = self.lock();
+        board.closed = true;
+        board.pending = None;
+        if let Some(running) = &board.running {
+            running.cancel.cancel();
+        }
+        self.changed.notify_all();
+    }
+
+    pub(super) fn picture(&self) -> Option<Arc<ProgressivePicture>> {
+        self.lock().picture.clone()
+    }
+
+    pub(super) fn is_worker_gone(&self) -> bool {
+        self.lock().worker_gone
+    }
+
+    /// Waits until nothing is under way; gives the error of the latest decode, if it had one.
+    pub(super) fn wait_for_end(&self) -> Option<Arc<Error>> {
+        let mut board = self.lock();
+        while !board.is_idle() {
+            board = self.wait(board);
+        }
+        board.failure.clone()
+    }
+
+    /// The next snapshot to decode, once one is there and it is time for it; `None` when there is no more use for it.
+    fn next(&self, last: Option<Instant>, spared: bool) -> Option<(PictureJob, CancelToken)> {
+        let mut board = self.lock();
+        loop {
+            if board.closed {
+                return None;
+            }
+            let Some((job, asked)) = &board.pending else {
+                board = self.wait(board);
+                continue;
+            };
+            let at_once = *asked || job.is_last() || self.interval.is_zero();
+            let since = last.map_or(Duration::MAX, |last| last.elapsed());
+            if let Some(rest) = self.interval.checked_sub(since)
+                && !at_once
+                && !rest.is_zero()
+            {
+                board = self.wait_for(board, rest);
+                continue;
+            }
+            let (job, _) = board.pending.take()?;
+            let cancel = CancelToken::new();
+            board.running = Some(Running {
+                tokens: job.tokens(),
+                cancel: cancel.clone(),
+                spared,
+            });
+            return Some((job, cancel));
+        }
+    }
+
+    /// Notes what became of the running decode.
+    fn done(&self, result: Result<ProgressivePicture, Error>, obsolete: bool) {
+        let mut board = self.lock();
+        board.running = None;
+        match result {
+            Ok(picture) => {
+                board.picture = Some(Arc::new(picture));
+                board.made += 1;
+                board.failure = None;
+            }
+            // A newer one is there, or nobody waits.
+            Err(_) if obsolete => {}
+            Err(error) => board.failure = Some(Arc::new(error)),
+        }
+        self.changed.notify_all();
+    }
+}
+
+/// Whether a decode that is under way should make way for a newer snapshot.
+fn is_obsolete(running: &Running, newer: &PictureJob) -> bool {
+    newer.is_last() || (!running.spared && newer.tokens() >= running.tokens.saturating_mul(2))
+}
+
+/// The decoding thread.
+pub(super) fn work(shared: &Shared) {
+    /// However the thread ends, nobody must wait for it.
+    struct Farewell<'a>(&'a Shared);
+    impl Drop for Farewell<'_> {
+        fn drop(&mut self) {
+            let mut board = self.0.lock();
+            board.worker_gone = true;
+            board.running = None;
+            self.0.changed.notify_all();
+        }
+    }
+    let _farewell = Farewell(shared);
+    let (mut last, mut spared) = (None, false);
+    while let Some((job, cancel)) = shared.next(last, spared) {
+        last = Some(Instant::now());
+        let previous = shared.picture();
+        let result = job.run_until(previous.as_deref(), Some(&cancel));
+        let callers = job.options.decode.cancel.as_ref();
+        let obsolete = result.is_err()
+            && cancel.is_cancelled()
+            && !callers.is_some_and(CancelToken::is_cancelled);
+        spared = obsolete;
+        shared.done(result, obsolete);
+    }
+}
+
+/// The pictures of a [`ProgressiveDecoder`](super::ProgressiveDecoder), seen from another thread.
+///
+/// Each clone goes its own way through them; pictures that nobody asked for in time are skipped.
+#[derive(Debug, Clone)]
+pub struct Pictures {
+    shared: Arc<Shared>,
+    seen: u64,
+}
+
+impl Pictures {
+    pub(super) fn of(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            seen: 0,
+        }
+    }
+
+    /// The latest picture, if there is one, whether it was seen or not. Returns at once.
+    #[must_use]
+    pub fn latest(&self) -> Option<Arc<ProgressivePicture>> {
+        self.shared.picture()
+    }
+
+    /// The latest picture if it was not given out by this handle yet. Returns at once.
+    pub fn try_next(&mut self) -> Option<Arc<ProgressivePicture>> {
+        let shared = Arc::clone(&self.shared);
+        self.unseen(&shared.lock())
+    }
+
+    /// Waits for a picture that was not given out by this handle yet: `None` when none will come any more, because the
+    /// input ended and all is decoded or because the decoder was dropped.
+    ///
+    /// # Errors
+    /// [`Error::Background`] with what the last decode came to, if no picture will come because of it.
+    pub fn wait(&mut self) -> Result<Option<Arc<ProgressivePicture>>, Error> {
+        self.wait_until(None)
+    }
+
+    /// As [`Pictures::wait`], but no longer than `time`; `None` then, too.
+    ///
+    /// # Errors
+    /// As [`Pictures::wait`].
+    pub fn wait_for(&mut self, time: Duration) -> Result<Option<Arc<ProgressivePicture>>, Error> {
+        self.wait_until(Instant::now().checked_add(time))
+    }
+
+    /// Waits until then, or for ever.
+    fn wait_until(
+        &mut self,
+        end: Option<Instant>,
+    ) -> Result<Option<Arc<ProgressivePicture>>, Error> {
+        let shared = Arc::clone(&self.shared);
+        let mut board = shared.lock();
+        loop {
+            if let Some(picture) = self.unseen(&board) {
+                return Ok(Some(picture));
+            }
+            if board.is_over() {
+                let failure = board.failure.clone();
+                return failure.map_or(Ok(None), |error| Err(Error::Background(error)));
+            }
+            board = match end.map(|end| end.saturating_duration_since(Instant::now())) {
+                None => shared.wait(board),
+                Some(Duration::ZERO) => return Ok(None),
+                Some(rest) => shared.wait_for(board, rest),
+            };
+        }
+    }
+
+    fn unseen(&mut self, board: &Board) -> Option<Arc<ProgressivePicture>> {
+        if board.made == self.seen {
+            return None;
+        }
+        self.seen = board.made;
+        board.picture.clone()
+    }
+}

@@ -1,0 +1,196 @@
+//! The progressive decoder with a thread of its own: whoever feeds it never waits for a picture.
+
+use super::background::{Shared, work};
+use super::{Pictures, ProgressiveOptions, ProgressivePicture, ProgressiveReader};
+use crate::network::NetworkError;
+use crate::{Codec, Error};
+use flextok_compute::ComputeError;
+use flextok_container::{Event, Header, Metadata, State};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Decodes a file while it arrives, on a thread of its own.
+///
+/// Feed it bytes in pieces of any size; look at the latest picture whenever you like, or wait for the next one with
+/// [`ProgressiveDecoder::pictures`] on another thread. Feeding parses the bytes and hands a snapshot over: it never waits
+/// for a decode.
+///
+/// Of several snapshots that are due only the newest is decoded. A decode that is under way is cancelled when
+/// - the last snapshot is due, after which there is nothing newer; or
+/// - one of at least twice as many tokens is due, and the decode before was not cancelled already.
+///
+/// So at most every other decode is given up, and pictures keep coming however fast the bytes do.
+///
+/// Dropping it cancels the decode that is under way and waits for its present step to end.
+///
+/// ```
+/// # #[cfg(feature = "embedded-model")] {
+/// use flextok::{Codec, DecodeOptions, EncodeOptions, ProgressiveDecoder, image};
+/// use std::sync::Arc;
+///
+/// let codec = Arc::new(Codec::embedded()?);
+/// let picture = image::DynamicImage::new_rgb8(64, 48);
+/// let file = codec.encode(&picture, &EncodeOptions::default().with_tokens(16))?;
+///
+/// let mut decoder = ProgressiveDecoder::new(Arc::clone(&codec), Default::default())?;
+/// for bytes in file.chunks(11) {
+///     decoder.feed(bytes)?; // as they come from the network
+///     while let Some(event) = decoder.next_event() {
+///         println!("{event:?}");
+///     }
+///     if let Some(picture) = decoder.picture() {
+///         println!("{} tokens to show", picture.tokens);
+///     }
+/// }
+/// let (state, last) = decoder.finish()?;
+/// assert_eq!(state, flextok::container::State::Complete);
+/// assert_eq!(last.image, codec.decode(&file, &DecodeOptions::default())?);
+/// # }
+/// # Ok::<(), flextok::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ProgressiveDecoder {
+    reader: ProgressiveReader,
+    shared: Arc<Shared>,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl ProgressiveDecoder {
+    /// A decoder of one file.
+    ///
+    /// # Errors
+    /// As [`ProgressiveReader::new`]; [`Error::Network`] if there can be no thread.
+    pub fn new(codec: Arc<Codec>, options: ProgressiveOptions) -> Result<Self, Error> {
+        let reader = ProgressiveReader::new(codec, options)?;
+        let shared = Arc::new(Shared::new(reader.options()));
+        let spawned = std::thread::Builder::new()
+            .name("flextok-progressive".to_owned())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || work(&shared)
+            });
+        let worker = spawned.map_err(|error| {
+            Error::Network(NetworkError::Compute(ComputeError::Threads {
+                threads: 1,
+                reason: error.to_string(),
+            }))
+        })?;
+        Ok(Self {
+            reader,
+            shared,
+            worker: Some(worker),
+        })
+    }
+
+    /// Takes the next bytes of the file, any number of them, and returns at once.
+    ///
+    /// # Errors
+    /// As [`ProgressiveReader::feed`]. What came before the fault is still decoded and shown.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let fed = self.reader.feed(bytes);
+        self.post();
+        fed
+    }
+
+    /// The next thing that the bytes so far have told: see [`ProgressiveReader::next_event`].
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.reader.next_event()
+    }
+
+    /// Asks for a picture of what is there, whatever the options say about when one is due. It returns at once; false if
+    /// there is no token yet.
+    pub fn request(&mut self) -> bool {
+        let job = self.reader.job(Duration::ZERO);
+        let asked = job.is_some();
+        self.shared.post(job, true);
+        asked
+    }
+
+    /// The latest picture, if there is one yet. Returns at once.
+    #[must_use]
+    pub fn picture(&self) -> Option<Arc<ProgressivePicture>> {
+        self.shared.picture()
+    }
+
+    /// The pictures, for another thread to wait for.
+    #[must_use]
+    pub fn pictures(&self) -> Pictures {
+        Pictures::of(&self.shared)
+    }
+
+    /// The header, once it is there.
+    #[must_use]
+    pub fn header(&self) -> Option<&Header> {
+        self.reader.header()
+    }
+
+    /// The metadata so far.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        self.reader.metadata()
+    }
+
+    /// Tokens that are there and can be shown.
+    #[must_use]
+    pub fn tokens(&self) -> u16 {
+        self.reader.tokens()
+    }
+
+    /// Ends the input, as [`ProgressiveReader::end`], and returns at once; the last picture follows.
+    ///
+    /// # Errors
+    /// As [`ProgressiveReader::end`]. What came before a fault is still decoded and shown.
+    pub fn end(&mut self) -> Result<State, Error> {
+        let state = self.reader.end();
+        self.post();
+        self.shared.seal();
+        state
+    }
+
+    /// Ends the input and waits for the last picture: that of [`Codec::decode`] of all bytes with the same options, byte
+    /// for byte, in whatever pieces they came. After an error [`ProgressiveDecoder::picture`] has what came before it.
+    ///
+    /// # Errors
+    /// As [`ProgressiveDecoder::end`], and what the last decode came to as [`Error::Background`].
+    pub fn finish(&mut self) -> Result<(State, Arc<ProgressivePicture>), Error> {
+        let ended = self.end();
+        let failure = self.shared.wait_for_end();
+        self.raise_panic();
+        let state = ended?;
+        if let Some(error) = failure {
+            return Err(Error::Background(error));
+        }
+        match self.picture() {
+            Some(picture) => Ok((state, picture)),
+            None => unreachable!("a file with tokens that was decoded has a picture"),
+        }
+    }
+
+    /// Hands over what is due.
+    fn post(&mut self) {
+        // The worker keeps the time, so that a picture comes although no more bytes do.
+        let job = self.reader.next_job_untimed();
+        self.shared.post(job, false);
+    }
+
+    /// A panic of the worker, which is a defect, goes on here.
+    fn raise_panic(&mut self) {
+        if self.shared.is_worker_gone()
+            && let Some(worker) = self.worker.take()
+            && let Err(panic) = worker.join()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+impl Drop for ProgressiveDecoder {
+    fn drop(&mut self) {
+        self.shared.close();
+        if let Some(worker) = self.worker.take() {
+            // Its panic, if there was one, has been reported by the hook.
+            let _ = worker.join();
+        }
+    }
+}

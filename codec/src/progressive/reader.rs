@@ -1,0 +1,282 @@
+//! The half of a progressive decoder that needs no threads and no clock: bytes in, events and jobs out.
+
+use super::{PictureJob, Refresh};
+use crate::codec::no_tokens;
+use crate::{Codec, DecodeOptions, Error};
+use flextok_container::{Event, Header, Metadata, Reader, State};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a file is decoded while it arrives.
+///
+/// ```
+/// use flextok::DecodeOptions;
+/// use flextok::progressive::{ProgressiveOptions, Refresh};
+///
+/// let options = ProgressiveOptions::default()
+///     .with_refresh(Refresh::Tokens(16))
+///     .with_decode(DecodeOptions::default().with_steps(4));
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ProgressiveOptions {
+    /// When a new picture is due (default: at powers of two).
+    pub refresh: Refresh,
+    /// How each picture is decoded. Its progress is that of the decode that runs; its cancellation ends all decoding.
+    pub decode: DecodeOptions,
+    /// Start every picture but the last from the one before, at this time of the flow (above 0, at most 1), instead of
+    /// from noise (default: from noise). See the [module's page](super) for what that gains.
+    pub warm_start: Option<f32>,
+}
+
+impl ProgressiveOptions {
+    /// Sets when a new picture is due.
+    #[must_use]
+    pub fn with_refresh(mut self, refresh: Refresh) -> Self {
+        self.refresh = refresh;
+        self
+    }
+
+    /// Sets how each picture is decoded.
+    #[must_use]
+    pub fn with_decode(mut self, decode: DecodeOptions) -> Self {
+        self.decode = decode;
+        self
+    }
+
+    /// Starts pictures from the one before.
+    #[must_use]
+    pub fn with_warm_start(mut self, time: f32) -> Self {
+        self.warm_start = Some(time);
+        self
+    }
+}
+
+/// Reads a file while it arrives and says what can be decoded of it, without threads: for event loops, for WebAssembly,
+/// and for those who have threads of their own. [`ProgressiveDecoder`](super::ProgressiveDecoder) does it all.
+///
+/// ```
+/// # #[cfg(feature = "embedded-model")] {
+/// use flextok::progressive::{ProgressiveOptions, ProgressiveReader};
+/// use flextok::{Codec, EncodeOptions, image};
+/// use std::sync::Arc;
+///
+/// let codec = Arc::new(Codec::embedded()?);
+/// let picture = image::DynamicImage::new_rgb8(64, 48);
+/// let file = codec.encode(&picture, &EncodeOptions::default().with_tokens(4))?;
+///
+/// let mut reader = ProgressiveReader::new(codec, ProgressiveOptions::default())?;
+/// let mut shown = Vec::new();
+/// for bytes in file.chunks(7) {
+///     reader.feed(bytes)?;
+///     while let Some(job) = reader.next_job(std::time::Duration::ZERO) {
+///         shown.push(job.run(None)?.tokens); // here, or on another thread
+///     }
+/// }
+/// assert_eq!(shown, [3, 4]); // the first seven bytes with tokens bring three of them
+/// # }
+/// # Ok::<(), flextok::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ProgressiveReader {
+    codec: Arc<Codec>,
+    options: Arc<ProgressiveOptions>,
+    reader: Reader,
+    /// Whether the header is there and the codec can decode such files.
+    decodable: bool,
+    ended: bool,
+    taken: Option<Taken>,
+}
+
+/// The last job that was handed out.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    tokens: u16,
+    is_last: bool,
+    at: Duration,
+}
+
+impl ProgressiveReader {
+    /// A reader of one file.
+    ///
+    /// # Errors
+    /// [`Error::Option`] and [`Error::Limit`] for options that the model does not allow.
+    pub fn new(codec: Arc<Codec>, options: ProgressiveOptions) -> Result<Self, Error> {
+        codec.check_options(&options.decode)?;
+        if let Some(time) = options
+            .warm_start
+            .filter(|&time| !(time > 0.0 && time <= 1.0))
+        {
+            return Err(Error::Option {
+                option: "time of the warm start",
+                value: time.to_string(),
+                allowed: "above 0 and at most 1".to_owned(),
+            });
+        }
+        let reader = Reader::with_limits(codec.limits().container);
+        Ok(Self {
+            codec,
+            options: Arc::new(options),
+            reader,
+            decodable: false,
+            ended: false,
+            taken: None,
+        })
+    }
+
+    /// Takes the next bytes of the file, any number of them.
+    ///
+    /// # Errors
+    /// [`Error::Container`] for bytes that contradict the format; as soon as the header is there, what the codec holds
+    /// against such a file ([`Error::WrongModel`], [`Error::Grid`], [`Error::Limit`] …). The first such error comes again
+    /// from every later call; what came before the fault can still be decoded. [`Error::Option`] after
+    /// [`ProgressiveReader::end`].
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.ended {
+            return Err(Error::Option {
+                option: "feed",
+                value: format!("of {} bytes after the end", bytes.len()),
+                allowed: "bytes before the end".to_owned(),
+            });
+        }
+        let fed = self.reader.feed(bytes);
+        if let Some(header) = self.reader.header().filter(|_| !self.decodable) {
+            self.codec.check_header(header, &self.options.decode)?;
+            self.decodable = true;
+        }
+        Ok(fed?)
+    }
+
+    /// Ends the input, wherever that is, and says whether the file is all there.
+    ///
+    /// # Errors
+    /// That of an earlier [`ProgressiveReader::feed`]; [`Error::Container`] if the header is not whole,
+    /// [`Error::NoTokens`] if there is not one token: as [`Codec::decode`] of the bytes.
+    pub fn end(&mut self) -> Result<State, Error> {
+        self.ended = true;
+        if let Some(header) = self.reader.header() {
+            self.codec.check_header(header, &self.options.decode)?;
+        }
+        if let Some(error) = self.reader.error() {
+            return Err(error.clone().into());
+        }
+        let (Some(header), Some(state)) = (self.reader.header(), self.reader.state()) else {
+            // Nothing but the beginning of a header is copied.
+            return Ok(self.reader.clone().finish()?.state());
+        };
+        if self.reader.layers() == 0 {
+            return Err(no_tokens(header, state));
+        }
+        Ok(state)
+    }
+
+    /// The next thing that the bytes so far have told: the header, each token, checkpoint and metadata chunk on its own,
+    /// and the end, in file order. The sequence does not depend on the pieces in which the bytes were fed; see
+    /// [`Reader::next_event_in_order`].
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.reader.next_event_in_order()
+    }
+
+    /// The next picture to decode, if one is due; `now` is the time on some clock that does not go back, which only
+    /// [`Refresh::Interval`] looks at.
+    pub fn next_job(&mut self, now: Duration) -> Option<PictureJob> {
+        let due = self.is_due(Some(now));
+        if due { self.job(now) } else { None }
+    }
+
+    /// As [`ProgressiveReader::next_job`], but an interval is for the caller to keep.
+    pub(super) fn next_job_untimed(&mut self) -> Option<PictureJob> {
+        let due = self.is_due(None);
+        if due { self.job(Duration::ZERO) } else { None }
+    }
+
+    fn is_due(&self, now: Option<Duration>) -> bool {
+        let have = self.tokens();
+        let is_last = self.is_last(have);
+        match self.taken {
+            // Behind a fault fewer tokens than a moment ago may be the last.
+            Some(taken) if is_last => taken.tokens != have || !self.is_like_last(taken),
+            Some(taken) => {
+                let since = now.map(|now| now.saturating_sub(taken.at));
+                self.options.refresh.is_due(taken.tokens, have, since)
+            }
+            None => is_last || self.options.refresh.is_due(0, have, None),
+        }
+    }
+
+    /// A picture of all tokens so far, due or not; `None` if there is no token yet.
+    pub fn job(&mut self, now: Duration) -> Option<PictureJob> {
+        let tokens = self.tokens();
+        if tokens == 0 {
+            return None;
+        }
+        let is_last = self.is_last(tokens);
+        self.taken = Some(Taken {
+            tokens,
+            is_last,
+            at: now,
+        });
+        Some(PictureJob {
+            codec: Arc::clone(&self.codec),
+            options: Arc::clone(&self.options),
+            file: self.reader.partial()?,
+            tokens,
+            is_last,
+        })
+    }
+
+    /// Tokens that a picture would show now: those that are there and can be decoded, at most as many as the options ask
+    /// for.
+    #[must_use]
+    pub fn tokens(&self) -> u16 {
+        let there = if self.decodable {
+            self.reader.layers()
+        } else {
+            0
+        };
+        there.min(self.most())
+    }
+
+    /// The header, once it is there.
+    #[must_use]
+    pub fn header(&self) -> Option<&Header> {
+        self.reader.header()
+    }
+
+    /// The metadata so far.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        self.reader.metadata()
+    }
+
+    /// Tokens that a matching checkpoint covers.
+    #[must_use]
+    pub fn proven_tokens(&self) -> u16 {
+        self.reader.proven_layers()
+    }
+
+    /// Whether the file has ended by itself.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.reader.is_complete() && self.reader.error().is_none()
+    }
+
+    pub(super) fn options(&self) -> &ProgressiveOptions {
+        &self.options
+    }
+
+    fn most(&self) -> u16 {
+        self.options.decode.tokens.unwrap_or(u16::MAX)
+    }
+
+    /// Whether no later picture will show more than one of `tokens` tokens.
+    fn is_last(&self, tokens: u16) -> bool {
+        let declared = self.reader.header().map_or(0, Header::tokens);
+        self.ended || self.reader.error().is_some() || tokens >= declared.min(self.most())
+    }
+
+    /// Whether a picture that was taken is what the last one of as many tokens would be.
+    fn is_like_last(&self, taken: Taken) -> bool {
+        taken.is_last || self.options.warm_start.is_none()
+    }
+}
