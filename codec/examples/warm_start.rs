@@ -1,7 +1,7 @@
 //! Measures whether a refinement should start from the last picture's latents or from noise: fidelity and time of the
 //! decodes at 2, 4, 8 … tokens of some photos, each warm start following on the picture before it.
 //!
-//! Usage: `warm_start PHOTO…`, from the root of the repository:
+//! Usage: `warm_start [--model PATH] PHOTO…`, from the root of the repository:
 //! `cargo run --release -p flextok --features metrics --example warm_start -- tests/photos/*.png tests/photos/*.jpg`
 
 use flextok::container::TokenFile;
@@ -33,9 +33,12 @@ struct Sums {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let codec = Codec::embedded()?;
-    let photos: Result<Vec<Photo>, _> =
-        std::env::args().skip(1).map(|p| open(&codec, &p)).collect();
+    let mut arguments = std::env::args().skip(1).peekable();
+    let codec = match arguments.next_if_eq("--model") {
+        Some(_) => Codec::open(arguments.next().ok_or("--model needs a path")?)?,
+        None => Codec::embedded()?,
+    };
+    let photos: Result<Vec<Photo>, _> = arguments.map(|path| open(&codec, &path)).collect();
     let photos = photos?;
     if photos.is_empty() {
         return Err("name some photos".into());

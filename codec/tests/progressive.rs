@@ -13,12 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// The small model, which decodes in milliseconds, and a file of all its tokens with metadata.
+/// The small model on a small canvas, which decodes in milliseconds, and a file of 40 tokens with metadata: it has three
+/// checkpoints and two chunks.
 fn tiny() -> (&'static Arc<Codec>, &'static [u8]) {
     static TINY: OnceLock<(Arc<Codec>, Vec<u8>)> = OnceLock::new();
     let (codec, bytes) = TINY.get_or_init(|| {
-        let codec = Codec::builder().threads(2).open(tiny_path()).unwrap();
-        let mut options = EncodeOptions::default();
+        let codec = Codec::builder().threads(1).open(tiny_path()).unwrap();
+        let mut options = EncodeOptions::default().with_tokens(40).with_canvas(32, 32);
         options.metadata.title = Some("while it arrives".to_owned());
         options.metadata.encoder = Some("a test".to_owned());
         let bytes = codec.encode(&picture(45, 32), &options).unwrap();
@@ -90,7 +91,10 @@ fn single_bytes_123_bytes_and_all_at_once_give_the_same() {
         at_once(bytes).ok().map(|image| (tokens, image))
     );
     let told = |wanted: fn(&Event) -> bool| whole.events.iter().filter(|e| wanted(e)).count();
-    assert_eq!(told(|e| matches!(e, Event::Tokens { .. })), usize::from(tokens));
+    assert_eq!(
+        told(|e| matches!(e, Event::Tokens { .. })),
+        usize::from(tokens)
+    );
     assert_eq!(told(|e| matches!(e, Event::Metadata { .. })), 2);
     assert_eq!(whole.events.last(), Some(&Event::Complete));
     for refresh in [
@@ -135,7 +139,7 @@ fn after_a_fault_what_came_before_it_is_shown() {
     let (_, bytes) = tiny();
     let layout = TokenFile::parse(bytes).unwrap().header().layout();
     let layers = layout.layers();
-    for at in (0..bytes.len()).step_by(3) {
+    for at in 0..bytes.len() {
         let mut damaged = bytes.to_vec();
         damaged[at] ^= 0x41;
         let found = in_pieces(damaged.chunks(7), Refresh::Tokens(4));
@@ -168,9 +172,9 @@ proptest! {
     /// Any pieces, any prefix, any damage: the outcome is that of single bytes.
     #[test]
     fn pieces_do_not_matter(
-        cuts in prop::collection::vec(0_usize..700, 0..12),
-        len in 0_usize..700,
-        damage in prop::option::of((0_usize..700, 1_u8..=255)),
+        cuts in prop::collection::vec(0_usize..160, 0..12),
+        len in 0_usize..170,
+        damage in prop::option::of((0_usize..160, 1_u8..=255)),
     ) {
         let mut bytes = tiny().1.to_vec();
         if let Some((at, flip)) = damage
