@@ -12,6 +12,8 @@ use clap::{
 
 use flextok::Device;
 
+#[cfg(feature = "serve")]
+use crate::commands::serve::ServeArgs;
 use crate::commands::{
     compare::CompareArgs, completions::CompletionsArgs, decode::DecodeArgs, devices::DevicesArgs,
     encode::EncodeArgs, info::InfoArgs, man::ManArgs, model::ModelArgs, pack::PackArgs,
@@ -68,6 +70,8 @@ pub(crate) enum Command {
     Tokens(TokensArgs),
     Pack(PackArgs),
     Devices(DevicesArgs),
+    #[cfg(feature = "serve")]
+    Serve(ServeArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

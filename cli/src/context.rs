@@ -20,7 +20,7 @@ pub(crate) struct Context {
     pub(crate) quiet: bool,
     verbose: bool,
     model: Option<PathBuf>,
-    threads: usize,
+    pub(crate) threads: usize,
     device: Device,
     precision: Precision,
     mmap: bool,

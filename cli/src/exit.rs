@@ -95,6 +95,10 @@ pub(crate) enum CliError {
         name: String,
         source: flextok::compute::StorageError,
     },
+    /// The server cannot start.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Start(#[from] flextok_server::StartError),
     /// The build has no model and none was given.
     #[cfg(not(feature = "embedded-model"))]
     #[error("no model: this program was built without one; give one with --model PATH")]
@@ -133,6 +137,8 @@ impl CliError {
                 Code::Io
             }
             Self::Model { .. } => Code::Model,
+            #[cfg(feature = "serve")]
+            Self::Start(_) => Code::Io,
             #[cfg(not(feature = "embedded-model"))]
             Self::NoModel => Code::Model,
         }

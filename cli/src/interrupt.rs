@@ -1,4 +1,4 @@
-//! Ctrl-C and termination: the temporary file goes, then the program.
+//! Ctrl-C and termination: the temporary file goes, then the program; a server ends in its own time first.
 //!
 //! A run holds its result in memory until it writes it, so that stopping at once leaves nothing
 //! behind but at most the temporary file that is registered here.
@@ -16,9 +16,18 @@ use crate::exit::Code;
 
 static TEMPORARY: Mutex<Option<PathBuf>> = Mutex::new(None);
 
+/// What the first interrupt does instead of ending the program.
+#[cfg(feature = "serve")]
+static INSTEAD: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+
 /// Installs the handler. Without one the program ends all the same, only less tidily.
 pub(crate) fn install() {
     let _ = ctrlc::set_handler(|| {
+        #[cfg(feature = "serve")]
+        if let Some(instead) = INSTEAD.lock().ok().and_then(|mut instead| instead.take()) {
+            instead();
+            return;
+        }
         // Held to the end, so that no temporary file comes after the clean-up.
         let mut temporary = lock();
         remove(&mut temporary);
@@ -27,6 +36,14 @@ pub(crate) fn install() {
     // With a handler, of whatever kind, writing beyond a limit on file sizes fails like a full disk.
     #[cfg(unix)]
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
+
+/// Lets the first interrupt do this; another one ends the program as ever.
+#[cfg(feature = "serve")]
+pub(crate) fn first(instead: impl FnOnce() + Send + 'static) {
+    if let Ok(mut place) = INSTEAD.lock() {
+        *place = Some(Box::new(instead));
+    }
 }
 
 /// Removes the registered temporary file.

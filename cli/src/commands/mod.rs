@@ -11,6 +11,8 @@ pub(crate) mod model;
 pub(crate) mod pack;
 pub(crate) mod preview;
 pub(crate) mod sampling;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod tokens;
 pub(crate) mod truncate;
 pub(crate) mod verify;
@@ -35,6 +37,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Tokens(args) => tokens::run(&args, &context),
         Command::Pack(args) => pack::run(&args, &context),
         Command::Devices(args) => devices::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, &context),
     };

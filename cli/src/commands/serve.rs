@@ -1,0 +1,113 @@
+//! `flextok serve`: an HTTP server for token files and the page that decodes them. No model is needed.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use flextok_server::{Options, Server};
+
+use crate::context::Context;
+use crate::exit::{CliError, report};
+use crate::interrupt;
+use crate::values;
+
+/// Serve the .flxt files of a directory over HTTP, whole or cut to what a link carries
+///
+/// /NAME.flxt is a file, with ranges; ?tokens=K or ?bytes=N behind it gives a complete file cut to
+/// so much, and the client hints Save-Data, ECT and Downlink choose a cut by themselves. / is the
+/// page, /index.json the list of files. The address goes to standard error once the server listens.
+/// The first Ctrl-C or SIGTERM lets running answers end (exit code 0), a second one does not wait.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Directory with .flxt files; what it has in folders is served too, hidden files are not
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+
+    /// Name or number of the interface to listen on; 0.0.0.0 is all of them
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+
+    /// Port to listen on; 0 is any free one
+    #[arg(
+        long,
+        default_value = "8080",
+        value_name = "N",
+        value_parser = values::whole::<u16>(0..=65_535)
+    )]
+    port: u16,
+
+    /// Directory with the files of the page, in place of those in this program
+    #[arg(long, value_name = "DIR")]
+    page: Option<PathBuf>,
+
+    /// Send token files this slowly on each connection, to watch pictures arrive
+    #[arg(
+        long,
+        value_name = "BYTES_PER_SECOND",
+        value_parser = values::whole::<u64>(1..=u64::MAX)
+    )]
+    rate: Option<u64>,
+
+    /// Append the access log to this file instead of standard error; --quiet writes none there
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &ServeArgs, context: &Context) -> Result<(), CliError> {
+    let log = log(args, context)?;
+    let mut options = Options::default();
+    options.page.clone_from(&args.page);
+    options.rate = args.rate.and_then(NonZeroU64::new);
+    // With few descriptors it serves fewer connections at a time.
+    let _ = flextok_server::raise_file_limit();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if context.threads > 0 {
+        builder.worker_threads(context.threads);
+    }
+    let runtime = builder.enable_all().max_blocking_threads(64).build();
+    let runtime = runtime.map_err(|source| CliError::Read {
+        name: "the server's threads".to_owned(),
+        source,
+    })?;
+    runtime.block_on(async {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        interrupt::first(move || {
+            // The other end waits as long as the server runs.
+            let _ = stop.send(());
+        });
+        let address = (args.host.as_str(), args.port);
+        let mut server = Server::bind(&args.directory, address, options).await?;
+        if !context.quiet || args.port == 0 {
+            report(&format!("listening on http://{}/", server.local_addr()));
+        }
+        if let Some(log) = log {
+            server = server.with_log(log);
+        }
+        server
+            .run(async {
+                let _ = stopped.await;
+            })
+            .await;
+        Ok(())
+    })
+}
+
+/// Where the access log goes, if anywhere.
+fn log(args: &ServeArgs, context: &Context) -> Result<Option<Box<dyn Write + Send>>, CliError> {
+    if let Some(path) = &args.log {
+        return Ok(Some(open(path)?));
+    }
+    let standard = || Box::new(std::io::stderr()) as Box<dyn Write + Send>;
+    Ok((!context.quiet).then(standard))
+}
+
+fn open(path: &Path) -> Result<Box<dyn Write + Send>, CliError> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    let file = file.map_err(|source| CliError::Write {
+        name: path.display().to_string(),
+        source,
+    })?;
+    Ok(Box::new(file))
+}

@@ -1,0 +1,165 @@
+//! Contents of answers: pieces of memory and of files, at the pace of the connection.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+/// Bytes read from a file, or sent at a pace, at once at most.
+const CHUNK: usize = 64 << 10;
+
+/// What an answer is made from. Clones share the bytes.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Memory(Bytes),
+    /// An open file, too large to be held.
+    File(Arc<File>),
+}
+
+/// A part of an answer.
+#[derive(Debug)]
+pub(crate) enum Segment {
+    Memory(Bytes),
+    File { file: Arc<File>, range: Range<u64> },
+}
+
+impl Content {
+    /// The part of it that `range` names, which is within it.
+    pub(crate) fn segment(&self, range: Range<u64>) -> Segment {
+        match self {
+            Self::Memory(bytes) => {
+                let at = |offset: u64| {
+                    usize::try_from(offset)
+                        .unwrap_or(usize::MAX)
+                        .min(bytes.len())
+                };
+                let (start, end) = (at(range.start), at(range.end));
+                Segment::Memory(bytes.slice(start.min(end)..end))
+            }
+            Self::File(file) => Segment::File {
+                file: Arc::clone(file),
+                range,
+            },
+        }
+    }
+}
+
+/// How fast one connection may be sent bytes: evenly, in pieces of a twentieth of a second.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    rate: NonZeroU64,
+    /// When the next piece is due.
+    next: Mutex<Instant>,
+}
+
+impl Pacer {
+    pub(crate) fn new(rate: NonZeroU64) -> Self {
+        Self {
+            rate,
+            next: Mutex::new(Instant::now()),
+        }
+    }
+
+    fn piece(&self) -> usize {
+        let piece = usize::try_from(self.rate.get() / 20).unwrap_or(CHUNK);
+        piece.clamp(1, CHUNK)
+    }
+
+    /// Waits until `bytes` may be sent.
+    async fn wait(&self, bytes: usize) {
+        let mut next = self.next.lock().await;
+        sleep_until(*next).await;
+        let nanoseconds = bytes as u128 * 1_000_000_000 / u128::from(self.rate.get());
+        let time = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+        // A pause of the client is not made up for, a late timer is.
+        let late = Duration::from_millis(100);
+        let now = Instant::now();
+        let base = if now.duration_since(*next) > late {
+            now
+        } else {
+            *next
+        };
+        *next = base + time;
+    }
+}
+
+/// A body of `segments` in their order, through `pacer` if there is one.
+pub(crate) fn body(mut segments: VecDeque<Segment>, pacer: Option<Arc<Pacer>>) -> Body {
+    if pacer.is_none()
+        && segments.len() == 1
+        && let Some(Segment::Memory(bytes)) = segments.front_mut()
+    {
+        return Body::from(std::mem::take(bytes));
+    }
+    let most = pacer.as_ref().map_or(CHUNK, |pacer| pacer.piece());
+    let state = (segments, pacer);
+    Body::from_stream(stream::unfold(
+        state,
+        move |(mut segments, pacer)| async move {
+            let piece = next_piece(&mut segments, most).await?;
+            if let (Some(pacer), Ok(bytes)) = (&pacer, &piece) {
+                pacer.wait(bytes.len()).await;
+            }
+            Some((piece, (segments, pacer)))
+        },
+    ))
+}
+
+/// Takes up to `most` bytes from the front.
+async fn next_piece(segments: &mut VecDeque<Segment>, most: usize) -> Option<io::Result<Bytes>> {
+    loop {
+        match segments.front_mut()? {
+            Segment::Memory(bytes) if bytes.is_empty() => {}
+            Segment::Memory(bytes) => return Some(Ok(bytes.split_to(bytes.len().min(most)))),
+            Segment::File { range, .. } if range.is_empty() => {}
+            Segment::File { file, range } => {
+                let file = Arc::clone(file);
+                let start = range.start;
+                let read = tokio::task::spawn_blocking(move || read(&file, start, CHUNK)).await;
+                let end = range.end;
+                let result = read.map_err(io::Error::other).flatten();
+                return Some(match result {
+                    Ok(mut bytes) => {
+                        let left = usize::try_from(end - start).unwrap_or(usize::MAX);
+                        bytes.truncate(left);
+                        range.start += bytes.len() as u64;
+                        // Bytes that wait for their turn stay in memory, so that slow is not many reads.
+                        let first = bytes.split_to(bytes.len().min(most));
+                        if range.is_empty() {
+                            segments.pop_front();
+                        }
+                        segments.push_front(Segment::Memory(bytes));
+                        Ok(first)
+                    }
+                    Err(error) => {
+                        segments.clear();
+                        Err(error)
+                    }
+                });
+            }
+        }
+        segments.pop_front();
+    }
+}
+
+/// Reads up to `most` bytes at `start`, at least one. The file belongs to one answer, whose pieces are read one after
+/// the other, so that its position is nobody else's.
+fn read(mut file: &File, start: u64, most: usize) -> io::Result<Bytes> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::with_capacity(most);
+    file.take(most as u64).read_to_end(&mut bytes)?;
+    if bytes.is_empty() {
+        // The length was promised; without the bytes the connection has to break.
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(bytes.into())
+}

@@ -1,0 +1,104 @@
+//! Why a server cannot start, and why a request is refused.
+
+use std::io;
+use std::path::PathBuf;
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Response, StatusCode};
+
+/// Why a [`Server`](crate::Server) could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The directory with the files cannot be opened.
+    #[error("{}: cannot serve this directory: {source}", .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The directory with the page cannot be opened.
+    #[error("{}: cannot serve the page of this directory: {source}", .path.display())]
+    Page {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("{address}: cannot listen: {source}")]
+    Listen {
+        /// Host and port as they were given.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Why a request is not answered with what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// There is no such file, or none that is served; which of the two is not told.
+    NotFound,
+    /// The query asks for something impossible; the text says what is allowed.
+    Query(String),
+    /// The stored file cannot be used; the text says why.
+    Fault(String),
+    /// Another method than those allowed.
+    Method(&'static str),
+    /// A request with a body.
+    Content,
+    /// Out of the memory set aside for large files.
+    Busy,
+}
+
+impl Refusal {
+    /// The status and the one line that the answer has.
+    fn parts(&self) -> (StatusCode, String) {
+        let text = |text: &str| text.to_owned();
+        match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, text("no such file")),
+            Self::Query(problem) => (StatusCode::BAD_REQUEST, problem.clone()),
+            Self::Fault(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem.clone()),
+            Self::Method(allowed) => {
+                let line = format!("this method is not possible here; allowed: {allowed}");
+                (StatusCode::METHOD_NOT_ALLOWED, line)
+            }
+            Self::Content => {
+                let line = "a request has no content here; send none";
+                (StatusCode::PAYLOAD_TOO_LARGE, text(line))
+            }
+            Self::Busy => {
+                let line = "too many large files are being sent; try again";
+                (StatusCode::SERVICE_UNAVAILABLE, text(line))
+            }
+        }
+    }
+
+    pub(crate) fn response(&self) -> Response<Body> {
+        let (status, mut line) = self.parts();
+        line = line.replace(char::is_control, " ");
+        line.push('\n');
+        let mut response = Response::new(Body::from(line));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        headers.insert(CONTENT_TYPE, plain);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        match self {
+            Self::Method(allowed) => {
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            Self::Content => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Self::Busy => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::NotFound | Self::Query(_) | Self::Fault(_) => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,256 @@
+//! Files beneath one directory: opened without leaving it, recognised by what is in them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+use sha2::{Digest, Sha256};
+
+use crate::body::Content;
+use crate::error::Refusal;
+use crate::name::Name;
+
+/// Files up to this size are held while they are sent; larger ones are read piece by piece.
+pub(crate) const HELD: u64 = 64 << 10;
+
+/// Tags of large files that are remembered.
+const REMEMBERED: usize = 1024;
+
+/// A directory. Opening goes through the system's own resolution beneath it, so that neither `..` nor a symbolic link
+/// leads out, also if the tree changes meanwhile.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    dir: Dir,
+    /// Content tags by what changes when a file does.
+    tags: Mutex<HashMap<Identity, Tag>>,
+}
+
+/// The first half of the SHA-256 of a content.
+pub(crate) type Tag = [u8; 16];
+
+/// Tells versions of a file apart without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Identity {
+    file: (u64, u64),
+    length: u64,
+    modified: Option<SystemTime>,
+    changed: (i64, i64),
+}
+
+/// A regular file, open.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    pub(crate) length: u64,
+    pub(crate) modified: Option<SystemTime>,
+    identity: Identity,
+}
+
+/// What a file held when it was opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) content: Content,
+    pub(crate) length: u64,
+    pub(crate) tag: Tag,
+    pub(crate) modified: Option<SystemTime>,
+}
+
+impl Folder {
+    /// Opens the directory; it stays the same one if its path is given to another later.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            dir: Dir::open_ambient_dir(path, ambient_authority())?,
+            tags: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Opens a regular file. Whatever else the name stands for is not found, like a name that leads out.
+    pub(crate) fn file(&self, name: &Name) -> Result<Opened, Refusal> {
+        let file = self.dir.open_with(name.as_str(), &options());
+        let file = file.map_err(|error| refusal(&error))?.into_std();
+        let metadata = file.metadata().map_err(|error| refusal(&error))?;
+        if !metadata.is_file() {
+            return Err(Refusal::NotFound);
+        }
+        let (length, modified) = (metadata.len(), metadata.modified().ok());
+        let identity = Identity {
+            file: number(&metadata),
+            length,
+            modified,
+            changed: changed(&metadata),
+        };
+        Ok(Opened {
+            file,
+            length,
+            modified,
+            identity,
+        })
+    }
+
+    /// Reads a small file, and finds the tag of a large one.
+    pub(crate) fn load(&self, mut opened: Opened) -> Result<Stored, Refusal> {
+        let modified = opened.modified;
+        if opened.length <= HELD {
+            let bytes = opened.read(HELD)?;
+            return Ok(Stored {
+                tag: tag(&bytes),
+                length: bytes.len() as u64,
+                content: Content::Memory(bytes.into()),
+                modified,
+            });
+        }
+        let remembered = self.tags().get(&opened.identity).copied();
+        let tag = match remembered {
+            Some(tag) => tag,
+            None => {
+                let tag = opened.tag()?;
+                self.remember(opened.identity, tag);
+                tag
+            }
+        };
+        Ok(Stored {
+            tag,
+            length: opened.length,
+            content: Content::File(Arc::new(opened.file)),
+            modified,
+        })
+    }
+
+    /// A file that changed just now may change again without looking different.
+    fn remember(&self, identity: Identity, tag: Tag) {
+        let settled = identity.modified.is_some_and(|modified| {
+            let age = SystemTime::now().duration_since(modified);
+            age.is_ok_and(|age| age > Duration::from_secs(2))
+        });
+        if settled {
+            let mut tags = self.tags();
+            if tags.len() >= REMEMBERED {
+                tags.clear();
+            }
+            tags.insert(identity, tag);
+        }
+    }
+
+    fn tags(&self) -> std::sync::MutexGuard<'_, HashMap<Identity, Tag>> {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Opened {
+    /// The content, of which there may be more or less than when it was opened, up to `most` bytes.
+    pub(crate) fn read(&mut self, most: u64) -> Result<Vec<u8>, Refusal> {
+        let mut bytes = Vec::with_capacity(usize::try_from(self.length.min(HELD)).unwrap_or(0));
+        let read = (&self.file).take(most).read_to_end(&mut bytes);
+        read.map_err(|error| fault(&error))?;
+        Ok(bytes)
+    }
+
+    fn tag(&mut self) -> Result<Tag, Refusal> {
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 64 << 10];
+        let mut left = self.length;
+        while left > 0 {
+            let most = usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
+            let place = buffer.get_mut(..most).unwrap_or_default();
+            match self.file.read(place) {
+                Ok(0) => break,
+                Ok(count) => {
+                    hasher.update(buffer.get(..count).unwrap_or_default());
+                    left = left.saturating_sub(count as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(fault(&error)),
+            }
+        }
+        self.file.rewind().map_err(|error| fault(&error))?;
+        Ok(half(hasher))
+    }
+}
+
+impl Stored {
+    /// Bytes that belong to the program.
+    pub(crate) fn of_static(bytes: &'static [u8]) -> Self {
+        Self {
+            tag: tag(bytes),
+            length: bytes.len() as u64,
+            content: Content::Memory(Bytes::from_static(bytes)),
+            modified: None,
+        }
+    }
+}
+
+/// The tag of these bytes.
+pub(crate) fn tag(bytes: &[u8]) -> Tag {
+    half(Sha256::new_with_prefix(bytes))
+}
+
+fn half(hasher: Sha256) -> Tag {
+    let digest = hasher.finalize();
+    let mut tag = Tag::default();
+    tag.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    tag
+}
+
+/// For reading, and without waiting for a writer where the name is a FIFO's.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use cap_std::fs::OpenOptionsExt;
+        options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    }
+    options
+}
+
+/// A file that cannot be opened is not there, unless the fault is the server's own.
+fn refusal(error: &io::Error) -> Refusal {
+    match error.raw_os_error() {
+        #[cfg(unix)]
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Refusal::Busy,
+        _ => Refusal::NotFound,
+    }
+}
+
+fn fault(error: &io::Error) -> Refusal {
+    Refusal::Fault(format!("the stored file cannot be read: {}", error.kind()))
+}
+
+#[cfg(unix)]
+fn number(metadata: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(unix)]
+fn changed(metadata: &std::fs::Metadata) -> (i64, i64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.ctime(), metadata.ctime_nsec())
+}
+
+/// Without stable numbers of files, the time of creation has to do.
+#[cfg(not(unix))]
+fn number(metadata: &std::fs::Metadata) -> (u64, u64) {
+    let created = metadata.created().ok();
+    let since = created.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or((0, 0), |since| {
+        (since.as_secs(), since.subsec_nanos().into())
+    })
+}
+
+#[cfg(not(unix))]
+fn changed(_metadata: &std::fs::Metadata) -> (i64, i64) {
+    (0, 0)
+}

@@ -1,0 +1,320 @@
+//! The server: its socket, its connections, its end.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tower::ServiceExt;
+
+use crate::app::{App, Connection, router};
+use crate::body::Pacer;
+use crate::error::StartError;
+use crate::folder::Folder;
+use crate::listing::Index;
+use crate::log::{Log, Writing};
+use crate::options::Options;
+use crate::page::Page;
+use crate::store::Store;
+use crate::stream::Guarded;
+
+/// Connections that the system holds until they are accepted.
+const BACKLOG: u32 = 4096;
+
+/// Bytes and fields of a request's header at most; beyond, the answer is 431.
+const HEADER_BYTES: usize = 16 << 10;
+const HEADER_FIELDS: usize = 64;
+
+/// A server of one directory, listening but not yet answering.
+///
+/// ```
+/// use flextok_server::{Options, Server};
+/// use std::io::{Read, Write};
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let directory = tempfile::tempdir()?;
+/// let server = Server::bind(directory.path(), "127.0.0.1:0", Options::default()).await?;
+/// let address = server.local_addr();
+///
+/// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+/// let running = tokio::spawn(server.run(async { stopped.await.unwrap_or_default() }));
+///
+/// let answer = tokio::task::spawn_blocking(move || {
+///     let mut stream = std::net::TcpStream::connect(address)?;
+///     stream.write_all(b"GET /index.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+///     let mut answer = String::new();
+///     stream.read_to_string(&mut answer)?;
+///     Ok::<_, std::io::Error>(answer)
+/// }).await??;
+/// assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("[]"));
+///
+/// drop(stop);
+/// running.await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: Arc<App>,
+    log: Log,
+    writing: Option<Writing>,
+}
+
+/// What a connection needs.
+#[derive(Debug, Clone)]
+struct Shared {
+    app: Arc<App>,
+    router: Router,
+    log: Log,
+    stop: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// Opens `directory` and listens at `address`, of which port 0 is any free one.
+    ///
+    /// # Errors
+    /// [`StartError`] if the directory, the page's directory or the address cannot be had.
+    pub async fn bind(
+        directory: impl AsRef<Path>,
+        address: impl ToSocketAddrs + std::fmt::Debug,
+        options: Options,
+    ) -> Result<Self, StartError> {
+        let path = directory.as_ref();
+        let folder = Folder::open(path).map_err(|source| StartError::Directory {
+            path: path.to_owned(),
+            source,
+        })?;
+        let open = |path: &std::path::PathBuf| {
+            Folder::open(path).map_err(|source| StartError::Page {
+                path: path.clone(),
+                source,
+            })
+        };
+        let page = options.page.as_ref().map(open).transpose()?;
+        let name = format!("{address:?}").replace('"', "");
+        let listening = async {
+            let listener = listen(address).await?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        };
+        let (listener, address) = listening.await.map_err(|source| StartError::Listen {
+            address: name,
+            source,
+        })?;
+        let store = Store::new(folder, options.limits, options.memory);
+        let app = Arc::new(App {
+            options,
+            store,
+            page: Page::new(page),
+            index: Index::default(),
+        });
+        let (log, writing) = (Log::default(), None);
+        Ok(Self {
+            listener,
+            address,
+            app,
+            log,
+            writing,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Writes a line for each request to `log`, in the combined log format, from a thread of its own.
+    #[must_use]
+    pub fn with_log(mut self, log: Box<dyn Write + Send>) -> Self {
+        let (log, writing) = Log::new(log);
+        (self.log, self.writing) = (log, Some(writing));
+        self
+    }
+
+    /// Answers requests until `shutdown` is ready; then accepts no more, closes idle connections and
+    /// gives running answers [`Options::grace`] to end.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let Self {
+            listener,
+            app,
+            log,
+            writing,
+            ..
+        } = self;
+        let (stop, stopped) = watch::channel(false);
+        let grace = app.options.grace;
+        let shared = Shared {
+            router: router(Arc::clone(&app)),
+            app,
+            log,
+            stop: stopped,
+        };
+        let mut connections = JoinSet::new();
+        tokio::select! {
+            biased;
+            () = shutdown => {}
+            () = accept_all(&listener, &shared, &mut connections) => {}
+        }
+        drop(listener);
+        // No receiver is an idle server, and fine.
+        let _ = stop.send(true);
+        let ended = async { while connections.join_next().await.is_some() {} };
+        if timeout(grace, ended).await.is_err() {
+            connections.shutdown().await;
+        }
+        drop(shared);
+        if let Some(writing) = writing {
+            let _ = tokio::task::spawn_blocking(|| writing.join()).await;
+        }
+    }
+}
+
+/// Listens at the first of the addresses that lets it.
+async fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in lookup_host(address).await? {
+        match listen_at(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that starts again need not wait for old connections; elsewhere it would share the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts connections for ever, no more at a time than allowed.
+async fn accept_all(listener: &TcpListener, shared: &Shared, connections: &mut JoinSet<()>) {
+    let places = Arc::new(Semaphore::new(
+        shared
+            .app
+            .options
+            .connections
+            .clamp(1, Semaphore::MAX_PERMITS),
+    ));
+    loop {
+        // What ended is let go of.
+        while connections.try_join_next().is_some() {}
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let shared = shared.clone();
+                connections.spawn(async move {
+                    serve(stream, peer, shared).await;
+                    drop(place);
+                });
+            }
+            Err(error) if of_one_connection(&error) => {}
+            // Out of descriptors or memory: the connection stays where it is until something is freed.
+            Err(_) => sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// Errors that accepting passes on from a connection that is gone already.
+fn of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Answers the requests of one connection.
+async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared) {
+    let Shared {
+        app,
+        router,
+        log,
+        mut stop,
+    } = shared;
+    let options = &app.options;
+    // Small pieces are the point; they do not wait for more.
+    let _ = stream.set_nodelay(true);
+    let connection = Connection {
+        pacer: options.rate.map(|rate| Arc::new(Pacer::new(rate))),
+    };
+    let requests = log.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(
+            router.clone(),
+            requests.clone(),
+            connection.clone(),
+            peer,
+            request,
+        )
+    });
+    let io = TokioIo::new(Guarded::new(stream, options.write_timeout));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_timeout)
+        .max_headers(HEADER_FIELDS)
+        .max_header_size(HEADER_BYTES)
+        .max_buf_size(4 * HEADER_BYTES)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = async { drop(stop.wait_for(|stop| *stop).await) } => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result
+        && error.is_parse()
+    {
+        let status = if error.is_parse_too_large() { 431 } else { 400 };
+        log.failed(peer, status);
+    }
+}
+
+/// Answers one request, and sees that it is logged.
+async fn answer(
+    router: Router,
+    log: Log,
+    connection: Connection,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, std::convert::Infallible> {
+    let pending = log.request(peer, &request);
+    request.extensions_mut().insert(connection);
+    let response = router.oneshot(request).await?;
+    Ok(match pending {
+        None => response,
+        Some(pending) => {
+            let status = response.status();
+            response.map(|body| pending.follow(status, body))
+        }
+    })
+}

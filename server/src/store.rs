@@ -1,0 +1,178 @@
+//! The token files: as they are stored, or cut to what is asked for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flextok_container::{Error, KeepMetadata, Limits, ReadError, TokenFile};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::body::Content;
+use crate::error::Refusal;
+use crate::folder::{Folder, HELD, Opened, Stored, tag};
+use crate::name::Name;
+use crate::wish::Wish;
+
+/// Memory is counted in units of so many bytes.
+const UNIT: u64 = 1024;
+
+/// The directory of token files.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    pub(crate) folder: Arc<Folder>,
+    limits: Limits,
+    /// Units of memory for large files that are left.
+    memory: Arc<Semaphore>,
+}
+
+/// What a request gets.
+#[derive(Debug, Clone)]
+pub(crate) struct Selected {
+    pub(crate) stored: Stored,
+    /// Tokens per canvas in it, where a number of tokens or bytes was asked for, or hints chose one.
+    pub(crate) tokens: Option<u16>,
+    /// Whether hints chose it.
+    pub(crate) adapted: bool,
+}
+
+/// Bytes that hold their share of the memory until they are sent.
+struct Counted {
+    bytes: Vec<u8>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Store {
+    pub(crate) fn new(folder: Folder, limits: Limits, memory: usize) -> Self {
+        let units = memory / UNIT as usize;
+        Self {
+            folder: Arc::new(folder),
+            limits,
+            memory: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    /// What `wish`, or else the hint of at most `hinted` tokens, makes of the file. Blocks.
+    pub(crate) fn select(
+        &self,
+        name: &Name,
+        wish: Wish,
+        hinted: Option<u16>,
+    ) -> Result<Selected, Refusal> {
+        let opened = self.folder.file(name)?;
+        let most = self.limits.max_file_bytes();
+        if opened.length > most {
+            let length = opened.length;
+            let problem = format!("the stored file has {length} bytes, allowed are {most}");
+            return Err(Refusal::Fault(problem));
+        }
+        match (wish, hinted) {
+            (Wish::Any, None) => self.whole(opened, None),
+            (Wish::Any, Some(tokens)) => self.adapted(opened, tokens),
+            (wish, _) => self.cut(opened, wish),
+        }
+    }
+
+    fn whole(&self, opened: Opened, tokens: Option<u16>) -> Result<Selected, Refusal> {
+        Ok(Selected {
+            stored: self.folder.load(opened)?,
+            tokens,
+            adapted: false,
+        })
+    }
+
+    /// A hint is no demand: a file that cannot be cut, or has no more tokens, goes as it is.
+    fn adapted(&self, mut opened: Opened, tokens: u16) -> Result<Selected, Refusal> {
+        let _permit = self.reserve(opened.length)?;
+        match self.parse(&mut opened)? {
+            Ok(file) if file.layers() > tokens => {
+                let cut = file.cut(tokens, KeepMetadata::No);
+                let mut selected = self.made(&opened, &cut.map_err(|error| refusal(&error))?)?;
+                selected.adapted = true;
+                // Its date is the stored file's too, and would not tell the two apart.
+                selected.stored.modified = None;
+                Ok(selected)
+            }
+            _ => self.whole(opened, None),
+        }
+    }
+
+    fn cut(&self, mut opened: Opened, wish: Wish) -> Result<Selected, Refusal> {
+        let _permit = self.reserve(opened.length)?;
+        let file = self.parse(&mut opened)?.map_err(|error| refusal(&error))?;
+        let layers = file.layers();
+        let suffices = match wish {
+            Wish::Any => true,
+            Wish::Tokens(tokens) => tokens >= layers,
+            Wish::Bytes(bytes) => bytes >= opened.length,
+        };
+        if suffices && file.is_complete() {
+            return self.whole(opened, Some(layers));
+        }
+        let cut = match wish {
+            Wish::Any => file.cut(layers, KeepMetadata::No),
+            Wish::Tokens(tokens) => file.cut(tokens.min(layers), KeepMetadata::No),
+            Wish::Bytes(bytes) => file.fit(bytes, KeepMetadata::No),
+        };
+        self.made(&opened, &cut.map_err(|error| refusal(&error))?)
+    }
+
+    /// Reads the file, of which a fault is passed on as such, and goes back to its start.
+    fn parse(&self, opened: &mut Opened) -> Result<Result<TokenFile, Error>, Refusal> {
+        let unreadable = |error: std::io::Error| {
+            Refusal::Fault(format!("the stored file cannot be read: {}", error.kind()))
+        };
+        let parsed = match TokenFile::read_from(&opened.file, &self.limits) {
+            Ok(file) => Ok(file),
+            Err(ReadError::Format(error)) => Err(error),
+            Err(ReadError::Io(error)) => return Err(unreadable(error)),
+            Err(_) => return Err(Refusal::Fault("the stored file cannot be read".to_owned())),
+        };
+        std::io::Seek::rewind(&mut opened.file).map_err(unreadable)?;
+        Ok(parsed)
+    }
+
+    /// The bytes of a cut of `opened`.
+    fn made(&self, opened: &Opened, cut: &TokenFile) -> Result<Selected, Refusal> {
+        let bytes = cut.to_bytes().map_err(|error| refusal(&error))?;
+        let (length, tag) = (bytes.len() as u64, tag(&bytes));
+        let bytes = match self.reserve(length)? {
+            Some(_permit) => Bytes::from_owner(Counted { bytes, _permit }),
+            None => bytes.into(),
+        };
+        Ok(Selected {
+            stored: Stored {
+                content: Content::Memory(bytes),
+                length,
+                tag,
+                modified: opened.modified,
+            },
+            tokens: Some(cut.header().tokens()),
+            adapted: false,
+        })
+    }
+
+    /// A share of the memory for a file of `length` bytes; small ones need none.
+    fn reserve(&self, length: u64) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+        if length <= HELD {
+            return Ok(None);
+        }
+        let units = u32::try_from(length.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.memory).try_acquire_many_owned(units);
+        permit.map(Some).map_err(|_| Refusal::Busy)
+    }
+}
+
+/// A budget that no file fits is the request's fault, all else the stored file's.
+fn refusal(error: &Error) -> Refusal {
+    match error {
+        Error::CannotFit { minimum, .. } => {
+            Refusal::Query(format!("{error}; allowed: bytes={minimum} and above"))
+        }
+        error => Refusal::Fault(format!("the stored file cannot be cut: {error}")),
+    }
+}
