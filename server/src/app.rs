@@ -220,8 +220,9 @@ fn file_headers(selected: &Selected, adapts: bool, path: &str) -> HeaderMap {
 
 /// Lets pages of other sites read the answer.
 fn share(headers: &mut HeaderMap) {
-    const EXPOSED: &str = "Accept-Ranges, Content-Encoding, Content-Length, Content-Location, \
-        Content-Range, Date, ETag, Flextok-Tokens, Last-Modified, Vary";
+    // Those that scripts may not read anyway.
+    const EXPOSED: &str =
+        "Accept-Ranges, Content-Location, Content-Range, Date, ETag, Flextok-Tokens";
     for (name, value) in [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED),

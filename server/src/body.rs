@@ -163,3 +163,108 @@ fn read(mut file: &File, start: u64, most: usize) -> io::Result<Bytes> {
     }
     Ok(bytes.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+    use std::future::poll_fn;
+    use std::io::Write;
+    use std::pin::Pin;
+
+    /// The pieces of a body, each with the time it came at.
+    async fn pieces(mut body: Body) -> Vec<(Duration, Vec<u8>)> {
+        let start = Instant::now();
+        let mut pieces = Vec::new();
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            let data = frame.expect("no error").into_data().expect("data");
+            pieces.push((start.elapsed(), data.to_vec()));
+        }
+        pieces
+    }
+
+    fn memory(bytes: &'static [u8]) -> VecDeque<Segment> {
+        VecDeque::from([Segment::Memory(Bytes::from_static(bytes))])
+    }
+
+    fn pacer(rate: u64) -> Arc<Pacer> {
+        Arc::new(Pacer::new(NonZeroU64::new(rate).expect("not zero")))
+    }
+
+    fn together(pieces: &[(Duration, Vec<u8>)]) -> Vec<u8> {
+        pieces.iter().flat_map(|(_, piece)| piece.clone()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_files_trickle_evenly() {
+        static BYTES: [u8; 500] = [7; 500];
+        let pieces = pieces(body(memory(&BYTES), Some(pacer(100)))).await;
+        assert_eq!(together(&pieces), BYTES);
+        assert_eq!(pieces.len(), 100);
+        for (at, (time, piece)) in pieces.iter().enumerate() {
+            assert_eq!(piece.len(), 5);
+            let due = Duration::from_millis(50) * u32::try_from(at).expect("small");
+            // Timers have a resolution of a millisecond.
+            assert!(
+                *time >= due && *time <= due + Duration::from_millis(2),
+                "{at}: {time:?}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_is_the_connections_not_the_answers() {
+        let pacer = pacer(20);
+        let start = Instant::now();
+        for _ in 0..4 {
+            let pieces = pieces(body(memory(b"0123456789"), Some(Arc::clone(&pacer)))).await;
+            assert_eq!(together(&pieces), b"0123456789");
+        }
+        // 40 bytes, of which the first needs no wait.
+        let least = Duration::from_millis(39 * 50);
+        let elapsed = start.elapsed();
+        assert!(
+            elapsed >= least && elapsed < least + Duration::from_millis(10),
+            "{elapsed:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slowest_rate_is_a_byte_each_second() {
+        let start = Instant::now();
+        let pieces = pieces(body(memory(b"abc"), Some(pacer(1)))).await;
+        assert_eq!(pieces.len(), 3);
+        assert!(start.elapsed() >= Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn files_and_memory_in_turn() {
+        let mut file = tempfile::tempfile().expect("a file");
+        let bytes: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
+        file.write_all(&bytes).expect("it is written");
+        let content = Content::File(Arc::new(file));
+        let segments = || {
+            VecDeque::from([
+                Segment::Memory(Bytes::from_static(b"head")),
+                content.segment(100_000..200_000),
+                Segment::Memory(Bytes::from_static(b"joint")),
+                content.segment(5..6),
+                content.segment(7..7),
+            ])
+        };
+        let expected = [b"head", &bytes[100_000..], b"joint", &bytes[5..6]].concat();
+        assert_eq!(together(&pieces(body(segments(), None)).await), expected);
+        let paced = pieces(body(segments(), Some(pacer(u64::MAX)))).await;
+        assert_eq!(together(&paced), expected);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_shrank_breaks_the_answer() {
+        let file = Content::File(Arc::new(tempfile::tempfile().expect("a file")));
+        let mut body = body(VecDeque::from([file.segment(0..10)]), None);
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        assert!(frame.expect("a frame").is_err());
+        let end = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        assert!(end.is_none());
+    }
+}

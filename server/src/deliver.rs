@@ -48,8 +48,9 @@ pub(crate) fn deliver(
     answer.validators(&validators);
     match validators.judge(request) {
         Verdict::NotModified => {
-            // A description of a content that is not there.
             answer.headers.remove(CONTENT_TYPE);
+            // What a 200 would have; without it 0 would be put there.
+            answer.length(stored.length);
             return answer.empty(StatusCode::NOT_MODIFIED);
         }
         Verdict::Failed => {

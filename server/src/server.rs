@@ -278,6 +278,8 @@ async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared) {
     let io = TokioIo::new(Guarded::new(stream, options.write_timeout));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client may have said all it has to say and still wait for the answer.
+        .half_close(true)
         .header_read_timeout(options.header_timeout)
         .max_headers(HEADER_FIELDS)
         .max_header_size(HEADER_BYTES)

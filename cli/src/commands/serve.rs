@@ -60,8 +60,11 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> Result<(), CliError> {
     let mut options = Options::default();
     options.page.clone_from(&args.page);
     options.rate = args.rate.and_then(NonZeroU64::new);
-    // With few descriptors it serves fewer connections at a time.
-    let _ = flextok_server::raise_file_limit();
+    if let Ok(limit) = flextok_server::raise_file_limit() {
+        // A connection takes one descriptor, the file it is sent another; some are the program's.
+        let places = usize::try_from(limit.saturating_sub(32) / 2).unwrap_or(usize::MAX);
+        options.connections = options.connections.min(places);
+    }
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if context.threads > 0 {
         builder.worker_threads(context.threads);

@@ -1,0 +1,250 @@
+//! The page, the index, and what else is not a token file.
+
+mod common;
+
+use std::io::Read;
+
+use common::{directory, file, serve};
+use flextok_server::Options;
+
+#[test]
+fn the_index_lists_what_is_there() {
+    let (place, bytes) = directory();
+    let path = place.path();
+    std::fs::create_dir_all(path.join("b/c")).expect("a directory");
+    std::fs::write(path.join("b/c/<i>&\" ä.flxt"), &bytes[..60]).expect("it is written");
+    std::fs::write(path.join("b/few.flxt"), file(5)).expect("it is written");
+    std::fs::write(path.join("none.flxt"), b"not a picture").expect("it is written");
+    let server = serve(path, Options::default());
+    let answer = server.get("/index.json", &[]);
+    assert_eq!(answer.header("content-type"), "application/json");
+    let list: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+    let entry = |name: &str, url: &str, bytes: usize, tokens: u16| {
+        serde_json::json!({
+            "name": name, "url": url, "bytes": bytes, "width": 640, "height": 480, "tokens": tokens
+        })
+    };
+    let odd = "/b/c/%3Ci%3E%26%22%20%C3%A4.flxt";
+    let expected = serde_json::json!([
+        entry("a.flxt", "/a.flxt", bytes.len(), 256),
+        entry("b/c/<i>&\" ä.flxt", odd, 60, 16),
+        entry("b/few.flxt", "/b/few.flxt", file(5).len(), 5),
+    ]);
+    assert_eq!(list, expected);
+    for entry in list.as_array().expect("a list") {
+        let url = entry["url"].as_str().expect("text");
+        assert_eq!(
+            server.get(url, &[]).body.len() as u64,
+            entry["bytes"],
+            "{url}"
+        );
+    }
+    let tag = answer.header("etag");
+    assert_eq!(
+        server.get("/index.json", &[("If-None-Match", tag)]).status,
+        304
+    );
+    assert_eq!(
+        server
+            .ask("HEAD", "/index.json", &[])
+            .header("content-length"),
+        answer.body.len().to_string()
+    );
+}
+
+#[test]
+fn names_cannot_put_tags_into_the_plain_index() {
+    let (place, _) = directory();
+    let name = "<script>alert(1)<%2fscript>\"'.flxt";
+    std::fs::write(place.path().join(name), file(1)).expect("it is written");
+    let page = tempfile::tempdir().expect("a directory");
+    let mut options = Options::default();
+    options.page = Some(page.path().to_owned());
+    let server = serve(place.path(), options);
+    let answer = server.get("/", &[]);
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert!(
+        answer
+            .header("content-security-policy")
+            .starts_with("default-src 'none'")
+    );
+    let text = answer.text();
+    assert!(
+        text.contains("&lt;script&gt;alert(1)") && !text.contains("<script"),
+        "{text}"
+    );
+    assert!(text.contains("--page"), "{text}");
+}
+
+#[test]
+fn the_index_has_an_end() {
+    let (place, _) = directory();
+    for at in 0..50 {
+        std::fs::write(place.path().join(format!("{at}.flxt")), file(1)).expect("it is written");
+    }
+    let mut options = Options::default();
+    options.listed = 10;
+    let server = serve(place.path(), options);
+    let list: serde_json::Value =
+        serde_json::from_slice(&server.get("/index.json", &[]).body).expect("JSON");
+    assert_eq!(list.as_array().expect("a list").len(), 10);
+}
+
+#[test]
+fn files_of_a_page_folder() {
+    let (place, bytes) = directory();
+    let page = tempfile::tempdir().expect("a directory");
+    let script = "export const answer = 42;\n".repeat(8000);
+    let put = |name: &str, text: &[u8]| {
+        std::fs::write(page.path().join(name), text).expect("it is written");
+    };
+    std::fs::create_dir(page.path().join("deep")).expect("a directory");
+    put("index.html", b"<!doctype html><title>page</title>");
+    put("api.js", script.as_bytes());
+    put("deep/x.wasm", b"\0asm");
+    put("a.flxt", b"not this one");
+    put("only.flxt", b"nor this one");
+    put(".hidden.js", b"hidden");
+    let mut options = Options::default();
+    options.page = Some(page.path().to_owned());
+    let server = serve(place.path(), options);
+
+    let index = server.get("/", &[]);
+    assert_eq!(index.text(), "<!doctype html><title>page</title>");
+    assert_eq!(server.get("/index.html", &[]).body, index.body);
+    for (name, value) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-embedder-policy", "require-corp"),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-cache"),
+        ("accept-ch", "ECT, Downlink, Save-Data"),
+    ] {
+        assert_eq!(index.header(name), value, "{name}");
+    }
+    let policy = index.header("content-security-policy");
+    for part in [
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "worker-src 'self'",
+        "img-src 'self' blob: data:",
+    ] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!index.has("access-control-allow-origin"));
+
+    let plain = server.get("/api.js", &[]);
+    assert_eq!((plain.status, plain.text()), (200, script.as_str()));
+    assert_eq!(
+        plain.header("content-type"),
+        "text/javascript; charset=utf-8"
+    );
+    assert_eq!(plain.header("vary"), "Accept-Encoding");
+    let packed = server.get("/api.js", &[("Accept-Encoding", "gzip, br")]);
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert_ne!(packed.header("etag"), plain.header("etag"));
+    assert!(packed.body.len() * 10 < plain.body.len());
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(packed.body.as_slice())
+        .read_to_string(&mut text)
+        .expect("gzip");
+    assert_eq!(text, script);
+    // The same again, now remembered; and a range of it.
+    assert_eq!(
+        server.get("/api.js", &[("Accept-Encoding", "gzip")]).body,
+        packed.body
+    );
+    let part = server.get(
+        "/api.js",
+        &[("Accept-Encoding", "gzip"), ("Range", "bytes=3-9")],
+    );
+    assert_eq!(
+        (part.status, part.body.as_slice()),
+        (206, &packed.body[3..10])
+    );
+    let part = server.get("/api.js", &[("Range", "bytes=-7")]);
+    assert_eq!(
+        (part.status, part.text()),
+        (206, &script[script.len() - 7..])
+    );
+
+    assert_eq!(
+        server.get("/deep/x.wasm", &[]).header("content-type"),
+        "application/wasm"
+    );
+    // Token files are the directory's only.
+    assert_eq!(server.get("/a.flxt", &[]).body, bytes);
+    for target in [
+        "/only.flxt",
+        "/.hidden.js",
+        "/deep",
+        "/nothing.js",
+        "/../Cargo.toml",
+    ] {
+        assert_eq!(server.get(target, &[]).status, 404, "{target}");
+    }
+    // Another text at once.
+    put("api.js", b"export const answer = 43;");
+    assert_eq!(
+        server.get("/api.js", &[]).text(),
+        "export const answer = 43;"
+    );
+}
+
+#[cfg(feature = "embedded-model")]
+#[test]
+fn the_model_is_beside_the_page() {
+    let (place, _) = directory();
+    let page = tempfile::tempdir().expect("a directory");
+    let mut options = Options::default();
+    options.page = Some(page.path().to_owned());
+    let server = serve(place.path(), options);
+    let model = flextok_models::NANO;
+    let answer = server.get("/model.safetensors", &[("Accept-Encoding", "gzip")]);
+    assert_eq!(answer.status, 200);
+    assert!(answer.body == model && !answer.has("content-encoding"));
+    let part = server.get("/model.safetensors", &[("Range", "bytes=1000000-1000999")]);
+    assert_eq!(
+        (part.status, part.body.as_slice()),
+        (206, &model[1_000_000..1_001_000])
+    );
+    let tag = answer.header("etag");
+    assert_eq!(
+        server
+            .get("/model.safetensors", &[("If-None-Match", tag)])
+            .status,
+        304
+    );
+    std::fs::write(page.path().join("model.safetensors"), "another").expect("it is written");
+    assert_eq!(server.get("/model.safetensors", &[]).text(), "another");
+}
+
+#[test]
+fn what_cannot_be_served_is_said_at_the_start() {
+    let (place, _) = directory();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let start = |path: &std::path::Path, address: &'static str, options: Options| {
+        let server = runtime.block_on(flextok_server::Server::bind(path, address, options));
+        server.expect_err("it cannot start").to_string()
+    };
+    let missing = place.path().join("missing");
+    let error = start(&missing, "127.0.0.1:0", Options::default());
+    assert!(
+        error.contains("missing: cannot serve this directory: "),
+        "{error}"
+    );
+    let error = start(
+        &place.path().join("a.flxt"),
+        "127.0.0.1:0",
+        Options::default(),
+    );
+    assert!(
+        error.contains("a.flxt: cannot serve this directory: "),
+        "{error}"
+    );
+    let mut options = Options::default();
+    options.page = Some(missing);
+    let error = start(place.path(), "127.0.0.1:0", options);
+    assert!(error.contains("missing: cannot serve the page"), "{error}");
+    let error = start(place.path(), "192.0.2.1:1", Options::default());
+    assert!(error.starts_with("192.0.2.1:1: cannot listen: "), "{error}");
+}
