@@ -1,0 +1,186 @@
+// Types of api.js and flextok-image.js.
+
+/**
+ * `kind`: one of the codec's (`usage`, `corrupt`, `unsupported`, `model`, `limit`, `image`, `io`, `cancelled`,
+ * `resources`, `device`) or one of this module's: `network`, `http` (with `status`), `module` (the WebAssembly could not
+ * be loaded), `worker`, `crash` (the next job starts afresh), `superseded`, `closed`, `internal`.
+ */
+export class FlextokError extends Error {
+  constructor(message: string, kind: string, details?: object);
+  readonly kind: string;
+  readonly status?: number;
+  readonly url?: string;
+}
+
+/** A `.flxt` file. It is copied, not taken away. */
+export type FileSource = Uint8Array | ArrayBuffer | Blob;
+
+/** What can be encoded: a photo as a file (in any type that the browser reads), a bitmap or pixels. */
+export type PictureSource = Blob | ImageBitmap | ImageData;
+
+export interface ModelInfo {
+  /** Eight hexadecimal digits; a file made by another model is refused. */
+  fingerprint: string;
+  /** The most tokens that a file can have. */
+  tokens: number;
+  canvasWidth: number;
+  canvasHeight: number;
+  /** Steps of a decode where none are asked for. */
+  steps: number;
+  /** Size of the model file. */
+  bytes: number;
+  /** Whether it came from the browser's storage. */
+  cached: boolean;
+  /** Time to prepare it, without the fetch. */
+  milliseconds: number;
+}
+
+export interface Progress {
+  loaded: number;
+  /** Unknown where the server does not say. */
+  total?: number;
+  cached: boolean;
+}
+
+export interface JobOptions {
+  /** Rejects at once with the signal's reason. A job that runs stops after its next step where memory can be shared
+   * (a cross-origin isolated page); else it runs to its end unheard. */
+  signal?: AbortSignal;
+  /** A newer request of the same group takes the place of one that still waits, which rejects as `superseded`. */
+  group?: unknown;
+}
+
+export interface DecodeOptions extends JobOptions {
+  /** Use at most so many tokens of the file. Default: all that are there. */
+  tokens?: number;
+  steps?: number;
+  seed?: number;
+  /** The model's canvas as it is, not resized to the size of the picture. */
+  keepCanvas?: boolean;
+  /** Told of each step from 1 to `total`; returning false cancels. */
+  onStep?: (step: number, total: number) => boolean | void;
+}
+
+export interface DecodedPicture {
+  width: number;
+  height: number;
+  /** Tokens that it was made of. */
+  tokens: number;
+  /** Bytes of the file that were there. */
+  bytes: number;
+  milliseconds: number;
+}
+export interface PixelPicture extends DecodedPicture {
+  pixels: ImageData;
+}
+export interface BitmapPicture extends DecodedPicture {
+  /** The receiver closes it. */
+  bitmap: ImageBitmap;
+}
+
+export interface EncodeOptions extends JobOptions {
+  /** Tokens of the file, 1 to the model's number. Default: all. */
+  tokens?: number;
+  /** The most bytes that the file may have. */
+  bytes?: number;
+  /** Hand a bitmap's or an ImageData's memory over instead of copying it; it is of no use to the caller afterwards. */
+  transfer?: boolean;
+}
+export interface EncodedPicture {
+  bytes: Uint8Array<ArrayBuffer>;
+  width: number;
+  height: number;
+  milliseconds: number;
+}
+
+export interface CutOptions {
+  tokens?: number;
+  bytes?: number;
+  signal?: AbortSignal;
+}
+
+/** As `flextok info --json` prints it. */
+export interface FileInfo {
+  width: number;
+  height: number;
+  model: string;
+  state: "complete" | "truncated";
+  tokens_have: number;
+  tokens_per_canvas: number;
+  tokens_proven: number;
+  bytes: number;
+  /** For each number of tokens: bytes of a prefix with them, and of a complete file cut to them. */
+  cuts: { tokens: number; prefix_bytes: number; complete_bytes: number }[];
+}
+
+export interface Header {
+  width: number;
+  height: number;
+  tokens: number;
+  model: string;
+  canvases: number;
+}
+
+export interface StreamOptions {
+  signal?: AbortSignal;
+  /** Read no further than so many tokens. */
+  tokens?: number;
+  steps?: number;
+  seed?: number;
+  keepCanvas?: boolean;
+  /** As `keepCanvas`, for pictures of more pixels than this. */
+  maxPixels?: number;
+  output?: "bitmap";
+  onHeader?: (header: Header) => void;
+  /** Called with better and better pictures: when tokens have doubled, and at the end. */
+  onPicture?: (picture: BitmapPicture) => void;
+}
+
+export interface StreamResult {
+  /** `complete`: the whole file, or all tokens that were asked for. */
+  state: "complete" | "truncated";
+  tokens: number;
+  /** Tokens that a checksum covers. */
+  proven: number;
+  header: Header;
+  /** The file as far as it came, up to a fault. */
+  bytes: Uint8Array<ArrayBuffer>;
+  /** Why it is truncated, if it is not simply shorter than it could be: a failed connection, a corrupt byte. */
+  error: FlextokError | null;
+}
+
+/** A codec with a worker and a model of its own. */
+export class Flextok extends EventTarget {
+  /** Default: `model.safetensors` and `worker.js` beside `api.js`. */
+  constructor(options?: { model?: string | URL; worker?: string | URL });
+  /** Fetches and prepares the model now; `decode` and `encode` do so when they need it. */
+  load(options?: { signal?: AbortSignal }): Promise<ModelInfo>;
+  decode(source: FileSource, options: DecodeOptions & { output: "bitmap" }): Promise<BitmapPicture>;
+  decode(source: FileSource, options?: DecodeOptions & { output?: "pixels" }): Promise<PixelPicture>;
+  encode(source: PictureSource, options?: EncodeOptions): Promise<EncodedPicture>;
+  /** A complete file with fewer tokens or bytes. Needs no model. */
+  cut(source: FileSource, options: CutOptions): Promise<Uint8Array<ArrayBuffer>>;
+  /** Needs no model. */
+  inspect(source: FileSource, options?: { signal?: AbortSignal }): Promise<FileInfo>;
+  /** Decodes a file while it arrives. Rejects if not even one token came; after that, what went wrong is in `error`. */
+  stream(
+    source: string | URL | Response | ReadableStream<Uint8Array> | FileSource,
+    options?: StreamOptions,
+  ): Promise<StreamResult>;
+  /** Ends the worker. */
+  close(): void;
+  addEventListener(
+    type: "progress",
+    listener: (event: CustomEvent<Progress>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}
+
+/** The codec that the functions below and `<flextok-image>` use; made when it is first asked for. */
+export function shared(): Flextok;
+export const load: Flextok["load"];
+export const decode: Flextok["decode"];
+export const encode: Flextok["encode"];
+export const cut: Flextok["cut"];
+export const inspect: Flextok["inspect"];
+export const stream: Flextok["stream"];

@@ -1,0 +1,109 @@
+// The demonstration of a file that arrives slowly: <flextok-image> on a line of some bytes a second.
+
+const $ = (id) => document.getElementById(id);
+const SLOTS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/** Offers the server's files. */
+export function arrivals(files) {
+  const select = $("arrive-file");
+  select.replaceChildren(
+    ...files.map(({ name, url, bytes }) => {
+      const option = document.createElement("option");
+      option.value = url;
+      option.textContent = `${name} · ${bytes} bytes`;
+      return option;
+    }),
+  );
+  $("strip").replaceChildren(...SLOTS.map(slot));
+  $("line").addEventListener("submit", (event) => {
+    event.preventDefault();
+    start(select.value, Number($("arrive-rate").value));
+  });
+  listen($("arriving"));
+  $("arrive").hidden = false;
+}
+
+function slot(tokens) {
+  const item = document.createElement("li");
+  const canvas = document.createElement("canvas");
+  const label = document.createElement("span");
+  canvas.width = 3;
+  canvas.height = 2;
+  label.textContent = tokens;
+  item.append(canvas, label);
+  return item;
+}
+
+function start(url, rate) {
+  const image = $("arriving");
+  $("strip").replaceChildren(...SLOTS.map(slot));
+  $("arriving-bytes").textContent = "0 bytes";
+  $("arriving-state").textContent = "waiting for the header";
+  image.fetch = async (address, options) => slowly(await fetch(address, options), rate);
+  if (image.getAttribute("src") === url) image.reload();
+  else image.src = url;
+}
+
+function listen(image) {
+  let tokensOfFile = 256;
+  const say = (bytes, state) => {
+    if (bytes !== undefined) $("arriving-bytes").textContent = `${bytes} bytes`;
+    $("arriving-state").textContent = state;
+  };
+  image.addEventListener("flextok-header", ({ detail: { width, height, tokens } }) => {
+    tokensOfFile = tokens;
+    const ratio = Math.min(2, Math.max(0.7, width / height));
+    $("arrive").style.setProperty("--ratio", ratio);
+    say(undefined, `the header is there: ${width} × ${height} pixels`);
+  });
+  image.addEventListener("flextok-picture", ({ detail: { tokens, bytes } }) => {
+    say(bytes, `${tokens} of ${tokensOfFile} tokens`);
+    keep(image, tokens);
+  });
+  image.addEventListener("flextok-complete", ({ detail: { state, tokens, bytes } }) => {
+    say(bytes, `${tokens} tokens, ${state}`);
+  });
+  image.addEventListener("flextok-error", ({ detail: { error, tokens } }) => {
+    say(undefined, tokens ? `${tokens} tokens, then: ${error.message}` : error.message);
+  });
+}
+
+/** Puts a small copy of what is shown into the strip. */
+function keep(image, tokens) {
+  const place = Math.min(SLOTS.length - 1, Math.floor(Math.log2(tokens)));
+  const item = $("strip").children[place];
+  const [canvas, label] = item.children;
+  const factor = 160 / Math.max(image.naturalWidth, image.naturalHeight);
+  canvas.width = Math.max(1, Math.round(image.naturalWidth * factor));
+  canvas.height = Math.max(1, Math.round(image.naturalHeight * factor));
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image.canvas, 0, 0, canvas.width, canvas.height);
+  label.textContent = tokens;
+  item.classList.add("there");
+}
+
+/** The same response with its body held back to so many bytes a second; 0 is as it comes. */
+function slowly(response, rate) {
+  if (!rate || !response.ok) return response;
+  const reader = response.body.getReader();
+  const piece = Math.max(1, Math.round(rate / 20));
+  let rest = new Uint8Array();
+  const body = new ReadableStream(
+    {
+      async pull(controller) {
+        if (rest.length === 0) {
+          const { done, value } = await reader.read();
+          if (done) return controller.close();
+          rest = value;
+        }
+        await new Promise((resolve) => setTimeout(resolve, (1000 * piece) / rate));
+        controller.enqueue(rest.slice(0, piece));
+        rest = rest.slice(piece);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { status: response.status, headers: response.headers });
+}

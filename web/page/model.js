@@ -1,0 +1,91 @@
+// The model's bytes: fetched once, kept in the Cache API where there is one, and asked after by ETag on each start.
+
+const CACHE = "flextok-model-1";
+
+/**
+ * The file at `url`, as `{bytes, cached}`. `report` is told `{loaded, total, cached}`, total undefined where the server
+ * does not say. What is cached is used when the server says that it has not changed, or cannot be asked.
+ */
+export async function fetchModel(url, report, { fresh = false } = {}) {
+  const cache = await openCache();
+  const kept = fresh ? undefined : await cache?.match(url).catch(() => undefined);
+  let response;
+  try {
+    response = await ask(url, kept);
+  } catch (error) {
+    if (!kept) throw fault(`the model could not be fetched: ${error.message}`, { url });
+    response = undefined;
+  }
+  // Without a server to ask, and also where it is in trouble, the model of last time is as good.
+  if (kept && (!response || response.status === 304 || response.status >= 500)) {
+    const bytes = new Uint8Array(await kept.arrayBuffer());
+    report({ loaded: bytes.length, total: bytes.length, cached: true });
+    return { bytes, cached: true };
+  }
+  if (!response.ok) {
+    throw fault(`the model could not be fetched: HTTP status ${response.status}`, { url, status: response.status });
+  }
+  const bytes = await readAll(response, report, url);
+  keep(cache, url, response, bytes);
+  return { bytes, cached: false };
+}
+
+// In private windows, on plain http from another machine and with cookies off there is none, or it may not be used.
+async function openCache() {
+  try {
+    return await self.caches?.open(CACHE);
+  } catch {
+    return undefined;
+  }
+}
+
+function ask(url, kept) {
+  if (!kept) return fetch(url);
+  const headers = {};
+  const tag = kept.headers.get("ETag");
+  const date = kept.headers.get("Last-Modified");
+  if (tag) headers["If-None-Match"] = tag;
+  else headers["If-Modified-Since"] = date;
+  // The browser's own cache stays out of it: it would turn a 304 into a 200 with a body to read again.
+  return fetch(url, { headers, cache: "no-store" });
+}
+
+async function readAll(response, report, url) {
+  // The length of an encoded body is not that of the model.
+  const encoded = response.headers.get("Content-Encoding");
+  const total = encoded ? undefined : Number(response.headers.get("Content-Length")) || undefined;
+  const chunks = [];
+  let loaded = 0;
+  report({ loaded, total, cached: false });
+  try {
+    const reader = response.body.getReader();
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      chunks.push(next.value);
+      loaded += next.value.length;
+      report({ loaded, total, cached: false });
+    }
+  } catch (error) {
+    throw fault(`the connection failed after ${loaded} bytes of the model: ${error.message}`, { url });
+  }
+  const bytes = new Uint8Array(loaded);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/** Keeps a model that can be asked after later; without a validator it would be fetched again anyway. */
+function keep(cache, url, response, bytes) {
+  const headers = {};
+  for (const name of ["ETag", "Last-Modified", "Content-Type"]) {
+    const value = response.headers.get(name);
+    if (value) headers[name] = value;
+  }
+  if (!headers.ETag && !headers["Last-Modified"]) return;
+  // Nobody waits for it, and a full disk is no reason to fail.
+  cache?.put(url, new Response(bytes, { headers })).catch(() => {});
+}
+
+const fault = (message, details) => Object.assign(new Error(message), { kind: "network", ...details });

@@ -1,0 +1,236 @@
+// The stage: one picture, decoded from as many bytes as the slider says, beside WebP in as many bytes and the original.
+import { cut, decode, encode, inspect } from "./api.js";
+import { WebpRival } from "./webp.js";
+
+const $ = (id) => document.getElementById(id);
+const MOST_PIXELS = 1_500_000;
+// Extreme formats get bars instead of a page-high frame.
+const RATIOS = [0.7, 2];
+
+export class Stage {
+  #slider = $("size");
+  #webp = new WebpRival();
+  // What is shown: {name, file, cuts, info, photo}; photo is null where only the tokens are there.
+  #shown = null;
+  #opening = null;
+  #tokens = 64;
+  #urls = new Map();
+
+  constructor() {
+    this.#slider.addEventListener("input", () => this.#choose(this.#tokensAt(this.#slider.value), false));
+    this.#slider.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  get empty() {
+    return !this.#shown && !this.#opening;
+  }
+
+  /** A word on what is going on, unless something went wrong: that stays until the next picture. */
+  note(text) {
+    if (!$("status").classList.contains("bad")) $("status").textContent = text;
+  }
+
+  openPhoto(photo, name) {
+    return this.#open(name, async (signal) => {
+      this.note("Encoding …");
+      const { bytes, width, height, milliseconds } = await encode(photo, { signal });
+      const done = `Encoded ${width} × ${height} pixels in ${Math.round(milliseconds)} ms.`;
+      return { file: bytes, photo, done };
+    });
+  }
+
+  openFile(source, name) {
+    return this.#open(name, async () => ({ file: new Uint8Array(await source.arrayBuffer()), photo: null }));
+  }
+
+  openUrl(url, name) {
+    return this.#open(name, async (signal) => {
+      const response = await fetch(url, { signal });
+      if (!response.ok) throw new Error(`${name} could not be fetched: HTTP status ${response.status}`);
+      return { file: new Uint8Array(await response.arrayBuffer()), photo: null };
+    });
+  }
+
+  async #open(name, read) {
+    this.#opening?.abort();
+    const opening = new AbortController();
+    this.#opening = opening;
+    const { signal } = opening;
+    $("status").classList.remove("bad");
+    try {
+      const { file, photo, done = "" } = await read(signal);
+      const info = await inspect(file, { signal });
+      signal.throwIfAborted();
+      if (info.cuts.length === 0) throw new Error(`${name} ends before its first token`);
+      this.#shown = { name, file, photo, info, cuts: info.cuts };
+      this.#setUp();
+      await this.#choose(Math.min(this.#tokens, this.#most));
+      if (!signal.aborted) this.note(done);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#complain(name, error);
+    } finally {
+      if (this.#opening === opening) this.#opening = null;
+    }
+  }
+
+  #complain(name, error) {
+    $("status").classList.add("bad");
+    $("status").textContent = `${name}: ${error.message}`;
+  }
+
+  get #most() {
+    return this.#shown.cuts.length;
+  }
+
+  /** Everything that depends on the picture but not on the slider. */
+  #setUp() {
+    const { name, file, photo, info } = this.#shown;
+    const ratio = Math.min(RATIOS[1], Math.max(RATIOS[0], info.width / info.height));
+    $("stage").style.setProperty("--ratio", ratio);
+    $("all-tokens").textContent = this.#most;
+    this.#slider.disabled = false;
+    this.#drawTicks();
+    this.#setUrl("download-all", new Blob([file], { type: "image/vnd.flextok" }));
+    $("download-all").download = `${stem(name)}.flxt`;
+    $("download-all").textContent = `the whole file, ${file.length} bytes`;
+    this.#show("original", photo, photo ? `The original of ${name}` : "");
+    $("original-label").textContent = photo ? `${count(photo.size)} · ${info.width} × ${info.height} px` : "";
+    $("original-none").textContent = `${name} holds tokens only: the original is not in it.`;
+    $("webp-none").textContent = photo ? "Looking for the best WebP …" : "Without the original there is none to make.";
+    this.#show("webp", null);
+    $("webp-label").textContent = "";
+    this.#webp.prepare(photo, file.length, () => this.#showWebp());
+  }
+
+  #drawTicks() {
+    const ticks = [];
+    for (let tokens = 1; tokens < this.#most; tokens *= 2) ticks.push(tokens);
+    ticks.push(this.#most);
+    $("ticks").replaceChildren(
+      ...ticks.map((tokens, place) => {
+        const tick = document.createElement("span");
+        tick.textContent = this.#bytesOf(tokens);
+        tick.style.setProperty("--at", this.#placeOf(tokens) / 1000);
+        // On narrow screens every other number is left out; the ends stay.
+        tick.classList.toggle("minor", (ticks.length - 1 - place) % 2 === 1 && place > 0);
+        return tick;
+      }),
+    );
+  }
+
+  #bytesOf(tokens) {
+    return this.#shown.cuts[tokens - 1].complete_bytes;
+  }
+
+  // The scale is logarithmic in tokens: where few bytes are, each of them matters.
+  #placeOf(tokens) {
+    return this.#most > 1 ? (1000 * Math.log(tokens)) / Math.log(this.#most) : 1000;
+  }
+  #tokensAt(place) {
+    return Math.round(this.#most ** (place / 1000));
+  }
+
+  #key(event) {
+    if (!this.#shown || event.ctrlKey || event.metaKey || event.altKey) return;
+    const now = this.#tokens;
+    const wanted = {
+      ArrowRight: now + 1,
+      ArrowUp: now + 1,
+      ArrowLeft: now - 1,
+      ArrowDown: now - 1,
+      PageUp: 2 ** Math.floor(Math.log2(now) + 1),
+      PageDown: 2 ** Math.ceil(Math.log2(now) - 1),
+      Home: 1,
+      End: this.#most,
+    }[event.key];
+    if (wanted === undefined) return;
+    event.preventDefault();
+    this.#choose(Math.min(this.#most, Math.max(1, wanted)));
+  }
+
+  /** Shows the picture of so many tokens. */
+  async #choose(tokens, moveSlider = true) {
+    this.#tokens = tokens;
+    const bytes = this.#bytesOf(tokens);
+    const { file, name } = this.#shown;
+    const place = this.#placeOf(tokens);
+    if (moveSlider) this.#slider.value = place;
+    this.#slider.style.setProperty("--at", this.#slider.value / 1000);
+    this.#slider.setAttribute("aria-valuetext", `${bytes} bytes, ${tokens} of ${this.#most} tokens`);
+    $("bytes").textContent = bytes;
+    $("tokens").textContent = tokens;
+    this.#showWebp();
+    try {
+      await Promise.all([this.#decode(file, tokens, bytes), this.#offer(file, tokens, bytes, name)]);
+    } catch (error) {
+      // A newer choice or another picture has its own outcome.
+      if (error.kind !== "superseded" && file === this.#shown.file) this.#complain(name, error);
+    }
+  }
+
+  async #decode(file, tokens, bytes) {
+    const { width, height } = this.#shown.info;
+    const keepCanvas = width * height > MOST_PIXELS;
+    const picture = await decode(file, { tokens, keepCanvas, output: "bitmap", group: this });
+    if (file !== this.#shown.file) return picture.bitmap.close();
+    const canvas = $("decoded");
+    // The canvas has the shape of the picture also where the model's canvas is painted on it.
+    canvas.width = picture.width;
+    canvas.height = picture.height;
+    canvas.style.setProperty("aspect-ratio", `${width} / ${height}`);
+    canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture.bitmap);
+    canvas.setAttribute("aria-label", `${this.#shown.name}, decoded from ${tokens} tokens`);
+    canvas.dataset.tokens = tokens;
+    $("decoded-none").hidden = true;
+    $("decoded-label").textContent = `${bytes} bytes`;
+    $("time").textContent = Math.round(picture.milliseconds);
+  }
+
+  /** Puts the file cut to so many tokens behind the download link. */
+  async #offer(file, tokens, bytes, name) {
+    const link = $("download");
+    // Until it is cut, the link must not give another file than it says.
+    link.removeAttribute("href");
+    const part = await cut(file, { tokens });
+    if (tokens !== this.#tokens || file !== this.#shown.file) return;
+    this.#setUrl("download", new Blob([part], { type: "image/vnd.flextok" }));
+    link.download = `${stem(name)}-${tokens}.flxt`;
+    link.textContent = `Download ${bytes} bytes`;
+  }
+
+  #showWebp() {
+    if (!this.#shown?.photo || !this.#webp.ready) return;
+    const budget = this.#bytesOf(this.#tokens);
+    const { best, smallest, why } = this.#webp.within(budget);
+    this.#show("webp", best?.blob ?? null, best ? `${this.#shown.name} as WebP of ${best.bytes} bytes` : "");
+    $("webp-label").textContent = best ? `${best.bytes} bytes · ${best.width} × ${best.height} px, enlarged` : "";
+    if (best) return;
+    $("webp-none").textContent =
+      why ??
+      `WebP cannot be that small: its smallest file of this photo, ${smallest.width} × ${smallest.height} pixels, has ${smallest.bytes} bytes.`;
+  }
+
+  #show(id, blob, alt = "") {
+    const image = $(id);
+    image.alt = alt;
+    image.hidden = !blob;
+    $(`${id}-none`).hidden = Boolean(blob);
+    if (blob) this.#setUrl(id, blob);
+  }
+
+  /** The address of a blob, given to a link or an image; the last one's is given back. */
+  #setUrl(id, blob) {
+    const element = $(id);
+    const last = this.#urls.get(id);
+    if (last?.blob === blob) return void (element[element instanceof HTMLImageElement ? "src" : "href"] = last.url);
+    const url = URL.createObjectURL(blob);
+    this.#urls.set(id, { blob, url });
+    element[element instanceof HTMLImageElement ? "src" : "href"] = url;
+    element.removeAttribute("aria-disabled");
+    if (last) URL.revokeObjectURL(last.url);
+  }
+}
+
+const stem = (name) => name.replace(/^.*\//, "").replace(/\.[^.]*$/, "") || "picture";
+const count = (bytes) => (bytes < 10_000 ? `${bytes} bytes` : `${Math.round(bytes / 1000)} kB`);

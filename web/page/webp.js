@@ -1,0 +1,35 @@
+// The page's side of webp-worker.js: the best WebP of a photo within a budget.
+
+export class WebpRival {
+  #worker = null;
+  #id = 0;
+  #found = null;
+
+  /** Looks for candidates of up to `most` bytes and calls `done` when they are there. `photo` may be null: none. */
+  prepare(photo, most, done) {
+    this.#found = null;
+    const id = ++this.#id;
+    if (!photo) return;
+    this.#worker ??= new Worker(new URL("webp-worker.js", import.meta.url), { type: "module", name: "webp" });
+    this.#worker.onmessage = ({ data }) => {
+      if (data.id !== id) return;
+      this.#found = data;
+      done();
+    };
+    this.#worker.postMessage({ id, photo, most });
+  }
+
+  get ready() {
+    return this.#found !== null;
+  }
+
+  /** `{best}`, or `{smallest}` if that is too large already, or `{why}` there is none. */
+  within(budget) {
+    const { supported, candidates, error } = this.#found;
+    if (error) return { why: `WebP could not be tried: ${error}` };
+    if (!supported) return { why: "This browser cannot write WebP." };
+    // In order of size, each closer to the photo than the one before.
+    const best = candidates.findLast(({ bytes }) => bytes <= budget);
+    return best ? { best } : { smallest: candidates[0] };
+  }
+}

@@ -1,0 +1,37 @@
+// Uses the API as its types describe it; checked by the compiler, never run.
+import { type FlextokError, Flextok, cut, decode, encode, inspect, load, shared, stream } from "../page/api.js";
+import type { FlextokImage } from "../page/flextok-image.js";
+
+export async function usage(photo: Blob, canvas: HTMLCanvasElement) {
+  const { signal } = new AbortController();
+  shared().addEventListener("progress", ({ detail }) => detail.loaded / (detail.total ?? detail.loaded));
+  const model: string = (await load({ signal })).fingerprint;
+  const { bytes } = await encode(photo, { bytes: 200, signal });
+  const small: Uint8Array = await cut(bytes, { tokens: 4 });
+  const pixels: ImageData = (await decode(small, { steps: 2, onStep: (step, total) => step < total })).pixels;
+  const bitmap: ImageBitmap = (await decode(small, { output: "bitmap", group: canvas })).bitmap;
+  const last = (await inspect(bytes)).cuts.at(-1)?.complete_bytes;
+  const { state, error } = await stream("photo.flxt", {
+    tokens: 64,
+    onHeader: ({ width, height }) => void [width, height],
+    onPicture: (picture) => canvas.getContext("bitmaprenderer")?.transferFromImageBitmap(picture.bitmap),
+  });
+  const kind: string | undefined = (error as FlextokError | null)?.kind;
+  // @ts-expect-error: a path is not a file.
+  await inspect("photo.flxt");
+  // @ts-expect-error: pixels are what was asked for.
+  (await decode(bytes)).bitmap;
+  new Flextok({ model: "other.safetensors" }).close();
+  return { model, pixels, bitmap, last, state, kind };
+}
+
+export function element(): FlextokImage {
+  const image = document.createElement("flextok-image");
+  image.tokens = 16;
+  image.fetch = (url, { signal }) => fetch(url, { signal, credentials: "omit" });
+  image.addEventListener("flextok-picture", ({ detail }) => detail.tokens + detail.bytes);
+  image.addEventListener("flextok-error", ({ detail }) => detail.error.kind);
+  // @ts-expect-error: it is read-only.
+  image.state = "complete";
+  return image;
+}
