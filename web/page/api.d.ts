@@ -174,6 +174,11 @@ export class Flextok extends EventTarget {
     listener: (event: CustomEvent<Progress>) => void,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
 }
 
 /** The codec that the functions below and `<flextok-image>` use; made when it is first asked for. */

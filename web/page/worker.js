@@ -36,7 +36,7 @@ function loadModule() {
 
 async function startModule() {
   const wasm = await import("./flextok.js");
-  await wasm.default();
+  await wasm.default({ module_or_path: new URL("flextok_bg.wasm", import.meta.url) });
   return wasm;
 }
 

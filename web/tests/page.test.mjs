@@ -1,0 +1,264 @@
+// The page as people use it: picking, dropping, the slider, downloads, sizes and colours.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { before, describe, it } from "node:test";
+import { download, drop, flextok, folder, open, photo, photos, pictureOf, serve, shot, startBrowser, suite } from "./harness.mjs";
+
+const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+const text = (page, id) => page.locator(`#${id}`).textContent();
+const readout = async (page) => [Number(await text(page, "bytes")), Number(await text(page, "tokens"))];
+
+describe("the page", () => {
+  let browser, address;
+  const t = suite();
+  before(async () => {
+    browser = await startBrowser(t);
+    address = await serve(t, folder(t));
+  });
+
+  it("shows a file of the server, isolated and without complaints", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page, 64);
+    assert.equal(await page.evaluate(() => crossOriginIsolated), true);
+    await page.waitForFunction(() => [...document.querySelectorAll("#files flextok-image")].every((i) => i.shownTokens));
+    assert.equal(await page.locator("#files li").count(), 3);
+    await page.click("#files li:nth-child(2) button");
+    await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("chelsea"));
+    assert.match(await text(page, "original-none"), /chelsea\.flxt holds tokens only/);
+    await shot(page, "server");
+  });
+
+  it("follows the slider by keyboard", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page);
+    await page.focus("#size");
+    const steps = [
+      ["Home", 27, 1],
+      ["ArrowLeft", 27, 1],
+      ["ArrowRight", 29, 2],
+      ["ArrowUp", 31, 3],
+      ["PageUp", 33, 4],
+      ["PageUp", 45, 8],
+      ["ArrowDown", 43, 7],
+      ["PageDown", 33, 4],
+      ["End", 549, 256],
+      ["PageUp", 549, 256],
+      ["PageDown", 293, 128],
+    ];
+    for (const [key, bytes, tokens] of steps) {
+      await page.keyboard.press(key);
+      assert.deepEqual(await readout(page), [bytes, tokens], key);
+      await pictureOf(page, tokens);
+      assert.equal(await page.getAttribute("#size", "aria-valuetext"), `${bytes} bytes, ${tokens} of 256 tokens`);
+    }
+    const focus = await page.evaluate(() => getComputedStyle(document.getElementById("size")).outlineStyle);
+    assert.equal(focus, "solid");
+  });
+
+  it("follows the slider by mouse, and the picture changes", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page);
+    await page.locator("#size").scrollIntoViewIfNeeded();
+    const box = await page.locator("#size").boundingBox();
+    const pictures = new Set();
+    let last = 0;
+    await page.mouse.move(box.x + 14, box.y + box.height / 2);
+    await page.mouse.down();
+    for (const part of [0.02, 0.3, 0.6, 0.97]) {
+      await page.mouse.move(box.x + 14 + part * (box.width - 28), box.y + box.height / 2, { steps: 5 });
+      const [bytes, tokens] = await readout(page);
+      assert.ok(tokens > last, `${tokens} tokens after ${last}`);
+      await pictureOf(page, tokens);
+      assert.equal(await text(page, "decoded-label"), `${bytes} bytes`);
+      pictures.add(await page.evaluate(() => document.getElementById("decoded").toDataURL()));
+      last = tokens;
+    }
+    await page.mouse.up();
+    assert.equal(pictures.size, 4);
+    assert.ok(Number(await text(page, "time")) > 0);
+  });
+
+  it("takes a dropped photo there and back", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page);
+    await drop(page, "a photo.png", photo("coffee.png"), "image/png");
+    await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("a photo.png"));
+    await page.waitForSelector("#original:not([hidden])");
+    const whole = await download(t, page, "#download-all");
+    flextok("verify", "--complete", whole);
+    assert.equal(statSync(whole).size, 549);
+    // The browser read the same pixels from the PNG as the program does, and made the same tokens of them.
+    const own = `${whole}.own.flxt`;
+    flextok("encode", "--device", "cpu", join(photos, "coffee.png"), "-o", own);
+    assert.deepEqual(JSON.parse(flextok("tokens", "--json", whole)), JSON.parse(flextok("tokens", "--json", own)));
+
+    for (const [key, bytes, tokens] of [["Home", 27, 1], ["End", 549, 256], ["PageDown", 293, 128], ["ArrowLeft", 291, 127]]) {
+      await page.focus("#size");
+      await page.keyboard.press(key);
+      await page.waitForFunction((text) => document.querySelector("#download[href]")?.textContent === text, `Download ${bytes} bytes`);
+      const cut = await download(t, page, "#download");
+      assert.match(cut, new RegExp(`/a photo-${tokens}\\.flxt$`));
+      assert.equal(statSync(cut).size, bytes);
+      flextok("verify", "--complete", cut);
+      assert.equal(JSON.parse(flextok("info", "--json", cut)).tokens_have, tokens);
+    }
+  });
+
+  it("opens a dropped token file, also a cut one", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page);
+    const file = Buffer.from(await (await fetch(`${address}/astronaut.flxt`)).arrayBuffer());
+    await drop(page, "cut.flxt", file.subarray(0, 60), "");
+    await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("cut.flxt"));
+    await page.focus("#size");
+    await page.keyboard.press("End");
+    assert.deepEqual(await readout(page), [61, 16]);
+    assert.equal(await text(page, "all-tokens"), "16");
+    // And says what is wrong with one that is none, keeping what it shows.
+    await drop(page, "bad.flxt", Buffer.from("no picture at all, but long enough"), "");
+    await page.waitForSelector("#status.bad");
+    assert.match(await text(page, "status"), /^bad\.flxt: /);
+    assert.deepEqual(await readout(page), [61, 16]);
+    await drop(page, "text.png", Buffer.from("no picture"), "image/png");
+    await page.waitForFunction(() => document.getElementById("status").textContent.startsWith("text.png: "));
+    await page.keyboard.press("Home");
+    await pictureOf(page, 1);
+  });
+
+  it("takes a chosen photo", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page);
+    await page.setInputFiles("#choose", join(photos, "seeding.jpg"));
+    await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("seeding.jpg"));
+    assert.match(await text(page, "status"), /^Encoded [0-9]+ × [0-9]+ pixels in [0-9]+ ms/);
+  });
+
+  it("shows WebP in no more bytes, or says why not", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page);
+    await page.setInputFiles("#choose", join(photos, "chelsea.png"));
+    await page.waitForSelector("#webp:not([hidden])");
+    let last = 0;
+    for (const key of ["PageUp", "PageUp", "PageDown", "PageDown", "PageDown"]) {
+      await page.focus("#size");
+      await page.keyboard.press(key);
+      const [budget] = await readout(page);
+      const [bytes, width, height] = (await text(page, "webp-label")).match(/[0-9]+/g).map(Number);
+      assert.ok(bytes <= budget && bytes > budget * 0.7, `${bytes} bytes for ${budget}`);
+      // The label is true of the file that is shown.
+      const shown = await page.evaluate(async () => {
+        const image = document.getElementById("webp");
+        await image.decode();
+        const read = await new Promise((done) => {
+          const request = new XMLHttpRequest();
+          request.responseType = "arraybuffer";
+          request.onload = () => done(new Uint8Array(request.response));
+          request.open("GET", image.src);
+          request.send();
+        });
+        const name = String.fromCharCode(...read.subarray(8, 12));
+        return [read.length, image.naturalWidth, image.naturalHeight, name];
+      });
+      assert.deepEqual(shown, [bytes, width, height, "WEBP"]);
+      assert.notEqual(bytes, last);
+      last = bytes;
+    }
+    await page.keyboard.press("Home");
+    assert.equal(await page.locator("#webp").isVisible(), false);
+    assert.match(await text(page, "webp-none"), /^WebP cannot be that small: .* has [0-9]+ bytes\.$/);
+  });
+
+  it("streams a server file in its demonstration", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page);
+    await page.selectOption("#arrive-file", { label: "coffee.flxt · 549 bytes" });
+    await page.selectOption("#arrive-rate", "100");
+    await page.click("#arrive-go");
+    await page.waitForFunction(() => document.getElementById("arriving").state === "complete");
+    assert.equal(await text(page, "arriving-state"), "256 tokens, complete");
+    const strip = await page.evaluate(() =>
+      [...document.querySelectorAll("#strip .there")].map((item) => [
+        Number(item.textContent),
+        item.querySelector("canvas").toDataURL(),
+      ]),
+    );
+    assert.ok(strip.length >= 4, `${strip.length} pictures`);
+    assert.equal(new Set(strip.map(([, picture]) => picture)).size, strip.length);
+    assert.deepEqual(strip.map(([tokens]) => tokens).sort((a, b) => a - b), strip.map(([tokens]) => tokens));
+    await shot(page, "demonstration");
+  });
+
+  for (const [name, options] of [
+    ["light", { viewport: { width: 1280, height: 900 } }],
+    ["dark", { viewport: { width: 1280, height: 900 }, colorScheme: "dark" }],
+    ["phone", PHONE],
+    ["phone-dark", { ...PHONE, colorScheme: "dark", reducedMotion: "reduce" }],
+  ]) {
+    it(`reads well: ${name}`, async (t) => {
+      const page = await open(t, browser, address, options);
+      await pictureOf(page);
+      await page.setInputFiles("#choose", join(photos, "coffee.png"));
+      await page.waitForSelector("#webp:not([hidden])");
+      await pictureOf(page, 64);
+      const width = options.viewport.width;
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width, "it scrolls sideways");
+      assert.deepEqual(await page.evaluate(weakTexts), [], "contrast below 4.5");
+      const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number));
+      assert.equal(paper.every((value) => value < 60), options.colorScheme === "dark");
+      const small = await page.evaluate(() =>
+        [...document.querySelectorAll("button, select, input:not(.quiet), a, label.button")]
+          .filter((element) => element.checkVisibility() && element.getBoundingClientRect().height < 44)
+          .map((element) => element.id || element.textContent),
+      );
+      assert.deepEqual(small, [], "too small to touch");
+      await shot(page, name);
+    });
+  }
+
+  it("does not jump when another picture of the same shape comes, or the slider moves", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page);
+    await page.setInputFiles("#choose", join(photos, "coffee.png"));
+    await page.waitForSelector("#webp:not([hidden])");
+    const places = () =>
+      page.evaluate(() => [...document.querySelectorAll("section")].map((one) => Math.round(one.getBoundingClientRect().top + scrollY)));
+    const before = await places();
+    await page.focus("#size");
+    for (const key of ["Home", "End", "PageDown"]) {
+      await page.keyboard.press(key);
+      await pictureOf(page, Number(await text(page, "tokens")));
+      assert.deepEqual(await places(), before, key);
+    }
+  });
+
+  it("says what it needs where there are no scripts", async (t) => {
+    const page = await open(t, browser, address, { javaScriptEnabled: false });
+    assert.ok((await page.locator("noscript p").boundingBox()).height > 20);
+    assert.equal(await page.locator("main").isVisible(), false);
+  });
+});
+
+/** Texts whose colour is too close to what is behind them, by the formula of WCAG 2. Runs in the page. */
+function weakTexts() {
+  const parse = (colour) => colour.match(/[\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const behind = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = parse(getComputedStyle(one).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  return [...document.querySelectorAll("body *")]
+    .filter((element) => element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+    .map((element) => {
+      const [a, b] = [luminance(parse(getComputedStyle(element).color)), luminance(behind(element))];
+      return [element.textContent.trim().slice(0, 40), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+    })
+    .filter(([, contrast]) => contrast < 4.5);
+}
