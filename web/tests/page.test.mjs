@@ -1,7 +1,6 @@
 // The page as people use it: picking, dropping, the slider, downloads, sizes and colours.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { download, drop, flextok, folder, open, photo, photos, pictureOf, serve, shot, startBrowser, suite } from "./harness.mjs";

@@ -1,0 +1,287 @@
+// The library in the browser against the program: the same tokens, the same pictures, and jobs that can be given up.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, describe, it } from "node:test";
+import { flextok, folder, line, open, photo, photos, save, scratch, serve, startBrowser, suite } from "./harness.mjs";
+
+/** Base64 to bytes and back, in the page. */
+const helpers = () => {
+  self.toBytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  self.toText = (bytes) => {
+    let text = "";
+    for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    return btoa(text);
+  };
+};
+
+describe("the library", () => {
+  let browser, address, path;
+  const shared = suite();
+  before(async () => {
+    browser = await startBrowser(shared, "--host-resolver-rules=MAP plain.test 127.0.0.1");
+    path = folder(shared);
+    address = await serve(shared, path);
+  });
+
+  /** The page, to call the library from. */
+  async function blank(t, at = address, options) {
+    const page = await open(t, browser, at, options);
+    await page.evaluate(helpers);
+    return page;
+  }
+
+  it("makes the tokens that the program makes", async (t) => {
+    const page = await blank(t);
+    for (const name of ["astronaut", "chelsea", "coffee"]) {
+      const made = await page.evaluate(async (text) => {
+        const { encode } = await import("/api.js");
+        const { bytes, width, height } = await encode(new Blob([toBytes(text)], { type: "image/png" }));
+        return { file: toText(bytes), width, height };
+      }, photo(`${name}.png`).toString("base64"));
+      const file = save(t, "browser.flxt", made.file);
+      assert.deepEqual(readFileSync(file), readFileSync(join(path, `${name}.flxt`)), name);
+    }
+  });
+
+  it("takes bitmaps and pixels, and budgets", async (t) => {
+    const page = await blank(t);
+    const sizes = await page.evaluate(async (text) => {
+      const { encode, cut } = await import("/api.js");
+      const blob = new Blob([toBytes(text)], { type: "image/png" });
+      const bitmap = await createImageBitmap(blob);
+      const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+      context.drawImage(bitmap, 0, 0);
+      const pixels = context.getImageData(0, 0, bitmap.width, bitmap.height);
+      const whole = (await encode(blob)).bytes;
+      const same = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
+      const kept = [same(whole, (await encode(bitmap)).bytes), bitmap.width > 0];
+      kept.push(same(whole, (await encode(pixels)).bytes), pixels.data.length > 0);
+      kept.push(same(whole, (await encode(pixels, { transfer: true })).bytes), pixels.data.length === 0);
+      kept.push(same(whole, (await encode(bitmap, { transfer: true })).bytes), bitmap.width === 0);
+      const small = (await encode(blob, { bytes: 100 })).bytes;
+      kept.push(same(small, await cut(whole, { bytes: 100 })), same(small, await cut(whole, { tokens: 33 })), small.length <= 100);
+      return kept;
+    }, photo("coffee.png").toString("base64"));
+    assert.ok(sizes.every(Boolean), `${sizes}`);
+  });
+
+  it("makes the pictures that the program makes, above 50 dB", async (t) => {
+    const page = await blank(t);
+    const scratched = scratch(t);
+    for (const [name, tokens] of [["astronaut", 256], ["chelsea", 16], ["coffee", 1], ["coffee", 256]]) {
+      const file = readFileSync(join(path, `${name}.flxt`)).toString("base64");
+      const png = await page.evaluate(
+        async ([text, tokens]) => {
+          const { decode } = await import("/api.js");
+          const picture = await decode(toBytes(text), { tokens });
+          if (picture.tokens !== tokens) throw new Error(`${picture.tokens} tokens`);
+          const canvas = new OffscreenCanvas(picture.width, picture.height);
+          canvas.getContext("2d").putImageData(picture.pixels, 0, 0);
+          const blob = await canvas.convertToBlob({ type: "image/png" });
+          return toText(new Uint8Array(await blob.arrayBuffer()));
+        },
+        [file, tokens],
+      );
+      const own = join(scratched, `${name}-${tokens}.png`);
+      flextok("decode", "--device", "cpu", "--tokens", String(tokens), join(path, `${name}.flxt`), "-o", own);
+      const { psnr } = JSON.parse(flextok("compare", "--json", own, save(t, "browser.png", png)));
+      assert.ok(psnr === null || psnr > 50, `${name}, ${tokens} tokens: ${psnr} dB`);
+      t.diagnostic(`${name}, ${tokens} tokens: ${psnr ?? "identical,"} dB`);
+    }
+  });
+
+  it("says what files hold, as the program does", async (t) => {
+    const page = await blank(t);
+    const own = JSON.parse(flextok("info", "--json", join(path, "chelsea.flxt")));
+    const info = await page.evaluate(async () => {
+      const { inspect } = await import("/api.js");
+      return inspect(await (await fetch("/chelsea.flxt")).blob());
+    });
+    for (const key of ["width", "height", "model", "state", "tokens_have", "tokens_per_canvas", "tokens_proven", "bytes", "cuts"]) {
+      assert.deepEqual(info[key], own[key], key);
+    }
+  });
+
+  it("keeps the kind of an error", async (t) => {
+    const page = await blank(t, address, { expected: ["no.flxt"] });
+    const kinds = await page.evaluate(async () => {
+      const { FlextokError, decode, encode, cut, inspect, stream } = await import("/api.js");
+      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
+      const other = file.with(6, file[6] ^ 1);
+      const corrupt = file.with(100, file[100] ^ 1);
+      const kind = (promise) => promise.then(() => "none", (e) => (e instanceof FlextokError ? e.kind : e.name));
+      return Promise.all(
+        [
+          inspect(new Uint8Array([1, 2, 3])),
+          inspect(other),
+          cut(corrupt, { tokens: 64 }),
+          decode(file, { tokens: 0 }),
+          encode(new Blob(["text"])),
+          stream("/no.flxt"),
+          stream(new Uint8Array(file.subarray(0, 22))),
+          decode("text"),
+        ].map(kind),
+      );
+    });
+    assert.deepEqual(kinds, ["corrupt", "corrupt", "corrupt", "usage", "image", "http", "corrupt", "TypeError"]);
+  });
+
+  it("gives up what is no longer wanted", async (t) => {
+    const page = await blank(t);
+    const outcome = await page.evaluate(async () => {
+      const { decode, load } = await import("/api.js");
+      await load();
+      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
+      const end = (promise) => promise.then((picture) => picture.tokens, (error) => error?.kind ?? error?.name ?? error);
+      // One that runs, stopped after some of its steps; one that waits; one that was too late from the start.
+      let steps = 0;
+      const running = new AbortController();
+      const first = end(decode(file, { steps: 200, signal: running.signal, onStep: (step) => {
+        steps = step;
+        if (step === 3) running.abort();
+      } }));
+      const waiting = new AbortController();
+      const second = end(decode(file, { signal: waiting.signal }));
+      waiting.abort("not needed");
+      const third = end(decode(file, { signal: AbortSignal.abort() }));
+      const fourth = end(decode(file, { steps: 50, onStep: (step) => step < 2 }));
+      const outcomes = await Promise.all([first, second, third, fourth]);
+      // The worker is free again: nothing else ran for 200 steps before this one.
+      return [...outcomes, await end(decode(file, { tokens: 5 })), steps];
+    });
+    assert.deepEqual(outcome.slice(0, 5), ["AbortError", "not needed", "AbortError", "cancelled", 5]);
+    assert.ok(outcome[5] < 200, `${outcome[5]} steps`);
+  });
+
+  it("does the newest of a group and drops the rest", async (t) => {
+    const page = await blank(t);
+    const ends = await page.evaluate(async () => {
+      const { decode, load } = await import("/api.js");
+      await load();
+      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
+      const wishes = Array.from({ length: 12 }, (_, i) => decode(file, { tokens: i + 1, group: "slider" }));
+      const other = decode(file, { tokens: 200, group: "other" });
+      const ends = await Promise.allSettled([...wishes, other]);
+      return ends.map(({ value, reason }) => value?.tokens ?? reason.kind);
+    });
+    // The page itself shares the worker: whether the first one still found it free is left open.
+    assert.deepEqual(ends.slice(1), [...Array(10).fill("superseded"), 12, 200]);
+    assert.ok([1, "superseded"].includes(ends[0]));
+  });
+
+  it("leaves the page alive while it decodes", async (t) => {
+    const page = await blank(t);
+    const frames = await page.evaluate(async () => {
+      const { decode, load } = await import("/api.js");
+      await load();
+      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
+      // Frames between the steps: a page that computed itself would have none.
+      let frames = 0;
+      let running = true;
+      const frame = () => running && (frames++, requestAnimationFrame(frame));
+      requestAnimationFrame(frame);
+      await decode(file, { steps: 40 });
+      running = false;
+      return frames;
+    });
+    assert.ok(frames >= 10, `${frames} frames`);
+  });
+
+  it("fetches the model once", async (t) => {
+    const asked = [];
+    let down = false;
+    const faults = {
+      "/model.safetensors": (response, request) => {
+        asked.push(request.headers["if-none-match"]);
+        if (down) return response.destroy();
+        return fetch(`${address}/model.safetensors`, {
+          headers: asked.at(-1) ? { "If-None-Match": asked.at(-1) } : {},
+        }).then(async (answer) => {
+          response.writeHead(answer.status, { ETag: answer.headers.get("etag"), "Cross-Origin-Embedder-Policy": "require-corp" });
+          response.end(Buffer.from(await answer.arrayBuffer()));
+        });
+      },
+    };
+    const own = await line(t, address, faults);
+    const page = await open(t, browser, own, { expected: ["ERR_EMPTY_RESPONSE", "ERR_CONNECTION"] });
+    const loaded = () =>
+      page.evaluate(async () => {
+        const { load } = await import("/api.js");
+        return load();
+      });
+    const first = await loaded();
+    assert.equal(first.cached, false);
+    assert.equal(first.bytes, 15993988);
+    assert.equal(first.fingerprint, JSON.parse(flextok("model", "--json")).fingerprint);
+    await page.waitForFunction(async () => (await (await caches.open("flextok-model-1")).keys()).length === 1);
+    await page.reload();
+    assert.equal((await loaded()).cached, true);
+    assert.equal(asked.length, 2);
+    assert.ok(asked[1]);
+    // Without the line it is still there.
+    down = true;
+    await page.reload();
+    assert.equal((await loaded()).cached, true);
+    // What is kept but is no model is fetched anew.
+    down = false;
+    await page.evaluate(async () => {
+      const cache = await caches.open("flextok-model-1");
+      const [key] = await cache.keys();
+      const { headers } = await cache.match(key);
+      await cache.put(key, new Response("broken", { headers }));
+    });
+    await page.reload();
+    const again = await loaded();
+    assert.deepEqual([again.cached, again.bytes], [false, 15993988]);
+  });
+
+  it("works without a cache and without shared memory", async (t) => {
+    // Plain http to another name than localhost: no Cache API, no isolation.
+    const page = await blank(t, address.replace("127.0.0.1", "plain.test"), { expected: ["untrustworthy", "Cross-Origin-Opener-Policy"] });
+    const outcome = await page.evaluate(async () => {
+      const { decode, load } = await import("/api.js");
+      const { cached } = await load();
+      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
+      const controller = new AbortController();
+      const running = decode(file, { steps: 10, signal: controller.signal, onStep: () => controller.abort() });
+      const stopped = await running.catch((error) => error.name);
+      return [crossOriginIsolated, "caches" in self, cached, stopped, (await decode(file, { tokens: 7 })).tokens];
+    });
+    assert.deepEqual(outcome, [false, false, false, "AbortError", 7]);
+  });
+
+  it("says that a model is missing, and tries again when asked again", async (t) => {
+    let missing = true;
+    const own = await line(t, address, {
+      "/other.safetensors": async (response) => {
+        if (missing) return response.writeHead(404).end();
+        const answer = await fetch(`${address}/model.safetensors`);
+        response.writeHead(200, { "Content-Length": answer.headers.get("content-length") });
+        response.end(Buffer.from(await answer.arrayBuffer()));
+      },
+      "/text.safetensors": (response) => response.end("not a model"),
+    });
+    const page = await blank(t, own, { expected: ["404"] });
+    const attempt = (model) =>
+      page.evaluate(async (model) => {
+        const { Flextok } = await import("/api.js");
+        self.one ??= {};
+        const codec = (self.one[model] ??= new Flextok({ model }));
+        const file = await (await fetch("/coffee.flxt")).blob();
+        return codec.decode(file, { tokens: 3 }).then(({ tokens }) => tokens, ({ kind, status }) => [kind, status]);
+      }, model);
+    assert.deepEqual(await attempt("/other.safetensors"), ["network", 404]);
+    missing = false;
+    assert.equal(await attempt("/other.safetensors"), 3);
+    assert.equal((await attempt("/text.safetensors"))[0], "model");
+    const closed = await page.evaluate(async () => {
+      const codec = self.one["/other.safetensors"];
+      const { Flextok } = await import("/api.js");
+      const waiting = codec.decode(new Uint8Array(3)).catch(({ kind }) => kind);
+      codec.close();
+      return [codec instanceof Flextok, await waiting, await codec.load().catch(({ kind }) => kind)];
+    });
+    assert.deepEqual(closed, [true, "closed", "closed"]);
+  });
+});

@@ -1,0 +1,212 @@
+// <flextok-image> on slow, failing and lying lines.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, describe, it } from "node:test";
+import { broken, flextok, folder, line, open, photo, serve, shot, startBrowser, suite } from "./harness.mjs";
+
+/** Makes an element in the page, lets it load and returns all that it told, with PSNR of each picture. */
+async function watch({ attributes, photo, until = ["flextok-complete", "flextok-error"] }) {
+  await customElements.whenDefined("flextok-image");
+  const image = document.createElement("flextok-image");
+  const events = [];
+  const pictures = [];
+  const pixels = () => {
+    const { naturalWidth: width, naturalHeight: height, canvas } = image;
+    const context = new OffscreenCanvas(width, height).getContext("2d");
+    context.drawImage(canvas, 0, 0, width, height);
+    return context.getImageData(0, 0, width, height).data;
+  };
+  const ended = new Promise((done) => {
+    for (const type of ["flextok-header", "flextok-picture", "flextok-complete", "flextok-error"]) {
+      image.addEventListener(type, ({ detail }) => {
+        const { error, ...rest } = detail;
+        const box = image.getBoundingClientRect();
+        events.push({ type, ...rest, kind: error?.kind, status: error?.status, box: [box.width, box.height] });
+        if (type === "flextok-picture") pictures.push(pixels());
+        if (until.includes(type)) done();
+      });
+    }
+  });
+  for (const [name, value] of Object.entries(attributes)) image.setAttribute(name, value);
+  document.body.prepend(image);
+  await ended;
+  const psnr = (a, b) => {
+    let sum = 0;
+    for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;
+    // Opacity is the same everywhere: three of four bytes count.
+    return 10 * Math.log10((255 ** 2 * a.length * 0.75) / Math.max(sum, 1e-9));
+  };
+  const last = pictures.at(-1);
+  const toLast = pictures.slice(0, -1).map((picture) => psnr(picture, last));
+  let toPhoto = [];
+  if (photo) {
+    const blob = new Blob([Uint8Array.from(atob(photo), (c) => c.charCodeAt(0))]);
+    const bitmap = await createImageBitmap(blob);
+    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    context.drawImage(bitmap, 0, 0);
+    const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+    toPhoto = pictures.map((picture) => psnr(picture, data));
+  }
+  const { state, shownTokens, bytes } = image;
+  const role = [image.getAttribute("role"), image.getAttribute("aria-label")];
+  return { events, toLast, toPhoto, state, shownTokens, bytes: bytes && [...bytes], role };
+}
+
+const rising = (values) => values.every((value, i) => i === 0 || value > values[i - 1]);
+const of = (watched, type) => watched.events.filter((event) => event.type === type);
+
+describe("<flextok-image>", () => {
+  let browser, address, slow, path;
+  const shared = suite();
+  before(async () => {
+    browser = await startBrowser(shared);
+    path = folder(shared);
+    address = await serve(shared, path);
+    slow = await serve(shared, path, "--rate", "100");
+  });
+
+  it("improves while a file comes over a slow line", async (t) => {
+    // An empty index keeps the page from decoding files of its own.
+    const page = await open(t, browser, await line(t, slow, { "/index.json": (response) => response.end("[]") }));
+    await page.evaluate(async () => (await import("/api.js")).load());
+    const watched = await page.evaluate(watch, {
+      attributes: { src: "/coffee.flxt", alt: "A cup of coffee" },
+      photo: photo("coffee.png").toString("base64"),
+    });
+    const pictures = of(watched, "flextok-picture");
+    t.diagnostic(`${pictures.map(({ tokens }) => tokens)} tokens: ${watched.toPhoto.map((db) => db.toFixed(2))} dB`);
+    assert.ok(pictures.length >= 4, `${pictures.length} pictures`);
+    assert.ok(rising(pictures.map(({ tokens }) => tokens)));
+    assert.ok(rising(pictures.map(({ bytes }) => bytes)));
+    assert.ok(rising(watched.toLast), `${watched.toLast} dB against the last`);
+    assert.ok(watched.toPhoto.at(-1) > watched.toPhoto[0] + 2, `${watched.toPhoto} dB against the photo`);
+    assert.deepEqual(of(watched, "flextok-complete").map(({ state, tokens, bytes }) => [state, tokens, bytes]), [["complete", 256, 549]]);
+    assert.equal(watched.events[0].type, "flextok-header");
+    assert.deepEqual(watched.bytes, [...readFileSync(join(path, "coffee.flxt"))]);
+    assert.deepEqual(watched.role, ["img", "A cup of coffee"]);
+    // From the header on it has the room that it has in the end.
+    assert.deepEqual(new Set(watched.events.map(({ box }) => `${box}`)).size, 1);
+    assert.ok(watched.events[0].box[1] > 0);
+    await shot(page, "element");
+  });
+
+  it("reads no further than it is told to", async (t) => {
+    const page = await open(t, browser, slow);
+    const watched = await page.evaluate(watch, { attributes: { src: "/chelsea.flxt", tokens: 5 } });
+    assert.deepEqual([watched.state, watched.shownTokens], ["complete", 5]);
+    assert.ok(watched.bytes.length < 100, `${watched.bytes.length} bytes`);
+  });
+
+  it("keeps what came before the line broke", async (t) => {
+    const file = readFileSync(join(path, "coffee.flxt"));
+    // Tokens in so many bytes, as the program counts them.
+    const { cuts: layers } = JSON.parse(flextok("info", "--json", join(path, "coffee.flxt")));
+    const tokensIn = (count) => layers.filter(({ prefix_bytes }) => prefix_bytes <= count).length;
+    const counts = [0, 5, 20, 21, 22, 23, 24, 28, 29, 32, 33, 34, 35, 56, 57, 60, 63, 157, 161, 300, 544, 545, 548];
+    const cuts = counts.map((count) => [count, tokensIn(count)]);
+    const faults = Object.fromEntries(cuts.map(([count]) => [`/cut-${count}.flxt`, broken(file, count)]));
+    const page = await open(t, browser, await line(t, address, faults), { expected: ["ERR_CONTENT_LENGTH_MISMATCH"] });
+    for (const [count, tokens] of cuts) {
+      const watched = await page.evaluate(watch, { attributes: { src: `/cut-${count}.flxt`, alt: "Coffee" } });
+      const [end] = of(watched, "flextok-error");
+      assert.deepEqual([end.kind, end.tokens], ["network", tokens], `${count} bytes`);
+      assert.deepEqual([watched.state, watched.shownTokens], [tokens ? "truncated" : "failed", tokens], `${count} bytes`);
+      if (tokens) assert.deepEqual(watched.bytes, [...file.subarray(0, count)]);
+      else assert.equal(of(watched, "flextok-picture").length, 0);
+    }
+  });
+
+  it("shows a truncated file without complaint", async (t) => {
+    const file = readFileSync(join(path, "coffee.flxt")).subarray(0, 60);
+    const page = await open(t, browser, await line(t, address, { "/short.flxt": (response) => response.end(file) }));
+    const watched = await page.evaluate(watch, { attributes: { src: "/short.flxt" } });
+    assert.deepEqual(of(watched, "flextok-complete").map(({ state, tokens, bytes }) => [state, tokens, bytes]), [["truncated", 16, 60]]);
+  });
+
+  it("takes back what a checksum disproves", async (t) => {
+    const file = readFileSync(join(path, "coffee.flxt"));
+    const flipped = (at) => file.map((byte, i) => (i === at ? byte ^ 1 : byte));
+    const faults = {
+      "/tokens.flxt": (response) => response.end(flipped(100)),
+      "/header.flxt": (response) => response.end(flipped(14)),
+      "/none.flxt": (response) => response.end("<!doctype html><title>Not a picture, whatever its name says</title>"),
+      "/empty.flxt": (response) => response.end(),
+      "/longer.flxt": (response) => response.end(Buffer.concat([file, Buffer.from("more")])),
+    };
+    const page = await open(t, browser, await line(t, address, faults), { expected: ["404"] });
+    const ends = {};
+    for (const name of ["tokens", "header", "none", "empty", "longer", "missing"]) {
+      const watched = await page.evaluate(watch, { attributes: { src: `/${name}.flxt`, alt: "Coffee" } });
+      const [{ kind, status, tokens }] = of(watched, "flextok-error");
+      ends[name] = [kind, status ?? tokens, watched.state, watched.shownTokens];
+    }
+    assert.deepEqual(ends, {
+      tokens: ["corrupt", 16, "truncated", 16],
+      header: ["corrupt", 0, "failed", 0],
+      none: ["corrupt", 0, "failed", 0],
+      empty: ["corrupt", 0, "failed", 0],
+      longer: ["corrupt", 256, "truncated", 256],
+      missing: ["http", 404, "failed", 0],
+    });
+  });
+
+  it("follows its attributes and leaves with the document", async (t) => {
+    const closed = [];
+    const own = await line(t, address, {
+      "/endless.flxt": (response) => {
+        response.write(readFileSync(join(path, "chelsea.flxt")).subarray(0, 40));
+        response.on("close", () => closed.push(response.writableFinished));
+      },
+    });
+    const page = await open(t, browser, own);
+    const first = await page.evaluate(watch, { attributes: { src: "/endless.flxt", alt: "" }, until: ["flextok-picture"] });
+    assert.deepEqual([first.state, first.shownTokens, first.role[0]], ["partial", 7, "presentation"]);
+    // Another file: the first is given up, and only the second is heard of.
+    const heard = await page.evaluate(async () => {
+      const image = document.querySelector("flextok-image");
+      const heard = [];
+      for (const type of ["flextok-picture", "flextok-complete", "flextok-error"]) {
+        image.addEventListener(type, ({ detail }) => heard.push([type, detail.tokens]));
+      }
+      const complete = new Promise((done) => image.addEventListener("flextok-complete", done, { once: true }));
+      image.src = "/coffee.flxt";
+      image.alt = "Coffee";
+      image.tokens = 9;
+      await complete;
+      return [heard.at(-1), image.naturalWidth, image.getAttribute("role"), image.getAttribute("aria-label")];
+    });
+    assert.deepEqual(heard, [["flextok-complete", 9], 600, "img", "Coffee"]);
+    assert.deepEqual(closed, [false]);
+    // Removed while it loads.
+    const after = await page.evaluate(async () => {
+      const image = document.querySelector("flextok-image");
+      const header = new Promise((done) => image.addEventListener("flextok-header", done, { once: true }));
+      image.removeAttribute("tokens");
+      image.src = "/endless.flxt";
+      await header;
+      let heard = 0;
+      for (const type of ["flextok-picture", "flextok-complete", "flextok-error"]) image.addEventListener(type, () => heard++);
+      image.remove();
+      // A decode later, whatever was on its way has come.
+      const { decode } = await import("/api.js");
+      await decode(await (await fetch("/coffee.flxt")).blob());
+      return heard;
+    });
+    assert.equal(after, 0);
+    assert.deepEqual(closed, [false, false]);
+    // And back again.
+    await page.evaluate(async () => {
+      const image = document.createElement("flextok-image");
+      image.src = "/coffee.flxt";
+      document.body.append(image);
+      image.remove();
+      const complete = new Promise((done) => image.addEventListener("flextok-complete", done, { once: true }));
+      document.body.append(image);
+      await complete;
+      image.removeAttribute("src");
+      await new Promise((done) => setTimeout(done));
+      if (image.state !== "empty") throw new Error(image.state);
+    });
+  });
+});
