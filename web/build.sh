@@ -76,9 +76,9 @@ build_module() {
 # The programs of web/tools, installed where they or their versions are not yet there.
 install_tools() {
     say "installing the tools"
-    "${cargo[@]}" build --locked --quiet --release --manifest-path web/tools/Cargo.toml --target-dir "$target/web-tools"
-    bindgen=$target/web-tools/release/flextok-bindgen
-    local npm=$target/web-tools/npm
+    "${cargo[@]}" build --locked --quiet --release --manifest-path web/tools/Cargo.toml --target-dir "$target/web-$toolchain"
+    bindgen=$target/web-$toolchain/release/flextok-bindgen
+    local npm=$target/web-npm
     if ! cmp -s web/tools/package-lock.json "$npm/installed.json"; then
         mkdir -p "$npm"
         cp web/tools/package.json web/tools/package-lock.json "$npm/"

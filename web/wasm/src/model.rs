@@ -108,3 +108,98 @@ impl Model {
 fn side(name: &str, value: f64) -> Result<u32, Failure> {
     Ok(small(name, Some(value), u32::MAX.into())?.unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{Arc, OnceLock};
+
+    type OnStep = fn(u32, u32) -> bool;
+
+    fn model() -> &'static Model {
+        static MODEL: OnceLock<Model> = OnceLock::new();
+        MODEL.get_or_init(|| Model::open(flextok_models::NANO.to_vec()).unwrap())
+    }
+
+    fn rgba(width: u32, height: u32) -> Vec<u8> {
+        let pixels = 0..width * height;
+        pixels
+            .flat_map(|at| [(at % 251) as u8, (at / 7 % 256) as u8, 90, 255])
+            .collect()
+    }
+
+    #[test]
+    fn pixels_go_in_and_come_out() {
+        let file = model().encode(rgba(60, 40), (60.0, 40.0), Budget::Tokens(9));
+        let file = file.unwrap();
+        let expected = model()
+            .0
+            .decode(&file, &DecodeOptions::default().with_tokens(5));
+        let request = Request {
+            tokens: Some(5.0),
+            ..Request::default()
+        };
+        let pixels = model().decode(&file, &request, None::<OnStep>).unwrap();
+        assert_eq!((pixels.width, pixels.height, pixels.tokens), (60, 40, 5));
+        for (rgba, rgb) in pixels.rgba.chunks_exact(4).zip(expected.unwrap().pixels()) {
+            assert_eq!(rgba, [rgb[0], rgb[1], rgb[2], 255]);
+        }
+        let request = Request {
+            tokens: Some(200.0),
+            keep_canvas: true,
+            ..Request::default()
+        };
+        let pixels = model().decode(&file, &request, None::<OnStep>).unwrap();
+        assert_eq!((pixels.width, pixels.height, pixels.tokens), (256, 256, 9));
+    }
+
+    #[test]
+    fn pixels_have_to_fit_their_size() {
+        let encode = |bytes: usize, size| {
+            let encoded = model().encode(vec![0; bytes], size, Budget::All);
+            encoded
+                .map(|file| file.len())
+                .map_err(|failure| failure.kind)
+        };
+        assert_eq!(encode(4 * 6, (2.0, 3.0)), Ok(549));
+        for (bytes, size) in [
+            (4 * 6 - 1, (2.0, 3.0)),
+            (4 * 6, (2.0, 4.0)),
+            (0, (0.0, 0.0)),
+            (0, (4_294_967_295.0, 4_294_967_295.0)),
+            (4, (f64::NAN, 1.0)),
+        ] {
+            assert_eq!(encode(bytes, size), Err("usage"), "{size:?}");
+        }
+    }
+
+    #[test]
+    fn a_decode_ends_at_the_step_that_says_so() {
+        let file = model().encode(rgba(8, 8), (8.0, 8.0), Budget::Tokens(1));
+        let file = file.unwrap();
+        let request = Request {
+            steps: Some(4.0),
+            ..Request::default()
+        };
+        let calls = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&calls);
+        let decoded = model().decode(
+            &file,
+            &request,
+            Some(move |step, total| {
+                assert_eq!(total, 4);
+                counted.fetch_add(1, Ordering::Relaxed);
+                step < 3
+            }),
+        );
+        assert_eq!(decoded.err().unwrap().kind, "cancelled");
+        assert_eq!(calls.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn bytes_that_are_no_model_are_refused() {
+        let refused = Model::open(b"no model at all".to_vec());
+        assert_eq!(refused.err().unwrap().kind, "model");
+    }
+}

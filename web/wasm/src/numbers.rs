@@ -7,7 +7,7 @@ const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
 /// A whole number from 0 to 2⁵³ − 1.
 pub(crate) fn whole(name: &str, value: f64) -> Result<u64, Failure> {
-    if value >= 0.0 && value <= MAX_SAFE && value.fract() == 0.0 {
+    if (0.0..=MAX_SAFE).contains(&value) && value.fract() == 0.0 {
         return Ok(value as u64);
     }
     let allowed = "whole numbers from 0 to 9007199254740991";

@@ -1,7 +1,7 @@
 //! The innermost loop of every matrix product: a panel of weights times a few rows of activations.
 //!
-//! The kernels are those of the `gemm` family, called directly so that panels can be packed once, converted from f16 or
-//! bf16 on the way, and so that nothing is allocated per product. Each output element is one chain of
+//! The kernels are those of the `gemm` family, but for WebAssembly's, called directly so that panels can be packed once,
+//! converted from f16 or bf16 on the way, and so that nothing is allocated per product. Each output element is one chain of
 //! multiply-adds over ascending k, whatever the blocking: results depend neither on the number of rows nor of threads.
 
 use gemm_common::microkernel::MicroKernelFn;

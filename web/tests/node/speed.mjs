@@ -1,0 +1,32 @@
+// Prints how long things take: `node web/tests/node/speed.mjs`. Processor time of this thread and its compilers, the
+// best and the first of several runs, in milliseconds. It checks nothing: machines differ.
+
+import { readFileSync } from "node:fs";
+import { codec, drawn, flextok, modelBytes, wasmFile } from "./setup.mjs";
+
+function time(name, work, runs = 7) {
+  const times = [];
+  let result;
+  for (let run = 0; run < runs; run++) {
+    const [wall, cpu] = [performance.now(), process.cpuUsage().user];
+    result = work();
+    times.push([performance.now() - wall, (process.cpuUsage().user - cpu) / 1000]);
+  }
+  const column = (index) => [times[0][index], Math.min(...times.map((pair) => pair[index]))];
+  const text = [...column(0), ...column(1)].map((value) => value.toFixed(0).padStart(8));
+  console.log(name.padEnd(34), ...text);
+  return result;
+}
+
+console.log("".padEnd(34), ...["first", "best", "cpu", "cpu"].map((text) => text.padStart(8)));
+const bytes = readFileSync(wasmFile);
+time("compile the module", () => new WebAssembly.Module(bytes), 3);
+time("open the model", () => new flextok.Codec(modelBytes).free(), 3);
+const { width, height, rgba } = drawn(1600, 1200);
+const file = time("encode 1600x1200, 256 tokens", () => codec().encode(rgba, width, height));
+time("encode 1600x1200, 16 tokens", () => codec().encode(rgba, width, height, 16));
+for (const tokens of [256, 64, 16, 1]) {
+  time(`decode canvas, ${tokens} tokens`, () => codec().decode(file, tokens, 1, 0, true).free());
+}
+time("decode to 1600x1200, 256 tokens", () => codec().decode(file).free());
+time("decode canvas, 256 tokens, 5 steps", () => codec().decode(file, 256, 5, 0, true).free(), 3);
