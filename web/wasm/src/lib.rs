@@ -190,8 +190,8 @@ impl Reader {
         Self::default()
     }
 
-    /// Takes the next bytes, in pieces of any size, and returns what they tell. What the events come to does not depend
-    /// on the pieces. An error carries as `events` what preceded it.
+    /// Takes the next bytes, in pieces of any size, and returns what they tell. The sequence of events does not depend on
+    /// the pieces. An error carries as `events` what preceded it.
     #[wasm_bindgen(unchecked_return_type = "Event[]")]
     pub fn feed(&mut self, bytes: &[u8]) -> Result<JsValue, JsValue> {
         Ok(to_js(&Value::Array(self.0.feed(bytes)?)))

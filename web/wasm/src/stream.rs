@@ -17,7 +17,7 @@ impl Stream {
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Value>, Failure> {
         let fed = self.reader.feed(bytes);
         let mut events = Vec::new();
-        while let Some(event) = self.reader.next_event() {
+        while let Some(event) = self.reader.next_event_in_order() {
             events.extend(describe(&event));
         }
         if !self.is_faulty {
@@ -107,18 +107,20 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_any_size_end_in_the_same() {
+    fn pieces_of_any_size_tell_the_same() {
         let bytes = file(64);
-        for size in [1, 2, 7, 123, bytes.len()] {
+        let (_, expected, _) = feed_all(&bytes, bytes.len());
+        assert_eq!(expected.len(), 1 + 64 + 3 + 1);
+        assert_eq!(expected[0]["type"], "header");
+        assert_eq!(expected[0]["tokens"], 64);
+        assert_eq!(expected[5], json!({ "type": "proven", "layers": 4 }));
+        assert_eq!(expected.last(), Some(&json!({ "type": "complete" })));
+        for size in [1, 2, 7, 123] {
             let (stream, events, failure) = feed_all(&bytes, size);
             assert_eq!(failure, None);
+            assert_eq!(events, expected);
             assert_eq!(stream.bytes(), bytes);
             assert_eq!((stream.layers(), stream.is_complete()), (64, true));
-            assert_eq!(events[0]["type"], "header");
-            assert_eq!(events[0]["tokens"], 64);
-            assert_eq!(events.last().unwrap()["type"], "complete");
-            let available = events.iter().rfind(|event| event["type"] == "tokens");
-            assert_eq!(available.unwrap()["available"], 64);
         }
     }
 
@@ -128,9 +130,11 @@ mod tests {
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x55;
-            for size in [1, bytes.len()] {
-                let (stream, _, failure) = feed_all(&damaged, size);
+            let (_, expected, _) = feed_all(&damaged, damaged.len());
+            for size in [1, 5] {
+                let (stream, events, failure) = feed_all(&damaged, size);
                 assert!(failure.is_some(), "byte {at}");
+                assert_eq!(events, expected);
                 assert!(!stream.is_complete());
                 assert_eq!(stream.bytes(), &damaged[..stream.bytes().len()]);
                 if stream.layers() > 0 {
