@@ -16,8 +16,9 @@ use flextok::Device;
 use crate::commands::serve::ServeArgs;
 use crate::commands::{
     compare::CompareArgs, completions::CompletionsArgs, decode::DecodeArgs, devices::DevicesArgs,
-    encode::EncodeArgs, info::InfoArgs, man::ManArgs, model::ModelArgs, pack::PackArgs,
-    preview::PreviewArgs, tokens::TokensArgs, truncate::TruncateArgs, verify::VerifyArgs,
+    encode::EncodeArgs, fit::FitArgs, info::InfoArgs, man::ManArgs, model::ModelArgs,
+    pack::PackArgs, preview::PreviewArgs, tokens::TokensArgs, truncate::TruncateArgs,
+    verify::VerifyArgs,
 };
 use crate::exit::{Code, report};
 use crate::{output, values};
@@ -62,6 +63,7 @@ pub(crate) enum Command {
     Encode(EncodeArgs),
     Decode(DecodeArgs),
     Truncate(TruncateArgs),
+    Fit(FitArgs),
     Info(InfoArgs),
     Verify(VerifyArgs),
     Preview(PreviewArgs),

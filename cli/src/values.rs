@@ -26,6 +26,12 @@ pub(crate) fn real(text: &str) -> Result<f32, String> {
     text.parse().map_err(wrong)
 }
 
+/// A value of a metric.
+pub(crate) fn quality(text: &str) -> Result<f64, String> {
+    let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+    value.ok_or_else(|| "allowed: a finite number, for example 17.5".to_owned())
+}
+
 /// A number of things, in words.
 pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
     let number = number.into();
@@ -105,6 +111,10 @@ mod tests {
             whole::<u64>(0..=u64::MAX)(&u64::MAX.to_string()),
             Ok(u64::MAX)
         );
+        assert_eq!(quality("-12.5"), Ok(-12.5));
+        for text in ["", "abc", "inf", "NaN", "-infinity", "1e999"] {
+            assert!(quality(text).is_err(), "{text}");
+        }
         assert_eq!(real("-1e3"), Ok(-1000.0));
         assert!(real("abc").is_err_and(|refusal| !refusal.contains("literal")));
         assert_eq!(

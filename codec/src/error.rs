@@ -125,6 +125,36 @@ pub enum Error {
         /// What is wrong with it.
         error: Box<Error>,
     },
+    /// No cut of a file is as good as was asked for.
+    #[error(
+        "{metric} {wanted} is not reached: the best of the cuts is that of {tokens} tokens with {reached:.3}; ask for less"
+    )]
+    TargetNotReached {
+        /// Name of the metric.
+        metric: &'static str,
+        /// What was asked for.
+        wanted: f64,
+        /// The best that was reached.
+        reached: f64,
+        /// Tokens of the cut that reached it.
+        tokens: u16,
+    },
+    /// Not even the smallest cuts of some files fit a common budget.
+    #[error(
+        "{files} files do not fit {bytes} bytes together; allowed: {minimum} or more, which is one token of each"
+    )]
+    CannotShare {
+        /// Number of files.
+        files: usize,
+        /// The budget in bytes.
+        bytes: u64,
+        /// The least possible budget.
+        minimum: u64,
+    },
+    /// Pictures that cannot be compared.
+    #[cfg(feature = "metrics")]
+    #[error(transparent)]
+    Compare(#[from] crate::metrics::CompareError),
     /// What a decode in the background came to, for everybody who asks.
     #[error(transparent)]
     Background(Arc<Error>),
@@ -204,6 +234,8 @@ impl Error {
             Self::Network(NetworkError::Compute(_)) => ErrorKind::Resources,
             Self::Network(NetworkError::Grid { .. } | NetworkError::Tokens { .. })
             | Self::Option { .. }
+            | Self::TargetNotReached { .. }
+            | Self::CannotShare { .. }
             | Self::Tokens { .. } => ErrorKind::Usage,
             Self::Network(_) => ErrorKind::Model,
             Self::Grid { .. } => ErrorKind::Unsupported,
@@ -211,6 +243,8 @@ impl Error {
             Self::Limit { .. } => ErrorKind::Limit,
             Self::InBatch { error, .. } => error.kind(),
             Self::Background(error) => error.kind(),
+            #[cfg(feature = "metrics")]
+            Self::Compare(_) => ErrorKind::Usage,
         }
     }
 }

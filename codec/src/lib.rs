@@ -42,6 +42,9 @@
 //! # While the file arrives
 //! [`progressive`] decodes a file that is still under way: better and better pictures, without waiting for the rest.
 //!
+//! # As many bytes as needed, or as there are
+//! [`rate`] chooses where to cut: the smallest cut of a wanted quality, or shares of a budget among several pictures.
+//!
 //! # On a GPU
 //! With the feature `gpu` (Vulkan, Metal, DX12), `cuda` or `rocm`, [`CodecBuilder::device`] chooses where the network
 //! runs. The pictures are those of the CPU engine, up to rounding.
@@ -63,6 +66,7 @@ pub mod npy;
 mod parity;
 pub mod picture;
 pub mod progressive;
+pub mod rate;
 mod sampler;
 pub mod weights;
 

@@ -344,6 +344,7 @@ fn help_completions_and_pages() {
         "encode",
         "decode",
         "truncate",
+        "fit",
         "info",
         "verify",
         "preview",

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use flextok::EncodeOptions;
 use flextok::container::Metadata;
+use flextok::metrics::Metric;
 use flextok::picture::LoadedPicture;
+use flextok::rate::{Search, Target};
+use flextok::{DecodeOptions, EncodeOptions};
 
-use crate::context::Context;
+use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
 use crate::input::Source;
 use crate::output::Output;
@@ -32,6 +34,9 @@ pub(crate) struct EncodeArgs {
     #[arg(short, long, value_parser = values::whole::<u64>(0..=u64::MAX), value_name = "N", conflicts_with = "tokens")]
     bytes: Option<u64>,
 
+    #[command(flatten)]
+    target: TargetArgs,
+
     /// Crop the centre as the published preprocessing does, instead of resizing the whole picture
     #[arg(long)]
     crop: bool,
@@ -51,6 +56,45 @@ pub(crate) struct EncodeArgs {
     /// Store encoder version, and title, capture time and colour profile name of the input
     #[arg(long)]
     metadata: bool,
+}
+
+/// The quality to reach, if one was asked for.
+#[derive(Debug, Args)]
+#[group(id = "target", multiple = false, conflicts_with_all = ["tokens", "bytes"])]
+struct TargetArgs {
+    /// As few tokens as reach a PSNR of DB decibels when decoded; it takes up to 22 decodes
+    #[arg(long, value_name = "DB", value_parser = values::quality)]
+    target_psnr: Option<f64>,
+
+    /// As few tokens as reach an SSIM of S (at most 1)
+    #[arg(long, value_name = "S", value_parser = values::quality)]
+    target_ssim: Option<f64>,
+
+    /// As few tokens as reach a SSIMULACRA 2 score of S (at most 100; may be negative)
+    #[arg(long, value_name = "S", value_parser = values::quality)]
+    target_ssimulacra2: Option<f64>,
+
+    /// Try every number of tokens from 1 on for the smallest that reaches the target; without it 1,
+    /// 2, 3, 4, 6, 8, 12 ... are tried, and then some below the first of them that does
+    #[arg(long, requires = "target")]
+    every_cut: bool,
+}
+
+impl TargetArgs {
+    fn target(&self) -> Option<Target> {
+        let of = |metric, value: Option<f64>| value.map(|value| Target { metric, value });
+        of(Metric::Psnr, self.target_psnr)
+            .or(of(Metric::Ssim, self.target_ssim))
+            .or(of(Metric::Ssimulacra2, self.target_ssimulacra2))
+    }
+
+    fn search(&self) -> Search {
+        if self.every_cut {
+            Search::EveryCut
+        } else {
+            Search::Ladder
+        }
+    }
 }
 
 pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> {
@@ -74,7 +118,10 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
     }
     options.canvas = args.canvas;
 
-    let encoded = model.codec.encode(&picture.image, &options);
+    let encoded = match args.target.target() {
+        None => model.codec.encode(&picture.image, &options),
+        Some(target) => to_target(args, target, &picture, &options, (&model, context)),
+    };
     let bytes = encoded.map_err(|error| model.error(&source.name(), error))?;
     output.write(&bytes)?;
     context.detail(|| {
@@ -86,6 +133,32 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
         )
     });
     Ok(())
+}
+
+/// The smallest file that reaches the target when it is decoded as `flextok decode` does by itself.
+fn to_target(
+    args: &EncodeArgs,
+    target: Target,
+    picture: &LoadedPicture,
+    options: &EncodeOptions,
+    (model, context): (&Model, &Context),
+) -> Result<Vec<u8>, flextok::Error> {
+    let (search, decode) = (args.target.search(), DecodeOptions::default());
+    let encoded = model
+        .codec
+        .encode_to(&picture.image, target, search, options, &decode);
+    let (bytes, reached) = encoded?;
+    context.detail(|| {
+        let (tokens, tries) = (reached.tokens, reached.decodes);
+        format!(
+            "{} {:.3} with {}, found with {}",
+            target.metric,
+            reached.quality,
+            values::count(tokens, "token"),
+            values::count(tries, "decode")
+        )
+    });
+    Ok(bytes)
 }
 
 fn metadata(args: &EncodeArgs, picture: &LoadedPicture) -> Metadata {

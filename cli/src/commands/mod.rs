@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod decode;
 pub(crate) mod devices;
 pub(crate) mod encode;
+pub(crate) mod fit;
 pub(crate) mod info;
 pub(crate) mod man;
 pub(crate) mod model;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Encode(args) => encode::run(&args, &context),
         Command::Decode(args) => decode::run(&args, &context),
         Command::Truncate(args) => truncate::run(&args, &context),
+        Command::Fit(args) => fit::run(&args, &context),
         Command::Info(args) => info::run(&args, &context),
         Command::Verify(args) => return verify::run(&args, &context),
         Command::Preview(args) => preview::run(&args, &context),

@@ -27,6 +27,55 @@ pub struct Comparison {
     pub ssimulacra2: Option<f64>,
 }
 
+/// One measure of how close two pictures are; higher is closer for each of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Metric {
+    /// Peak signal-to-noise ratio in dB: [`Comparison::psnr`], infinite for identical pictures.
+    Psnr,
+    /// Structural similarity: [`Comparison::ssim`].
+    Ssim,
+    /// SSIMULACRA 2: [`Comparison::ssimulacra2`].
+    Ssimulacra2,
+}
+
+impl Metric {
+    /// What people call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Psnr => "PSNR",
+            Self::Ssim => "SSIM",
+            Self::Ssimulacra2 => "SSIMULACRA 2",
+        }
+    }
+
+    /// Measures `second` against `first`, the original.
+    ///
+    /// # Errors
+    /// [`CompareError::SizesDiffer`], [`CompareError::Empty`]; [`CompareError::TooSmall`] where SSIMULACRA 2 is not
+    /// defined.
+    pub fn measure(self, first: &RgbImage, second: &RgbImage) -> Result<f64, CompareError> {
+        let (width, height) = checked(first, second)?;
+        match self {
+            Self::Psnr => {
+                let (_, squared) = differences(first, second);
+                Ok(psnr(first, squared).unwrap_or(f64::INFINITY))
+            }
+            Self::Ssim => Ok(ssim::ssim(first, second)),
+            Self::Ssimulacra2 => {
+                ssimulacra2(first, second).ok_or(CompareError::TooSmall { width, height })
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Metric {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
 /// Errors of [`compare`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -50,6 +99,16 @@ pub enum CompareError {
         /// Height in pixels.
         height: u32,
     },
+    /// SSIMULACRA 2 is not defined for so small pictures.
+    #[error(
+        "SSIMULACRA 2 is not defined for {width}x{height} pixels, both sides must be at least 8; use PSNR or SSIM"
+    )]
+    TooSmall {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
 }
 
 /// Compares `second` with `first`. Only `ssimulacra2` depends on which is which.
@@ -57,6 +116,19 @@ pub enum CompareError {
 /// # Errors
 /// [`CompareError::SizesDiffer`], [`CompareError::Empty`].
 pub fn compare(first: &RgbImage, second: &RgbImage) -> Result<Comparison, CompareError> {
+    checked(first, second)?;
+    let (absolute, squared) = differences(first, second);
+    let samples = first.as_raw().len() as f64;
+    Ok(Comparison {
+        psnr: psnr(first, squared),
+        ssim: ssim::ssim(first, second),
+        mae: absolute as f64 / samples,
+        ssimulacra2: ssimulacra2(first, second),
+    })
+}
+
+/// The size of both pictures.
+fn checked(first: &RgbImage, second: &RgbImage) -> Result<(u32, u32), CompareError> {
     let (width, height) = first.dimensions();
     if first.dimensions() != second.dimensions() {
         return Err(CompareError::SizesDiffer {
@@ -67,14 +139,13 @@ pub fn compare(first: &RgbImage, second: &RgbImage) -> Result<Comparison, Compar
     if width == 0 || height == 0 {
         return Err(CompareError::Empty { width, height });
     }
-    let (absolute, squared) = differences(first, second);
+    Ok((width, height))
+}
+
+/// PSNR of a picture with this sum of squared differences; none if there is no difference.
+fn psnr(first: &RgbImage, squared: u64) -> Option<f64> {
     let samples = first.as_raw().len() as f64;
-    Ok(Comparison {
-        psnr: (squared > 0).then(|| 10.0 * (255.0 * 255.0 * samples / squared as f64).log10()),
-        ssim: ssim::ssim(first, second),
-        mae: absolute as f64 / samples,
-        ssimulacra2: ssimulacra2(first, second),
-    })
+    (squared > 0).then(|| 10.0 * (255.0 * 255.0 * samples / squared as f64).log10())
 }
 
 /// Sums of absolute and squared differences, exact.

@@ -1,0 +1,354 @@
+//! `flextok fit`: one budget in bytes for several files, shared so that the worst picture is as good as can be.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use flextok::container::{KeepMetadata, TokenFile};
+use flextok::image::RgbImage;
+use flextok::metrics::Metric;
+use flextok::rate::{self, Rung, Search};
+use flextok::{Error, picture};
+
+use super::sampling::SamplingArgs;
+use crate::context::{Context, Model};
+use crate::exit::CliError;
+use crate::input::{Source, TokenInput};
+use crate::output::{self, Output};
+use crate::values::{self, Color};
+
+/// Cut several .flxt files to a common budget so that the worst picture is as good as can be
+///
+/// Each file is decoded at 1, 2, 3, 4, 6, 8, 12 ... and all of its tokens (up to 16 decodes per file)
+/// to learn the quality of each cut. The budget is then spent on the worst picture first; what it
+/// can no longer use goes to the next one. Quality is measured against the decode of all tokens of
+/// the file, or against the original photos with --originals. The cuts are complete files with
+/// their own checksums. One line per file says what was kept.
+///
+/// With --json, one object: metric, total_bytes, used_bytes, worst (quality of the worst picture)
+/// and files, a list of file, output, tokens, tokens_in_file, bytes, quality, reference (all-tokens
+/// or the original's name). A quality is null where the cut decodes to the very reference in PSNR.
+#[derive(Debug, Args)]
+pub(crate) struct FitArgs {
+    /// Token files
+    #[arg(value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
+
+    /// Most bytes of all cut files together
+    #[arg(short = 'b', long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    total_bytes: u64,
+
+    /// Directory for the cut files, which keep their names
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        required_unless_present = "in_place",
+        conflicts_with = "in_place"
+    )]
+    output: Option<PathBuf>,
+
+    /// Replace the files themselves; needs --force
+    #[arg(long)]
+    in_place: bool,
+
+    /// What is measured
+    #[arg(long, value_name = "METRIC", default_value = "psnr")]
+    metric: MetricArg,
+
+    /// Directory with the original photos, by the names of the files with any other extension
+    #[arg(long, value_name = "DIR")]
+    originals: Option<PathBuf>,
+
+    /// Colour behind transparent pixels of the originals: RRGGBB, white, black or gray
+    #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
+    background: Color,
+
+    /// Measure every number of tokens: finer shares, up to 256 decodes per file
+    #[arg(long)]
+    every_cut: bool,
+
+    /// Keep the metadata; they count for the budget
+    #[arg(long)]
+    keep_metadata: bool,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    sampling: SamplingArgs,
+}
+
+/// The values of `--metric`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MetricArg {
+    Psnr,
+    Ssim,
+    Ssimulacra2,
+}
+
+impl From<MetricArg> for Metric {
+    fn from(arg: MetricArg) -> Self {
+        match arg {
+            MetricArg::Psnr => Self::Psnr,
+            MetricArg::Ssim => Self::Ssim,
+            MetricArg::Ssimulacra2 => Self::Ssimulacra2,
+        }
+    }
+}
+
+/// One file on its way.
+struct Item {
+    source: Source,
+    output: Output,
+    input: TokenInput,
+    original: Option<Source>,
+}
+
+#[derive(serde::Serialize)]
+struct Report {
+    metric: &'static str,
+    total_bytes: u64,
+    used_bytes: u64,
+    worst: Option<f64>,
+    files: Vec<Line>,
+}
+
+#[derive(serde::Serialize)]
+struct Line {
+    file: String,
+    output: String,
+    tokens: u16,
+    tokens_in_file: u16,
+    bytes: u64,
+    quality: Option<f64>,
+    reference: String,
+}
+
+pub(crate) fn run(args: &FitArgs, context: &Context) -> Result<(), CliError> {
+    let items = items(args, context)?;
+    affordable(args, &items)?;
+    let model = context.model()?;
+    let bar = context.progress(u32::try_from(items.len()).unwrap_or(u32::MAX), "files");
+    let mut ladders = Vec::with_capacity(items.len());
+    for item in &items {
+        ladders.push(rungs(args, context, &model, item)?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let chosen = rate::share(&ladders, args.total_bytes);
+    let chosen = chosen.map_err(|error| CliError::codec("--total-bytes", error))?;
+    let rungs = ladders
+        .iter()
+        .zip(&chosen)
+        .map(|(rungs, &index)| rungs[index]);
+    let rungs: Vec<Rung> = rungs.collect();
+
+    let cuts: Result<Vec<Vec<u8>>, CliError> = items
+        .iter()
+        .zip(&rungs)
+        .map(|(item, rung)| item.cut(rung.tokens, args.keep()))
+        .collect();
+    for (item, bytes) in items.iter().zip(cuts?) {
+        item.output.write(&bytes)?;
+    }
+    for (item, rung) in items.iter().zip(&rungs) {
+        item.note(rung.tokens, context);
+    }
+    report(args, &items, &rungs, context)
+}
+
+impl FitArgs {
+    fn keep(&self) -> KeepMetadata {
+        if self.keep_metadata {
+            KeepMetadata::Yes
+        } else {
+            KeepMetadata::No
+        }
+    }
+
+    fn search(&self) -> Search {
+        if self.every_cut {
+            Search::EveryCut
+        } else {
+            Search::Ladder
+        }
+    }
+}
+
+impl Item {
+    fn cut(&self, tokens: u16, keep: KeepMetadata) -> Result<Vec<u8>, CliError> {
+        let cut = self.input.file.cut(tokens, keep);
+        cut.and_then(|cut| cut.to_bytes())
+            .map_err(|error| CliError::container(self.source.name(), error))
+    }
+
+    /// What a truncated input deserves to be said about.
+    fn note(&self, kept: u16, context: &Context) {
+        let Some(mut note) = self.input.truncation(&self.source.name()) else {
+            return;
+        };
+        let proven = self.input.file.proven_layers();
+        if kept > proven {
+            note.push_str(&format!(
+                "; of the {kept} kept only {proven} were proven by a checksum"
+            ));
+        }
+        context.note(&note);
+    }
+}
+
+/// Reads all files and checks all outputs before any work.
+fn items(args: &FitArgs, context: &Context) -> Result<Vec<Item>, CliError> {
+    let mut outputs: BTreeMap<PathBuf, String> = BTreeMap::new();
+    let mut items = Vec::with_capacity(args.inputs.len());
+    for path in &args.inputs {
+        let source = Source::new(path);
+        let (Source::File(_), Some(file_name)) = (&source, path.file_name()) else {
+            let problem = "fit keeps the names of files; name one";
+            return Err(CliError::usage(source.name(), problem));
+        };
+        let target = match &args.output {
+            Some(directory) => directory.join(file_name),
+            None => path.clone(),
+        };
+        let real = fs::canonicalize(&target).unwrap_or_else(|_| target.clone());
+        if let Some(other) = outputs.insert(real, source.name()) {
+            let problem = format!("its output would be that of {other} too; fit them separately");
+            return Err(CliError::usage(source.name(), problem));
+        }
+        let output = Output::new(&target, context.force)?;
+        output.refuse_other_extensions()?;
+        let input = source.tokens(&context.limits)?;
+        let original = match &args.originals {
+            Some(directory) => Some(original(directory, path)?),
+            None => None,
+        };
+        items.push(Item {
+            source,
+            output,
+            input,
+            original,
+        });
+    }
+    Ok(items)
+}
+
+/// The photo of the same name as a token file, with any extension of a picture.
+fn original(directory: &Path, file: &Path) -> Result<Source, CliError> {
+    let read = fs::read_dir(directory).and_then(|entries| {
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        paths.collect::<Result<Vec<PathBuf>, _>>()
+    });
+    let mut paths = read.map_err(|source| CliError::Read {
+        name: directory.display().to_string(),
+        source,
+    })?;
+    paths.sort();
+    let is_picture = |path: &&PathBuf| {
+        let format = path
+            .extension()
+            .and_then(flextok::image::ImageFormat::from_extension);
+        path.file_stem() == file.file_stem() && format.is_some() && path.is_file()
+    };
+    match paths.iter().filter(is_picture).collect::<Vec<_>>()[..] {
+        [path] => Ok(Source::File(path.clone())),
+        [] => {
+            let problem = format!("no picture of this name in {}", directory.display());
+            Err(CliError::usage(file.display().to_string(), problem))
+        }
+        [first, second, ..] => {
+            let (first, second) = (first.display(), second.display());
+            let problem = format!("both {first} and {second} could be its original; keep one");
+            Err(CliError::usage(file.display().to_string(), problem))
+        }
+    }
+}
+
+/// Refuses a budget that not even one token of each file fits, before anything is decoded.
+fn affordable(args: &FitArgs, items: &[Item]) -> Result<(), CliError> {
+    let mut minimum = 0_u64;
+    for item in items {
+        minimum = minimum.saturating_add(item.cut(1, args.keep())?.len() as u64);
+    }
+    if minimum <= args.total_bytes {
+        return Ok(());
+    }
+    let error = Error::CannotShare {
+        files: items.len(),
+        bytes: args.total_bytes,
+        minimum,
+    };
+    Err(CliError::codec("--total-bytes", error))
+}
+
+/// What each cut of a file costs and is worth.
+fn rungs(
+    args: &FitArgs,
+    context: &Context,
+    model: &Model,
+    item: &Item,
+) -> Result<Vec<Rung>, CliError> {
+    let failed = |error| model.error(&item.source.name(), error);
+    let file: &TokenFile = &item.input.file;
+    let options = args.sampling.options();
+    let reference: RgbImage = match &item.original {
+        Some(source) => picture::into_rgb(source.picture(&context.limits)?.image, args.background),
+        None => model.codec.decode_file(file, &options).map_err(failed)?,
+    };
+    let (metric, search) = (args.metric.into(), args.search());
+    let rungs = model
+        .codec
+        .rungs(file, args.keep(), &reference, metric, search, &options);
+    rungs.map_err(failed)
+}
+
+fn report(
+    args: &FitArgs,
+    items: &[Item],
+    rungs: &[Rung],
+    context: &Context,
+) -> Result<(), CliError> {
+    let metric: Metric = args.metric.into();
+    let finite = |quality: f64| quality.is_finite().then_some(quality);
+    let line = |(item, rung): (&Item, &Rung)| Line {
+        file: item.source.name(),
+        output: item.output.name(),
+        tokens: rung.tokens,
+        tokens_in_file: item.input.file.layers(),
+        bytes: rung.bytes,
+        quality: finite(rung.quality),
+        reference: (item.original.as_ref()).map_or("all-tokens".to_owned(), Source::name),
+    };
+    let worst = rungs.iter().map(|rung| rung.quality);
+    let report = Report {
+        metric: metric.name(),
+        total_bytes: args.total_bytes,
+        used_bytes: rungs.iter().map(|rung| rung.bytes).sum(),
+        worst: finite(worst.fold(f64::INFINITY, f64::min)),
+        files: items.iter().zip(rungs).map(line).collect(),
+    };
+    if args.json {
+        return output::print_json(&report);
+    }
+    if context.quiet {
+        return Ok(());
+    }
+    let line = |line: &Line| {
+        let kept = format!(
+            "{} of {}",
+            line.tokens,
+            values::count(line.tokens_in_file, "token")
+        );
+        let quality = line.quality.map_or("identical".to_owned(), |quality| {
+            format!("{} {quality:.3}", report.metric)
+        });
+        format!(
+            "{}: {kept}, {} bytes, {quality}, in {}\n",
+            line.file, line.bytes, line.output
+        )
+    };
+    output::print(&report.files.iter().map(line).collect::<String>())
+}

@@ -1,0 +1,174 @@
+//! Which cuts are tried, and the search for the smallest one that is good enough.
+
+/// Most decodes that [`Search::Ladder`] takes: the rungs, and the bisections of the widest gap between two.
+pub const MOST_DECODES: u32 = 22;
+
+/// How cuts are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Search {
+    /// On the [`ladder`] from below, then in the gap under the first rung that is good enough: at most [`MOST_DECODES`]
+    /// decodes.
+    #[default]
+    Ladder,
+    /// Every number of tokens from 1 on: exact, and up to 256 decodes.
+    EveryCut,
+}
+
+impl Search {
+    /// The cuts of a file of `tokens` tokens that are tried, ascending.
+    #[must_use]
+    pub fn cuts(self, tokens: u16) -> Vec<u16> {
+        match self {
+            Self::Ladder => ladder(tokens),
+            Self::EveryCut => (1..=tokens).collect(),
+        }
+    }
+}
+
+/// Rungs up to `tokens`, ascending: powers of two, the halves between them (3, 6, 12 …), and `tokens` itself. 16 for 256
+/// tokens, none for 0.
+///
+/// ```
+/// assert_eq!(flextok::rate::ladder(40), [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40]);
+/// ```
+#[must_use]
+pub fn ladder(tokens: u16) -> Vec<u16> {
+    let powers = (0..u16::BITS).map(|power| 1_u16 << power);
+    let mut rungs: Vec<u16> = powers
+        .flat_map(|power| [power, power.saturating_add(power / 2)])
+        .filter(|&rung| rung < tokens)
+        .chain((tokens > 0).then_some(tokens))
+        .collect();
+    rungs.dedup();
+    rungs
+}
+
+/// What a search came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(not(feature = "metrics"), allow(dead_code))]
+pub(super) struct Found {
+    pub(super) tokens: u16,
+    pub(super) quality: f64,
+    pub(super) decodes: u32,
+    /// Whether the quality is what was wanted; otherwise it is the best there is.
+    pub(super) is_enough: bool,
+}
+
+/// Searches the cuts of `tokens` tokens, at least one, for the smallest whose quality is `wanted`; see the
+/// [module's page](super).
+#[cfg_attr(not(feature = "metrics"), allow(dead_code))]
+pub(super) fn search<E>(
+    tokens: u16,
+    how: Search,
+    wanted: f64,
+    mut measure: impl FnMut(u16) -> Result<f64, E>,
+) -> Result<Found, E> {
+    let mut found = Found {
+        tokens: 0,
+        quality: f64::NEG_INFINITY,
+        decodes: 0,
+        is_enough: false,
+    };
+    let mut below = 0;
+    for cut in how.cuts(tokens) {
+        let quality = measure(cut)?;
+        found.decodes += 1;
+        found.is_enough = quality >= wanted;
+        if found.tokens == 0 || found.is_enough || quality > found.quality {
+            (found.tokens, found.quality) = (cut, quality);
+        }
+        if found.is_enough {
+            break;
+        }
+        below = cut;
+    }
+    while found.is_enough && found.tokens - below > 1 {
+        let middle = below + (found.tokens - below) / 2;
+        let quality = measure(middle)?;
+        found.decodes += 1;
+        if quality >= wanted {
+            (found.tokens, found.quality) = (middle, quality);
+        } else {
+            below = middle;
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::convert::Infallible;
+
+    #[test]
+    fn ladders_end_with_all_tokens() {
+        assert!(ladder(0).is_empty());
+        assert_eq!(ladder(1), [1]);
+        assert_eq!(ladder(2), [1, 2]);
+        assert_eq!(ladder(7), [1, 2, 3, 4, 6, 7]);
+        let all = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
+        assert_eq!(ladder(256), all);
+        assert_eq!(Search::EveryCut.cuts(3), [1, 2, 3]);
+    }
+
+    fn run(qualities: &[f64], how: Search, wanted: f64) -> Found {
+        let tokens = qualities.len() as u16;
+        let measure = |cut: u16| Ok::<_, Infallible>(qualities[usize::from(cut) - 1]);
+        search(tokens, how, wanted, measure).unwrap()
+    }
+
+    #[test]
+    fn a_good_rung_below_worse_ones_is_found() {
+        // Only cuts 3 and 40 reach 20; a bisection from 1 to 64 would end at one that does not, or at 40.
+        let mut qualities = vec![10.0; 64];
+        (qualities[2], qualities[39]) = (21.0, 22.0);
+        let found = run(&qualities, Search::Ladder, 20.0);
+        assert_eq!(
+            (found.tokens, found.quality, found.is_enough),
+            (3, 21.0, true)
+        );
+        // What is wanted is reached between rungs only: every cut has to be tried to see it.
+        assert!(!run(&qualities, Search::Ladder, 21.5).is_enough);
+        let found = run(&qualities, Search::EveryCut, 21.5);
+        assert_eq!((found.tokens, found.decodes), (40, 40));
+    }
+
+    #[test]
+    fn the_best_is_named_where_none_is_enough() {
+        let found = run(&[1.0, 5.0, 2.0, 4.0], Search::Ladder, 6.0);
+        assert_eq!(
+            (found.tokens, found.quality, found.is_enough),
+            (2, 5.0, false)
+        );
+        let found = run(&[f64::NAN, f64::NEG_INFINITY], Search::Ladder, 0.0);
+        assert!(!found.is_enough && found.tokens > 0);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_was_measured_and_suffices(
+            qualities in prop::collection::vec(0_u8..50, 1..=256),
+            wanted in 0_u8..50,
+            every in any::<bool>(),
+        ) {
+            let qualities: Vec<f64> = qualities.into_iter().map(f64::from).collect();
+            let (how, wanted) = (if every { Search::EveryCut } else { Search::Ladder }, f64::from(wanted));
+            let found = run(&qualities, how, wanted);
+            let of = |cut: u16| qualities[usize::from(cut) - 1];
+            prop_assert_eq!(found.quality, of(found.tokens));
+            prop_assert_eq!(found.is_enough, found.quality >= wanted);
+            let tried = how.cuts(qualities.len() as u16);
+            if found.is_enough {
+                prop_assert!(tried.iter().all(|&cut| cut >= found.tokens || of(cut) < wanted));
+                prop_assert!(found.tokens == 1 || of(found.tokens - 1) < wanted);
+            } else {
+                prop_assert!(tried.iter().all(|&cut| of(cut) <= found.quality));
+            }
+            if !every {
+                prop_assert!(found.decodes <= MOST_DECODES);
+            }
+        }
+    }
+}

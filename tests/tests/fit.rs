@@ -1,0 +1,289 @@
+//! `flextok fit`: one budget for several files. The shares are compared with all possible ones.
+
+use flextok::container::TokenFile;
+use flextok::metrics::Metric;
+use flextok::rate::ladder;
+use flextok::{Codec, DecodeOptions, image};
+use flextok_tests::{PHOTOS, arg, listing, photo, pipe, read, run, tiny, workplace, write};
+use std::path::Path;
+
+const NAMES: [&str; 3] = ["chelsea", "coffee", "astronaut"];
+
+/// Puts the files of three photos, of all tokens, into `directory`.
+fn files(directory: &Path) {
+    for name in NAMES {
+        let photo = photo(&format!("{name}.png"));
+        let output = format!("{name}.flxt");
+        run(directory, ["encode", arg(&photo), "-o", &output]).ok();
+    }
+}
+
+/// Bytes and quality of each rung of a file, against the decode of all tokens, with one step.
+fn rungs(codec: &Codec, bytes: &[u8]) -> Vec<(u64, f64)> {
+    let options = DecodeOptions::default().with_steps(1);
+    let whole = codec.decode(bytes, &options).expect("it decodes");
+    let file = TokenFile::parse(bytes).expect("a token file");
+    let offsets: Vec<u64> = file.cut_offsets().map(|cut| cut.complete_bytes).collect();
+    ladder(file.layers())
+        .into_iter()
+        .map(|tokens| {
+            let decoded = codec.decode(bytes, &options.clone().with_tokens(tokens));
+            let quality = Metric::Psnr.measure(&whole, &decoded.expect("it decodes"));
+            (
+                offsets[usize::from(tokens) - 1],
+                quality.expect("equal sizes"),
+            )
+        })
+        .collect()
+}
+
+/// The best worst quality that three files can have for `total` bytes.
+fn best_worst(files: &[Vec<(u64, f64)>; 3], total: u64) -> f64 {
+    let mut best = f64::NEG_INFINITY;
+    for a in &files[0] {
+        for b in &files[1] {
+            for c in &files[2] {
+                if a.0 + b.0 + c.0 <= total {
+                    best = best.max(a.1.min(b.1).min(c.1));
+                }
+            }
+        }
+    }
+    best
+}
+
+#[test]
+fn the_worst_picture_is_as_good_as_the_budget_allows() {
+    let place = workplace();
+    let directory = place.path();
+    files(directory);
+    let codec = Codec::embedded().expect("the model is embedded");
+    let ladders = NAMES.map(|name| rungs(&codec, &read(directory, &format!("{name}.flxt"))));
+    for total in [81_u64, 100, 150, 333, 700, 1100, 1647] {
+        let out = directory.join(format!("out-{total}"));
+        std::fs::create_dir(&out).expect("a directory");
+        let total_text = total.to_string();
+        let args = [
+            "fit",
+            "--steps",
+            "1",
+            "--json",
+            "-o",
+            arg(&out),
+            "-b",
+            &total_text,
+        ];
+        let inputs = ["chelsea.flxt", "coffee.flxt", "astronaut.flxt"];
+        let report = run(directory, args.iter().chain(&inputs)).ok().json();
+
+        let sizes = inputs.map(|name| read(&out, name).len() as u64);
+        let used: u64 = sizes.iter().sum();
+        assert!(used <= total, "{used} of {total}");
+        assert_eq!(report["used_bytes"], used);
+        assert_eq!(report["total_bytes"], total);
+        let mut qualities = Vec::new();
+        for ((index, size), rungs) in sizes.iter().enumerate().zip(&ladders) {
+            let line = &report["files"][index];
+            assert_eq!(
+                (&line["bytes"], &line["file"]),
+                (&(*size).into(), &inputs[index].into())
+            );
+            let quality = rungs.iter().find(|rung| rung.0 == *size).expect("a rung").1;
+            let told = line["quality"].as_f64().unwrap_or(f64::INFINITY);
+            assert!(
+                told == quality || (told - quality).abs() < 1e-9,
+                "{told} {quality}"
+            );
+            // What is left buys nothing better.
+            let within = rungs.iter().filter(|rung| rung.0 <= size + total - used);
+            assert!(
+                within.clone().all(|rung| rung.1 <= quality),
+                "{total}: {line}"
+            );
+            qualities.push(quality);
+        }
+        let worst = qualities.into_iter().fold(f64::INFINITY, f64::min);
+        assert_eq!(worst, best_worst(&ladders, total), "{total}");
+        let verify = ["verify", "--complete", "--quiet"]
+            .map(str::to_owned)
+            .into_iter();
+        let outputs = inputs.map(|name| arg(&out.join(name)).to_owned());
+        run(directory, verify.chain(outputs)).ok();
+    }
+}
+
+#[test]
+fn budgets_at_their_ends() {
+    let place = workplace();
+    let directory = place.path();
+    files(directory);
+    std::fs::create_dir(directory.join("out")).expect("a directory");
+    let inputs = ["chelsea.flxt", "coffee.flxt", "astronaut.flxt"];
+    let fit = |total: &str, more: &[&str]| {
+        let args = ["fit", "--steps", "1", "-o", "out", "-b", total];
+        run(directory, args.iter().chain(more).chain(&inputs))
+    };
+    // 27 bytes are a file of one token.
+    fit("80", &[]).fails(2, &["--total-bytes", "3 files", "80 bytes", "81 or more"]);
+    assert!(listing(&directory.join("out")).is_empty());
+    let told = fit("81", &[]).ok();
+    assert_eq!(told.text().lines().count(), 3);
+    assert!(
+        told.text()
+            .contains("chelsea.flxt: 1 of 256 tokens, 27 bytes, PSNR ")
+    );
+    // More than everything: the files as they are.
+    let told = fit("99999", &["--force"]).ok();
+    assert!(
+        told.text()
+            .contains("256 of 256 tokens, 549 bytes, identical"),
+        "{}",
+        told.text()
+    );
+    for name in inputs {
+        assert_eq!(read(&directory.join("out"), name), read(directory, name));
+    }
+    assert!(fit("99999", &["--force", "--quiet"]).ok().stdout.is_empty());
+}
+
+#[test]
+fn nothing_is_overwritten_unasked() {
+    let place = workplace();
+    let directory = place.path();
+    files(directory);
+    let before = NAMES.map(|name| read(directory, &format!("{name}.flxt")));
+    let inputs = ["chelsea.flxt", "coffee.flxt", "astronaut.flxt"];
+    let fit = |args: &[&str]| {
+        let first = ["fit", "--steps", "1", "-b", "200"];
+        run(directory, first.iter().chain(args).chain(&inputs))
+    };
+    fit(&["--in-place"]).fails(7, &["chelsea.flxt", "--force"]);
+    fit(&["-o", "."]).fails(7, &["chelsea.flxt", "--force"]);
+    fit(&["-o", "missing"]).fails(7, &["create it first"]);
+    fit(&[]).fails(2, &["--output"]);
+    fit(&["-o", ".", "--in-place"]).fails(2, &["--in-place"]);
+    std::fs::create_dir(directory.join("out")).expect("a directory");
+    write(&directory.join("out"), "astronaut.flxt", b"mine");
+    fit(&["-o", "out"]).fails(7, &["astronaut.flxt", "--force"]);
+    assert_eq!(
+        listing(&directory.join("out")),
+        ["astronaut.flxt"],
+        "not even the first two"
+    );
+    assert_eq!(
+        NAMES.map(|name| read(directory, &format!("{name}.flxt"))),
+        before
+    );
+
+    fit(&["--in-place", "--force"]).ok();
+    let after = NAMES.map(|name| read(directory, &format!("{name}.flxt")));
+    assert!(after.iter().map(Vec::len).sum::<usize>() <= 200);
+    for (after, before) in after.iter().zip(&before) {
+        let [after, before] = [after, before].map(|bytes| TokenFile::parse(bytes).expect("a file"));
+        assert!(before.ids().starts_with(after.ids()) && after.is_complete());
+    }
+}
+
+#[test]
+fn inputs_that_cannot_be_are_refused_before_anything_is_written() {
+    let place = workplace();
+    let directory = place.path();
+    files(directory);
+    std::fs::create_dir(directory.join("out")).expect("a directory");
+    std::fs::create_dir(directory.join("other")).expect("a directory");
+    let mut damaged = read(directory, "coffee.flxt");
+    write(&directory.join("other"), "chelsea.flxt", &damaged);
+    damaged[40] ^= 1;
+    write(directory, "damaged.flxt", &damaged);
+    write(directory, "no-token.flxt", &damaged[..22]);
+    let fit = |inputs: &[&str]| {
+        let args = ["fit", "--steps", "1", "-b", "200", "-o", "out"];
+        run(directory, args.iter().chain(inputs))
+    };
+    fit(&["chelsea.flxt", "other/chelsea.flxt"])
+        .fails(2, &["other/chelsea.flxt", "chelsea.flxt too"]);
+    fit(&["chelsea.flxt", "./chelsea.flxt"]).fails(2, &["./chelsea.flxt"]);
+    fit(&["chelsea.flxt", "damaged.flxt"]).fails(3, &["damaged.flxt", "checksum"]);
+    fit(&["chelsea.flxt", "no-token.flxt"]).fails(3, &["no-token.flxt"]);
+    fit(&["chelsea.flxt", "missing.flxt"]).fails(7, &["missing.flxt"]);
+    let input = read(directory, "chelsea.flxt");
+    pipe(directory, ["fit", "-", "-b", "200", "-o", "out"], &input).fails(2, &["standard input"]);
+    let model = tiny();
+    fit(&["chelsea.flxt", "--model", arg(&model)]).fails(4, &["chelsea.flxt", "made with model"]);
+    assert!(listing(&directory.join("out")).is_empty());
+}
+
+#[test]
+fn originals_are_what_is_measured_against() {
+    let place = workplace();
+    let directory = place.path();
+    files(directory);
+    std::fs::create_dir(directory.join("out")).expect("a directory");
+    let photos = photo("");
+    let args = [
+        "fit", "--steps", "1", "-b", "120", "-o", "out", "--metric", "ssim", "--json",
+    ];
+    let more = ["--originals", arg(&photos), "chelsea.flxt", "coffee.flxt"];
+    let report = run(directory, args.iter().chain(&more)).ok().json();
+    assert_eq!(report["metric"], "SSIM");
+    for (index, name) in ["chelsea", "coffee"].into_iter().enumerate() {
+        let file = format!("out/{name}.flxt");
+        run(
+            directory,
+            ["decode", &file, "-o", "x.png", "--steps", "1", "--force"],
+        )
+        .ok();
+        let original = photo(&format!("{name}.png"));
+        let compared = run(directory, ["compare", arg(&original), "x.png", "--json"])
+            .ok()
+            .json();
+        let line = &report["files"][index];
+        assert_eq!(line["reference"], arg(&original));
+        let [told, found] =
+            [&line["quality"], &compared["ssim"]].map(|v| v.as_f64().expect("a number"));
+        assert!((told - found).abs() < 1e-9, "{told} {found}");
+    }
+    // An original of another size, two of one name, none.
+    let originals = directory.join("originals");
+    std::fs::create_dir(&originals).expect("a directory");
+    let fit = || {
+        let more = ["--force", "--originals", "originals", "chelsea.flxt"];
+        run(directory, args.iter().chain(&more))
+    };
+    fit().fails(2, &["chelsea.flxt", "no picture of this name in originals"]);
+    let (_, width, height) = PHOTOS[1];
+    let other = image::RgbImage::new(width, height);
+    other
+        .save(originals.join("chelsea.png"))
+        .expect("a picture");
+    fit().fails(2, &["chelsea.flxt", "different sizes", "600x400"]);
+    other
+        .save(originals.join("chelsea.bmp"))
+        .expect("a picture");
+    fit().fails(2, &["chelsea.bmp", "chelsea.png", "keep one"]);
+}
+
+#[test]
+fn truncated_files_take_part_with_what_they_have() {
+    let place = workplace();
+    let directory = place.path();
+    files(directory);
+    std::fs::create_dir(directory.join("out")).expect("a directory");
+    let cut = &read(directory, "coffee.flxt")[..60];
+    write(directory, "coffee.flxt", cut);
+    let args = ["fit", "--steps", "1", "-b", "2000", "-o", "out"];
+    let inputs = ["chelsea.flxt", "coffee.flxt"];
+    let told = run(directory, args.iter().chain(&inputs));
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    // 60 bytes hold 16 tokens and a half, and the checkpoint after the fourth.
+    assert_eq!(told.stderr.lines().count(), 1);
+    for mention in ["note: coffee.flxt is truncated", "only 4 were proven"] {
+        assert!(told.stderr.contains(mention), "{}", told.stderr);
+    }
+    let file = TokenFile::parse(&read(&directory.join("out"), "coffee.flxt")).expect("a file");
+    let have = TokenFile::parse(cut).expect("a file").layers();
+    assert!(
+        file.is_complete() && file.header().tokens() == have,
+        "{have}"
+    );
+}
