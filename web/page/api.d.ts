@@ -128,7 +128,7 @@ export interface StreamOptions {
   steps?: number;
   seed?: number;
   keepCanvas?: boolean;
-  /** As `keepCanvas`, for pictures of more pixels than this. */
+  /** A larger picture is given in its own shape but with about so many pixels, which costs less time and memory. */
   maxPixels?: number;
   output?: "bitmap";
   onHeader?: (header: Header) => void;
@@ -155,7 +155,7 @@ export class Flextok extends EventTarget {
   constructor(options?: { model?: string | URL; worker?: string | URL });
   /** Fetches and prepares the model now; `decode` and `encode` do so when they need it. */
   load(options?: { signal?: AbortSignal }): Promise<ModelInfo>;
-  decode(source: FileSource, options: DecodeOptions & { output: "bitmap" }): Promise<BitmapPicture>;
+  decode(source: FileSource, options: DecodeOptions & { output: "bitmap"; maxPixels?: number }): Promise<BitmapPicture>;
   decode(source: FileSource, options?: DecodeOptions & { output?: "pixels" }): Promise<PixelPicture>;
   encode(source: PictureSource, options?: EncodeOptions): Promise<EncodedPicture>;
   /** A complete file with fewer tokens or bytes. Needs no model. */

@@ -19,8 +19,8 @@ export class Flextok extends EventTarget {
   }
 
   async decode(source, options = {}) {
-    const { tokens, steps, seed, keepCanvas, output = "pixels", signal, group, onStep } = options;
-    const payload = { file: await asBytes(source), tokens, steps, seed, keepCanvas, output };
+    const { tokens, steps, seed, keepCanvas, maxPixels, output = "pixels", signal, group, onStep } = options;
+    const payload = { file: await asBytes(source), tokens, steps, seed, keepCanvas, maxPixels, output };
     const picture = await this.#jobs.run("decode", payload, { heavy: true, signal, group, onStep });
     if (output === "bitmap") return picture;
     const { data, ...rest } = picture;

@@ -2,8 +2,8 @@
 // Attributes, properties and events are described in api.d.ts.
 import { FlextokError, shared } from "./api.js";
 
-// Larger pictures are painted as the model's canvas and enlarged by the browser, which costs a small part of the
-// memory and looks the same.
+// Larger pictures are painted with so many pixels and enlarged by the browser: the detail of a canvas of the model is in
+// them, at a small part of the memory.
 const MOST_PIXELS = 1_500_000;
 
 const common = new CSSStyleSheet();

@@ -65,14 +65,12 @@ async function serverFiles() {
     const response = await fetch("index.json", { headers: { Accept: "application/json" } });
     if (!response.ok) return [];
     const list = await response.json();
-    return (Array.isArray(list) ? list : list.files).map((file) => ({ ...file, url: address(file.name) }));
+    return list.map((file) => ({ ...file, url: new URL(file.url, document.baseURI).href }));
   } catch {
     // A page without such a list works as well, only without server files.
     return [];
   }
 }
-
-const address = (name) => new URL(name.split("/").map(encodeURIComponent).join("/"), document.baseURI).href;
 
 function thumbnail({ name, bytes, url }) {
   const item = document.createElement("li");
@@ -85,27 +83,40 @@ function thumbnail({ name, bytes, url }) {
   image.src = url;
   label.textContent = name.replace(/\.flxt$/, "");
   button.title = `${name}, ${bytes} bytes`;
+  button.dataset.url = url;
   button.append(image, label);
   button.addEventListener("click", () => stage.openUrl(url, name));
   item.append(button);
   return item;
 }
 
-async function listServer() {
-  const files = await serverFiles();
+/** Marks the file that the stage shows; none where it is a photo. */
+function mark(url) {
+  for (const button of $("files").querySelectorAll("button")) {
+    if (button.dataset.url === url) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  }
+}
+
+function showFiles(files) {
   if (files.length === 0) return;
-  // The stage's file goes first through the queue.
-  const opened = stage.empty ? stage.openUrl(files[0].url, files[0].name) : null;
+  stage.addEventListener("open", ({ detail }) => mark(detail.url));
+  stage.expect(files[0]);
+  // Before the thumbnails, so that it is the first in the queue.
+  stage.openUrl(files[0].url, files[0].name);
   $("files").append(...files.slice(0, MOST_THUMBNAILS).map(thumbnail));
   const rest = files.length - MOST_THUMBNAILS;
   $("more").hidden = rest <= 0;
   $("more").textContent = rest > 0 ? `and ${rest} more` : "";
   $("server").hidden = false;
   arrivals(files);
-  await opened;
 }
 
-$("main").hidden = false;
 listenForFiles();
 showProgress();
-listServer();
+// All at once, so that nothing jumps when the list comes; a server that takes long is not waited for.
+const listed = serverFiles();
+await Promise.race([listed, new Promise((done) => setTimeout(done, 1000))]);
+listed.then((files) => stage.empty && showFiles(files));
+await Promise.resolve();
+$("main").hidden = false;

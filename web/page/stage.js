@@ -3,11 +3,13 @@ import { cut, decode, encode, inspect } from "./api.js";
 import { WebpRival } from "./webp.js";
 
 const $ = (id) => document.getElementById(id);
+// More than the frame shows, and far more than the model knows.
 const MOST_PIXELS = 1_500_000;
 // Extreme formats get bars instead of a page-high frame.
 const RATIOS = [0.7, 2];
 
-export class Stage {
+/** Dispatches `open` with the address of each new picture, undefined where it has none. */
+export class Stage extends EventTarget {
   #slider = $("size");
   #webp = new WebpRival();
   // What is shown: {name, file, cuts, info, photo}; photo is null where only the tokens are there.
@@ -17,6 +19,7 @@ export class Stage {
   #urls = new Map();
 
   constructor() {
+    super();
     this.#slider.addEventListener("input", () => this.#choose(this.#tokensAt(this.#slider.value), false));
     this.#slider.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -28,6 +31,11 @@ export class Stage {
   /** A word on what is going on, unless something went wrong: that stays until the next picture. */
   note(text) {
     if (!$("status").classList.contains("bad")) $("status").textContent = text;
+  }
+
+  /** Makes room for a file of the server before it is there. */
+  expect({ width, height }) {
+    this.#setShape(width, height, true);
   }
 
   openPhoto(photo, name) {
@@ -47,7 +55,7 @@ export class Stage {
     return this.#open(name, async (signal) => {
       const response = await fetch(url, { signal });
       if (!response.ok) throw new Error(`${name} could not be fetched: HTTP status ${response.status}`);
-      return { file: new Uint8Array(await response.arrayBuffer()), photo: null };
+      return { file: new Uint8Array(await response.arrayBuffer()), photo: null, url };
     });
   }
 
@@ -58,13 +66,16 @@ export class Stage {
     const { signal } = opening;
     $("status").classList.remove("bad");
     try {
-      const { file, photo, done = "" } = await read(signal);
+      const { file, photo, url, done = "" } = await read(signal);
       const info = await inspect(file, { signal });
       signal.throwIfAborted();
       if (info.cuts.length === 0) throw new Error(`${name} ends before its first token`);
       this.#shown = { name, file, photo, info, cuts: info.cuts };
       this.#setUp();
+      this.dispatchEvent(new CustomEvent("open", { detail: { url } }));
       await this.#choose(Math.min(this.#tokens, this.#most));
+      // Where there is no original to compare with, there is the most that the file can give.
+      if (!photo) await this.#paint("whole", file, this.#most, `${file.length} bytes`);
       if (!signal.aborted) this.note(done);
     } catch (error) {
       if (signal.aborted) return;
@@ -86,8 +97,7 @@ export class Stage {
   /** Everything that depends on the picture but not on the slider. */
   #setUp() {
     const { name, file, photo, info } = this.#shown;
-    const ratio = Math.min(RATIOS[1], Math.max(RATIOS[0], info.width / info.height));
-    $("stage").style.setProperty("--ratio", ratio);
+    this.#setShape(info.width, info.height, !photo);
     $("all-tokens").textContent = this.#most;
     this.#slider.disabled = false;
     this.#drawTicks();
@@ -96,11 +106,17 @@ export class Stage {
     $("download-all").textContent = `the whole file, ${file.length} bytes`;
     this.#show("original", photo, photo ? `The original of ${name}` : "");
     $("original-label").textContent = photo ? `${count(photo.size)} · ${info.width} × ${info.height} px` : "";
-    $("original-none").textContent = `${name} holds tokens only: the original is not in it.`;
-    $("webp-none").textContent = photo ? "Looking for the best WebP …" : "Without the original there is none to make.";
+    $("webp-none").textContent = "Looking for the best WebP …";
     this.#show("webp", null);
     $("webp-label").textContent = "";
     this.#webp.prepare(photo, file.length, () => this.#showWebp());
+  }
+
+  #setShape(width, height, alone) {
+    const ratio = Math.min(RATIOS[1], Math.max(RATIOS[0], width / height));
+    $("stage").style.setProperty("--ratio", ratio);
+    $("stage").classList.toggle("alone", alone);
+    $("decoded-none").hidden ||= alone;
   }
 
   #drawTicks() {
@@ -170,21 +186,25 @@ export class Stage {
   }
 
   async #decode(file, tokens, bytes) {
-    const { width, height } = this.#shown.info;
-    const keepCanvas = width * height > MOST_PIXELS;
-    const picture = await decode(file, { tokens, keepCanvas, output: "bitmap", group: this });
-    if (file !== this.#shown.file) return picture.bitmap.close();
-    const canvas = $("decoded");
-    // The canvas has the shape of the picture also where the model's canvas is painted on it.
+    const milliseconds = await this.#paint("decoded", file, tokens, `${bytes} bytes`);
+    if (milliseconds !== undefined) $("time").textContent = Math.round(milliseconds);
+  }
+
+  /** Decodes to a canvas, unless another file is shown by then, and says how long it took. */
+  async #paint(id, file, tokens, label) {
+    const { name } = this.#shown;
+    const picture = await decode(file, { tokens, maxPixels: MOST_PIXELS, output: "bitmap", group: id });
+    if (file !== this.#shown.file) return void picture.bitmap.close();
+    const canvas = $(id);
     canvas.width = picture.width;
     canvas.height = picture.height;
-    canvas.style.setProperty("aspect-ratio", `${width} / ${height}`);
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture.bitmap);
-    canvas.setAttribute("aria-label", `${this.#shown.name}, decoded from ${tokens} tokens`);
+    canvas.setAttribute("aria-label", `${name}, decoded from ${tokens} tokens`);
     canvas.dataset.tokens = tokens;
-    $("decoded-none").hidden = true;
-    $("decoded-label").textContent = `${bytes} bytes`;
-    $("time").textContent = Math.round(picture.milliseconds);
+    $(`${id}-label`).textContent = label;
+    const none = $(`${id}-none`);
+    if (none) none.hidden = true;
+    return picture.milliseconds;
   }
 
   /** Puts the file cut to so many tokens behind the download link. */

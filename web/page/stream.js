@@ -94,9 +94,8 @@ class Stream {
   }
 
   #ask(tokens) {
-    const { signal, steps, seed, output = "bitmap", onPicture } = this.#options;
-    const large = this.header && this.header.width * this.header.height > (this.#options.maxPixels ?? Infinity);
-    const payload = { stream: this.id, tokens, steps, seed, keepCanvas: large || this.#options.keepCanvas, output };
+    const { signal, steps, seed, keepCanvas, maxPixels, output = "bitmap", onPicture } = this.#options;
+    const payload = { stream: this.id, tokens, steps, seed, keepCanvas, maxPixels, output };
     this.#asked = tokens;
     this.#picture = this.#jobs.run("picture", payload, { heavy: true, group: this.id, signal }).then(
       (picture) => onPicture?.(picture),

@@ -69,7 +69,7 @@ async function load(url) {
 const handlers = {
   cut: (wasm, { file, tokens, bytes }) => sent(wasm.cut(file, tokens, bytes)),
   inspect: (wasm, { file }) => ({ result: wasm.inspect(file) }),
-  decode: (wasm, { file, ...options }, id) => picture(file, options, id),
+  decode: (wasm, { file, ...options }, id) => picture(wasm, file, options, id),
 
   async encode(wasm, { source, tokens, bytes }) {
     const { data, width, height } = await pixels(source);
@@ -95,7 +95,7 @@ const handlers = {
     }
     return { result: { events, error, layers: reader.layers, complete: reader.complete } };
   },
-  picture: (wasm, { stream, ...options }, id) => picture(readers.get(stream).bytes(), options, id),
+  picture: (wasm, { stream, ...options }, id) => picture(wasm, readers.get(stream).bytes(), options, id),
   bytes: (wasm, { stream }) => sent(readers.get(stream)?.bytes() ?? new Uint8Array()),
   close(wasm, { stream }) {
     readers.get(stream)?.free();
@@ -106,21 +106,30 @@ const handlers = {
 
 const sent = (bytes) => ({ result: bytes, transfer: [bytes.buffer] });
 
-async function picture(file, { tokens, steps, seed, keepCanvas, output }, id) {
+async function picture(wasm, file, { tokens, steps, seed, keepCanvas, maxPixels, output }, id) {
   const start = performance.now();
   const onStep = (step, total) => {
     self.postMessage({ id, type: "step", step, total });
     return !stop || Atomics.load(stop, 0) !== id;
   };
-  const made = codec.decode(file, tokens, steps, seed, keepCanvas, onStep);
+  const less = maxPixels && output === "bitmap" ? reduced(wasm.inspect(file), maxPixels) : undefined;
+  const made = codec.decode(file, tokens, steps, seed, keepCanvas || Boolean(less), onStep);
   const { width, height, tokens: used, rgba } = made;
   made.free();
   const result = { width, height, tokens: used, bytes: file.length, milliseconds: performance.now() - start };
   if (output === "bitmap") {
-    const bitmap = await createImageBitmap(new ImageData(rgba, width, height));
-    return { result: { ...result, bitmap }, transfer: [bitmap] };
+    const bitmap = await createImageBitmap(new ImageData(rgba, width, height), less);
+    return { result: { ...result, width: bitmap.width, height: bitmap.height, bitmap }, transfer: [bitmap] };
   }
   return { result: { ...result, data: rgba }, transfer: [rgba.buffer] };
+}
+
+/** How to bring the model's canvas to the shape of a picture, in a smaller size, if that has too many pixels. */
+function reduced({ width, height }, most) {
+  const factor = Math.sqrt(most / (width * height));
+  if (factor >= 1) return undefined;
+  const size = (length) => Math.max(1, Math.round(length * factor));
+  return { resizeWidth: size(width), resizeHeight: size(height), resizeQuality: "high" };
 }
 
 /** RGBA of whatever can be encoded: a Blob with a photo in it, an ImageBitmap, or pixels. */

@@ -21,11 +21,22 @@ describe("the page", () => {
     const page = await open(t, browser, address);
     await pictureOf(page, 64);
     assert.equal(await page.evaluate(() => crossOriginIsolated), true);
+    const moved = await page.evaluate(
+      () =>
+        new Promise((done) => {
+          const sum = (list) => done(list.getEntries().reduce((sum, { value }) => sum + value, 0));
+          new PerformanceObserver(sum).observe({ type: "layout-shift", buffered: true });
+          setTimeout(() => done(0), 500);
+        }),
+    );
+    assert.ok(moved < 0.02, `the layout shifts by ${moved} while it loads`);
     await page.waitForFunction(() => [...document.querySelectorAll("#files flextok-image")].every((i) => i.shownTokens));
     assert.equal(await page.locator("#files li").count(), 3);
     await page.click("#files li:nth-child(2) button");
     await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("chelsea"));
-    assert.match(await text(page, "original-none"), /chelsea\.flxt holds tokens only/);
+    await page.waitForFunction(() => document.getElementById("whole").ariaLabel === "chelsea.flxt, decoded from 256 tokens");
+    assert.equal(await text(page, "whole-label"), "549 bytes");
+    assert.deepEqual(await page.locator("#files [aria-current]").allTextContents(), ["chelsea"]);
     await shot(page, "server");
   });
 
@@ -132,6 +143,38 @@ describe("the page", () => {
     await page.setInputFiles("#choose", join(photos, "seeding.jpg"));
     await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("seeding.jpg"));
     assert.match(await text(page, "status"), /^Encoded [0-9]+ × [0-9]+ pixels in [0-9]+ ms/);
+  });
+
+  it("keeps the shape of pictures that are too large or too long for the screen", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page);
+    for (const [width, height] of [[4000, 2500], [1800, 300], [20, 900]]) {
+      const made = await page.evaluate(
+        async ([width, height]) => {
+          const canvas = new OffscreenCanvas(width, height);
+          const context = canvas.getContext("2d");
+          context.fillStyle = "teal";
+          context.fillRect(0, 0, width / 2, height);
+          const blob = await canvas.convertToBlob({ type: "image/png" });
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([blob], `${width}.png`, { type: "image/png" }));
+          const pasted = new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true });
+          document.body.dispatchEvent(pasted);
+        },
+        [width, height],
+      );
+      assert.equal(made, undefined);
+      await page.waitForFunction((name) => document.getElementById("decoded").ariaLabel.startsWith(name), `${width}.png`);
+      const shown = await page.evaluate(() => {
+        const { width, height } = document.getElementById("decoded");
+        return { width, height, fit: getComputedStyle(document.getElementById("decoded")).objectFit };
+      });
+      assert.ok(Math.abs(shown.width / shown.height / (width / height) - 1) < 0.01, JSON.stringify(shown));
+      assert.equal(shown.fit, "contain");
+      assert.ok(shown.width * shown.height <= 1_510_000);
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0);
+      assert.match(await text(page, "original-label"), new RegExp(`${width} × ${height} px`));
+    }
   });
 
   it("shows WebP in no more bytes, or says why not", async (t) => {
