@@ -37,6 +37,7 @@ function slot(tokens) {
 function start(url, rate) {
   const image = $("arriving");
   $("strip").replaceChildren(...SLOTS.map(slot));
+  $("arriving-none").hidden = true;
   $("arriving-bytes").textContent = "0 bytes";
   $("arriving-state").textContent = "waiting for the header";
   image.fetch = async (address, options) => slowly(await fetch(address, options), rate);
