@@ -251,6 +251,30 @@ describe("the library", () => {
     assert.deepEqual(outcome, [false, false, false, "AbortError", 7]);
   });
 
+  it("says that the module is missing, and tries again when asked again", async (t) => {
+    let missing = true;
+    const own = await line(t, address, {
+      "/index.json": (response) => response.end("[]"),
+      "/flextok_bg.wasm": async (response) => {
+        if (missing) return response.writeHead(404).end();
+        const answer = await fetch(`${address}/flextok_bg.wasm`);
+        response.writeHead(200, { "Content-Type": "application/wasm" });
+        response.end(Buffer.from(await answer.arrayBuffer()));
+      },
+    });
+    const page = await blank(t, own, { expected: ["404", "WebAssembly"] });
+    const attempt = () =>
+      page.evaluate(async () => {
+        const { inspect } = await import("/api.js");
+        const file = await (await fetch("/coffee.flxt")).blob();
+        return inspect(file).then(({ bytes }) => bytes, ({ kind }) => kind);
+      });
+    assert.equal(await attempt(), "module");
+    await page.waitForSelector("#status:not(:empty)");
+    missing = false;
+    assert.equal(await attempt(), 549);
+  });
+
   it("says that a model is missing, and tries again when asked again", async (t) => {
     let missing = true;
     const own = await line(t, address, {
@@ -275,6 +299,14 @@ describe("the library", () => {
     missing = false;
     assert.equal(await attempt("/other.safetensors"), 3);
     assert.equal((await attempt("/text.safetensors"))[0], "model");
+    // A worker that is not there.
+    const lost = await page.evaluate(async () => {
+      const { Flextok } = await import("/api.js");
+      const codec = new Flextok({ worker: "/no-worker.js" });
+      const ends = [codec.load(), codec.inspect(new Uint8Array(3))];
+      return Promise.all(ends.map((end) => end.catch(({ kind }) => kind)));
+    });
+    assert.deepEqual(lost, ["worker", "worker"]);
     const closed = await page.evaluate(async () => {
       const codec = self.one["/other.safetensors"];
       const { Flextok } = await import("/api.js");
