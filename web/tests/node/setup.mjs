@@ -1,6 +1,6 @@
 // What the tests of the module share: the module and its model, the program to compare with, and pictures.
 //
-// FLEXTOK_WEB_DIST names the folder that web/build.sh made (web/dist), FLEXTOK the program (target/release/flextok).
+// FLEXTOK_PAGE names the folder that web/build.sh made (web/dist), FLEXTOK the program (target/release/flextok).
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { inflateSync } from "node:zlib";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const dist = resolve(process.env.FLEXTOK_WEB_DIST ?? join(root, "web/dist"));
+const dist = resolve(process.env.FLEXTOK_PAGE ?? join(root, "web/dist"));
 const program = resolve(process.env.FLEXTOK ?? join(root, "target/release/flextok"));
 
 /** A file that has to be there; how to make it, if it is not. */
@@ -19,7 +19,7 @@ function there(path, how) {
   return path;
 }
 
-there(join(dist, "flextok.js"), "make it with web/build.sh, or name its folder in FLEXTOK_WEB_DIST");
+there(join(dist, "flextok.js"), "make it with web/build.sh, or name its folder in FLEXTOK_PAGE");
 export const wasmFile = join(dist, "flextok_bg.wasm");
 export const modelBytes = readFileSync(join(dist, "model.safetensors"));
 export const flextok = await import(pathToFileURL(join(dist, "flextok.js")));
