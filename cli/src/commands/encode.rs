@@ -37,6 +37,11 @@ pub(crate) struct EncodeArgs {
     #[command(flatten)]
     target: TargetArgs,
 
+    /// Try every number of tokens from 1 on for the smallest that reaches the target; without it 1,
+    /// 2, 3, 4, 6, 8, 12 ... are tried, and then some below the first of them that does
+    #[arg(long, requires = "target")]
+    every_cut: bool,
+
     /// Crop the centre as the published preprocessing does, instead of resizing the whole picture
     #[arg(long)]
     crop: bool,
@@ -73,11 +78,6 @@ struct TargetArgs {
     /// As few tokens as reach a SSIMULACRA 2 score of S (at most 100; may be negative)
     #[arg(long, value_name = "S", value_parser = values::quality)]
     target_ssimulacra2: Option<f64>,
-
-    /// Try every number of tokens from 1 on for the smallest that reaches the target; without it 1,
-    /// 2, 3, 4, 6, 8, 12 ... are tried, and then some below the first of them that does
-    #[arg(long, requires = "target")]
-    every_cut: bool,
 }
 
 impl TargetArgs {
@@ -86,14 +86,6 @@ impl TargetArgs {
         of(Metric::Psnr, self.target_psnr)
             .or(of(Metric::Ssim, self.target_ssim))
             .or(of(Metric::Ssimulacra2, self.target_ssimulacra2))
-    }
-
-    fn search(&self) -> Search {
-        if self.every_cut {
-            Search::EveryCut
-        } else {
-            Search::Ladder
-        }
     }
 }
 
@@ -143,7 +135,12 @@ fn to_target(
     options: &EncodeOptions,
     (model, context): (&Model, &Context),
 ) -> Result<Vec<u8>, flextok::Error> {
-    let (search, decode) = (args.target.search(), DecodeOptions::default());
+    let search = if args.every_cut {
+        Search::EveryCut
+    } else {
+        Search::Ladder
+    };
+    let decode = DecodeOptions::default();
     let encoded = model
         .codec
         .encode_to(&picture.image, target, search, options, &decode);
