@@ -37,6 +37,8 @@
 //! ```
 //!
 //! # Read while bytes arrive
+//! [`Reader::next_event`] tells what is new since it was last asked, merged; [`Reader::next_event_in_order`] tells each
+//! layer, checkpoint and chunk on its own, the same for any pieces. [`Reader::partial`] is the file so far.
 //! ```
 //! use flextok_container::{Event, Reader};
 //! # use flextok_container::{Fingerprint, Header, Metadata, TokenFile};

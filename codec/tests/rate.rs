@@ -1,0 +1,188 @@
+//! Cuts by quality, and refinements from latents, on the small model.
+#![cfg(feature = "metrics")]
+
+mod common;
+
+use common::{picture, tiny_path};
+use flextok::container::{KeepMetadata, TokenFile};
+use flextok::metrics::Metric;
+use flextok::picture::published_crop;
+use flextok::rate::{Search, Target};
+use flextok::{Codec, DecodeOptions, EncodeOptions, Error, ErrorKind, Latents, WarmStart, image};
+
+fn tiny() -> Codec {
+    Codec::builder().threads(1).open(tiny_path()).unwrap()
+}
+
+fn encode() -> EncodeOptions {
+    EncodeOptions::default().with_tokens(20).with_canvas(32, 32)
+}
+
+fn cheap() -> DecodeOptions {
+    DecodeOptions::default()
+        .with_steps(1)
+        .with_guidance(1.0, false)
+}
+
+fn psnr(value: f64) -> Target {
+    Target {
+        metric: Metric::Psnr,
+        value,
+    }
+}
+
+#[test]
+fn a_crop_is_measured_against_the_part_that_it_keeps() {
+    let (codec, photo) = (tiny(), picture(90, 40));
+    let options = encode().with_crop(true);
+    let (bytes, reached) = codec
+        .encode_to(&photo, psnr(-50.0), Search::Ladder, &options, &cheap())
+        .unwrap();
+    assert_eq!((reached.tokens, reached.decodes), (1, 1));
+    let decoded = codec.decode(&bytes, &cheap()).unwrap();
+    let rgb = photo.to_rgb8();
+    let source = published_crop(&rgb, 32, 32).source;
+    assert_eq!(decoded.dimensions(), (source.width, source.height));
+    let kept = image::imageops::crop_imm(&rgb, source.x, source.y, source.width, source.height);
+    let expected = Metric::Psnr.measure(&kept.to_image(), &decoded).unwrap();
+    assert_eq!(reached.quality, expected);
+}
+
+#[test]
+fn every_cut_finds_the_smallest_and_a_budget_bounds_what_is_tried() {
+    let (codec, photo) = (tiny(), picture(40, 40));
+    let original = photo.to_rgb8();
+    let bytes = codec.encode(&photo, &encode()).unwrap();
+    let file = TokenFile::parse(&bytes).unwrap();
+    let every = Search::EveryCut;
+    let rungs = codec
+        .rungs(
+            &file,
+            KeepMetadata::No,
+            &original,
+            Metric::Psnr,
+            every,
+            &cheap(),
+        )
+        .unwrap();
+    assert_eq!(rungs.len(), 20);
+    let best = rungs
+        .iter()
+        .map(|rung| rung.quality)
+        .fold(f64::MIN, f64::max);
+    for value in rungs.iter().map(|rung| rung.quality) {
+        let expected = rungs.iter().find(|rung| rung.quality >= value).unwrap();
+        let reached = codec
+            .smallest_cut(&file, &original, psnr(value), every, &cheap())
+            .unwrap();
+        assert_eq!(
+            (reached.tokens, reached.quality),
+            (expected.tokens, expected.quality)
+        );
+        assert_eq!(u32::from(reached.tokens), reached.decodes);
+    }
+    let refused = codec.smallest_cut(&file, &original, psnr(best + 0.1), every, &cheap());
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(
+        matches!(error, Error::TargetNotReached { reached, .. } if reached == best),
+        "{error}"
+    );
+    let error = codec.encode_to(
+        &photo,
+        psnr(200.0),
+        every,
+        &encode().with_tokens(2),
+        &cheap(),
+    );
+    assert!(matches!(
+        error,
+        Err(Error::TargetNotReached { tokens: 1..=2, .. })
+    ));
+}
+
+#[test]
+fn rungs_cost_what_their_files_have() {
+    let (codec, photo) = (tiny(), picture(40, 40));
+    let mut options = encode();
+    options.metadata.title = Some("costs bytes".to_owned());
+    let bytes = codec.encode(&photo, &options).unwrap();
+    let file = TokenFile::parse(&bytes).unwrap();
+    for keep in [KeepMetadata::No, KeepMetadata::Yes] {
+        let rungs = codec
+            .rungs(
+                &file,
+                keep,
+                &photo.to_rgb8(),
+                Metric::Ssim,
+                Search::Ladder,
+                &cheap(),
+            )
+            .unwrap();
+        for rung in rungs {
+            let cut = file.cut(rung.tokens, keep).unwrap().to_bytes().unwrap();
+            assert_eq!(rung.bytes, cut.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused() {
+    let codec = tiny();
+    let target = |metric, value| Target { metric, value };
+    for (metric, value, size, mention) in [
+        (Metric::Ssimulacra2, 0.0, 7, "7x7"),
+        (Metric::Psnr, f64::INFINITY, 20, "a finite number"),
+        (Metric::Ssim, f64::NAN, 20, "a finite number"),
+    ] {
+        let photo = picture(size, size);
+        let error = codec
+            .encode_to(
+                &photo,
+                target(metric, value),
+                Search::Ladder,
+                &encode(),
+                &cheap(),
+            )
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.to_string().contains(mention), "{error}");
+    }
+}
+
+/// The latents of a file of some canvas.
+fn latents(codec: &Codec, canvas: u32) -> (TokenFile, Latents) {
+    let options = encode().with_canvas(canvas, canvas);
+    let bytes = codec.encode(&picture(40, 40), &options).unwrap();
+    let file = TokenFile::parse(&bytes).unwrap();
+    let (_, latents) = codec.refine(&file, None, &cheap()).unwrap();
+    (file, latents)
+}
+
+#[test]
+fn latents_of_something_else_are_no_start() {
+    let codec = tiny();
+    let (file, small) = latents(&codec, 32);
+    let (_, large) = latents(&codec, 64);
+    assert_eq!((small.canvas(), large.canvas()), ((32, 32), (64, 64)));
+    assert!(small.values().iter().all(|value| value.is_finite()));
+    let refine = |latents, time| {
+        let refined = codec.refine(&file, Some(WarmStart::new(latents, time)), &cheap());
+        refined
+            .map(|(picture, _)| picture)
+            .map_err(|error| error.to_string())
+    };
+    assert!(refine(&small, 0.5).is_ok());
+    assert!(refine(&large, 0.5).unwrap_err().contains("64x64"));
+    for time in [0.0, -0.5, 1.5, f32::NAN] {
+        assert!(
+            refine(&small, time)
+                .unwrap_err()
+                .contains("above 0 and at most 1")
+        );
+    }
+    // From noise it is the ordinary decode.
+    let plain = codec.decode_file(&file, &cheap()).unwrap();
+    assert_eq!(refine(&small, 1.0).unwrap(), plain);
+    assert_eq!(codec.refine(&file, None, &cheap()).unwrap().0, plain);
+}
