@@ -49,7 +49,7 @@ pub(crate) fn deliver(
     match validators.judge(request) {
         Verdict::NotModified => {
             answer.headers.remove(CONTENT_TYPE);
-            // What a 200 would have; without it 0 would be put there.
+            // That of a 200; without it one of 0 would be sent, which is not the content's.
             answer.length(stored.length);
             return answer.empty(StatusCode::NOT_MODIFIED);
         }

@@ -83,10 +83,9 @@ impl fmt::Display for Name {
 /// Hidden names, `.` and `..` start with a dot. A backslash parts names on some systems, a colon
 /// names drives and streams there.
 fn is_plain(component: &str) -> bool {
-    !component.is_empty()
-        && !component.starts_with('.')
-        && !component.contains(|c: char| c == '/' || c == '\\' || c.is_control())
-        && !(cfg!(windows) && component.contains(':'))
+    let parts = |c: char| c == '/' || c == '\\' || (cfg!(windows) && c == ':');
+    let hidden = component.is_empty() || component.starts_with('.');
+    !hidden && !component.contains(|c: char| parts(c) || c.is_control())
 }
 
 #[cfg(test)]

@@ -252,7 +252,9 @@ fn conditions() {
                     assert!(answer.has(name), "{name}");
                 }
                 assert!(!answer.has("content-type"));
-                assert_eq!(answer.header("content-length"), bytes.len().to_string());
+                // If it has a length, it is the one a 200 would have.
+                let length = answer.headers.get("content-length");
+                assert!(length.is_none_or(|length| *length == bytes.len().to_string()));
             }
         }
     }
@@ -270,7 +272,8 @@ fn a_date_is_no_proof_while_the_file_may_still_change() {
         .expect("its time is set");
     let answer = server.get(FILE, &[]);
     let date = answer.header("last-modified").to_owned();
-    assert!(date <= answer.header("date").to_owned() || date.len() == 29);
+    let time = |text| httpdate::parse_http_date(text).expect("a date");
+    assert!(time(&date) <= time(answer.header("date")));
     let answer = server.get(FILE, &[("Range", "bytes=0-1"), ("If-Range", &date)]);
     assert_eq!((answer.status, answer.body), (200, bytes));
 }
