@@ -110,6 +110,8 @@ export async function startBrowser(t, ...more) {
 export async function open(t, browser, address, { expected = [], ...options } = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  // For a machine that is busy with other things; nothing is measured by it.
+  page.setDefaultTimeout(90_000);
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (message) => {
