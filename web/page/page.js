@@ -55,7 +55,10 @@ function showProgress() {
     if (!cached) stage.note(`Loading the model, once: ${megabytes(loaded)}${total ? ` of ${megabytes(total)}` : ""} MB`);
   });
   load().then(
-    () => stage.note(""),
+    ({ fingerprint, bytes, cached }) => {
+      const from = cached ? "from this browser’s storage" : "fetched, and kept for next time";
+      stage.note(`Model ${fingerprint}, ${megabytes(bytes)} MB, ${from}.`);
+    },
     (error) => say(error.message),
   ).finally(() => (bar.hidden = true));
 }

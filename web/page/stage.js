@@ -76,7 +76,7 @@ export class Stage extends EventTarget {
       await this.#choose(Math.min(this.#tokens, this.#most));
       // Where there is no original to compare with, there is the most that the file can give.
       if (!photo) await this.#paint("whole", file, this.#most, `${file.length} bytes`);
-      if (!signal.aborted) this.note(done);
+      if (done && !signal.aborted) this.note(done);
     } catch (error) {
       if (signal.aborted) return;
       this.#complain(name, error);
