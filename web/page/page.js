@@ -56,7 +56,7 @@ function showProgress() {
   });
   load().then(
     ({ fingerprint, bytes, cached }) => {
-      const from = cached ? "from this browser’s storage" : "fetched, and kept for next time";
+      const from = cached ? "from this browser’s storage" : "from the server";
       stage.note(`Model ${fingerprint}, ${megabytes(bytes)} MB, ${from}.`);
     },
     (error) => say(error.message),
