@@ -82,7 +82,9 @@ fn linear(criterion: &mut Criterion) {
         let mut y = engine.zeros(&[rows, n]).expect("memory");
         group.bench_function("engine", |bencher| {
             bencher.iter(|| {
-                engine.run(|| engine.linear(&x_tensor, 0..rows, &packed, Epilogue::Store, &mut y));
+                let ran = engine
+                    .run(|| engine.linear(&x_tensor, 0..rows, &packed, Epilogue::Store, &mut y));
+                ran.expect("memory");
             });
         });
         group.bench_function("gemm", |bencher| {
@@ -162,7 +164,11 @@ fn attention(criterion: &mut Criterion) {
             queries: 0..rows,
         };
         group.bench_function("engine", |bencher| {
-            bencher.iter(|| engine.run(|| engine.attention(&tensor, &spec, &mut y)));
+            bencher.iter(|| {
+                engine
+                    .run(|| engine.attention(&tensor, &spec, &mut y))
+                    .expect("memory")
+            });
         });
         let (mut logits, mut out) = (vec![0.0; rows * rows], vec![0.0; rows * width]);
         group.bench_function("gemm, unfused", |bencher| {
@@ -210,7 +216,11 @@ fn convolution(criterion: &mut Criterion) {
             .expect("memory");
         let mut y = engine.zeros(&[height, width, outputs]).expect("memory");
         group.bench_function("engine", |bencher| {
-            bencher.iter(|| engine.run(|| engine.conv(&tensor, None, &packed, None, &mut y)));
+            bencher.iter(|| {
+                engine
+                    .run(|| engine.conv(&tensor, None, &packed, None, &mut y))
+                    .expect("memory")
+            });
         });
         // The order of the taps in the kernel does not matter for the time.
         let (pixels, run) = (height * width, 9 * channels);

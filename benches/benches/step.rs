@@ -48,10 +48,11 @@ fn steps(criterion: &mut Criterion, name: &str, weights: &Weights) {
         let mut out = backend.zeros(&shape).expect("memory");
         group.bench_function(label, |bencher| {
             bencher.iter(|| {
-                backend.run(|| {
+                let ran = backend.run(|| {
                     conditioned.embed(&x, T);
                     conditioned.predict(0, &mut out);
                 });
+                ran.expect("memory");
             });
         });
     }

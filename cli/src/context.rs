@@ -1,9 +1,12 @@
 //! What all commands share: the global options, the limits, the model, notes to the user.
 
+use std::error::Error as _;
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
+use flextok::compute::ComputeError;
 use flextok::network::NetworkError;
 use flextok::weights::WeightsError;
 use flextok::{Codec, Device, Error, ErrorKind, Limits, Precision};
@@ -35,20 +38,13 @@ pub(crate) struct Model {
 
 impl Context {
     pub(crate) fn new(args: GlobalArgs) -> Self {
-        let threads = args.threads.unwrap_or(0).into();
-        if threads > 0 {
-            // Metrics and picture scaling use the global pool. It can be set up only once, and is.
-            let _ = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global();
-        }
         Self {
             limits: limits(&args.limits),
             force: args.force,
             quiet: args.quiet,
             verbose: args.verbose > 0,
             model: args.model,
-            threads,
+            threads: args.threads.unwrap_or(0).into(),
             device: args.device,
             precision: match args.precision {
                 PrecisionArg::Auto => Precision::Auto,
@@ -59,8 +55,28 @@ impl Context {
         }
     }
 
+    /// Starts the threads that metrics and picture scaling use, those of rayon's global pool, which would panic if they
+    /// could not be started later.
+    pub(crate) fn start_threads(&self) -> Result<(), CliError> {
+        let builder = rayon::ThreadPoolBuilder::new().num_threads(self.threads);
+        match builder.build_global() {
+            // Without a source it says that the pool is there already.
+            Err(error) if error.source().is_some() => {
+                let threads = match self.threads {
+                    0 => available_parallelism().map_or(1, usize::from),
+                    threads => threads,
+                };
+                let reason = error.to_string();
+                let error = NetworkError::from(ComputeError::Threads { threads, reason });
+                Err(CliError::codec("--threads", error.into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the model that was asked for, else the embedded one, on the device that was asked for.
     pub(crate) fn model(&self) -> Result<Model, CliError> {
+        self.start_threads()?;
         let model = self.model_on(self.device)?;
         let engine = model.codec.engine();
         if let Some(reason) = &engine.fallback {

@@ -179,16 +179,7 @@ fn hint(error: &Error) -> &'static str {
 
 /// Prints `flextok: ` and the message on standard error, whatever it holds as one line.
 pub(crate) fn report(message: &str) {
-    let mut line = String::with_capacity(message.len() + 10);
-    line.push_str("flextok: ");
-    for character in message.chars() {
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line.push('\n');
+    let line = format!("flextok: {}\n", flextok::one_line(message));
     output::complain(&line);
 }
 

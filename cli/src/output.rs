@@ -297,9 +297,22 @@ fn print_serialized(text: serde_json::Result<String>) -> Result<(), CliError> {
         name: "standard output".to_owned(),
         source: error.into(),
     };
-    let mut text = text.map_err(failed)?;
+    let mut text = escape_controls(&text.map_err(failed)?);
     text.push('\n');
     print(&text)
+}
+
+/// The same document without control characters that JSON would let pass but terminals obey: they stand in strings only.
+fn escape_controls(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_control() && character != '\n' {
+            out.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 /// Prints text on standard error; if even that fails, there is nobody to tell.
@@ -310,6 +323,20 @@ pub(crate) fn complain(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_has_no_controls() {
+        let text = "é\u{9b}1m\u{7f}\u{1b}\"\n";
+        let json = escape_controls(&serde_json::to_string_pretty(&[text]).expect("text"));
+        assert!(
+            !json.contains(|c: char| c.is_control() && c != '\n'),
+            "{json}"
+        );
+        assert_eq!(
+            serde_json::from_str::<[String; 1]>(&json).expect("JSON"),
+            [text]
+        );
+    }
 
     #[test]
     fn files_appear_whole_and_are_not_overwritten_unasked() {

@@ -78,5 +78,6 @@ pub use error::{Error, ErrorKind};
 pub use flextok_compute as compute;
 pub use flextok_container as container;
 pub use image;
+pub use message::one_line;
 pub use progressive::ProgressiveDecoder;
 pub use sampler::{philox4x32_10, standard_normal};

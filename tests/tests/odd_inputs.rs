@@ -274,7 +274,7 @@ fn texts_of_a_file_stay_on_their_line() {
     let title = info.text().lines().find(|line| line.starts_with("title "));
     assert_eq!(
         title.map(str::trim_end),
-        Some("title          Brücke 橋 🌉")
+        Some("title          Brücke 橋 🌉\\n\\u{0}")
     );
     let info = run(place.path(), ["info", arg(&file), "--json"])
         .ok()

@@ -41,6 +41,7 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
         let problem = "only one of the two pictures can come from it";
         return Err(CliError::usage("standard input", problem));
     }
+    context.start_threads()?;
     let load = |source: &Source| -> Result<RgbImage, CliError> {
         let loaded = source.picture(&context.limits)?;
         Ok(picture::into_rgb(loaded.image, args.background))

@@ -1,6 +1,7 @@
 //! `flextok fit`: one budget in bytes for several files, shared so that the worst picture is as good as can be.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,10 +25,11 @@ use crate::values::{self, Color};
 /// to learn the quality of each cut. The budget is then spent on the worst picture first; what it
 /// can no longer use goes to the next one. Quality is measured against the decode of all tokens of
 /// the file, or against the original photos with --originals. The cuts are complete files with
-/// their own checksums. One line per file says what was kept.
+/// their own checksums. One line per file says what was kept. With neither -o nor --in-place nothing
+/// is written: the lines say what would be.
 ///
 /// With --json, one object: metric, total_bytes, used_bytes, worst (quality of the worst picture)
-/// and files, a list of file, output, tokens, tokens_in_file, bytes, quality, reference (all-tokens
+/// and files, a list of file, output (null if nothing is written), tokens, tokens_in_file, bytes, quality, reference (all-tokens
 /// or the original's name). A quality is null where the cut decodes to the very reference in PSNR.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
@@ -40,13 +42,7 @@ pub(crate) struct FitArgs {
     total_bytes: u64,
 
     /// Directory for the cut files, which keep their names
-    #[arg(
-        short,
-        long,
-        value_name = "DIR",
-        required_unless_present = "in_place",
-        conflicts_with = "in_place"
-    )]
+    #[arg(short, long, value_name = "DIR", conflicts_with = "in_place")]
     output: Option<PathBuf>,
 
     /// Replace the files themselves; needs --force
@@ -102,7 +98,8 @@ impl From<MetricArg> for Metric {
 /// One file on its way.
 struct Item {
     source: Source,
-    output: Output,
+    /// None if nothing is to be written.
+    output: Option<Output>,
     input: TokenInput,
     original: Option<Source>,
 }
@@ -119,7 +116,7 @@ struct Report {
 #[derive(serde::Serialize)]
 struct Line {
     file: String,
-    output: String,
+    output: Option<String>,
     tokens: u16,
     tokens_in_file: u16,
     bytes: u64,
@@ -152,12 +149,18 @@ pub(crate) fn run(args: &FitArgs, context: &Context) -> Result<(), CliError> {
         .map(|(item, rung)| item.cut(rung.tokens, args.keep()))
         .collect();
     for (item, bytes) in items.iter().zip(cuts?) {
-        item.output.write(&bytes)?;
+        if let Some(output) = &item.output {
+            output.write(&bytes)?;
+        }
     }
     for (item, rung) in items.iter().zip(&rungs) {
         item.note(rung.tokens, context);
     }
-    report(args, &items, &rungs, context)
+    report(args, &items, &rungs, context)?;
+    if items.iter().all(|item| item.output.is_none()) {
+        context.note("nothing was written; give -o DIR for the cut files, or --in-place");
+    }
+    Ok(())
 }
 
 impl FitArgs {
@@ -166,6 +169,14 @@ impl FitArgs {
             KeepMetadata::Yes
         } else {
             KeepMetadata::No
+        }
+    }
+
+    /// Where the cut of the file at `path` goes.
+    fn target(&self, path: &Path, file_name: &OsStr) -> Option<PathBuf> {
+        match &self.output {
+            Some(directory) => Some(directory.join(file_name)),
+            None => self.in_place.then(|| path.to_owned()),
         }
     }
 
@@ -210,17 +221,20 @@ fn items(args: &FitArgs, context: &Context) -> Result<Vec<Item>, CliError> {
             let problem = "fit keeps the names of files; name one";
             return Err(CliError::usage(source.name(), problem));
         };
-        let target = match &args.output {
-            Some(directory) => directory.join(file_name),
-            None => path.clone(),
+        let output = match args.target(path, file_name) {
+            Some(target) => {
+                let real = fs::canonicalize(&target).unwrap_or_else(|_| target.clone());
+                if let Some(other) = outputs.insert(real, source.name()) {
+                    let problem =
+                        format!("its output would be that of {other} too; fit them separately");
+                    return Err(CliError::usage(source.name(), problem));
+                }
+                let output = Output::new(&target, context.force)?;
+                output.refuse_other_extensions()?;
+                Some(output)
+            }
+            None => None,
         };
-        let real = fs::canonicalize(&target).unwrap_or_else(|_| target.clone());
-        if let Some(other) = outputs.insert(real, source.name()) {
-            let problem = format!("its output would be that of {other} too; fit them separately");
-            return Err(CliError::usage(source.name(), problem));
-        }
-        let output = Output::new(&target, context.force)?;
-        output.refuse_other_extensions()?;
         let input = source.tokens(&context.limits)?;
         let original = match &args.originals {
             Some(directory) => Some(original(directory, path)?),
@@ -315,7 +329,7 @@ fn report(
     let finite = |quality: f64| quality.is_finite().then_some(quality);
     let line = |(item, rung): (&Item, &Rung)| Line {
         file: item.source.name(),
-        output: item.output.name(),
+        output: item.output.as_ref().map(Output::name),
         tokens: rung.tokens,
         tokens_in_file: item.input.file.layers(),
         bytes: rung.bytes,
@@ -346,8 +360,10 @@ fn report(
             format!("{} {quality:.3}", report.metric)
         });
         format!(
-            "{}: {kept}, {} bytes, {quality}, in {}\n",
-            line.file, line.bytes, line.output
+            "{}: {kept}, {} bytes, {quality}{}\n",
+            line.file,
+            line.bytes,
+            (line.output.as_ref()).map_or(String::new(), |output| format!(", in {output}"))
         )
     };
     output::print(&report.files.iter().map(line).collect::<String>())

@@ -126,9 +126,8 @@ impl<'a> Report<'a> {
             ("decoder", transformer(&self.config.decoder.transformer)),
             ("sampling", format!("{} steps, {guidance}", sampling.steps)),
         ];
-        let line = |(name, value): (&str, String)| {
-            format!("{name:<12} {}\n", value.replace(char::is_control, " "))
-        };
+        let line =
+            |(name, value): (&str, String)| format!("{name:<12} {}\n", flextok::one_line(&value));
         lines.into_iter().map(line).collect()
     }
 }

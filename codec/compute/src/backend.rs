@@ -315,7 +315,10 @@ pub trait Backend: Send + Sync {
     type Conv: Send + Sync;
 
     /// Runs a whole computation where the engine's operations run best.
-    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R;
+    ///
+    /// # Errors
+    /// [`ComputeError::OutOfMemory`] if an operation lacked the memory to work in; the computation ended there.
+    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> Result<R, ComputeError>;
 
     /// A tensor of zeros.
     ///

@@ -10,6 +10,7 @@ mod error;
 mod fsq;
 #[cfg(feature = "cube")]
 pub mod gpu;
+mod map_fault;
 mod precision;
 pub mod storage;
 pub mod weight;
@@ -19,6 +20,7 @@ pub use cpu::CpuEngine;
 pub use error::ComputeError;
 #[cfg(feature = "cube")]
 pub use gpu::GpuEngine;
+pub use map_fault::explain_map_faults;
 pub use precision::Precision;
 pub use storage::{Storage, StorageError};
 pub use weight::{DType, Weight, WeightError};

@@ -27,6 +27,12 @@ pub enum StorageError {
         /// Largest size that the caller allows.
         allowed: u64,
     },
+    /// The system has not the memory to read the file into.
+    #[error("no memory for its {bytes} bytes")]
+    OutOfMemory {
+        /// Bytes that were to be read.
+        bytes: u64,
+    },
     /// The file changed its size between being opened and being mapped or read.
     #[error("changed while being opened: {before} bytes, then {after}")]
     Changed {
@@ -86,7 +92,7 @@ impl Storage {
     /// Reads the file at `path` into memory, at most `allowed` bytes of it.
     ///
     /// # Errors
-    /// Those of [`Storage::map`], and [`StorageError::TooLarge`] before anything is read.
+    /// Those of [`Storage::map`]; [`StorageError::TooLarge`] and [`StorageError::OutOfMemory`] before anything is read.
     pub fn read(path: &Path, allowed: u64) -> Result<Self, StorageError> {
         let (mut file, actual) = open_regular(path)?;
         if actual > allowed {
@@ -94,10 +100,10 @@ impl Storage {
         }
         let mut bytes = Vec::new();
         let size =
-            usize::try_from(actual).map_err(|_| StorageError::TooLarge { actual, allowed })?;
+            usize::try_from(actual).map_err(|_| StorageError::OutOfMemory { bytes: actual })?;
         bytes
             .try_reserve_exact(size)
-            .map_err(|_| StorageError::TooLarge { actual, allowed })?;
+            .map_err(|_| StorageError::OutOfMemory { bytes: actual })?;
         (&mut file)
             .take(actual.saturating_add(1))
             .read_to_end(&mut bytes)?;
@@ -113,18 +119,14 @@ impl Storage {
     /// Reads the first `bytes` of the file at `path`, or all of a shorter one, and says how long the file is.
     ///
     /// # Errors
-    /// [`StorageError::NotAFile`] and [`StorageError::Io`] as [`Storage::map`]; [`StorageError::TooLarge`] without the
-    /// memory.
+    /// [`StorageError::NotAFile`] and [`StorageError::Io`] as [`Storage::map`]; [`StorageError::OutOfMemory`].
     pub fn read_start(path: &Path, bytes: usize) -> Result<(Self, u64), StorageError> {
         let (file, total) = open_regular(path)?;
         let mut start = Vec::new();
         let size = usize::try_from(total).unwrap_or(usize::MAX).min(bytes);
         start
             .try_reserve_exact(size)
-            .map_err(|_| StorageError::TooLarge {
-                actual: size as u64,
-                allowed: 0,
-            })?;
+            .map_err(|_| StorageError::OutOfMemory { bytes: size as u64 })?;
         file.take(size as u64).read_to_end(&mut start)?;
         Ok((Self::from_vec(start), total))
     }

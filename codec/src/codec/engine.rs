@@ -131,7 +131,7 @@ impl<B: Backend> NetworkOn<B> {
                 let encoder = Encoder::load(backend, weights, channels)?;
                 weights.release_pages();
                 Ok(EncoderHalf { vae, encoder })
-            })
+            })?
         })
     }
 
@@ -144,7 +144,7 @@ impl<B: Backend> NetworkOn<B> {
                 let decoder = Decoder::load(backend, weights, channels)?;
                 weights.release_pages();
                 Ok(DecoderHalf { vae, decoder })
-            })
+            })?
         })
     }
 
@@ -255,18 +255,20 @@ impl<B: Backend> Engine for NetworkOn<B> {
             let latents = self.latents(&half, canvases, posterior)?;
             let z = half.encoder.forward(&self.backend, &latents, tokens)?;
             Ok::<_, NetworkError>(self.backend.quantize(&z, &self.config().fsq_levels)?)
-        })?;
+        });
+        let ids = ids.map_err(NetworkError::from)??;
         Ok(ids.chunks(tokens.max(1)).map(<[u16]>::to_vec).collect())
     }
 
     fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Vec<Decoded>, Error> {
         let half = self.decoder()?;
-        self.backend.run(|| {
+        let decoded = self.backend.run(|| {
             let latents = self.sample(&half, job, on_step)?;
             (0..job.ids.len())
                 .map(|index| self.decoded(&half, self.one(&latents, index)?, job))
                 .collect()
-        })
+        });
+        decoded.map_err(NetworkError::from)?
     }
 }
 

@@ -79,7 +79,7 @@ pub fn parse_json(text: &str) -> Result<Value, LiteralError> {
             let offset = line_start
                 .saturating_add(error.column().saturating_sub(1))
                 .min(text.len());
-            let error = crate::message::line(&error.to_string());
+            let error = crate::one_line(&error.to_string());
             LiteralError::new(offset, format!("not valid JSON: {error}"))
         })
 }
@@ -148,9 +148,7 @@ impl Parser<'_> {
         self.skip_space();
         match self.peek() {
             None => Err(self.error("the text ends where a value is expected")),
-            Some('{' | '[' | '(') if depth >= MAX_DEPTH => {
-                Err(self.error(format!("nested deeper than {MAX_DEPTH} levels")))
-            }
+            Some('{' | '[' | '(') if depth >= MAX_DEPTH => Err(self.error(too_deep())),
             Some('{') => self.dict(depth.saturating_add(1)),
             Some('[') => self.list(']', depth.saturating_add(1)),
             Some('(') => self.list(')', depth.saturating_add(1)),
@@ -352,7 +350,7 @@ struct JsonSeed {
 impl JsonSeed {
     fn deeper<E: serde::de::Error>(&self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
-            return Err(E::custom(format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err(E::custom(too_deep()));
         }
         Ok(Self {
             depth: self.depth.saturating_add(1),
@@ -421,4 +419,9 @@ impl<'de> Visitor<'de> for JsonSeed {
         }
         Ok(Value::Dict(entries))
     }
+}
+
+fn too_deep() -> String {
+    let found = MAX_DEPTH.saturating_add(1);
+    format!("nested {found} or more levels deep, at most {MAX_DEPTH} are allowed")
 }

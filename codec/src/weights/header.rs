@@ -102,7 +102,7 @@ pub(super) fn read_start(
     let mut header = HeaderSeed { limits }
         .deserialize(&mut reader)
         .and_then(|header| reader.end().map(|()| header))
-        .map_err(|error| invalid(crate::message::line(&error.to_string())))?;
+        .map_err(|error| invalid(crate::one_line(&error.to_string())))?;
     let data_len = usize::try_from(total)
         .map_err(|_| invalid(format!("{total} bytes, more than can be addressed")))?
         .saturating_sub(needed);
@@ -152,41 +152,28 @@ fn check_layout(
     data_start: usize,
     data_len: usize,
 ) -> Result<(), WeightsError> {
+    for (name, entry) in tensors.iter() {
+        check_extent(name, entry, data_len)?;
+    }
     let mut in_order: Vec<(&String, &mut Entry)> = tensors.iter_mut().collect();
     in_order.sort_by_key(|(_, entry)| (entry.range.start, entry.range.end));
-    let mut at = 0;
+    let (mut at, mut before): (usize, Option<&String>) = (0, None);
     for (name, entry) in in_order {
         let Range { start, end } = entry.range;
-        let refuse = |what: String| {
-            Err(WeightsError::Layout {
-                tensor: name.clone(),
-                what,
-            })
-        };
         if start != at {
-            let word = if start < at {
-                "overlaps"
-            } else {
-                "leaves a gap after"
+            let word = match start < at {
+                true => "overlaps",
+                false => "leaves a gap after",
             };
-            return refuse(format!(
-                "starts at {start} and {word} the tensor before, which ends at {at}"
+            let before = before.map_or("the start of the data".to_owned(), |name| {
+                format!("{name:?}, which ends at {at}")
+            });
+            return Err(misplaced(
+                name,
+                format!("starts at {start} and {word} {before}"),
             ));
         }
-        if end < start || end > data_len {
-            return refuse(format!(
-                "bytes {start}..{end} are not inside the {data_len} bytes of data"
-            ));
-        }
-        let needed = byte_size(entry.dtype, &entry.shape);
-        if needed != Some(end.saturating_sub(start)) {
-            let needed = needed.map_or("more than can be addressed".to_owned(), |n| n.to_string());
-            let (dtype, shape) = (entry.dtype, &entry.shape);
-            return refuse(format!(
-                "bytes {start}..{end}, but {dtype} {shape:?} needs {needed}"
-            ));
-        }
-        at = end;
+        (at, before) = (end, Some(name));
         // No overflow: the end of the data is the end of a slice.
         entry.range = data_start.saturating_add(start)..data_start.saturating_add(end);
     }
@@ -195,6 +182,30 @@ fn check_layout(
         return Err(WeightsError::Header { what });
     }
     Ok(())
+}
+
+/// Checks that a tensor's bytes are inside the data and as many as its shape asks for.
+fn check_extent(name: &str, entry: &Entry, data_len: usize) -> Result<(), WeightsError> {
+    let Range { start, end } = entry.range;
+    if end < start || end > data_len {
+        let what = format!("bytes {start}..{end} are not inside the {data_len} bytes of data");
+        return Err(misplaced(name, what));
+    }
+    let needed = byte_size(entry.dtype, &entry.shape);
+    if needed != Some(end.saturating_sub(start)) {
+        let needed = needed.map_or("more than can be addressed".to_owned(), |n| n.to_string());
+        let (dtype, shape) = (entry.dtype, &entry.shape);
+        let what = format!("bytes {start}..{end}, but {dtype} {shape:?} needs {needed}");
+        return Err(misplaced(name, what));
+    }
+    Ok(())
+}
+
+fn misplaced(tensor: &str, what: String) -> WeightsError {
+    WeightsError::Layout {
+        tensor: tensor.to_owned(),
+        what,
+    }
 }
 
 /// Bytes that a tensor needs; `None` if that overflows or is no whole number of bytes.
@@ -251,7 +262,10 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
                 return Err(A::Error::custom(what));
             }
             if header.tensors.len() >= self.limits.tensors {
-                let what = format!("more than {} tensors", self.limits.tensors);
+                let (found, allowed) = (self.limits.tensors.saturating_add(1), self.limits.tensors);
+                let what = format!(
+                    "tensor {name:?}: {found} or more tensors, at most {allowed} are allowed"
+                );
                 return Err(A::Error::custom(what));
             }
             let Raw {
@@ -310,8 +324,9 @@ impl<'de> Visitor<'de> for ShapeVisitor {
         let mut shape = Vec::new();
         while let Some(dim) = items.next_element()? {
             if shape.len() >= MAX_DIMS {
+                let found = MAX_DIMS.saturating_add(1);
                 return Err(A::Error::custom(format!(
-                    "a shape of more than {MAX_DIMS} dimensions"
+                    "a shape of {found} or more dimensions, at most {MAX_DIMS} are allowed"
                 )));
             }
             shape.push(dim);
@@ -342,9 +357,15 @@ impl<'de> Visitor<'de> for MetadataSeed {
         let mut metadata = BTreeMap::new();
         let mut total = 0_usize;
         while let Some(Text(key)) = items.next_key()? {
-            if metadata.len() >= MAX_METADATA_KEYS || key.len() > MAX_NAME {
+            if key.len() > MAX_NAME {
+                let found = key.len();
+                let what = format!("a key of {found} bytes, at most {MAX_NAME} are allowed");
+                return Err(A::Error::custom(what));
+            }
+            if metadata.len() >= MAX_METADATA_KEYS {
+                let found = MAX_METADATA_KEYS.saturating_add(1);
                 let what = format!(
-                    "metadata with more than {MAX_METADATA_KEYS} keys, or a key of more than {MAX_NAME} bytes"
+                    "key {key:?}: {found} or more keys, at most {MAX_METADATA_KEYS} are allowed"
                 );
                 return Err(A::Error::custom(what));
             }

@@ -4,6 +4,7 @@ use crate::ComputeError;
 use bytemuck::allocation::try_zeroed_vec;
 use bytemuck::{Pod, Zeroable};
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
 /// One cache line, so that a `Vec` of them starts on one: vector loads that straddle lines cost double.
@@ -93,17 +94,14 @@ impl Pool {
 
     /// A buffer of `len` floats with undefined values, for an operation.
     ///
-    /// # Panics
-    /// If memory for it cannot be had: the sizes are bounded by those of tensors that could be allocated.
+    /// Without the memory for it, unwinds to [`catch_lack`].
     pub(crate) fn take(&self, len: usize) -> Pooled<'_> {
         let buffer = pick(&self.shared, len).unwrap_or_else(|| allocate(len));
         Pooled::new(buffer, len, &self.shared)
     }
 
-    /// A buffer of `len` floats with undefined values, for a task that runs on one of the engine's threads.
-    ///
-    /// # Panics
-    /// As [`Pool::take`].
+    /// A buffer of `len` floats with undefined values, for a task that runs on one of the engine's threads. As
+    /// [`Pool::take`] without the memory for it.
     pub(crate) fn take_in_task(&self, len: usize) -> Pooled<'_> {
         let index = rayon::current_thread_index().filter(|&index| index < self.of_threads.len());
         let Some(index) = index else {
@@ -152,8 +150,22 @@ fn give_back(list: &FreeList, buffer: Buffer) {
     }
 }
 
+/// Unwinds past the operation with the error if the memory is not there: operations give no results that could hold it,
+/// and the error is nobody's defect, so that no panic is reported.
 fn allocate(len: usize) -> Buffer {
-    Buffer::zeros(len).expect("scratch memory no larger than the tensors of the operation")
+    Buffer::zeros(len).unwrap_or_else(|error| resume_unwind(Box::new(Lack(error))))
+}
+
+/// What [`allocate`] unwinds with.
+struct Lack(ComputeError);
+
+/// Runs a computation and catches what [`allocate`] unwinds with. Whatever the computation was writing to is unfinished
+/// then, and goes with it.
+pub(crate) fn catch_lack<R>(computation: impl FnOnce() -> R) -> Result<R, ComputeError> {
+    catch_unwind(AssertUnwindSafe(computation)).map_err(|cause| match cause.downcast::<Lack>() {
+        Ok(lack) => lack.0,
+        Err(panic) => resume_unwind(panic),
+    })
 }
 
 /// A buffer on loan from a [`Pool`].

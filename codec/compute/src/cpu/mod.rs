@@ -96,8 +96,8 @@ impl Backend for CpuEngine {
     type Linear = PackedLinear;
     type Conv = PackedConv;
 
-    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
-        self.threads.install(computation)
+    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> Result<R, ComputeError> {
+        buffer::catch_lack(|| self.threads.install(computation))
     }
 
     fn zeros(&self, shape: &[usize]) -> Result<CpuTensor, ComputeError> {

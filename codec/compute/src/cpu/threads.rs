@@ -1,6 +1,7 @@
 //! The threads of an engine: a pool of its own, or, where the target has no threads, the caller's.
 
 use crate::ComputeError;
+use std::thread::available_parallelism;
 
 /// Where an engine's tasks run.
 pub(super) struct Threads {
@@ -20,7 +21,10 @@ impl Threads {
             .thread_name(|index| format!("flextok-{index}"))
             .build()
             .map_err(|error| ComputeError::Threads {
-                threads,
+                threads: match threads {
+                    0 => available_parallelism().map_or(1, usize::from),
+                    threads => threads,
+                },
                 reason: error.to_string(),
             })?;
         Ok(Self { pool: Some(pool) })

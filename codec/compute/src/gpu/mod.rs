@@ -40,10 +40,10 @@ impl Backend for GpuEngine {
     type Linear = GpuLinear;
     type Conv = GpuConv;
 
-    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
+    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> Result<R, ComputeError> {
         // What an earlier computation of this thread left behind, which ended before its download.
         self.take_failure();
-        computation()
+        Ok(computation())
     }
 
     fn zeros(&self, shape: &[usize]) -> Result<GpuTensor, ComputeError> {

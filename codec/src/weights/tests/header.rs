@@ -42,7 +42,7 @@ fn refuses_headers_that_say_too_much() {
         .map(|index| format!(r#""t{index}":{entry}"#))
         .collect();
     let cases = [
-        (format!("{{{}}}", many.join(",")), "more than 16384 tensors"),
+        (format!("{{{}}}", many.join(",")), "at most 16384"),
         ("[".repeat(100_000), "invalid type"),
         (
             format!(r#"{{"a":{}"#, "[".repeat(100_000)),
@@ -104,7 +104,7 @@ fn refuses_headers_that_say_too_much() {
         &format!(r#"{{"__metadata__":{{{}}}}}"#, keys.join(",")),
         &[],
     ));
-    assert!(error.contains("more than 1024 keys"), "{error}");
+    assert!(error.contains("at most 1024"), "{error}");
 }
 
 #[test]
@@ -113,8 +113,17 @@ fn refuses_tensors_that_are_not_where_they_say() {
     let cases = [
         ("[1]", "F32", [0, 4], "[1]", "F32", [2, 6], "overlaps"),
         ("[1]", "F32", [0, 4], "[1]", "F32", [0, 4], "overlaps"),
-        ("[1]", "F32", [0, 4], "[1]", "F32", [5, 9], "gap"),
-        ("[1]", "F32", [4, 8], "[1]", "F32", [8, 12], "gap"),
+        ("[1]", "F16", [0, 2], "[1]", "F32", [4, 8], "a gap after \""),
+        (
+            "[1]",
+            "F16",
+            [2, 4],
+            "[1]",
+            "F32",
+            [4, 8],
+            "start of the data",
+        ),
+        ("[1]", "F32", [4, 8], "[1]", "F32", [8, 12], "not inside"),
         ("[1]", "F32", [0, 4], "[2]", "F32", [4, 8], "needs 8"),
         (
             "[1]",

@@ -6,7 +6,7 @@ use crate::backend::{
     ApgParameters, AttentionSpec, ConvKind, Epilogue, Mask, ModulationVector, Sequence,
 };
 use crate::cpu::microkernel::Kernels;
-use crate::{Backend, CpuEngine, DType};
+use crate::{Backend, ComputeError, CpuEngine, DType};
 
 /// Runs `operation` on engines of 1, 2, 3 and 5 threads with both sets of kernels, and compares the bits.
 #[track_caller]
@@ -206,5 +206,20 @@ fn operations_give_the_same_bits_from_inside_and_outside_the_pool() {
         engine.linear(&x, 0..rows, &packed, Epilogue::Silu, &mut out);
         bits(out.values())
     };
-    assert_eq!(run(), engine.run(run));
+    assert_eq!(run(), engine.run(run).unwrap());
+}
+
+#[test]
+fn a_lack_of_scratch_memory_is_an_error_of_the_computation() {
+    for threads in [1, 3] {
+        let engine = CpuEngine::new(threads).unwrap();
+        let lack = engine.run(|| {
+            rayon::scope(|scope| scope.spawn(|_| drop(engine.pool.take_in_task(usize::MAX / 64))));
+        });
+        assert!(
+            matches!(lack, Err(ComputeError::OutOfMemory { .. })),
+            "{lack:?}"
+        );
+        assert_eq!(engine.run(|| 7).unwrap(), 7, "it still computes");
+    }
 }
