@@ -45,6 +45,7 @@ const HEADER_FIELDS: usize = 64;
 /// use flextok_server::{Options, Server};
 /// use std::io::{Read, Write};
 ///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// let directory = tempfile::tempdir()?;
 /// let server = Server::bind(directory.path(), "127.0.0.1:0", Options::default()).await?;
@@ -64,8 +65,9 @@ const HEADER_FIELDS: usize = 64;
 ///
 /// drop(stop);
 /// running.await?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # }).unwrap();
+/// # Ok(())
+/// # })
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Server {
