@@ -10,6 +10,7 @@ mod modulation;
 mod norm;
 mod properties;
 mod sequences;
+#[cfg(not(target_family = "wasm"))] // which has one thread
 mod threads;
 
 use super::microkernel::Kernels;
