@@ -68,7 +68,7 @@ impl Context {
                 };
                 let reason = error.to_string();
                 let error = NetworkError::from(ComputeError::Threads { threads, reason });
-                Err(CliError::codec("--threads", error.into()))
+                Err(CliError::codec("--threads", Error::from(error)))
             }
             _ => Ok(()),
         }

@@ -118,7 +118,7 @@ mod unix {
         write(directory, "secret.flxt", read(directory, "a.flxt"));
         let secret = directory.join("secret.flxt");
         fs::set_permissions(directory.join("closed"), Permissions::from_mode(0o555)).expect("own");
-        fs::set_permissions(&secret, Permissions::from_mode(0)).expect("own");
+        fs::set_permissions(&secret, Permissions::from_mode(0o000)).expect("own");
         let privileged = fs::read(&secret).is_ok();
         if privileged {
             eprintln!("skipped: permissions mean nothing to this user");
