@@ -216,6 +216,7 @@ impl Error {
                 PictureErrorKind::Limit => ErrorKind::Limit,
                 PictureErrorKind::Usage => ErrorKind::Usage,
                 PictureErrorKind::Io | PictureErrorKind::Encode => ErrorKind::Io,
+                PictureErrorKind::Resources => ErrorKind::Resources,
             },
             Self::Weights(_)
             | Self::WrongModel { .. }

@@ -17,6 +17,8 @@ pub enum PictureErrorKind {
     Usage,
     /// The picture could not be written in the wanted format.
     Encode,
+    /// The system does not have the memory.
+    Resources,
 }
 
 /// Errors of this module. [`kind`](Self::kind) groups them.
@@ -98,11 +100,19 @@ pub enum PictureError {
         /// The limit, in pixels.
         max: u32,
     },
-    /// Decoding would take more memory than allowed.
-    #[error("decoding the image takes more than {max} bytes of memory, the limit")]
+    /// Decoding or converting would take more memory than allowed.
+    #[error("the image takes at least {needed} bytes of memory, the limit is {max}")]
     TooMuchMemory {
+        /// What it takes at its peak, in bytes, or the least of it that is known.
+        needed: u64,
         /// The limit, in bytes.
         max: u64,
+    },
+    /// The system does not have the memory that a picture takes.
+    #[error("the picture takes {bytes} bytes of memory, which the system does not have; free some, or scale it down")]
+    OutOfMemory {
+        /// What was asked for, in bytes.
+        bytes: u64,
     },
     /// A width or height of zero.
     #[error("a picture of {width}x{height} pixels is impossible, both sides must be at least 1")]
@@ -177,6 +187,7 @@ impl PictureError {
             | Self::UnknownExtension { .. }
             | Self::TooLargeForFormat { .. } => PictureErrorKind::Usage,
             Self::Encode { .. } => PictureErrorKind::Encode,
+            Self::OutOfMemory { .. } => PictureErrorKind::Resources,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Whether a JPEG stream is all there: the decoder itself fills what is missing with grey.
+//! What the segments of a JPEG stream tell: whether it is all there, as the decoder itself fills what is missing with
+//! grey, and how many coefficients the decoder keeps.
 
 /// True if the marker segments and scans of `bytes` reach an end-of-image marker.
 ///
@@ -19,6 +20,57 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Bytes of the coefficients that the decoder holds until the last scan: none where the first scan has all components,
+/// because that is decoded row by row.
+pub(super) fn coefficient_bytes(bytes: &[u8]) -> u64 {
+    let mut at = 2;
+    let mut frame: Option<(u64, usize, bool)> = None;
+    while let Some(marker) = next_marker(bytes, &mut at) {
+        let rest = bytes.get(at..).unwrap_or_default();
+        match marker {
+            // frame headers, without the tables that stand among their numbers
+            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+                let progressive = marker != 0xc0 && marker != 0xc1;
+                frame = samples(rest).map(|(samples, parts)| (samples, parts, progressive));
+            }
+            0xda => {
+                let parts = rest.get(2).copied().map_or(0, usize::from);
+                return match frame {
+                    Some((samples, all, progressive)) if progressive || parts < all => 2 * samples,
+                    _ => 0,
+                };
+            }
+            _ => {}
+        }
+        match rest.first_chunk::<2>() {
+            Some(_) if marker == 0xd8 || marker == 0xd9 => {}
+            Some(length) => at += usize::from(u16::from_be_bytes(*length)).max(2),
+            None => break,
+        }
+    }
+    0
+}
+
+/// The samples of all components of a frame in whole units, and the number of components.
+fn samples(header: &[u8]) -> Option<(u64, usize)> {
+    let number = |at: usize| {
+        let bytes = header.get(at..)?.first_chunk::<2>()?;
+        Some(u64::from(u16::from_be_bytes(*bytes)))
+    };
+    let (height, width) = (number(3)?, number(5)?);
+    let parts = usize::from(*header.get(7)?);
+    let (parts_of, _) = header.get(8..)?.as_chunks::<3>();
+    let factors = parts_of.iter().take(parts).map(|part| {
+        let factors = part[1];
+        (u64::from(factors >> 4), u64::from(factors & 15))
+    });
+    let across = factors.clone().map(|(across, _)| across).max()?.max(1);
+    let down = factors.clone().map(|(_, down)| down).max()?.max(1);
+    let units = width.div_ceil(8 * across) * height.div_ceil(8 * down);
+    let blocks: u64 = factors.map(|(across, down)| across * down).sum();
+    Some((units * blocks * 64, parts))
 }
 
 /// The next marker from `at` on; leaves `at` behind it. Skips compressed data, stuffed zeros, fill
@@ -51,6 +103,23 @@ mod tests {
                 assert!(!is_complete(&bytes[..cut]), "{name} cut to {cut}");
             }
         }
+    }
+
+    #[test]
+    fn coefficients_are_kept_of_several_scans_only() {
+        assert_eq!(coefficient_bytes(&fixtures::bytes("cmyk.jpg")), 0);
+        let progressive = fixtures::bytes("progressive.jpg");
+        // 48x32 pixels of three components, the two of colour at half the size: 6 units of 6 blocks
+        assert_eq!(coefficient_bytes(&progressive), 2 * 6 * 6 * 64);
+        for cut in 0..progressive.len() {
+            coefficient_bytes(&progressive[..cut]);
+        }
+        // The same frame as baseline, in a scan of one component and in one of all.
+        let mut header = vec![0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0, 16, 0, 16, 3];
+        header.extend([1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0, 0xff, 0xda, 0, 4, 1, 0]);
+        assert_eq!(coefficient_bytes(&header), 2 * 6 * 64);
+        header[30] = 3;
+        assert_eq!(coefficient_bytes(&header), 0);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Image files to decoded pictures: format from the content, limits from the header, upright.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
+use image::{
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader,
+};
 
-use super::{PictureError, jpeg, metadata};
+use super::{PictureError, jpeg, memory, metadata, png, webp};
 
 /// The formats [`open`] reads, for messages.
 pub const READABLE: &str = "bmp, gif, ico, jpeg, png, pnm, qoi, tga, tiff, webp";
@@ -21,7 +24,8 @@ pub struct LoadOptions {
     pub max_pixels: u64,
     /// Most pixels per side.
     pub max_side: u32,
-    /// Most bytes of the decoded image, and of the decoder's buffers where it counts them.
+    /// Most bytes of memory that loading takes at its peak: the file, the decoded image, what the decoder works in, and
+    /// the copy for an image stored on its side.
     pub max_memory: u64,
 }
 
@@ -92,7 +96,8 @@ pub fn read(
 /// By kind: unreadable ([`PictureError::Empty`], [`PictureError::UnknownFormat`],
 /// [`PictureError::UnsupportedFormat`], [`PictureError::Malformed`], [`PictureError::Truncated`]) or
 /// a limit ([`PictureError::TooManyBytes`], [`PictureError::TooManyPixels`],
-/// [`PictureError::SideTooLong`], [`PictureError::TooMuchMemory`]).
+/// [`PictureError::SideTooLong`], [`PictureError::TooMuchMemory`]), or that the system does not have the
+/// memory ([`PictureError::OutOfMemory`]).
 pub fn decode_bytes(bytes: &[u8], options: &LoadOptions) -> Result<LoadedPicture, PictureError> {
     decode(bytes, None, options)
 }
@@ -125,35 +130,148 @@ fn decode(
     }
     let format = recognise(bytes, by_name)?;
     let name = name_of(format);
-    let failed = |error| from_image_error(error, name, options);
-    if let Some((width @ 1.., height @ 1..)) = png_size(bytes, format) {
-        check_size(width, height, 0, name, options)?;
+    let mut held = bytes.len() as u64; // taken before the pixels
+    let mut file = Cow::Borrowed(bytes);
+    let mut first = memory::METADATA;
+    match format {
+        ImageFormat::Png => {
+            if let Some((width @ 1.., height @ 1..)) = png::size(bytes) {
+                check_size(width, height, name, options)?;
+            }
+            // Only the limit that a decoder of PNG is made with counts, and only for what stands before the pixels.
+            held = held.saturating_add(png::header_bytes(bytes));
+            first = png::header_limit(bytes);
+        }
+        ImageFormat::Ico => {
+            file = png::without_profiles(bytes);
+            held = held.saturating_mul(2);
+        }
+        _ => {}
     }
-
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = image::Limits::no_limits();
-    limits.max_alloc = Some(options.max_memory);
-    reader.limits(limits);
+    memory::check(held, options.max_memory)?;
+    memory::probe(held.saturating_add(first))?;
+    let failed = |error| from_image_error(error, name, options);
+    let mut reader = ImageReader::with_format(Cursor::new(&*file), format);
+    reader.limits(limits(first.min(options.max_memory)));
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
-    check_size(width, height, decoder.total_bytes(), name, options)?;
+    check_size(width, height, name, options)?;
     check_end(bytes, format, name)?;
-    // A picture with damaged metadata is still a picture.
-    let icc = decoder.icc_profile().ok().flatten();
-    let exif = decoder.exif_metadata().ok().flatten();
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-
+    let facts = facts(&mut decoder).map_err(failed)?;
+    let room = Room::new(bytes, format, &decoder, held + facts.bytes, facts.orientation, options)?;
+    let failed = |error| room.failed(error, name, options);
+    decoder.set_limits(limits(room.granted)).map_err(failed)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    image.apply_orientation(orientation);
+    image.apply_orientation(facts.orientation);
     Ok(LoadedPicture {
         image,
-        color_profile: icc.and_then(|icc| metadata::profile_name(&icc)),
-        capture_time: exif.and_then(|exif| metadata::capture_time(&exif)),
+        color_profile: facts.color_profile,
+        capture_time: facts.capture_time,
         title: (format == ImageFormat::Png)
             .then(|| metadata::png_title(bytes))
             .flatten(),
         format,
     })
+}
+
+fn limits(memory: u64) -> image::Limits {
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(memory);
+    limits
+}
+
+/// What stands beside the pixels.
+struct Facts {
+    color_profile: Option<String>,
+    capture_time: Option<String>,
+    orientation: Orientation,
+    /// Bytes of the profile, which the decoder may keep.
+    bytes: u64,
+}
+
+/// A picture with damaged metadata is still a picture; only limits are errors.
+fn facts(decoder: &mut impl ImageDecoder) -> image::ImageResult<Facts> {
+    // The decoder of TIFF counts the pixels first, and leaves the rest to the metadata.
+    let pixels = stored_bytes(decoder);
+    decoder.set_limits(limits(pixels.saturating_add(memory::METADATA)))?;
+    let icc = decoder.icc_profile().ok().flatten();
+    let exif = decoder.exif_metadata().ok().flatten();
+    Ok(Facts {
+        bytes: icc.as_ref().map_or(0, |icc| icc.len() as u64),
+        color_profile: icc.and_then(|icc| metadata::profile_name(&icc)),
+        capture_time: exif.and_then(|exif| metadata::capture_time(&exif)),
+        orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
+    })
+}
+
+/// Bytes of the pixels as they are in the file.
+fn stored_bytes(decoder: &impl ImageDecoder) -> u64 {
+    let decoded = decoder.total_bytes();
+    match decoder.original_color_type() {
+        ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16 => decoded / 3 * 4,
+        _ => decoded,
+    }
+}
+
+/// The memory that the pixels are decoded in: allowed, and there.
+struct Room {
+    /// What the decoder may take beside the pixels it returns, if it counts.
+    granted: u64,
+    /// Whether that is less than the limit allows.
+    short: bool,
+    /// All that is there for the pixels.
+    bytes: u64,
+}
+
+impl Room {
+    /// `held` bytes are taken already.
+    fn new(
+        file: &[u8],
+        format: ImageFormat,
+        decoder: &impl ImageDecoder,
+        held: u64,
+        orientation: Orientation,
+        options: &LoadOptions,
+    ) -> Result<Self, PictureError> {
+        use Orientation as O;
+        let decoded = decoder.total_bytes();
+        let (width, height) = decoder.dimensions();
+        let pixels = u64::from(width) * u64::from(height);
+        let working = match format {
+            // The pixels are read as they are, then copied.
+            ImageFormat::Tiff => stored_bytes(decoder),
+            _ => memory::decoding(file, format, pixels),
+        };
+        let turned = !matches!(
+            orientation,
+            O::NoTransforms | O::Rotate180 | O::FlipHorizontal | O::FlipVertical
+        );
+        let copied = if turned { decoded } else { 0 };
+        let peak = decoded.saturating_add(working.max(copied));
+        memory::check(held.saturating_add(peak), options.max_memory)?;
+        let most = options.max_memory - held;
+        // These two take what a header within the file asks for, and check it against their limit.
+        let bytes = if matches!(format, ImageFormat::Tiff | ImageFormat::Gif) {
+            memory::obtainable(peak, most)?
+        } else {
+            memory::probe(peak)?;
+            most
+        };
+        Ok(Self {
+            granted: bytes - decoded,
+            short: bytes < most,
+            bytes,
+        })
+    }
+
+    fn failed(&self, error: ImageError, name: &'static str, options: &LoadOptions) -> PictureError {
+        match error {
+            ImageError::Limits(_) if self.short => PictureError::OutOfMemory {
+                bytes: self.bytes.saturating_add(1),
+            },
+            error => from_image_error(error, name, options),
+        }
+    }
 }
 
 /// The format by content; the name decides only where the content has no signature.
@@ -171,22 +289,9 @@ fn recognise(bytes: &[u8], by_name: Option<ImageFormat>) -> Result<ImageFormat, 
     }
 }
 
-/// The size in a PNG's header. The decoder of this format is given the limit on memory before it tells the size, and a
-/// refusal is to name the size.
-fn png_size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
-    let header = bytes.get(12..24).filter(|_| format == ImageFormat::Png)?;
-    let (words, _) = header.as_chunks::<4>();
-    let [kind, width, height] = words else {
-        return None;
-    };
-    let number = |bytes: &[u8; 4]| u32::from_be_bytes(*bytes);
-    (kind == b"IHDR").then(|| (number(width), number(height)))
-}
-
 fn check_size(
     width: u32,
     height: u32,
-    bytes: u64,
     format: &'static str,
     options: &LoadOptions,
 ) -> Result<(), PictureError> {
@@ -212,11 +317,6 @@ fn check_size(
             max: options.max_side,
         });
     }
-    if bytes > options.max_memory {
-        return Err(PictureError::TooMuchMemory {
-            max: options.max_memory,
-        });
-    }
     Ok(())
 }
 
@@ -230,10 +330,13 @@ fn check_end(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result<()
             // What a WebP file loses first is its orientation.
             let length = bytes.get(4..).and_then(|rest| rest.first_chunk::<4>());
             let need = length.map_or(12, |length| u64::from(u32::from_le_bytes(*length)) + 8);
-            if need <= bytes.len() as u64 {
+            if need > bytes.len() as u64 {
+                format!("it has {} of {need} bytes", bytes.len())
+            } else if webp::overclaims(bytes, need) {
+                format!("a chunk goes beyond its {} bytes", bytes.len())
+            } else {
                 return Ok(());
             }
-            format!("it has {} of {need} bytes", bytes.len())
         }
         _ => return Ok(()),
     };
@@ -260,6 +363,7 @@ fn from_image_error(
     let detail = one_line(&error.to_string());
     match error {
         ImageError::Limits(_) => PictureError::TooMuchMemory {
+            needed: options.max_memory.saturating_add(1),
             max: options.max_memory,
         },
         _ if early_end => PictureError::Truncated { format, detail },

@@ -53,23 +53,11 @@ pub(super) fn capture_time(exif: &[u8]) -> Option<String> {
 
 /// The `Title` among the uncompressed text chunks of a PNG file.
 pub(super) fn png_title(png: &[u8]) -> Option<String> {
-    let mut rest = png.get(8..)?;
-    while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (kind, after) = after.split_first_chunk::<4>()?;
-        let body = after.get(..length)?;
-        let title = match kind {
-            b"tEXt" => latin1_title(body),
-            b"iTXt" => utf8_title(body),
-            _ => None,
-        };
-        if title.is_some() {
-            return title;
-        }
-        // The body and its CRC.
-        rest = after.get(length.checked_add(4)?..)?;
-    }
-    None
+    super::png::chunks(png).find_map(|(kind, body)| match kind {
+        b"tEXt" => latin1_title(body),
+        b"iTXt" => utf8_title(body),
+        _ => None,
+    })
 }
 
 fn latin1_title(body: &[u8]) -> Option<String> {

@@ -18,9 +18,12 @@ mod fit;
 mod flatten;
 mod jpeg;
 pub mod load;
+pub(crate) mod memory;
 mod metadata;
+mod png;
 mod resample;
 pub mod save;
+mod webp;
 
 pub use canvas::Canvas;
 pub use error::{PictureError, PictureErrorKind};

@@ -1,0 +1,131 @@
+//! How much memory a step takes at its peak, whether that is allowed, and whether the system has it.
+//!
+//! Decoders and encoders of other crates take memory as if there were no end of it: a lack ends the process. So what
+//! they are going to take is worked out from the header beforehand, held against the limit, and asked of the system
+//! once, to be given back at once. Between that and the real use somebody else may take it; then nothing helps.
+
+use image::ImageFormat;
+
+use super::save::SaveFormat;
+use super::{PictureError, jpeg, webp};
+
+/// Most bytes that a colour profile or the like may unfold to.
+pub(super) const METADATA: u64 = 16 << 20;
+
+/// Small things beside those that are counted: tables, rows, buffers of readers.
+const SMALL: u64 = 4 << 20;
+
+/// Refuses what is over the limit.
+pub(super) fn check(needed: u64, max: u64) -> Result<(), PictureError> {
+    if needed > max {
+        return Err(PictureError::TooMuchMemory { needed, max });
+    }
+    Ok(())
+}
+
+/// Asks the system for so many bytes and gives them back.
+pub(crate) fn probe(bytes: u64) -> Result<(), PictureError> {
+    if has(bytes.saturating_add(SMALL)) {
+        return Ok(());
+    }
+    Err(PictureError::OutOfMemory { bytes })
+}
+
+/// As much of `least..=most` bytes as the system has: for decoders that say themselves when it is not enough.
+pub(super) fn obtainable(least: u64, most: u64) -> Result<u64, PictureError> {
+    let mut bytes = most;
+    while bytes > least {
+        if has(bytes.saturating_add(SMALL)) {
+            return Ok(bytes);
+        }
+        bytes /= 2;
+    }
+    probe(least)?;
+    Ok(least)
+}
+
+fn has(bytes: u64) -> bool {
+    let mut memory = Vec::<u8>::new();
+    let got = usize::try_from(bytes).is_ok_and(|bytes| memory.try_reserve_exact(bytes).is_ok());
+    // An allocation that nobody looks at may be optimised away, and then it always succeeds.
+    std::hint::black_box(&memory);
+    got
+}
+
+/// So many zeros, or the error that there is no memory for them.
+pub(super) fn zeroed(bytes: u64) -> Result<Vec<u8>, PictureError> {
+    let failed = || PictureError::OutOfMemory { bytes };
+    let length = usize::try_from(bytes).map_err(|_| failed())?;
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(length).map_err(|_| failed())?;
+    memory.resize(length, 0);
+    Ok(memory)
+}
+
+/// What a decoder takes beside the pixels that it returns, and beside the file.
+pub(super) fn decoding(file: &[u8], format: ImageFormat, pixels: u64) -> u64 {
+    let length = file.len() as u64;
+    match format {
+        // The decoder copies the file, and its segments once more.
+        ImageFormat::Jpeg => jpeg::coefficient_bytes(file).saturating_add(2 * length),
+        ImageFormat::WebP => webp::working_bytes(file, pixels),
+        // Packed runs and palette indices are unpacked first.
+        ImageFormat::Tga => match file.get(2) {
+            Some(2 | 3) => 0,
+            _ => pixels.saturating_mul(4),
+        },
+        _ => 0,
+    }
+}
+
+/// What an encoder takes beside the picture of 8-bit RGB, the file it makes included, however little of it can be
+/// compressed.
+pub(super) fn encoding(format: SaveFormat, width: u32, height: u32) -> u64 {
+    let pixels = u64::from(width) * u64::from(height);
+    // A vector that grows has up to twice the bytes that it needs.
+    let per_pixel = match format {
+        // compressed data of 3 bytes and the file
+        SaveFormat::Png => 12,
+        // at worst some 3 bytes, as noise
+        SaveFormat::Jpeg => 8,
+        // four channels, codes of up to 15 bits for each, and the file
+        SaveFormat::WebP => 24,
+        // 4 bytes and the file
+        SaveFormat::Qoi | SaveFormat::Tga => 12,
+        SaveFormat::Bmp | SaveFormat::Tiff | SaveFormat::Pnm => 6,
+    };
+    // Rows are padded, and have a filter or a strip entry each.
+    let rows = u64::from(height) * 64 + u64::from(width) * 16;
+    pixels.saturating_mul(per_pixel).saturating_add(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::PictureErrorKind;
+
+    #[test]
+    fn what_nobody_has_is_refused_without_an_abort() {
+        for bytes in [1 << 60, u64::MAX] {
+            let error = probe(bytes).expect_err("no machine has it");
+            assert_eq!(error.kind(), PictureErrorKind::Resources);
+            assert!(error.to_string().contains(&bytes.to_string()), "{error}");
+            assert!(zeroed(bytes).is_err());
+            assert!(obtainable(bytes, bytes).is_err());
+        }
+        probe(1 << 20).expect("a megabyte");
+        assert_eq!(zeroed(5).expect("five bytes"), [0; 5]);
+        // Far more than there is becomes what there is.
+        let some = obtainable(1 << 20, 1 << 60).expect("a megabyte");
+        assert!((1 << 20..1 << 60).contains(&some), "{some}");
+    }
+
+    #[test]
+    fn limits_are_inclusive_and_name_both_numbers() {
+        check(7, 7).expect("not over it");
+        let error = check(8, 7).expect_err("over it");
+        assert_eq!(error.kind(), PictureErrorKind::Limit);
+        let text = error.to_string();
+        assert!(text.contains('8') && text.contains('7'), "{text}");
+    }
+}
