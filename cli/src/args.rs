@@ -181,7 +181,8 @@ pub(crate) struct LimitArgs {
     )]
     pub(crate) max_input_bytes: Option<u64>,
 
-    /// Most bytes of memory for decoding an input image file [default: 1073741824]
+    /// Most bytes of memory that loading an input image takes: file, pixels and working copies
+    /// [default: 1073741824]
     #[arg(
         long,
         global = true,

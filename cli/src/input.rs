@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use flextok::Limits;
 use flextok::container::{MAGIC, ReadError, State, TokenFile};
-use flextok::picture::{LoadedPicture, load};
+use flextok::image::RgbImage;
+use flextok::picture::{self, LoadedPicture, load};
 
 use crate::exit::{CliError, Code};
 
@@ -79,6 +80,20 @@ impl Source {
             }
             error => CliError::codec(self.name(), error),
         })
+    }
+
+    /// Reads and decodes an image, as 8-bit RGB on a background, beside `held` bytes of memory.
+    pub(crate) fn rgb(
+        &self,
+        limits: &Limits,
+        background: [u8; 3],
+        held: usize,
+    ) -> Result<RgbImage, CliError> {
+        let mut limits = limits.clone();
+        limits.image_memory = limits.image_memory.saturating_sub(held as u64);
+        let image = self.picture(&limits)?.image;
+        picture::try_into_rgb(image, background, limits.image_memory)
+            .map_err(|error| CliError::codec(self.name(), error))
     }
 
     /// Reads a token file, cut or complete.

@@ -41,7 +41,7 @@ fn a_crop_is_measured_against_the_part_that_it_keeps() {
     assert_eq!((reached.tokens, reached.decodes), (1, 1));
     let decoded = codec.decode(&bytes, &cheap()).unwrap();
     let rgb = photo.to_rgb8();
-    let source = published_crop(&rgb, 32, 32).source;
+    let source = published_crop(&rgb, 32, 32).expect("memory").source;
     assert_eq!(decoded.dimensions(), (source.width, source.height));
     let kept = image::imageops::crop_imm(&rgb, source.x, source.y, source.width, source.height);
     let expected = Metric::Psnr.measure(&kept.to_image(), &decoded).unwrap();

@@ -22,16 +22,16 @@ pub fn file(data: &[u8]) {
     assert!(u64::from(width) * u64::from(height) <= LIMITS.max_pixels);
     let rgb = picture::into_rgb(loaded.image, [255, 0, 128]);
     assert_eq!(rgb.dimensions(), (width, height));
-    let cropped = picture::published_crop(&rgb, 24, 16);
+    let cropped = picture::published_crop(&rgb, 24, 16).expect("memory");
     assert_eq!(cropped.picture.dimensions(), (24, 16));
     let source = cropped.source;
     assert!(source.x + source.width <= width && source.y + source.height <= height);
-    let canvas = picture::resize(&rgb, 24, 16);
+    let canvas = picture::resize(&rgb, 24, 16).expect("memory");
     assert_eq!(
         picture::Canvas::from_rgb(&canvas).to_rgb(),
         canvas,
         "floats hold 8 bits"
     );
-    let restored = picture::restore(&canvas, width, height);
+    let restored = picture::restore(&canvas, width, height).expect("memory");
     assert_eq!(restored.dimensions(), (width, height));
 }

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use flextok::image::RgbImage;
-use flextok::{metrics, picture};
+use flextok::metrics;
 
 use crate::context::Context;
 use crate::exit::CliError;
@@ -42,11 +41,9 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
         return Err(CliError::usage("standard input", problem));
     }
     context.start_threads()?;
-    let load = |source: &Source| -> Result<RgbImage, CliError> {
-        let loaded = source.picture(&context.limits)?;
-        Ok(picture::into_rgb(loaded.image, args.background))
-    };
-    let [first, second] = [load(&sources[0])?, load(&sources[1])?];
+    let (limits, background) = (&context.limits, args.background);
+    let first = sources[0].rgb(limits, background, 0)?;
+    let second = sources[1].rgb(limits, background, first.as_raw().len())?;
     let comparison = metrics::compare(&first, &second).map_err(|source| {
         let name = format!("{}, {}", sources[0].name(), sources[1].name());
         CliError::Compare { name, source }

@@ -10,7 +10,7 @@ use flextok::container::{KeepMetadata, TokenFile};
 use flextok::image::RgbImage;
 use flextok::metrics::Metric;
 use flextok::rate::{self, Rung, Search};
-use flextok::{Error, picture};
+use flextok::Error;
 
 use super::sampling::SamplingArgs;
 use crate::context::{Context, Model};
@@ -309,7 +309,7 @@ fn rungs(
     let file: &TokenFile = &item.input.file;
     let options = args.sampling.options();
     let reference: RgbImage = match &item.original {
-        Some(source) => picture::into_rgb(source.picture(&context.limits)?.image, args.background),
+        Some(source) => source.rgb(&context.limits, args.background, 0)?,
         None => model.codec.decode_file(file, &options).map_err(failed)?,
     };
     let (metric, search) = (args.metric.into(), args.search());

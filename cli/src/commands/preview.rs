@@ -57,11 +57,10 @@ pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError>
                 .map_err(failed)?;
             let parsed = TokenFile::parse_with(&bytes, &context.limits.container);
             let file = parsed.map_err(|error| CliError::container(source.name(), error))?;
-            (
-                file,
-                Some(picture::into_rgb(loaded.image, options.background)),
-                None,
-            )
+            let max = context.limits.image_memory;
+            let original = picture::try_into_rgb(loaded.image, options.background, max);
+            let original = original.map_err(|error| CliError::codec(source.name(), error))?;
+            (file, Some(original), None)
         }
     };
     let mut tiles = decode_tiles(args, context, &model, &file).map_err(failed)?;
@@ -113,7 +112,7 @@ fn decode_tiles(
         let canvas: RgbImage = model.codec.decode_file(file, &options)?;
         let plural = if cut.tokens == 1 { "" } else { "s" };
         tiles.push(Tile {
-            picture: picture::restore(&canvas, width, height),
+            picture: picture::restore(&canvas, width, height)?,
             title: format!("{} token{plural}", cut.tokens),
             detail: format!("{} bytes", cut.complete_bytes),
         });

@@ -24,11 +24,11 @@ pub(super) struct Request {
 
 impl Request {
     /// The picture of its canvas, in the size that was asked for.
-    pub(super) fn picture(&self, canvas: &Canvas) -> RgbImage {
+    pub(super) fn picture(&self, canvas: &Canvas) -> Result<RgbImage, Error> {
         let picture = canvas.to_rgb();
         match self.size {
-            Some((width, height)) => picture::restore(&picture, width, height),
-            None => picture,
+            Some((width, height)) => Ok(picture::restore(&picture, width, height)?),
+            None => Ok(picture),
         }
     }
 }

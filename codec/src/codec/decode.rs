@@ -139,9 +139,10 @@ impl Codec {
         requests: &[Request],
         options: &DecodeOptions,
     ) -> Result<Vec<RgbImage>, Error> {
-        self.run(requests, options, |request, canvas| {
+        let pictures = self.run(requests, options, |request, canvas| {
             request.picture(&canvas)
-        })
+        })?;
+        pictures.into_iter().collect()
     }
 
     fn canvas(&self, request: Request, options: &DecodeOptions) -> Result<Canvas, Error> {

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::picture::{self, Canvas};
 use crate::sampler::standard_normal;
 use flextok_container::{Header, Metadata, TokenFile};
-use image::{DynamicImage, RgbImage};
+use image::DynamicImage;
 use std::borrow::Borrow;
 
 /// A picture's tokens, the (width, height) that a decoder restores, and the canvas's.
@@ -283,7 +283,8 @@ impl Codec {
             let prepared = images
                 .iter()
                 .map(|image| self.prepare(image.borrow(), options, canvas));
-            let (canvases, sizes): (Vec<Canvas>, Vec<(u32, u32)>) = prepared.unzip();
+            let prepared: Vec<_> = prepared.collect::<Result<_, Error>>()?;
+            let (canvases, sizes): (Vec<Canvas>, Vec<(u32, u32)>) = prepared.into_iter().unzip();
             // Fewer tokens are the beginning of more, whatever the model's mask.
             let longest = tokens.iter().copied().max().unwrap_or(0);
             let ids = self.tokenize_canvases(&canvases, longest, options.posterior_seed)?;
@@ -344,20 +345,17 @@ impl Codec {
         image: &DynamicImage,
         options: &EncodeOptions,
         (width, height): (u32, u32),
-    ) -> (Canvas, (u32, u32)) {
-        let size = (image.width(), image.height());
-        let rgb: RgbImage = picture::flatten(image, options.background);
+    ) -> Result<(Canvas, (u32, u32)), Error> {
+        let (size, background) = ((image.width(), image.height()), options.background);
         if options.crop {
-            let cropped = picture::published_crop(&rgb, width, height);
+            let cropped = picture::crop_image(image, background, (width, height))?;
             let source = cropped.source;
-            return (
+            return Ok((
                 Canvas::from_rgb(&cropped.picture),
                 (source.width, source.height),
-            );
+            ));
         }
-        (
-            Canvas::from_rgb(&picture::resize(&rgb, width, height)),
-            size,
-        )
+        let resized = picture::resize_image(image, background, (width, height))?;
+        Ok((Canvas::from_rgb(&resized), size))
     }
 }

@@ -12,7 +12,8 @@ pub struct Limits {
     pub side: u32,
     /// Most bytes of an image file (default 512 MiB).
     pub image_bytes: u64,
-    /// Most memory in bytes that decoding an image file may take (default 1 GiB).
+    /// Most memory in bytes that loading an image file may take at its peak: the file, the pixels, and what they are
+    /// decoded and converted in (default 1 GiB). Fitting it to the canvas takes some tens of MiB more.
     pub image_memory: u64,
     /// Most pixels of a canvas (default 2²¹); attention grows with its square.
     pub canvas_pixels: u64,

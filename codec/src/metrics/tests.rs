@@ -3,7 +3,11 @@
 use image::Rgb;
 
 use super::*;
-use crate::picture::{fixtures::photo, resize};
+use crate::picture::fixtures::photo;
+
+fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    crate::picture::resize(picture, width, height).expect("memory")
+}
 
 /// A photo and itself scaled to a third and back.
 fn blurred(name: &str) -> (RgbImage, RgbImage) {

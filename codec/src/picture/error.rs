@@ -109,7 +109,9 @@ pub enum PictureError {
         max: u64,
     },
     /// The system does not have the memory that a picture takes.
-    #[error("the picture takes {bytes} bytes of memory, which the system does not have; free some, or scale it down")]
+    #[error(
+        "the picture takes {bytes} bytes of memory, which the system does not have; free some, or scale it down"
+    )]
     OutOfMemory {
         /// What was asked for, in bytes.
         bytes: u64,

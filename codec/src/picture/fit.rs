@@ -1,8 +1,10 @@
 //! Pictures to the size of the canvas and back: plain resize, the published centre crop, restore.
 
-use image::RgbImage;
+use image::{DynamicImage, RgbImage};
 
-use super::resample::{Kernel, Span, columns_first, rows_first};
+use super::PictureError;
+use super::flatten::Flat;
+use super::resample::{Kernel, Rows, Span, columns_first, rows_first};
 
 /// A rectangle in the pixels of the source picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,17 +31,33 @@ pub struct Cropped {
 /// `picture` at exactly `width` × `height`, aspect not kept: triangle filter with antialiasing,
 /// horizontal pass first, bit-identical to the resampling of the published pre-processing.
 ///
-/// A picture that already has the size is returned as it is. Takes `3 * width * picture.height()`
-/// bytes beside the result. A side of zero gives an empty picture; the caller has checked the size
-/// against its limits.
-#[must_use]
-pub fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
-    rows_first(
-        picture,
-        Kernel::Triangle,
-        Span::whole(picture.width(), width),
-        Span::whole(picture.height(), height),
-    )
+/// A picture that already has the size is copied. Takes up to 16 MiB beside the result, or the rows that one row of the
+/// result is made of. A side of zero gives an empty picture; the caller has checked the size against its limits.
+///
+/// # Errors
+/// [`PictureError::OutOfMemory`].
+pub fn resize(picture: &RgbImage, width: u32, height: u32) -> Result<RgbImage, PictureError> {
+    resize_rows(picture, picture.dimensions(), width, height)
+}
+
+/// [`resize`] of the [flattened](super::flatten) image, row by row.
+pub(crate) fn resize_image(
+    image: &DynamicImage,
+    background: [u8; 3],
+    (width, height): (u32, u32),
+) -> Result<RgbImage, PictureError> {
+    let size = (image.width(), image.height());
+    resize_rows(&Flat { image, background }, size, width, height)
+}
+
+fn resize_rows(
+    rows: &impl Rows,
+    (w, h): (u32, u32),
+    width: u32,
+    height: u32,
+) -> Result<RgbImage, PictureError> {
+    let (x, y) = (Span::whole(w, width), Span::whole(h, height));
+    rows_first(rows, Kernel::Triangle, x, y)
 }
 
 /// The published pre-processing: `picture` scaled until it just covers the canvas, then its centre.
@@ -48,9 +66,45 @@ pub fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
 /// of the crop is rounded half to even. On other canvases the side that needs the larger factor
 /// becomes exact and the other is truncated, but never below the canvas. Only the cropped part is
 /// computed, so that a 20 000 × 10 strip is no problem.
-#[must_use]
-pub fn published_crop(picture: &RgbImage, width: u32, height: u32) -> Cropped {
-    let (w, h) = picture.dimensions();
+///
+/// # Errors
+/// [`PictureError::OutOfMemory`].
+pub fn published_crop(
+    picture: &RgbImage,
+    width: u32,
+    height: u32,
+) -> Result<Cropped, PictureError> {
+    crop_rows(picture, picture.dimensions(), width, height)
+}
+
+/// [`published_crop`] of the [flattened](super::flatten) image, row by row.
+pub(crate) fn crop_image(
+    image: &DynamicImage,
+    background: [u8; 3],
+    (width, height): (u32, u32),
+) -> Result<Cropped, PictureError> {
+    let size = (image.width(), image.height());
+    crop_rows(&Flat { image, background }, size, width, height)
+}
+
+/// The part of a picture of `size` that [`published_crop`] shows.
+pub(crate) fn cropped_part(size: (u32, u32), width: u32, height: u32) -> SourceRect {
+    spans(size, width, height).2
+}
+
+fn crop_rows(
+    rows: &impl Rows,
+    size: (u32, u32),
+    width: u32,
+    height: u32,
+) -> Result<Cropped, PictureError> {
+    let (x, y, source) = spans(size, width, height);
+    let picture = rows_first(rows, Kernel::Triangle, x, y)?;
+    Ok(Cropped { picture, source })
+}
+
+/// Both axes of the scaling, and the part of the source that is shown.
+fn spans((w, h): (u32, u32), width: u32, height: u32) -> (Span, Span, SourceRect) {
     if w == 0 || h == 0 || width == 0 || height == 0 {
         let source = SourceRect {
             x: 0,
@@ -58,10 +112,7 @@ pub fn published_crop(picture: &RgbImage, width: u32, height: u32) -> Cropped {
             width: w,
             height: h,
         };
-        return Cropped {
-            picture: RgbImage::new(width, height),
-            source,
-        };
+        return (Span::whole(w, width), Span::whole(h, height), source);
     }
     // Compares width / w with height / h without rounding.
     let width_is_exact = u64::from(width) * u64::from(h) >= u64::from(height) * u64::from(w);
@@ -83,20 +134,13 @@ pub fn published_crop(picture: &RgbImage, width: u32, height: u32) -> Cropped {
         first: half_to_even(output - u64::from(count)),
         count,
     };
-    Cropped {
-        picture: rows_first(
-            picture,
-            Kernel::Triangle,
-            span(w, full_w, width),
-            span(h, full_h, height),
-        ),
-        source: SourceRect {
-            x: (w - rect_w) / 2,
-            y: (h - rect_h) / 2,
-            width: rect_w,
-            height: rect_h,
-        },
-    }
+    let source = SourceRect {
+        x: (w - rect_w) / 2,
+        y: (h - rect_h) / 2,
+        width: rect_w,
+        height: rect_h,
+    };
+    (span(w, full_w, width), span(h, full_h, height), source)
 }
 
 /// round(a · b / c)
@@ -118,15 +162,22 @@ fn half_to_even(n: u64) -> u64 {
 /// The pass that leaves the smaller picture goes first, so the memory beside the result is at most
 /// `3 * min(width * canvas.height(), height * canvas.width())` bytes. A side of zero gives an empty
 /// picture; the caller has checked the size against its limits.
-#[must_use]
-pub fn restore(canvas: &RgbImage, width: u32, height: u32) -> RgbImage {
+///
+/// # Errors
+/// [`PictureError::OutOfMemory`].
+pub fn restore(canvas: &RgbImage, width: u32, height: u32) -> Result<RgbImage, PictureError> {
     restore_with(canvas, width, height, Kernel::Lanczos3)
 }
 
-fn restore_with(canvas: &RgbImage, width: u32, height: u32, kernel: Kernel) -> RgbImage {
+fn restore_with(
+    canvas: &RgbImage,
+    width: u32,
+    height: u32,
+    kernel: Kernel,
+) -> Result<RgbImage, PictureError> {
     let (w, h) = canvas.dimensions();
     if (w, h) == (width, height) {
-        return canvas.clone();
+        return Ok(canvas.clone());
     }
     let (x, y) = (Span::whole(w, width), Span::whole(h, height));
     if u64::from(width) * u64::from(h) <= u64::from(height) * u64::from(w) {

@@ -103,6 +103,34 @@ fn crops_report_their_source() {
     assert_eq!(rect(3, 2, 256, 1), (0, 0, 3, 1));
 }
 
+fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    super::resize(picture, width, height).expect("memory")
+}
+
+fn restore(canvas: &RgbImage, width: u32, height: u32) -> RgbImage {
+    super::restore(canvas, width, height).expect("memory")
+}
+
+fn published_crop(picture: &RgbImage, width: u32, height: u32) -> Cropped {
+    super::published_crop(picture, width, height).expect("memory")
+}
+
+#[test]
+fn rows_made_one_by_one_are_those_of_the_flattened_picture() {
+    let clear = |x: u32, y: u32| image::Rgba([x as u8, y as u8, (x * y) as u8, (x + y) as u8]);
+    let image = DynamicImage::from(image::RgbaImage::from_fn(90, 70, clear));
+    let background = [250, 0, 99];
+    let flat = crate::picture::flatten(&image, background);
+    for deep in [image.clone(), DynamicImage::from(image.to_rgba16())] {
+        let resized = resize_image(&deep, background, (32, 48)).expect("memory");
+        assert_eq!(resized, resize(&flat, 32, 48));
+        let cropped = crop_image(&deep, background, (32, 48)).expect("memory");
+        assert_eq!(cropped, published_crop(&flat, 32, 48));
+        let part = cropped_part((90, 70), 32, 48);
+        assert_eq!(part, cropped.source);
+    }
+}
+
 #[test]
 fn halves_go_to_the_even_offset() {
     let got: Vec<u64> = (0..8).map(half_to_even).collect();

@@ -1,6 +1,9 @@
 //! Every pixel type to 8-bit RGB: alpha over a background, deep samples rounded once.
 
-use image::{DynamicImage, ImageBuffer, Pixel, RgbImage};
+use image::{DynamicImage, ImageBuffer, Pixel, RgbImage, RgbaImage};
+
+use super::resample::Rows;
+use super::{PictureError, memory};
 
 /// `image` as 8-bit RGB; transparent parts show `background`.
 ///
@@ -8,38 +11,30 @@ use image::{DynamicImage, ImageBuffer, Pixel, RgbImage};
 /// 8 bits once, to nearest. Float samples are clamped to \[0, 1\], NaN counts as 0.
 #[must_use]
 pub fn flatten(image: &DynamicImage, background: [u8; 3]) -> RgbImage {
-    match image {
-        DynamicImage::ImageRgb8(rgb) => rgb.clone(),
-        DynamicImage::ImageLuma8(grey) => map(grey, |p: [u8; 1]| [p[0]; 3]),
-        DynamicImage::ImageLumaA8(grey) => map(grey, |p: [u8; 2]| {
-            background.map(|under| over8(p[0], p[1], under))
-        }),
-        DynamicImage::ImageRgba8(rgba) => map(rgba, |[r, g, b, a]: [u8; 4]| {
-            zip3([r, g, b], background, |sample, under| {
-                over8(sample, a, under)
-            })
-        }),
-        DynamicImage::ImageLuma16(grey) => map(grey, |p: [u16; 1]| [round16(p[0]); 3]),
-        DynamicImage::ImageLumaA16(grey) => map(grey, |p: [u16; 2]| {
-            background.map(|under| over16(p[0], p[1], under))
-        }),
-        DynamicImage::ImageRgb16(rgb) => map(rgb, |p: [u16; 3]| p.map(round16)),
-        DynamicImage::ImageRgba16(rgba) => map(rgba, |[r, g, b, a]: [u16; 4]| {
-            zip3([r, g, b], background, |sample, under| {
-                over16(sample, a, under)
-            })
-        }),
-        DynamicImage::ImageRgb32F(rgb) => {
-            map(rgb, |p: [f32; 3]| p.map(|sample| over_f32(sample, 1.0, 0)))
-        }
-        DynamicImage::ImageRgba32F(rgba) => map(rgba, |[r, g, b, a]: [f32; 4]| {
-            zip3([r, g, b], background, |sample, under| {
-                over_f32(sample, a, under)
-            })
-        }),
-        // The enum is open: a pixel type added later has the crate's own conversion.
-        other => other.to_rgb8(),
+    let mut out = RgbImage::new(image.width(), image.height());
+    let flat = Flat { image, background };
+    for (y, target) in rows_of(&mut out) {
+        flat.convert(y, target);
     }
+    out
+}
+
+/// [`flatten`], if the copy and the image together stay below `max_memory` bytes and the system has the memory.
+///
+/// # Errors
+/// [`PictureError::TooMuchMemory`], [`PictureError::OutOfMemory`].
+pub fn try_flatten(
+    image: &DynamicImage,
+    background: [u8; 3],
+    max_memory: u64,
+) -> Result<RgbImage, PictureError> {
+    let copy = u64::from(image.width()) * u64::from(image.height()) * 3;
+    memory::check(
+        copy.saturating_add(image.as_bytes().len() as u64),
+        max_memory,
+    )?;
+    memory::probe(copy)?;
+    Ok(flatten(image, background))
 }
 
 /// [`flatten`] for an image that is not needed afterwards: 8-bit RGB is moved, not copied.
@@ -47,24 +42,126 @@ pub fn flatten(image: &DynamicImage, background: [u8; 3]) -> RgbImage {
 pub fn into_rgb(image: DynamicImage, background: [u8; 3]) -> RgbImage {
     match image {
         DynamicImage::ImageRgb8(rgb) => rgb,
+        DynamicImage::ImageRgba8(rgba) => in_place(rgba, background),
         other => flatten(&other, background),
     }
 }
 
+/// [`into_rgb`], if what it takes stays below `max_memory` bytes and the system has the memory.
+///
+/// # Errors
+/// [`PictureError::TooMuchMemory`], [`PictureError::OutOfMemory`].
+pub fn try_into_rgb(
+    image: DynamicImage,
+    background: [u8; 3],
+    max_memory: u64,
+) -> Result<RgbImage, PictureError> {
+    match image {
+        DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_) => {
+            memory::check(image.as_bytes().len() as u64, max_memory)?;
+            Ok(into_rgb(image, background))
+        }
+        other => try_flatten(&other, background, max_memory),
+    }
+}
+
+/// Three bytes of each four, moved to the front of their own memory.
+fn in_place(rgba: RgbaImage, background: [u8; 3]) -> RgbImage {
+    let (width, height) = rgba.dimensions();
+    let mut samples = rgba.into_raw();
+    let pixels = samples.len() / 4;
+    for i in 0..pixels {
+        let pixel = [0, 1, 2, 3].map(|c| samples[4 * i + c]);
+        samples[3 * i..3 * i + 3].copy_from_slice(&rgba8(pixel, background));
+    }
+    samples.truncate(3 * pixels);
+    samples.shrink_to_fit();
+    RgbImage::from_raw(width, height, samples).unwrap_or_default()
+}
+
+fn rows_of(picture: &mut RgbImage) -> impl Iterator<Item = (usize, &mut [u8])> {
+    let stride = picture.width() as usize * 3;
+    picture.chunks_exact_mut(stride.max(1)).enumerate()
+}
+
+/// An image whose rows are [flattened](flatten) when they are needed.
+pub(super) struct Flat<'a> {
+    pub(super) image: &'a DynamicImage,
+    pub(super) background: [u8; 3],
+}
+
+impl Rows for Flat<'_> {
+    fn row<'a>(&'a self, y: usize, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        if let DynamicImage::ImageRgb8(rgb) = self.image {
+            return rgb.row(y, scratch);
+        }
+        scratch.resize(self.image.width() as usize * 3, 0);
+        self.convert(y, scratch);
+        scratch
+    }
+}
+
+impl Flat<'_> {
+    /// Row `y`, into as many bytes as it has.
+    fn convert(&self, y: usize, target: &mut [u8]) {
+        let background = self.background;
+        match self.image {
+            DynamicImage::ImageRgb8(rgb) => target.copy_from_slice(rgb.row(y, &mut Vec::new())),
+            DynamicImage::ImageLuma8(grey) => map(grey, y, target, |p: [u8; 1]| [p[0]; 3]),
+            DynamicImage::ImageLumaA8(grey) => map(grey, y, target, |p: [u8; 2]| {
+                background.map(|under| over8(p[0], p[1], under))
+            }),
+            DynamicImage::ImageRgba8(rgba) => map(rgba, y, target, |p| rgba8(p, background)),
+            DynamicImage::ImageLuma16(grey) => {
+                map(grey, y, target, |p: [u16; 1]| [round16(p[0]); 3]);
+            }
+            DynamicImage::ImageLumaA16(grey) => map(grey, y, target, |p: [u16; 2]| {
+                background.map(|under| over16(p[0], p[1], under))
+            }),
+            DynamicImage::ImageRgb16(rgb) => map(rgb, y, target, |p: [u16; 3]| p.map(round16)),
+            DynamicImage::ImageRgba16(rgba) => map(rgba, y, target, |[r, g, b, a]: [u16; 4]| {
+                zip3([r, g, b], background, |sample, under| {
+                    over16(sample, a, under)
+                })
+            }),
+            DynamicImage::ImageRgb32F(rgb) => map(rgb, y, target, |p: [f32; 3]| {
+                p.map(|sample| over_f32(sample, 1.0, 0))
+            }),
+            DynamicImage::ImageRgba32F(rgba) => map(rgba, y, target, |[r, g, b, a]: [f32; 4]| {
+                zip3([r, g, b], background, |sample, under| {
+                    over_f32(sample, a, under)
+                })
+            }),
+            // The enum is open: a pixel type added later has the crate's own conversion.
+            other => {
+                let row = other.crop_imm(0, y as u32, other.width(), 1).to_rgb8();
+                target.copy_from_slice(row.as_raw());
+            }
+        }
+    }
+}
+
+/// Row `y` of `image`, pixel by pixel.
 fn map<P, const N: usize>(
     image: &ImageBuffer<P, Vec<P::Subpixel>>,
+    y: usize,
+    target: &mut [u8],
     convert: impl Fn([P::Subpixel; N]) -> [u8; 3],
-) -> RgbImage
-where
+) where
     P: Pixel,
 {
-    let mut out = RgbImage::new(image.width(), image.height());
     let (pixels, _) = image.as_raw().as_chunks::<N>();
-    let (targets, _) = out.as_chunks_mut::<3>();
-    for (target, pixel) in targets.iter_mut().zip(pixels) {
+    let width = image.width() as usize;
+    let (targets, _) = target.as_chunks_mut::<3>();
+    for (target, pixel) in targets.iter_mut().zip(&pixels[y * width..][..width]) {
         *target = convert(*pixel);
     }
-    out
+}
+
+fn rgba8([r, g, b, a]: [u8; 4], background: [u8; 3]) -> [u8; 3] {
+    zip3([r, g, b], background, |sample, under| {
+        over8(sample, a, under)
+    })
 }
 
 fn zip3<T: Copy>(samples: [T; 3], under: [u8; 3], mix: impl Fn(T, u8) -> u8) -> [u8; 3] {
@@ -98,7 +195,7 @@ fn over_f32(sample: f32, alpha: f32, under: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayAlphaImage, GrayImage, Luma, LumaA, Rgb, Rgba, RgbaImage};
+    use image::{GrayAlphaImage, GrayImage, Luma, LumaA, Rgb, Rgba};
 
     use super::*;
 
@@ -149,6 +246,23 @@ mod tests {
         assert_eq!(over16(140, 32_000, 0), 0);
         assert_eq!(pixel(one(Luma([65_535u16])), [0; 3]), [255; 3]);
         assert_eq!(pixel(one(LumaA([0u16, 13_107])), [255; 3]), [204; 3]);
+    }
+
+    #[test]
+    fn what_a_copy_takes_is_bounded() {
+        let image = DynamicImage::from(GrayImage::new(10, 10));
+        assert!(try_flatten(&image, [0; 3], 400).is_ok());
+        let error = try_into_rgb(image, [0; 3], 399).expect_err("one byte less");
+        assert!(matches!(
+            error,
+            PictureError::TooMuchMemory {
+                needed: 400,
+                max: 399
+            }
+        ));
+        let moved = DynamicImage::from(RgbaImage::new(10, 10));
+        assert!(try_into_rgb(moved.clone(), [0; 3], 400).is_ok());
+        assert!(try_into_rgb(moved, [0; 3], 399).is_err());
     }
 
     #[test]

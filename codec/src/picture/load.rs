@@ -6,9 +6,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{
-    DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader,
-};
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::{PictureError, jpeg, memory, metadata, png, webp};
 
@@ -158,7 +156,14 @@ fn decode(
     check_size(width, height, name, options)?;
     check_end(bytes, format, name)?;
     let facts = facts(&mut decoder).map_err(failed)?;
-    let room = Room::new(bytes, format, &decoder, held + facts.bytes, facts.orientation, options)?;
+    let room = Room::new(
+        bytes,
+        format,
+        &decoder,
+        held + facts.bytes,
+        facts.orientation,
+        options,
+    )?;
     let failed = |error| room.failed(error, name, options);
     decoder.set_limits(limits(room.granted)).map_err(failed)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;

@@ -8,11 +8,15 @@
 use image::RgbImage;
 use rayon::prelude::*;
 
+use super::{PictureError, memory};
+
 /// Fraction bits of the weights: 8-bit samples and 2 bits of overshoot leave 22 of 32.
 const PRECISION: u32 = 32 - 8 - 2;
 const HALF: i32 = 1 << (PRECISION - 1);
 /// Samples accumulated at once in the vertical pass, few enough for the first-level cache.
 const BLOCK: usize = 512;
+/// Bytes of the rows between the passes that are held at a time, if they are enough for one row of the output.
+const BAND: usize = 16 << 20;
 /// Rows per task, so that thin strips do not drown in scheduling.
 const MIN_ROWS: usize = 8;
 
@@ -141,13 +145,6 @@ impl Weights {
     fn of(&self, window: &Window) -> &[i32] {
         &self.weights[window.at..window.at + window.len]
     }
-
-    /// The input samples that are used at all.
-    fn used(&self) -> std::ops::Range<usize> {
-        let start = self.windows.iter().map(|w| w.start).min().unwrap_or(0);
-        let end = self.windows.iter().map(|w| w.start + w.len).max();
-        start..end.unwrap_or(start)
-    }
 }
 
 fn fixed(weight: f64) -> i32 {
@@ -159,41 +156,87 @@ fn clip(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
-/// Resamples horizontally, then vertically: the normative order.
-pub(super) fn rows_first(picture: &RgbImage, kernel: Kernel, x: Span, y: Span) -> RgbImage {
+/// Resamples horizontally, then vertically: the normative order. Of the rows in between only those are held that a band
+/// of the output needs.
+pub(super) fn rows_first(
+    source: &impl Rows,
+    kernel: Kernel,
+    x: Span,
+    y: Span,
+) -> Result<RgbImage, PictureError> {
     if is_empty(x) || is_empty(y) {
-        return RgbImage::new(x.count, y.count);
+        return Ok(RgbImage::new(x.count, y.count));
     }
-    let vertical = (!y.is_identity()).then(|| Weights::new(kernel, y));
-    let rows = match &vertical {
-        Some(weights) => weights.used(),
-        None => 0..y.count as usize,
-    };
-    let stride = x.input as usize * 3;
-    let used = &picture.as_raw()[rows.start * stride..rows.end * stride];
-    let between;
-    let narrow: &[u8] = if x.is_identity() {
-        used
-    } else {
-        between = horizontal(used, stride, &Weights::new(kernel, x));
-        &between
-    };
-    let samples = match vertical {
-        Some(weights) => vertically(narrow, x.count as usize * 3, rows.start, &weights),
-        None => narrow.to_vec(),
-    };
-    RgbImage::from_raw(x.count, y.count, samples).unwrap_or_else(|| RgbImage::new(x.count, y.count))
+    let across = (!x.is_identity()).then(|| Weights::new(kernel, x));
+    let narrow =
+        |first: usize, target: &mut [u8]| horizontal(source, first, across.as_ref(), x, target);
+    let stride = x.count as usize * 3;
+    let mut out = memory::zeroed(stride as u64 * u64::from(y.count))?;
+    if y.is_identity() {
+        narrow(0, &mut out);
+        return Ok(picture(x, y, out));
+    }
+    let down = Weights::new(kernel, y);
+    let most = (BAND / stride).max(1);
+    let mut held = Vec::new();
+    let mut rows = 0..0;
+    let mut rest = &mut out[..];
+    for windows in bands(&down.windows, most) {
+        let needed = used(windows);
+        // Neighbouring bands share rows.
+        let kept = needed.start.clamp(rows.start, rows.end)..rows.end;
+        held.copy_within((kept.start - rows.start) * stride.., 0);
+        let kept_bytes = kept.len() * stride;
+        let bytes = needed.len() * stride;
+        held.truncate(kept_bytes);
+        let more = bytes.saturating_sub(held.len());
+        held.try_reserve_exact(more)
+            .map_err(|_| PictureError::OutOfMemory {
+                bytes: bytes as u64,
+            })?;
+        held.resize(bytes, 0);
+        narrow(needed.start + kept.len(), &mut held[kept_bytes..]);
+        let (target, after) = rest.split_at_mut(windows.len() * stride);
+        vertically(&held, stride, needed.start, &down, windows, target);
+        rows = needed;
+        rest = after;
+    }
+    Ok(picture(x, y, out))
 }
 
 /// Resamples the whole picture vertically, then horizontally: less memory for long upright
 /// pictures.
-pub(super) fn columns_first(picture: &RgbImage, kernel: Kernel, x: Span, y: Span) -> RgbImage {
+pub(super) fn columns_first(
+    source: &RgbImage,
+    kernel: Kernel,
+    x: Span,
+    y: Span,
+) -> Result<RgbImage, PictureError> {
     if is_empty(x) || is_empty(y) {
-        return RgbImage::new(x.count, y.count);
+        return Ok(RgbImage::new(x.count, y.count));
     }
-    let stride = x.input as usize * 3;
-    let tall = vertically(picture.as_raw(), stride, 0, &Weights::new(kernel, y));
-    let samples = horizontal(&tall, stride, &Weights::new(kernel, x));
+    let down = Weights::new(kernel, y);
+    let stride = u64::from(x.input) * 3;
+    let mut tall = memory::zeroed(stride * u64::from(y.count))?;
+    vertically(
+        source.as_raw(),
+        stride as usize,
+        0,
+        &down,
+        &down.windows,
+        &mut tall,
+    );
+    let mut out = memory::zeroed(u64::from(x.count) * 3 * u64::from(y.count))?;
+    let across = Weights::new(kernel, x);
+    let tall = Plain {
+        samples: &tall,
+        stride: stride as usize,
+    };
+    horizontal(&tall, 0, Some(&across), x, &mut out);
+    Ok(picture(x, y, out))
+}
+
+fn picture(x: Span, y: Span, samples: Vec<u8>) -> RgbImage {
     RgbImage::from_raw(x.count, y.count, samples).unwrap_or_else(|| RgbImage::new(x.count, y.count))
 }
 
@@ -201,14 +244,69 @@ fn is_empty(span: Span) -> bool {
     span.input == 0 || span.output == 0 || span.count == 0
 }
 
-/// `rows`, each of `stride` samples, resampled along the row.
-fn horizontal(rows: &[u8], stride: usize, weights: &Weights) -> Vec<u8> {
-    let width = weights.windows.len() * 3;
-    let mut out = vec![0; rows.len() / stride * width];
-    out.par_chunks_exact_mut(width)
-        .zip(rows.par_chunks_exact(stride))
+/// The windows in runs that need at most so many input rows each, or one window that needs more.
+fn bands(windows: &[Window], most: usize) -> impl Iterator<Item = &[Window]> {
+    let mut rest = windows;
+    std::iter::from_fn(move || {
+        let first = rest.first()?.start;
+        let fitting = rest
+            .iter()
+            .take_while(|window| window.start + window.len <= first + most);
+        let (band, after) = rest.split_at(fitting.count().max(1));
+        rest = after;
+        Some(band)
+    })
+}
+
+/// The input samples that the windows use.
+fn used(windows: &[Window]) -> std::ops::Range<usize> {
+    let start = windows.iter().map(|w| w.start).min().unwrap_or(0);
+    let end = windows.iter().map(|w| w.start + w.len).max();
+    start..end.unwrap_or(start)
+}
+
+/// Rows of 8-bit RGB, wherever they come from.
+pub(super) trait Rows: Sync {
+    /// Row `y`, in `scratch` where it has to be made.
+    fn row<'a>(&'a self, y: usize, scratch: &'a mut Vec<u8>) -> &'a [u8];
+}
+
+impl Rows for RgbImage {
+    fn row<'a>(&'a self, y: usize, _scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        let stride = self.width() as usize * 3;
+        &self.as_raw()[y * stride..][..stride]
+    }
+}
+
+/// Rows one after the other.
+struct Plain<'p> {
+    samples: &'p [u8],
+    stride: usize,
+}
+
+impl Rows for Plain<'_> {
+    fn row<'a>(&'a self, y: usize, _scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        &self.samples[y * self.stride..][..self.stride]
+    }
+}
+
+/// The rows of `source` from `first` on, resampled along the row, one for each row of `out`.
+fn horizontal(
+    source: &impl Rows,
+    first: usize,
+    weights: Option<&Weights>,
+    x: Span,
+    out: &mut [u8],
+) {
+    out.par_chunks_exact_mut(x.count as usize * 3)
+        .enumerate()
         .with_min_len(MIN_ROWS)
-        .for_each(|(target, row)| {
+        .for_each_init(Vec::new, |scratch, (y, target)| {
+            let row = source.row(first + y, scratch);
+            let Some(weights) = weights else {
+                target.copy_from_slice(row);
+                return;
+            };
             let (targets, _) = target.as_chunks_mut::<3>();
             let (row, _) = row.as_chunks::<3>();
             for (target, window) in targets.iter_mut().zip(&weights.windows) {
@@ -222,22 +320,26 @@ fn horizontal(rows: &[u8], stride: usize, weights: &Weights) -> Vec<u8> {
                 *target = sum.map(clip);
             }
         });
-    out
 }
 
 /// `rows`, each of `stride` samples and the first of them number `top` of the picture, resampled
-/// across the rows.
-fn vertically(rows: &[u8], stride: usize, top: usize, weights: &Weights) -> Vec<u8> {
-    let mut out = vec![0; weights.windows.len() * stride];
+/// across the rows: one row of `out` for each of the windows.
+fn vertically(
+    rows: &[u8],
+    stride: usize,
+    top: usize,
+    weights: &Weights,
+    windows: &[Window],
+    out: &mut [u8],
+) {
     out.par_chunks_exact_mut(stride)
-        .zip(&weights.windows)
+        .zip(windows)
         .with_min_len(MIN_ROWS)
         .for_each(|(target, window)| {
             let first = (window.start - top) * stride;
             let used = &rows[first..first + window.len * stride];
             sum_rows(target, used, weights.of(window));
         });
-    out
 }
 
 /// The weighted sum of `rows`, each as long as `target`.
@@ -277,6 +379,35 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn bands_need_few_rows_and_change_nothing() {
+        let noise = |i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8;
+        let picture = RgbImage::from_fn(2, 9000, |x, y| {
+            image::Rgb([0, 1, 2].map(|c| noise(6 * y + 3 * x + c)))
+        });
+        let (x, y) = (Span::whole(2, 4000), Span::whole(9000, 700));
+        let down = Weights::new(Kernel::Lanczos3, y);
+        let rows = BAND / (4000 * 3);
+        let found: Vec<_> = bands(&down.windows, rows).collect();
+        assert!(found.len() > 3, "{}", found.len());
+        assert_eq!(found.concat().len(), 700);
+        assert!(found.iter().all(|band| used(band).len() <= rows));
+        assert!(bands(&down.windows, 1).all(|band| band.len() == 1));
+
+        let banded = rows_first(&picture, Kernel::Lanczos3, x, y).expect("memory");
+        let mut wide = vec![0; 4000 * 3 * 9000];
+        horizontal(
+            &picture,
+            0,
+            Some(&Weights::new(Kernel::Lanczos3, x)),
+            x,
+            &mut wide,
+        );
+        let mut whole = vec![0; 4000 * 3 * 700];
+        vertically(&wide, 4000 * 3, 0, &down, &down.windows, &mut whole);
+        assert!(banded.as_raw() == &whole);
     }
 
     #[test]

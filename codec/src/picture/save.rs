@@ -10,8 +10,8 @@ use image::codecs::{
 };
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
-use super::PictureError;
 use super::load::one_line;
+use super::{PictureError, memory};
 
 /// Quality of JPEG files, of 100.
 const JPEG_QUALITY: u8 = 90;
@@ -133,9 +133,12 @@ impl SaveFormat {
 ///
 /// # Errors
 /// [`PictureError::TooLargeForFormat`] if the format cannot express the size,
-/// [`PictureError::Encode`] if the encoder fails.
+/// [`PictureError::Encode`] if the encoder fails, [`PictureError::OutOfMemory`] if the system does not have the memory
+/// that the encoder may need.
 pub fn encode(picture: &RgbImage, format: SaveFormat) -> Result<Vec<u8>, PictureError> {
-    format.check_size(picture.width(), picture.height())?;
+    let (width, height) = picture.dimensions();
+    format.check_size(width, height)?;
+    memory::probe(memory::encoding(format, width, height))?;
     let mut bytes = Vec::new();
     let mut seekable = std::io::Cursor::new(&mut bytes);
     match format {

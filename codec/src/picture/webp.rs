@@ -104,7 +104,10 @@ mod tests {
         let end = good.len() as u64;
         let bad = [good, chunk(b"ICCP", u32::MAX, b"x")].concat();
         assert!(overclaims(&bad, end + 1));
-        assert!(!overclaims(&bad, end), "what follows the end is nobody's business");
+        assert!(
+            !overclaims(&bad, end),
+            "what follows the end is nobody's business"
+        );
         for cut in 0..bad.len() {
             overclaims(&bad[..cut], u64::MAX);
             working_bytes(&bad[..cut], 1);

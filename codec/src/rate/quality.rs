@@ -66,7 +66,7 @@ impl Codec {
         check_target(target)?;
         let bytes = self.encode(image, options)?;
         let file = TokenFile::parse_with(&bytes, &self.limits().container)?;
-        let original = self.original(image, options);
+        let original = self.original(image, options)?;
         let reached = self.smallest_cut(&file, &original, target, search, decode)?;
         let cut = file.cut(reached.tokens, KeepMetadata::Yes)?;
         Ok((cut.to_bytes()?, reached))
@@ -144,14 +144,15 @@ impl Codec {
     }
 
     /// What a decode of the whole file is to be compared with.
-    fn original(&self, image: &DynamicImage, options: &EncodeOptions) -> RgbImage {
-        let rgb = picture::flatten(image, options.background);
+    fn original(&self, image: &DynamicImage, options: &EncodeOptions) -> Result<RgbImage, Error> {
+        let rgb = picture::try_flatten(image, options.background, u64::MAX)?;
         if !options.crop {
-            return rgb;
+            return Ok(rgb);
         }
         let (width, height) = options.canvas.unwrap_or(self.config().canvas);
-        let source = picture::published_crop(&rgb, width, height).source;
-        image::imageops::crop_imm(&rgb, source.x, source.y, source.width, source.height).to_image()
+        let source = picture::cropped_part(rgb.dimensions(), width, height);
+        let part = image::imageops::crop_imm(&rgb, source.x, source.y, source.width, source.height);
+        Ok(part.to_image())
     }
 }
 
