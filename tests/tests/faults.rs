@@ -138,6 +138,122 @@ mod unix {
         run(directory, ["verify", "--complete", "secret.flxt"]).ok();
     }
 
+    /// The program with a limit on its address space, which not even an allocator gets around.
+    #[cfg(target_os = "linux")]
+    fn with_memory(
+        kilobytes: u32,
+        directory: &std::path::Path,
+        args: &[&str],
+    ) -> flextok_tests::Run {
+        let script = format!("ulimit -v {kilobytes}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, arg(flextok_tests::program())]);
+        finish(command.args(args).current_dir(directory))
+    }
+
+    /// Few bytes can ask for the largest picture that is allowed; what the system cannot hold is an error, not an abort.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn without_memory_for_a_large_picture_decoding_ends_with_a_line() {
+        let place = workplace();
+        let directory = place.path();
+        encode(directory, "chelsea.png");
+        let args = ["tokens", "a.flxt", "-o", "ids.npy"];
+        run(directory, args).ok();
+        let size = ["--width", "16384", "--height", "8192"];
+        let args = ["pack", "ids.npy", "-o", "large.flxt"];
+        run(directory, args.into_iter().chain(size)).ok();
+        for out in ["x.png", "x.webp", "x.tiff", "x.jpg", "x.ppm"] {
+            // Not the pixels; then the pixels, but not what the encoder takes beside them.
+            for kilobytes in [600_000, 900_000] {
+                let args = ["decode", "large.flxt", "-o", out];
+                with_memory(kilobytes, directory, &args).fails(7, &["bytes of memory"]);
+            }
+        }
+        assert_eq!(listing(directory), ["a.flxt", "ids.npy", "large.flxt"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn headers_that_claim_large_images_end_with_a_line() {
+        let place = workplace();
+        let directory = place.path();
+        let side = 11_585_u32;
+        let mut qoi = [
+            b"qoif".as_slice(),
+            &side.to_be_bytes(),
+            &side.to_be_bytes(),
+            &[4, 0],
+        ]
+        .concat();
+        qoi.extend([0xfd; 100]);
+        let pam =
+            b"P7\nWIDTH 11585\nHEIGHT 11585\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n";
+        let mut gif = b"GIF89a".to_vec();
+        let side = 11_000_u16.to_le_bytes();
+        gif.extend(
+            [
+                &side[..],
+                &side,
+                &[0x80, 0, 0, 0, 0, 0, 9, 9, 9, b',', 0, 0, 0, 0],
+            ]
+            .concat(),
+        );
+        gif.extend([&side[..], &side, &[0, 2, 2, 0x44, 1, 0, b';']].concat());
+        let mut tga = vec![0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let side = 11_585_u16.to_le_bytes();
+        tga.extend([&side[..], &side, &[32, 0]].concat());
+        tga.extend([0xff, 0, 0, 0, 0].repeat(10));
+        for (name, bytes) in [
+            ("a.qoi", &qoi[..]),
+            ("a.pam", pam),
+            ("a.gif", &gif),
+            ("a.tga", &tga),
+        ] {
+            write(directory, name, bytes);
+            let args = ["encode", name, "-o", "x.flxt"];
+            with_memory(400_000, directory, &args).fails(7, &[name, "bytes of memory"]);
+            // With less allowed than the header claims, the limit is what is named.
+            let args = ["encode", name, "-o", "x.flxt", "--max-memory", "100000000"];
+            run(directory, args).fails(5, &[name, "--max-memory"]);
+        }
+        assert_eq!(listing(directory), ["a.gif", "a.pam", "a.qoi", "a.tga"]);
+    }
+
+    /// A PNG file of the picture in `png` with a colour profile of about a gigabyte of zeros.
+    #[cfg(target_os = "linux")]
+    fn with_a_large_profile(png: &[u8]) -> Vec<u8> {
+        // Deflate with its fixed code: a zero, four million times "258 times the same again", the end.
+        let again = "1100010100000";
+        let bits = ["110", "00110000", &again.repeat(4_000_000), "0000000"].concat();
+        let byte = |bits: &[u8]| {
+            bits.iter()
+                .rev()
+                .fold(0, |byte, bit| byte << 1 | (bit - b'0'))
+        };
+        let mut chunk = b"iCCPx\0\0\x78\x01".to_vec();
+        chunk.extend(bits.as_bytes().chunks(8).map(byte));
+        let crc = !chunk.iter().fold(u32::MAX, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
+            })
+        });
+        let length = (chunk.len() as u32 - 4).to_be_bytes();
+        // The signature and the first chunk have 33 bytes.
+        [&png[..33], &length, &chunk, &crc.to_be_bytes(), &png[33..]].concat()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_profile_that_unfolds_to_a_gigabyte_is_left_alone() {
+        let place = workplace();
+        let directory = place.path();
+        let small = fs::read(photo("chelsea.png")).expect("a photo");
+        write(directory, "a.png", with_a_large_profile(&small));
+        let args = ["encode", "a.png", "-o", "x.flxt", "--metadata"];
+        with_memory(500_000, directory, &args).ok();
+    }
+
     /// Weights that lose their end while they are mapped. When it happens is up to the system: before, between and after
     /// the reads of the file.
     #[test]

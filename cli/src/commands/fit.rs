@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use flextok::Error;
 use flextok::container::{KeepMetadata, TokenFile};
 use flextok::image::RgbImage;
 use flextok::metrics::Metric;
 use flextok::rate::{self, Rung, Search};
-use flextok::Error;
 
 use super::sampling::SamplingArgs;
 use crate::context::{Context, Model};

@@ -87,11 +87,6 @@ pub(crate) fn crop_image(
     crop_rows(&Flat { image, background }, size, width, height)
 }
 
-/// The part of a picture of `size` that [`published_crop`] shows.
-pub(crate) fn cropped_part(size: (u32, u32), width: u32, height: u32) -> SourceRect {
-    spans(size, width, height).2
-}
-
 fn crop_rows(
     rows: &impl Rows,
     size: (u32, u32),

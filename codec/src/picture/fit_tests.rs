@@ -126,8 +126,6 @@ fn rows_made_one_by_one_are_those_of_the_flattened_picture() {
         assert_eq!(resized, resize(&flat, 32, 48));
         let cropped = crop_image(&deep, background, (32, 48)).expect("memory");
         assert_eq!(cropped, published_crop(&flat, 32, 48));
-        let part = cropped_part((90, 70), 32, 48);
-        assert_eq!(part, cropped.source);
     }
 }
 
@@ -226,7 +224,8 @@ fn the_chosen_kernel_is_the_best_on_photographs() {
         for original in [resize(&photo, 150, 100), photo] {
             let canvas = resize(&original, 256, 256);
             let (w, h) = original.dimensions();
-            let scores = kernels.map(|k| psnr(&original, &restore_with(&canvas, w, h, k)));
+            let scores =
+                kernels.map(|k| psnr(&original, &restore_with(&canvas, w, h, k).expect("memory")));
             println!("{name} {w}x{h}: {kernels:?} = {scores:.2?} dB");
             assert!(scores[2] > scores[1] && scores[1] > scores[0]);
         }

@@ -28,7 +28,7 @@ mod webp;
 pub use canvas::Canvas;
 pub use error::{PictureError, PictureErrorKind};
 pub use fit::{Cropped, SourceRect, published_crop, resize, restore};
-pub(crate) use fit::{crop_image, cropped_part, resize_image};
+pub(crate) use fit::{crop_image, resize_image};
 pub use flatten::{flatten, into_rgb, try_flatten, try_into_rgb};
 pub use load::{LoadOptions, LoadedPicture};
 

@@ -150,7 +150,7 @@ impl Codec {
             return Ok(rgb);
         }
         let (width, height) = options.canvas.unwrap_or(self.config().canvas);
-        let source = picture::cropped_part(rgb.dimensions(), width, height);
+        let source = picture::published_crop(&rgb, width, height)?.source;
         let part = image::imageops::crop_imm(&rgb, source.x, source.y, source.width, source.height);
         Ok(part.to_image())
     }
