@@ -130,6 +130,10 @@ impl CliError {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Codec { source, .. } => source.kind().into(),
+            Self::Compare {
+                source: CompareError::OutOfMemory { .. },
+                ..
+            } => Code::Io,
             Self::Usage { .. } | Self::Npy { .. } | Self::Compare { .. } => Code::Usage,
             Self::Directory { code, .. } => *code,
             Self::Truncated { .. } => Code::Corrupt,

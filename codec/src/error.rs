@@ -245,6 +245,8 @@ impl Error {
             Self::InBatch { error, .. } => error.kind(),
             Self::Background(error) => error.kind(),
             #[cfg(feature = "metrics")]
+            Self::Compare(crate::metrics::CompareError::OutOfMemory { .. }) => ErrorKind::Resources,
+            #[cfg(feature = "metrics")]
             Self::Compare(_) => ErrorKind::Usage,
         }
     }

@@ -54,7 +54,7 @@ impl Metric {
     ///
     /// # Errors
     /// [`CompareError::SizesDiffer`], [`CompareError::Empty`]; [`CompareError::TooSmall`] where SSIMULACRA 2 is not
-    /// defined.
+    /// defined, [`CompareError::OutOfMemory`].
     pub fn measure(self, first: &RgbImage, second: &RgbImage) -> Result<f64, CompareError> {
         let (width, height) = checked(first, second)?;
         match self {
@@ -64,6 +64,7 @@ impl Metric {
             }
             Self::Ssim => Ok(ssim::ssim(first, second)),
             Self::Ssimulacra2 => {
+                check_memory(first)?;
                 ssimulacra2(first, second).ok_or(CompareError::TooSmall { width, height })
             }
         }
@@ -109,14 +110,23 @@ pub enum CompareError {
         /// Height in pixels.
         height: u32,
     },
+    /// The system does not have the memory that SSIMULACRA 2 takes.
+    #[error(
+        "SSIMULACRA 2 takes {bytes} bytes of memory here, which the system does not have; scale both pictures down"
+    )]
+    OutOfMemory {
+        /// What it takes, in bytes.
+        bytes: u64,
+    },
 }
 
 /// Compares `second` with `first`. Only `ssimulacra2` depends on which is which.
 ///
 /// # Errors
-/// [`CompareError::SizesDiffer`], [`CompareError::Empty`].
+/// [`CompareError::SizesDiffer`], [`CompareError::Empty`], [`CompareError::OutOfMemory`].
 pub fn compare(first: &RgbImage, second: &RgbImage) -> Result<Comparison, CompareError> {
     checked(first, second)?;
+    check_memory(first)?;
     let (absolute, squared) = differences(first, second);
     let samples = first.as_raw().len() as f64;
     Ok(Comparison {
@@ -158,6 +168,12 @@ fn differences(first: &RgbImage, second: &RgbImage) -> (u64, u64) {
             each.fold((0, 0), |(sum, squares), d| (sum + d, squares + d * d))
         })
         .reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+}
+
+/// The crate of SSIMULACRA 2 takes memory for planes of floats without asking: 150 bytes a pixel were measured.
+fn check_memory(picture: &RgbImage) -> Result<(), CompareError> {
+    let bytes = u64::from(picture.width()) * u64::from(picture.height()) * 152;
+    crate::picture::memory::probe(bytes).map_err(|_| CompareError::OutOfMemory { bytes })
 }
 
 fn ssimulacra2(first: &RgbImage, second: &RgbImage) -> Option<f64> {

@@ -118,7 +118,7 @@ mod tests {
         let mut header = vec![0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0, 16, 0, 16, 3];
         header.extend([1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0, 0xff, 0xda, 0, 4, 1, 0]);
         assert_eq!(coefficient_bytes(&header), 2 * 6 * 64);
-        header[30] = 3;
+        header[25] = 3;
         assert_eq!(coefficient_bytes(&header), 0);
     }
 
