@@ -92,7 +92,7 @@ fn refuses_headers_that_say_too_much() {
         ),
         (
             r#"{"a":{"dtype":"F32","shape":[0,0,0,0,0,0,0,0,0],"data_offsets":[0,0]}}"#.to_owned(),
-            "8 dim",
+            "at most 8",
         ),
     ];
     for (header, text) in cases {
