@@ -345,6 +345,7 @@ fn help_completions_and_pages() {
         "decode",
         "truncate",
         "fit",
+        "serve",
         "info",
         "verify",
         "preview",
