@@ -21,6 +21,10 @@ pub fn values(data: &[u8]) {
         values::whole::<u64>(0..=65_535)(text).ok()
     );
     checked(values::real(text));
+    if let Some(value) = checked(values::quality(text)) {
+        assert!(value.is_finite());
+        assert_eq!(values::quality(&value.to_string()), Ok(value));
+    }
     for pair in [values::size, values::grid] {
         if let Some((width, height)) = checked(pair(text)) {
             assert!(width > 0 && height > 0);
