@@ -25,6 +25,8 @@ const MAX_METADATA_TEXT: usize = crate::config::literal::MAX_BYTES;
 const MAX_METADATA_BYTES: usize = MAX_METADATA_TEXT.saturating_mul(2);
 /// Bytes before the JSON text: its length.
 pub(super) const LENGTH_BYTES: usize = 8;
+/// Bytes of a header that is too long that are shown.
+pub(super) const SHOWN_BYTES: usize = 64;
 
 /// Largest headers that are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,8 +128,12 @@ pub(super) fn start_len(
     let length = u64::from_le_bytes(*length);
     if length > limits.header_bytes as u64 {
         let allowed = limits.header_bytes;
+        // Which key or tensor makes it so long usually stands at its beginning.
+        let shown = start.get(LENGTH_BYTES..).unwrap_or_default();
+        let shown = shown.get(..SHOWN_BYTES).unwrap_or(shown);
+        let shown = crate::one_line(&String::from_utf8_lossy(shown));
         return Err(invalid(format!(
-            "a header of {length} bytes, at most {allowed} are allowed"
+            "a header of {length} bytes, at most {allowed} are allowed; it begins: {shown}"
         )));
     }
     let found = total.saturating_sub(LENGTH_BYTES as u64);

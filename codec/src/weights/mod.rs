@@ -309,7 +309,7 @@ fn check_start(file: &Path, options: &OpenOptions) -> Result<(), WeightsError> {
         })
     };
     let limits = &options.limits;
-    let (bytes, total) = start(header::LENGTH_BYTES)?;
+    let (bytes, total) = start(header::LENGTH_BYTES.saturating_add(header::SHOWN_BYTES))?;
     let (bytes, total) = start(header::start_len(bytes.as_slice(), total, limits)?)?;
     let header = header::read_start(bytes.as_slice(), total, limits)?;
     if ModelConfig::from_metadata(&header.metadata)?.is_none() {
