@@ -166,6 +166,42 @@ fn after_a_fault_what_came_before_it_is_shown() {
     }
 }
 
+#[test]
+fn a_picture_of_tokens_that_turn_out_damaged_is_taken_back() {
+    let (codec, bytes) = tiny();
+    let layout = TokenFile::parse(bytes).unwrap().header().layout();
+    let end = |layer| layout.layer_end(layer).unwrap() as usize;
+    let mut damaged = bytes.to_vec();
+    // An id behind the checkpoint of four tokens; the next checkpoint is behind token 16.
+    damaged[end(5) - 2] ^= 1;
+    for (first, sound) in [(end(6), 4), (end(12), 4)] {
+        let options = options(Refresh::Tokens(1));
+        let mut decoder = ProgressiveDecoder::new(Arc::clone(codec), options).unwrap();
+        let mut pictures = decoder.pictures();
+        decoder.feed(&damaged[..first]).unwrap();
+        assert!(pictures.wait().unwrap().unwrap().tokens > sound);
+        decoder.feed(&damaged[first..]).unwrap_err();
+        assert_eq!(pictures.wait().unwrap().unwrap().tokens, sound);
+        decoder.finish().unwrap_err();
+        assert_eq!(decoder.picture().unwrap().tokens, sound);
+    }
+    // The same before the first checkpoint, and while the decode is under way: nothing is left to show.
+    damaged[end(1) - 2] ^= 1;
+    let (go, steps) = (Arc::default(), Arc::default());
+    let options = options(Refresh::PowersOfTwo).with_decode(slow(&go, &steps));
+    let mut decoder = ProgressiveDecoder::new(Arc::clone(codec), options).unwrap();
+    decoder.feed(&damaged[..end(1)]).unwrap();
+    while steps.load(Ordering::SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    decoder.feed(&damaged[end(1)..]).unwrap_err();
+    go.store(true, Ordering::SeqCst);
+    decoder.finish().unwrap_err();
+    assert_eq!(steps.load(Ordering::SeqCst), 1, "it goes no further");
+    assert!(decoder.picture().is_none());
+    assert!(decoder.pictures().wait().unwrap().is_none());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -14,7 +14,7 @@ pub(super) struct Shared {
     interval: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Board {
     /// The newest snapshot that is due, and whether it was asked for rather than due by itself.
     pending: Option<(PictureJob, bool)>,
@@ -22,6 +22,8 @@ struct Board {
     picture: Option<Arc<ProgressivePicture>>,
     /// Pictures made so far.
     made: u64,
+    /// Most tokens that a picture may show: fewer than were handed over once a fault was found behind them.
+    most: u16,
     /// What the latest decode came to, if to nothing.
     failure: Option<Arc<Error>>,
     /// No snapshot will follow.
@@ -56,8 +58,19 @@ impl Shared {
             Refresh::Interval(interval) => interval,
             _ => Duration::ZERO,
         };
+        let board = Board {
+            pending: None,
+            running: None,
+            picture: None,
+            made: 0,
+            most: u16::MAX,
+            failure: None,
+            sealed: false,
+            closed: false,
+            worker_gone: false,
+        };
         Self {
-            board: Mutex::default(),
+            board: Mutex::new(board),
             changed: Condvar::new(),
             interval,
         }
@@ -89,6 +102,20 @@ impl Shared {
         }
         let asked = asked || board.pending.as_ref().is_some_and(|&(_, asked)| asked);
         board.pending = Some((job, asked));
+        self.changed.notify_all();
+    }
+
+    /// Takes back what shows more than `tokens` tokens, made, under way or due: a fault was found behind these.
+    pub(super) fn retract(&self, tokens: u16) {
+        let mut board = self.lock();
+        board.most = tokens;
+        board.pending.take_if(|(job, _)| job.tokens() > tokens);
+        board.picture.take_if(|picture| picture.tokens > tokens);
+        if let Some(running) = &board.running
+            && running.tokens > tokens
+        {
+            running.cancel.cancel();
+        }
         self.changed.notify_all();
     }
 
@@ -162,6 +189,8 @@ impl Shared {
         let mut board = self.lock();
         board.running = None;
         match result {
+            // It was taken back, but too late to stop it.
+            Ok(picture) if picture.tokens > board.most => {}
             Ok(picture) => {
                 board.picture = Some(Arc::new(picture));
                 board.made += 1;

@@ -86,7 +86,8 @@ impl ProgressiveDecoder {
     /// Takes the next bytes of the file, any number of them, and returns at once.
     ///
     /// # Errors
-    /// As [`ProgressiveReader::feed`]. What came before the fault is still decoded and shown.
+    /// As [`ProgressiveReader::feed`]. What came before the fault is still decoded and shown; a picture of tokens that
+    /// the fault puts in doubt is taken back.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let fed = self.reader.feed(bytes);
         self.post();
@@ -167,8 +168,11 @@ impl ProgressiveDecoder {
         }
     }
 
-    /// Hands over what is due.
+    /// Hands over what is due, and takes back what turned out to be damaged.
     fn post(&mut self) {
+        if self.reader.is_faulty() {
+            self.shared.retract(self.reader.tokens());
+        }
         // The worker keeps the time, so that a picture comes although no more bytes do.
         let job = self.reader.next_job_untimed();
         self.shared.post(job, false);

@@ -258,7 +258,12 @@ impl ProgressiveReader {
     /// Whether the file has ended by itself.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.reader.is_complete() && self.reader.error().is_none()
+        self.reader.is_complete() && !self.is_faulty()
+    }
+
+    /// Whether the bytes contradict the format.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.reader.error().is_some()
     }
 
     pub(super) fn options(&self) -> &ProgressiveOptions {
@@ -272,7 +277,7 @@ impl ProgressiveReader {
     /// Whether no later picture will show more than one of `tokens` tokens.
     fn is_last(&self, tokens: u16) -> bool {
         let declared = self.reader.header().map_or(0, Header::tokens);
-        self.ended || self.reader.error().is_some() || tokens >= declared.min(self.most())
+        self.ended || self.is_faulty() || tokens >= declared.min(self.most())
     }
 
     /// Whether a picture that was taken is what the last one of as many tokens would be.
