@@ -89,17 +89,11 @@ pub fn program() -> &'static Path {
         };
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
-            .args([
-                "build",
-                "--quiet",
-                "--package",
-                "flextok-cli",
-                "--profile",
-                name,
-            ])
+            // Of the same packages as the tests, so that what these are built from serves again.
+            .args(["build", "--quiet", "--bin", "flextok", "--profile", name])
             .args(["--message-format", "json", "--target-dir"])
             .arg(target)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .stderr(Stdio::inherit())
             .output()
             .expect("cargo runs");
