@@ -3,7 +3,6 @@
 use std::error::Error as _;
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use flextok::compute::ComputeError;
@@ -62,12 +61,7 @@ impl Context {
         match builder.build_global() {
             // Without a source it says that the pool is there already.
             Err(error) if error.source().is_some() => {
-                let threads = match self.threads {
-                    0 => available_parallelism().map_or(1, usize::from),
-                    threads => threads,
-                };
-                let reason = error.to_string();
-                let error = NetworkError::from(ComputeError::Threads { threads, reason });
+                let error = NetworkError::from(ComputeError::threads(self.threads, &error));
                 Err(CliError::codec("--threads", Error::from(error)))
             }
             _ => Ok(()),

@@ -123,6 +123,8 @@ fn tensors_of_the_wrong_kind_are_refused_where_they_are_used() {
         for bad in [f32::NAN, f32::INFINITY] {
             let mut changed = data.clone();
             changed[start..start + 4].copy_from_slice(&bad.to_le_bytes());
+            save(&path, &header, &changed);
+            run(directory, ["model", "--model", arg(&path)]).fails(4, &[name, "element 0"]);
             files.push((header.clone(), changed));
         }
         let mut other_type = header.clone();

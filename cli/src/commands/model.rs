@@ -11,6 +11,8 @@ use crate::output;
 
 /// Show the model: config, parameters, fingerprint
 ///
+/// The whole file is read, to see that no weight is a NaN or an infinity.
+///
 /// With --json, one object: source, name, fingerprint, bytes, tokens, codebook_size, canvas,
 /// canvas_multiple and max_canvas (pixels), parameters (vae, encoder, decoder, other, total),
 /// stored_types (dtype, tensors, values), config.
@@ -46,6 +48,8 @@ struct Counts {
 
 pub(crate) fn run(args: &ModelArgs, context: &Context) -> Result<(), CliError> {
     let model = context.model_to_describe()?;
+    let checked = model.codec.weights().check_values();
+    checked.map_err(|error| model.error(&model.name, error.into()))?;
     let report = Report::new(&model);
     if args.json {
         output::print_json(&report)

@@ -67,3 +67,18 @@ pub enum ComputeError {
         what: String,
     },
 }
+
+impl ComputeError {
+    /// [`ComputeError::Threads`] where `threads` were asked for: 0 stands for as many as the machine has.
+    #[must_use]
+    pub fn threads(threads: usize, reason: &impl ToString) -> Self {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        Self::Threads {
+            threads,
+            reason: reason.to_string(),
+        }
+    }
+}

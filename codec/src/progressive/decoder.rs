@@ -70,12 +70,8 @@ impl ProgressiveDecoder {
                 let shared = Arc::clone(&shared);
                 move || work(&shared)
             });
-        let worker = spawned.map_err(|error| {
-            Error::Network(NetworkError::Compute(ComputeError::Threads {
-                threads: 1,
-                reason: error.to_string(),
-            }))
-        })?;
+        let worker =
+            spawned.map_err(|error| NetworkError::from(ComputeError::threads(1, &error)))?;
         Ok(Self {
             reader,
             shared,

@@ -1,19 +1,61 @@
 //! Finds weights that are no numbers.
 
-use super::WeightsError;
+use super::{Weights, WeightsError, float_type};
 use flextok_compute::{DType, Weight};
 
 /// Elements that are looked at together before the first bad one is searched for.
 const BLOCK: usize = 4096;
+
+/// Bytes of a mapped file that are looked at before their memory is given back; a multiple of every element's size.
+const WINDOW: usize = 8 << 20;
+
+impl Weights {
+    /// Looks at all stored values once, which costs the time to read the file, but no memory to speak of. Where tensors are
+    /// used, they are checked anyway; this is to know it of all beforehand.
+    ///
+    /// # Errors
+    /// [`WeightsError::NotFinite`] with the first tensor, in the order of names, that holds a NaN or an infinity.
+    pub fn check_values(&self) -> Result<(), WeightsError> {
+        for (name, entry) in &self.header.tensors {
+            let bytes = self.storage.as_slice().get(entry.range.clone());
+            // A tensor of another type is none that the network could use.
+            let (Some(bytes), Some(dtype)) = (bytes, float_type(entry.dtype)) else {
+                continue;
+            };
+            for (count, window) in bytes.chunks(WINDOW).enumerate() {
+                if let Some(index) = first_not_finite(dtype, window) {
+                    let before = count.saturating_mul(WINDOW) / dtype.size();
+                    return Err(not_finite(name, before.saturating_add(index)));
+                }
+                if window.len() == WINDOW {
+                    self.release_pages();
+                }
+            }
+        }
+        self.release_pages();
+        Ok(())
+    }
+}
 
 /// Checks that a tensor holds no NaN and no infinity; `name` is for the message.
 ///
 /// # Errors
 /// [`WeightsError::NotFinite`] with the index of the first such element.
 pub fn check_finite(name: &str, weight: &Weight) -> Result<(), WeightsError> {
-    let bytes = weight.bytes();
+    match first_not_finite(weight.dtype(), weight.bytes()) {
+        None => Ok(()),
+        Some(index) => Err(not_finite(name, index)),
+    }
+}
+
+fn not_finite(name: &str, index: usize) -> WeightsError {
+    let tensor = name.to_owned();
+    WeightsError::NotFinite { tensor, index }
+}
+
+fn first_not_finite(dtype: DType, bytes: &[u8]) -> Option<usize> {
     // An element is finite unless all bits of its exponent are set.
-    let found = match weight.dtype() {
+    match dtype {
         DType::F32 => {
             let exponent = 0x7f80_0000;
             first_bad(bytes.as_chunks().0, |raw| {
@@ -25,13 +67,6 @@ pub fn check_finite(name: &str, weight: &Weight) -> Result<(), WeightsError> {
         }),
         DType::BF16 => first_bad(bytes.as_chunks().0, |raw| {
             u16::from_le_bytes(raw) & 0x7f80 == 0x7f80
-        }),
-    };
-    match found {
-        None => Ok(()),
-        Some(index) => Err(WeightsError::NotFinite {
-            tensor: name.to_owned(),
-            index,
         }),
     }
 }

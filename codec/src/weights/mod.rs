@@ -230,14 +230,9 @@ impl Weights {
                 expected: expected.to_vec(),
             });
         }
-        let dtype = match entry.dtype {
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            other => {
-                let (tensor, found) = (name.to_owned(), other.to_string());
-                return Err(WeightsError::ElementType { tensor, found });
-            }
+        let Some(dtype) = float_type(entry.dtype) else {
+            let (tensor, found) = (name.to_owned(), entry.dtype.to_string());
+            return Err(WeightsError::ElementType { tensor, found });
         };
         let weight = Weight::new(
             self.storage.clone(),
@@ -297,6 +292,16 @@ impl Weights {
     #[must_use]
     pub fn total_bytes(&self) -> usize {
         self.storage.as_slice().len()
+    }
+}
+
+/// The element type as the engines know it; none for those that no network is stored in.
+fn float_type(stored: Dtype) -> Option<DType> {
+    match stored {
+        Dtype::F32 => Some(DType::F32),
+        Dtype::F16 => Some(DType::F16),
+        Dtype::BF16 => Some(DType::BF16),
+        _ => None,
     }
 }
 

@@ -1,7 +1,6 @@
 //! The threads of an engine: a pool of its own, or, where the target has no threads, the caller's.
 
 use crate::ComputeError;
-use std::thread::available_parallelism;
 
 /// Where an engine's tasks run.
 pub(super) struct Threads {
@@ -20,13 +19,7 @@ impl Threads {
             .num_threads(threads)
             .thread_name(|index| format!("flextok-{index}"))
             .build()
-            .map_err(|error| ComputeError::Threads {
-                threads: match threads {
-                    0 => available_parallelism().map_or(1, usize::from),
-                    threads => threads,
-                },
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| ComputeError::threads(threads, &error))?;
         Ok(Self { pool: Some(pool) })
     }
 

@@ -223,6 +223,42 @@ fn finds_weights_that_are_not_finite() {
     }
 }
 
+#[test]
+fn all_values_of_a_file_can_be_checked_beforehand() {
+    // More than one window of f16, in front of tensors of other types.
+    let count = (9 << 20) / 2;
+    let end = 8 + 2 * count;
+    let entries = format!(
+        concat!(
+            r#","a":{{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#,
+            r#","b":{{"dtype":"F16","shape":[{count}],"data_offsets":[8,{end}]}}"#,
+            r#","c":{{"dtype":"F32","shape":[1],"data_offsets":[{end},{last}]}}"#
+        ),
+        count = count,
+        end = end,
+        last = end + 4
+    );
+    let check = |data: &[u8]| {
+        let weights = open(with_config(&entries, data)).unwrap();
+        weights.check_values().map_err(|error| error.to_string())
+    };
+    // No NaN is found in an integer.
+    let mut body = vec![0xff; 8];
+    body.resize(end + 4, 0x3c);
+    assert_eq!(check(&body), Ok(()));
+    let mut late = body.clone();
+    let index = (8 << 20) / 2 + 77;
+    late[8 + 2 * index..][..2].copy_from_slice(&0xfc00_u16.to_le_bytes());
+    let error = check(&late).unwrap_err();
+    assert_eq!(
+        error,
+        format!("tensor \"b\" has no finite number at element {index}")
+    );
+    body[end..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let error = check(&body).unwrap_err();
+    assert_eq!(error, "tensor \"c\" has no finite number at element 0");
+}
+
 /// A directory that is removed again.
 struct Scratch(PathBuf);
 
