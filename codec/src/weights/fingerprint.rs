@@ -6,6 +6,8 @@
 //! from their first byte to their last, so that a fingerprint reads little of a large checkpoint.
 
 use super::header::Entry;
+use super::passing::Passing;
+use flextok_compute::Storage;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -16,8 +18,9 @@ const CHUNKS: usize = 16;
 /// Bytes in a chunk.
 const CHUNK: usize = 4096;
 
-/// The fingerprint of `tensors`, whose ranges refer to `bytes`.
-pub(super) fn fingerprint(bytes: &[u8], tensors: &BTreeMap<String, Entry>) -> [u8; 4] {
+/// The fingerprint of `tensors`, whose ranges refer to `storage`.
+pub(super) fn fingerprint(storage: &Storage, tensors: &BTreeMap<String, Entry>) -> [u8; 4] {
+    let mut passing = Passing::through(storage);
     let mut crc = crc32fast::Hasher::new();
     for (name, entry) in tensors {
         crc.update(name.as_bytes());
@@ -29,9 +32,14 @@ pub(super) fn fingerprint(bytes: &[u8], tensors: &BTreeMap<String, Entry>) -> [u
         for &dim in &entry.shape {
             crc.update(&(dim as u64).to_le_bytes());
         }
-        let stored = bytes.get(entry.range.clone()).unwrap_or_default();
+        let stored = storage
+            .as_slice()
+            .get(entry.range.clone())
+            .unwrap_or_default();
         for range in samples(stored.len()) {
-            crc.update(stored.get(range).unwrap_or_default());
+            let sample = stored.get(range).unwrap_or_default();
+            crc.update(sample);
+            passing.by(sample.len());
         }
     }
     crc.finalize().to_le_bytes()

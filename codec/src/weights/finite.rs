@@ -1,12 +1,13 @@
 //! Finds weights that are no numbers.
 
+use super::passing::Passing;
 use super::{Weights, WeightsError, float_type};
 use flextok_compute::{DType, Weight};
 
 /// Elements that are looked at together before the first bad one is searched for.
 const BLOCK: usize = 4096;
 
-/// Bytes of a mapped file that are looked at before their memory is given back; a multiple of every element's size.
+/// Bytes that are looked at before their memory is given back.
 const WINDOW: usize = 8 << 20;
 
 impl Weights {
@@ -16,23 +17,23 @@ impl Weights {
     /// # Errors
     /// [`WeightsError::NotFinite`] with the first tensor, in the order of names, that holds a NaN or an infinity.
     pub fn check_values(&self) -> Result<(), WeightsError> {
+        let mut passing = Passing::through(&self.storage);
         for (name, entry) in &self.header.tensors {
             let bytes = self.storage.as_slice().get(entry.range.clone());
             // A tensor of another type is none that the network could use.
             let (Some(bytes), Some(dtype)) = (bytes, float_type(entry.dtype)) else {
                 continue;
             };
-            for (count, window) in bytes.chunks(WINDOW).enumerate() {
+            let mut before = 0_usize;
+            // Every element's size divides that of a window.
+            for window in bytes.chunks(WINDOW) {
                 if let Some(index) = first_not_finite(dtype, window) {
-                    let before = count.saturating_mul(WINDOW) / dtype.size();
                     return Err(not_finite(name, before.saturating_add(index)));
                 }
-                if window.len() == WINDOW {
-                    self.release_pages();
-                }
+                before = before.saturating_add(WINDOW.checked_div(dtype.size()).unwrap_or(0));
+                passing.by(window.len());
             }
         }
-        self.release_pages();
         Ok(())
     }
 }

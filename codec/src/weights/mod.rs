@@ -13,6 +13,7 @@
 mod fingerprint;
 mod finite;
 mod header;
+mod passing;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -279,7 +280,7 @@ impl Weights {
     pub fn fingerprint(&self) -> [u8; 4] {
         *self
             .fingerprint
-            .get_or_init(|| fingerprint::fingerprint(self.storage.as_slice(), &self.header.tensors))
+            .get_or_init(|| fingerprint::fingerprint(&self.storage, &self.header.tensors))
     }
 
     /// Whether the weights are a mapped file.
