@@ -34,9 +34,8 @@ const KEPT: usize = 64;
 
 /// Own scripts, workers, WebAssembly and styles; images also from memory; nothing of elsewhere.
 const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
-    worker-src 'self' blob:; img-src 'self' blob: data:; connect-src 'self' blob: data:; \
-    style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; \
-    frame-ancestors 'self'";
+    worker-src 'self'; img-src 'self' blob:; style-src 'self'; object-src 'none'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'self'";
 
 /// Where the page comes from, and what was compressed of it.
 #[derive(Debug, Default)]

@@ -125,8 +125,9 @@ fn files_of_a_page_folder() {
     let policy = index.header("content-security-policy");
     for part in [
         "script-src 'self' 'wasm-unsafe-eval'",
-        "worker-src 'self'",
-        "img-src 'self' blob: data:",
+        "worker-src 'self';",
+        "img-src 'self' blob:;",
+        "style-src 'self';",
     ] {
         assert!(policy.contains(part), "{policy}");
     }

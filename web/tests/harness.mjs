@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const program = resolve(process.env.FLEXTOK ?? join(here, "../../target/release/flextok"));
-const dist = resolve(process.env.FLEXTOK_PAGE ?? join(here, "../dist"));
+export const dist = resolve(process.env.FLEXTOK_PAGE ?? join(here, "../dist"));
 const shots = process.env.FLEXTOK_SCREENSHOTS;
 
 export const photos = resolve(here, "../../tests/photos");
@@ -47,9 +47,12 @@ export function folder(t) {
   return path;
 }
 
-/** Starts `flextok serve` on a free port and returns its address. */
-export async function serve(t, path, ...options) {
-  const child = spawn(program, ["serve", path, "--port", "0", "--page", dist, ...options]);
+/** Starts `flextok serve` with the page of `dist` on a free port and returns its address. */
+export const serve = (t, path, ...options) => serveAlone(t, path, "--page", dist, ...options);
+
+/** As `serve`, with the page that the program carries. */
+export async function serveAlone(t, path, ...options) {
+  const child = spawn(program, ["serve", path, "--port", "0", ...options]);
   t.after(() => child.kill("SIGTERM"));
   let said = "";
   return new Promise((found, failed) => {

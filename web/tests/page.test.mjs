@@ -1,9 +1,12 @@
 // The page as people use it: picking, dropping, the slider, downloads, sizes and colours.
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
-import { download, drop, flextok, folder, open, photo, photos, pictureOf, serve, shot, startBrowser, suite } from "./harness.mjs";
+import {
+  dist, download, drop, flextok, folder, open, photo, photos, pictureOf, scratch, serve, serveAlone, shot, startBrowser,
+  suite,
+} from "./harness.mjs";
 
 const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const text = (page, id) => page.locator(`#${id}`).textContent();
@@ -38,6 +41,17 @@ describe("the page", () => {
     assert.equal(await text(page, "whole-label"), "549 bytes");
     assert.deepEqual(await page.locator("#files [aria-current]").allTextContents(), ["chelsea"]);
     await shot(page, "server");
+  });
+
+  it("is carried by the program, file by file", async (t) => {
+    const alone = await serveAlone(t, scratch(t));
+    const names = readdirSync(dist).filter((name) => !name.startsWith("."));
+    assert.ok(names.includes("index.html") && names.includes("flextok_bg.wasm"), `${names}`);
+    for (const name of names) {
+      const answer = await fetch(`${alone}/${name}`);
+      assert.equal(answer.status, 200, `${name}: build the program after the page`);
+      assert.ok(readFileSync(join(dist, name)).equals(Buffer.from(await answer.arrayBuffer())), name);
+    }
   });
 
   it("follows the slider by keyboard", async (t) => {
@@ -178,7 +192,8 @@ describe("the page", () => {
   });
 
   it("shows WebP in no more bytes, or says why not", async (t) => {
-    const page = await open(t, browser, address);
+    // The page's policy does not let scripts read the file that it shows; the test has to.
+    const page = await open(t, browser, address, { bypassCSP: true });
     await pictureOf(page);
     await page.setInputFiles("#choose", join(photos, "chelsea.png"));
     await page.waitForSelector("#webp:not([hidden])");
