@@ -96,6 +96,9 @@ function draw(image, width, height) {
   // Opaque: a plane for transparency would cost bytes as well.
   const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   context.imageSmoothingQuality = "high";
+  // As the codec puts transparent pixels on white.
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
   context.drawImage(image, 0, 0, width, height);
   return canvas;
 }

@@ -11,10 +11,19 @@ export class WebpRival {
     const id = ++this.#id;
     if (!photo) return;
     this.#worker ??= new Worker(new URL("webp-worker.js", import.meta.url), { type: "module", name: "webp" });
-    this.#worker.onmessage = ({ data }) => {
-      if (data.id !== id) return;
-      this.#found = data;
+    const finish = (found) => {
+      if (id !== this.#id) return;
+      this.#found = found;
       done();
+    };
+    const worker = this.#worker;
+    worker.onmessage = ({ data }) => data.id === id && finish(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      // A worker whose script did not come answers nothing, ever: the next photo gets a new one.
+      worker.terminate();
+      if (worker === this.#worker) this.#worker = null;
+      finish({ error: event.message || "its script could not be loaded" });
     };
     this.#worker.postMessage({ id, photo, most });
   }
