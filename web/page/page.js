@@ -8,11 +8,16 @@ const $ = (id) => document.getElementById(id);
 // Thumbnails are streamed and decoded one after another; more of them would keep the stage waiting.
 const MOST_THUMBNAILS = 12;
 
-const stage = new Stage();
-const say = (text) => ($("status").textContent = text);
+// Errors after which the next file may do better.
+const FAULTS_OF_FILES = ["corrupt", "unsupported", "model", "limit", "http"];
 
-function open(source, name) {
-  const file = /\.flxt$/i.test(name) || source.type === "image/vnd.flextok";
+const stage = new Stage();
+
+async function open(source, name) {
+  // A token file may have any name; it starts with these bytes.
+  const start = new Uint8Array(await source.slice(0, 4).arrayBuffer().catch(() => new ArrayBuffer()));
+  const magic = [0x89, 0x46, 0x4c, 0x58].every((byte, place) => start[place] === byte);
+  const file = magic || /\.flxt$/i.test(name) || source.type === "image/vnd.flextok";
   return file ? stage.openFile(source, name) : stage.openPhoto(source, name);
 }
 
@@ -50,7 +55,7 @@ function showProgress() {
   const bar = $("progress");
   const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
   shared().addEventListener("progress", ({ detail: { loaded, total, cached } }) => {
-    bar.hidden = cached;
+    bar.hidden = cached || loaded === total;
     if (total) bar.value = loaded / total;
     if (!cached) stage.note(`Loading the model, once: ${megabytes(loaded)}${total ? ` of ${megabytes(total)}` : ""} MB`);
   });
@@ -59,7 +64,7 @@ function showProgress() {
       const from = cached ? "from this browser’s storage" : "from the server";
       stage.note(`Model ${fingerprint}, ${megabytes(bytes)} MB, ${from}.`);
     },
-    (error) => say(error.message),
+    (error) => stage.note(error.message),
   ).finally(() => (bar.hidden = true));
 }
 
@@ -101,16 +106,38 @@ function mark(url) {
   }
 }
 
-function showFiles(files) {
+/** Offers the files from `start` on, some at a time. */
+function offer(files, start) {
+  const end = start + MOST_THUMBNAILS;
+  $("files").append(...files.slice(start, end).map(thumbnail));
+  mark(stage.url);
+  const rest = files.length - end;
+  $("more").hidden = rest <= 0;
+  $("more").textContent = `Show ${Math.min(rest, MOST_THUMBNAILS)} of ${rest} more`;
+  $("more").onclick = () => {
+    offer(files, end);
+    // The button may be gone, and the focus with it.
+    $("files").children[end].firstElementChild.focus();
+  };
+}
+
+/** Shows the first file that can be shown, unless something else was opened before. */
+async function openFirst(files) {
+  for (const { url, name } of files.slice(0, MOST_THUMBNAILS)) {
+    if (!stage.empty) return;
+    const error = await stage.openUrl(url, name);
+    if (!FAULTS_OF_FILES.includes(error?.kind)) return;
+  }
+}
+
+function showFiles(list) {
+  const files = list.filter(({ tokens }) => tokens !== 0);
   if (files.length === 0) return;
   stage.addEventListener("open", ({ detail }) => mark(detail.url));
-  stage.expect(files[0]);
+  if (stage.empty) stage.expect(files[0]);
   // Before the thumbnails, so that it is the first in the queue.
-  stage.openUrl(files[0].url, files[0].name);
-  $("files").append(...files.slice(0, MOST_THUMBNAILS).map(thumbnail));
-  const rest = files.length - MOST_THUMBNAILS;
-  $("more").hidden = rest <= 0;
-  $("more").textContent = rest > 0 ? `and ${rest} more` : "";
+  openFirst(files);
+  offer(files, 0);
   $("server").hidden = false;
   arrivals(files);
 }
@@ -120,6 +147,6 @@ showProgress();
 // All at once, so that nothing jumps when the list comes; a server that takes long is not waited for.
 const listed = serverFiles();
 await Promise.race([listed, new Promise((done) => setTimeout(done, 1000))]);
-listed.then((files) => stage.empty && showFiles(files));
+listed.then(showFiles);
 await Promise.resolve();
 $("main").hidden = false;

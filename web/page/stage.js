@@ -1,5 +1,5 @@
 // The stage: one picture, decoded from as many bytes as the slider says, beside WebP in as many bytes and the original.
-import { cut, decode, encode, inspect } from "./api.js";
+import { FlextokError, cut, decode, encode, inspect, load, stream } from "./api.js";
 import { WebpRival } from "./webp.js";
 
 const $ = (id) => document.getElementById(id);
@@ -12,7 +12,7 @@ const RATIOS = [0.7, 2];
 export class Stage extends EventTarget {
   #slider = $("size");
   #webp = new WebpRival();
-  // What is shown: {name, file, cuts, info, photo}; photo is null where only the tokens are there.
+  // What is shown: {name, file, cuts, info, photo, url}; photo is null where only the tokens are there.
   #shown = null;
   #opening = null;
   #tokens = 64;
@@ -26,6 +26,11 @@ export class Stage extends EventTarget {
 
   get empty() {
     return !this.#shown && !this.#opening;
+  }
+
+  /** Where the shown file came from, undefined for others than the server's. */
+  get url() {
+    return this.#shown?.url;
   }
 
   /** A word on what is going on, unless something went wrong: that stays until the next picture. */
@@ -59,27 +64,30 @@ export class Stage extends EventTarget {
     });
   }
 
+  /** Shows what `read` gives. Returns the error that kept it from doing so, undefined where there was none. */
   async #open(name, read) {
     this.#opening?.abort();
     const opening = new AbortController();
     this.#opening = opening;
     const { signal } = opening;
+    // What is said of the picture before is not true of this one.
     $("status").classList.remove("bad");
+    $("status").textContent = "";
     try {
-      const { file, photo, url, done = "" } = await read(signal);
-      const info = await inspect(file, { signal });
+      const { file: given, photo, url, done } = await read(signal);
+      const { file, info, fault } = await examine(given, signal);
       signal.throwIfAborted();
-      if (info.cuts.length === 0) throw new Error(`${name} ends before its first token`);
-      this.#shown = { name, file, photo, info, cuts: info.cuts };
+      this.#shown = { name, file, photo, url, info, cuts: info.cuts };
       this.#setUp();
       this.dispatchEvent(new CustomEvent("open", { detail: { url } }));
       await this.#choose(Math.min(this.#tokens, this.#most));
+      if (!signal.aborted) this.note(done ?? describe(info, fault));
       // Where there is no original to compare with, there is the most that the file can give.
       if (!photo) await this.#paint("whole", file, this.#most, `${file.length} bytes`);
-      if (done && !signal.aborted) this.note(done);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return undefined;
       this.#complain(name, error);
+      return error;
     } finally {
       if (this.#opening === opening) this.#opening = null;
     }
@@ -98,6 +106,8 @@ export class Stage extends EventTarget {
   #setUp() {
     const { name, file, photo, info } = this.#shown;
     this.#setShape(info.width, info.height, !photo);
+    for (const id of ["decoded", "whole"]) this.#wipe(id);
+    $("time").textContent = "–";
     $("all-tokens").textContent = this.#most;
     this.#slider.disabled = false;
     this.#drawTicks();
@@ -110,6 +120,15 @@ export class Stage extends EventTarget {
     this.#show("webp", null);
     $("webp-label").textContent = "";
     this.#webp.prepare(photo, file.length, () => this.#showWebp());
+  }
+
+  /** Takes the picture of another file away: until there is one of this file, and where there will be none. */
+  #wipe(id) {
+    const canvas = $(id);
+    canvas.getContext("bitmaprenderer").transferFromImageBitmap(null);
+    canvas.setAttribute("aria-label", "No picture yet");
+    delete canvas.dataset.tokens;
+    $(`${id}-label`).textContent = "";
   }
 
   #setShape(width, height, alone) {
@@ -199,7 +218,7 @@ export class Stage extends EventTarget {
     canvas.width = picture.width;
     canvas.height = picture.height;
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture.bitmap);
-    canvas.setAttribute("aria-label", `${name}, decoded from ${tokens} tokens`);
+    canvas.setAttribute("aria-label", `${name}, decoded from ${tokens} ${tokens === 1 ? "token" : "tokens"}`);
     canvas.dataset.tokens = tokens;
     $(`${id}-label`).textContent = label;
     const none = $(`${id}-none`);
@@ -250,6 +269,35 @@ export class Stage extends EventTarget {
     element.removeAttribute("aria-disabled");
     if (last) URL.revokeObjectURL(last.url);
   }
+}
+
+/** What a file says of itself: all of it, or of a corrupt one what its checksums prove, with the fault. */
+async function examine(given, signal) {
+  const [{ fingerprint }, { file, fault }] = await Promise.all([load({ signal }), readable(given, signal)]);
+  const info = await inspect(file, { signal });
+  if (info.model !== fingerprint) {
+    throw new FlextokError(`it was made by the model ${info.model}, and this page has ${fingerprint}`, "model");
+  }
+  if (info.cuts.length === 0) throw new FlextokError("it ends before its first token", "corrupt");
+  return { file, info, fault };
+}
+
+async function readable(file, signal) {
+  try {
+    await inspect(file, { signal });
+    return { file };
+  } catch (error) {
+    if (error.kind !== "corrupt") throw error;
+    // The reader keeps what is before the fault.
+    const onPicture = ({ bitmap }) => bitmap.close();
+    const { bytes } = await stream(file, { signal, onPicture });
+    return { file: bytes, fault: error };
+  }
+}
+
+function describe({ state, tokens_have: have, tokens_per_canvas: each, canvases = 1 }, fault) {
+  const count = `${have} of ${each * canvases} tokens`;
+  return `${count}: ${fault ? fault.message : state}.`;
 }
 
 const stem = (name) => name.replace(/^.*\//, "").replace(/\.[^.]*$/, "") || "picture";
