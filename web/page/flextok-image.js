@@ -62,7 +62,9 @@ export class FlextokImage extends HTMLElement {
 
   get src() {
     const value = this.getAttribute("src");
-    return value === null ? "" : new URL(value, document.baseURI).href;
+    if (value === null) return "";
+    // As <img> does: what is no address is given back as it is.
+    return URL.canParse(value, document.baseURI) ? new URL(value, document.baseURI).href : value;
   }
   set src(value) {
     this.setAttribute("src", value);

@@ -177,8 +177,10 @@ export class Jobs {
   #step({ id, step, total }) {
     const job = this.#running;
     if (job?.id !== id || job.settled) return;
-    if (job.onStep?.(step, total) === false) {
-      this.#cancel(job, new FlextokError("cancelled by onStep", "cancelled"));
+    try {
+      if (job.onStep?.(step, total) === false) throw new FlextokError("cancelled by onStep", "cancelled");
+    } catch (error) {
+      this.#cancel(job, error);
     }
   }
 

@@ -29,6 +29,9 @@ class Stream {
   #asked = 0;
   #picture = null;
   #pictureError = null;
+  // What stops the picture on the way, and whether the one before it was stopped.
+  #running = null;
+  #gaveUp = false;
 
   constructor(jobs, options) {
     this.id = jobs.newStream();
@@ -89,20 +92,34 @@ class Stream {
     // Without a model it is of no use to ask again for each token.
     if (this.#tokens >= this.#due && !this.#pictureError) {
       this.#due = 2 ** (Math.floor(Math.log2(this.#tokens)) + 1);
-      this.#ask(this.#tokens);
+      this.#ask(this.#tokens, this.#tokens >= Math.min(most, this.header.tokens));
     }
   }
 
-  #ask(tokens) {
+  #ask(tokens, last = false) {
     const { signal, steps, seed, keepCanvas, maxPixels, output = "bitmap", onPicture } = this.#options;
     const payload = { stream: this.id, tokens, steps, seed, keepCanvas, maxPixels, output };
     this.#asked = tokens;
-    this.#picture = this.#jobs.run("picture", payload, { heavy: true, group: this.id, signal }).then(
-      (picture) => onPicture?.(picture),
-      (error) => {
-        if (error?.kind !== superseded().kind) this.#pictureError = error;
-      },
-    );
+    // A picture on the way gives way to one of at least twice the tokens, but not twice in a row: on a fast line none
+    // would ever be done. The last one is always waited for.
+    // Where the worker cannot be told to stop, nothing would be gained.
+    const giveUp = globalThis.crossOriginIsolated && this.#running && (last || !this.#gaveUp);
+    if (giveUp) this.#running.abort(superseded());
+    this.#gaveUp = Boolean(giveUp);
+    const running = new AbortController();
+    this.#running = running;
+    const either = signal ? AbortSignal.any([signal, running.signal]) : running.signal;
+    const job = this.#jobs.run("picture", payload, { heavy: true, group: this.id, signal: either });
+    this.#picture = job
+      .then(
+        (picture) => onPicture?.(picture),
+        (error) => {
+          if (error?.kind !== superseded().kind) this.#pictureError = error;
+        },
+      )
+      .finally(() => {
+        if (this.#running === running) this.#running = null;
+      });
   }
 
   async finish() {
@@ -111,7 +128,8 @@ class Stream {
       throw this.#error ?? new FlextokError(`the file ends after ${this.#received} bytes, before its first token`, "corrupt");
     }
     // A fault takes back what was behind the last checkpoint: what is shown in the end is what is left.
-    if (!this.#pictureError && (this.#asked !== this.#tokens || this.#error)) this.#ask(this.#tokens);
+    const takenBack = this.#error?.kind === "corrupt";
+    if (!this.#pictureError && (this.#asked !== this.#tokens || takenBack)) this.#ask(this.#tokens, true);
     await this.#picture;
     signal?.throwIfAborted();
     if (this.#pictureError) throw this.#pictureError;

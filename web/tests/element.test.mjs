@@ -209,4 +209,23 @@ describe("<flextok-image>", () => {
       if (image.state !== "empty") throw new Error(image.state);
     });
   });
+
+  it("paints the last picture once when the line breaks", async (t) => {
+    const file = readFileSync(join(path, "coffee.flxt"));
+    const own = await line(t, address, { "/index.json": (response) => response.end("[]"), "/half.flxt": broken(file, 300) });
+    const page = await open(t, browser, own, { expected: ["ERR_", "half.flxt"] });
+    await page.evaluate(async () => (await import("/api.js")).load());
+    const watched = await page.evaluate(watch, { attributes: { src: "/half.flxt" } });
+    const tokens = of(watched, "flextok-picture").map((event) => event.tokens);
+    assert.ok(tokens.length > 0);
+    assert.equal(new Set(tokens).size, tokens.length, `${tokens}`);
+    assert.deepEqual(of(watched, "flextok-error").map((event) => event.tokens), [tokens.at(-1)]);
+  });
+
+  it("says of what is no address that it could not be fetched", async (t) => {
+    const page = await open(t, browser, await line(t, address, { "/index.json": (response) => response.end("[]") }));
+    const watched = await page.evaluate(watch, { attributes: { src: "http://" } });
+    assert.deepEqual(of(watched, "flextok-error").map(({ kind, tokens }) => [kind, tokens]), [["network", 0]]);
+    assert.equal(await page.evaluate(() => document.querySelector("flextok-image").src), "http://");
+  });
 });
