@@ -57,7 +57,7 @@ export interface DecodeOptions extends JobOptions {
   seed?: number;
   /** The model's canvas as it is, not resized to the size of the picture. */
   keepCanvas?: boolean;
-  /** Told of each step from 1 to `total`; returning false cancels. */
+  /** Told of each step from 1 to `total`; returning false cancels, and what it throws is what the decode ends with. */
   onStep?: (step: number, total: number) => boolean | void;
 }
 
@@ -88,6 +88,7 @@ export interface EncodeOptions extends JobOptions {
 }
 export interface EncodedPicture {
   bytes: Uint8Array<ArrayBuffer>;
+  /** Size of the picture, as the file says it; beyond 24 megapixels a photo or bitmap is shrunk before it is encoded. */
   width: number;
   height: number;
   milliseconds: number;

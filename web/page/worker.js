@@ -72,10 +72,10 @@ const handlers = {
   decode: (wasm, { file, ...options }, id) => picture(wasm, file, options, id),
 
   async encode(wasm, { source, tokens, bytes }) {
-    const { data, width, height } = await pixels(source);
+    const { data, width, height, original } = await pixels(source);
     const start = performance.now();
-    const file = codec.encode(data, width, height, tokens, bytes);
-    const result = { bytes: file, width, height, milliseconds: performance.now() - start };
+    const file = codec.encode(data, width, height, tokens, bytes, original?.width, original?.height);
+    const result = { bytes: file, width, height, ...original, milliseconds: performance.now() - start };
     return { result, transfer: [file.buffer] };
   },
 
@@ -132,7 +132,10 @@ function reduced({ width, height }, most) {
   return { resizeWidth: size(width), resizeHeight: size(height), resizeQuality: "high" };
 }
 
-/** RGBA of whatever can be encoded: a Blob with a photo in it, an ImageBitmap, or pixels. */
+/**
+ * RGBA of whatever can be encoded: a Blob with a photo in it, an ImageBitmap, or pixels. `original` is the size before
+ * it was shrunk, if it was: the file is to say that one.
+ */
 async function pixels(source) {
   if (source.data) return source;
   let bitmap = source;
@@ -149,8 +152,10 @@ async function pixels(source) {
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, width, height);
+  const { data } = context.getImageData(0, 0, width, height);
+  const original = shrink < 1 ? { width: bitmap.width, height: bitmap.height } : undefined;
   bitmap.close();
-  return context.getImageData(0, 0, width, height);
+  return { data, width, height, original };
 }
 
 const isTrap = (error) => error instanceof WebAssembly.RuntimeError || error instanceof RangeError;

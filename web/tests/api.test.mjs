@@ -154,6 +154,61 @@ describe("the library", () => {
     assert.ok(outcome[5] < 200, `${outcome[5]} steps`);
   });
 
+  it("ends a decode with what its onStep throws", async (t) => {
+    const page = await blank(t);
+    const outcome = await page.evaluate(async () => {
+      const { decode } = await import("/api.js");
+      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
+      const onStep = () => {
+        throw new Error("enough");
+      };
+      return decode(file, { steps: 3, onStep }).then(() => "decoded", ({ message }) => message);
+    });
+    assert.equal(outcome, "enough");
+  });
+
+  it("gives up a picture on the way for one of twice the tokens, not twice in a row", async (t) => {
+    const page = await blank(t);
+    const tokens = await page.evaluate(async () => {
+      const { load, stream } = await import("/api.js");
+      await load();
+      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
+      const { inspect } = await import("/api.js");
+      const { cuts } = await inspect(file);
+      const at = (tokens) => cuts[tokens - 1].prefix_bytes;
+      const ends = [at(1), at(2), at(4), file.length];
+      let sent = 0;
+      // All of it at once, in pieces: each is due while the one before is decoded in very many steps.
+      const body = new ReadableStream({
+        pull(controller) {
+          for (const end of ends) controller.enqueue(file.slice(sent, (sent = end)));
+          controller.close();
+        },
+      });
+      const got = [];
+      await stream(body, { steps: 60, onPicture: ({ bitmap, tokens }) => (bitmap.close(), got.push(tokens)) });
+      return got;
+    });
+    // Whatever was done on the way, the last is there, once; one before it was given up.
+    assert.equal(tokens.at(-1), 256);
+    assert.ok(!tokens.includes(1), `${tokens}`);
+    assert.equal(new Set(tokens).size, tokens.length);
+  });
+
+  it("keeps the size of a photo that is too large to be encoded as it is", async (t) => {
+    const page = await blank(t);
+    const [told, held] = await page.evaluate(async () => {
+      const { encode, inspect } = await import("/api.js");
+      const canvas = new OffscreenCanvas(7000, 5000);
+      canvas.getContext("2d").fillRect(0, 0, 3000, 5000);
+      const { bytes, width, height } = await encode(canvas.transferToImageBitmap(), { tokens: 4, transfer: true });
+      const info = await inspect(bytes);
+      return [[width, height], [info.width, info.height, info.tokens_have]];
+    });
+    assert.deepEqual(told, [7000, 5000]);
+    assert.deepEqual(held, [7000, 5000, 4]);
+  });
+
   it("does the newest of a group and drops the rest", async (t) => {
     const page = await blank(t);
     const ends = await page.evaluate(async () => {

@@ -101,7 +101,9 @@ impl Codec {
     }
 
     /// A complete `.flxt` file of a picture: RGBA, 8 bits each, row by row from the top. `tokens` or `bytes` say how much
-    /// of it to keep; without either it is all.
+    /// of it to keep; without either it is all. `originalWidth` and `originalHeight`: the size that the file is to say,
+    /// where the pixels are those of a larger picture, shrunk.
+    #[allow(clippy::too_many_arguments)] // As JavaScript calls it; the last four are mostly left out.
     pub fn encode(
         &self,
         rgba: Vec<u8>,
@@ -109,9 +111,20 @@ impl Codec {
         height: f64,
         tokens: Option<f64>,
         bytes: Option<f64>,
+        #[wasm_bindgen(js_name = originalWidth, unchecked_optional_param_type = "number")]
+        original_width: Option<f64>,
+        #[wasm_bindgen(js_name = originalHeight, unchecked_optional_param_type = "number")]
+        original_height: Option<f64>,
     ) -> Result<Vec<u8>, JsValue> {
-        let budget = Budget::new(tokens, bytes)?;
-        Ok(self.0.encode(rgba, (width, height), budget)?)
+        let (budget, size) = (Budget::new(tokens, bytes)?, (width, height));
+        if original_width.is_none() && original_height.is_none() {
+            return Ok(self.0.encode(rgba, size, budget)?);
+        }
+        let original = (
+            original_width.unwrap_or(width),
+            original_height.unwrap_or(height),
+        );
+        Ok(self.0.encode_reduced(rgba, size, original, budget)?)
     }
 
     /// The picture of a file, whole or cut, in its original size, or the canvas if `keepCanvas` is true. `onStep` is called

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::numbers::{Budget, small, whole};
-use flextok::container::TokenFile;
+use flextok::container::{Header, Metadata, TokenFile};
 use flextok::image::{DynamicImage, RgbaImage};
 use flextok::{CancelToken, Codec, DecodeOptions, EncodeOptions, Limits, Progress};
 
@@ -68,6 +68,34 @@ impl Model {
         Ok(self.0.encode(&DynamicImage::ImageRgba8(image), &options)?)
     }
 
+    /// As [`Self::encode`], of pixels that stand for a larger picture of `original` size: that is what the file says, so
+    /// that decoders enlarge to it.
+    pub(crate) fn encode_reduced(
+        &self,
+        rgba: Vec<u8>,
+        size: (f64, f64),
+        original: (f64, f64),
+        budget: Budget,
+    ) -> Result<Vec<u8>, Failure> {
+        let width = side("originalWidth", original.0)?;
+        let height = side("originalHeight", original.1)?;
+        // The header of the larger size may be longer, which a budget of bytes has to count: cut afterwards.
+        let file = TokenFile::parse(&self.encode(rgba, size, Budget::All)?)?;
+        let old = file.header();
+        let (columns, rows) = old.grid();
+        let header = Header::new(
+            old.fingerprint(),
+            width,
+            height,
+            old.tokens(),
+            old.codebook_size(),
+        )?
+        .with_canvas(old.canvas())?
+        .with_grid(columns, rows)?;
+        let file = TokenFile::new(header, file.ids().to_vec(), Metadata::default())?;
+        crate::file::cut(&file.to_bytes()?, budget)
+    }
+
     /// The picture of a file, whole or cut. `on_step(step, total)` is called after each step; the decode ends early once
     /// it returns false.
     pub(crate) fn decode(
@@ -127,6 +155,22 @@ mod tests {
         pixels
             .flat_map(|at| [(at % 251) as u8, (at / 7 % 256) as u8, 90, 255])
             .collect()
+    }
+
+    #[test]
+    fn a_reduced_picture_keeps_the_size_of_the_original() {
+        let (pixels, size, original) = (rgba(60, 40), (60.0, 40.0), (70_000.0, 46_667.0));
+        let small = model().encode(pixels.clone(), size, Budget::All).unwrap();
+        let file = |budget| model().encode_reduced(pixels.clone(), size, original, budget);
+        let whole = TokenFile::parse(&file(Budget::All).unwrap()).unwrap();
+        let header = whole.header();
+        assert_eq!((header.width(), header.height()), (70_000, 46_667));
+        assert_eq!(whole.ids(), TokenFile::parse(&small).unwrap().ids());
+        let nine = TokenFile::parse(&file(Budget::Tokens(9)).unwrap()).unwrap();
+        assert_eq!(nine.ids(), &whole.ids()[..9]);
+        assert!(file(Budget::Bytes(100)).unwrap().len() <= 100);
+        let wrong = model().encode_reduced(pixels.clone(), size, (1.5, 1.0), Budget::All);
+        assert_eq!(wrong.unwrap_err().kind, "usage");
     }
 
     #[test]
