@@ -3,19 +3,17 @@
 use std::fmt::Write as _;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::http::header::{REFERER, USER_AGENT};
 use axum::http::{HeaderMap, HeaderName, Request, StatusCode};
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+
+use crate::followed::{Follower, followed};
 
 /// Lines that may wait for a slow disk; what comes on top is counted and dropped.
 const WAITING: usize = 1 << 16;
@@ -134,8 +132,7 @@ impl Pending {
     /// The body of the answer, counted.
     pub(crate) fn follow(mut self, status: StatusCode, body: Body) -> Body {
         self.status = status;
-        let pending = self;
-        Body::new(Followed { body, pending })
+        followed(body, self)
     }
 }
 
@@ -147,36 +144,9 @@ impl Drop for Pending {
     }
 }
 
-/// A body that counts what was taken from it.
-#[derive(Debug)]
-struct Followed {
-    body: Body,
-    pending: Pending,
-}
-
-impl http_body::Body for Followed {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.pending.sent += data.len() as u64;
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+impl Follower for Pending {
+    fn sent(&mut self, bytes: u64) {
+        self.sent += bytes;
     }
 }
 
@@ -219,7 +189,9 @@ fn date(time: SystemTime) -> String {
 mod tests {
     use super::*;
     use http_body::Body as _;
+    use std::pin::Pin;
     use std::sync::Mutex;
+    use std::task::Context;
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]

@@ -30,13 +30,19 @@ pub struct Options {
     pub adapt: bool,
     /// What stored files may ask for; larger ones are not served.
     pub limits: Limits,
-    /// Connections at a time; more wait until one ends. Default 4096.
+    /// Connections at a time. For more, those go that have waited longest for a request, whole or half;
+    /// while all are being answered, more wait. Default 4096.
     pub connections: usize,
     /// Time for a request's header to arrive whole, counted from the start of the connection or the
     /// end of the answer before, so that it bounds idle connections too. Default 20 s.
     pub header_timeout: Duration,
     /// Time that a client may take no byte of an answer. Default 30 s.
     pub write_timeout: Duration,
+    /// Bytes per second of an answer that a client has to take on average; one that stays below is let
+    /// go when it has fallen behind by [`write_timeout`](Self::write_timeout). What the system's
+    /// buffers hold, a few dozen kilobytes at least, is taken at once. At most half of
+    /// [`rate`](Self::rate) counts; 0 is no bound. Default 2048.
+    pub slowest: u64,
     /// Time for running answers to end after shutdown was asked for. Default 5 s.
     pub grace: Duration,
     /// Bytes of memory for cutting and sending large files, all requests together; a request beyond
@@ -56,6 +62,7 @@ impl Default for Options {
             connections: 4096,
             header_timeout: Duration::from_secs(20),
             write_timeout: Duration::from_secs(30),
+            slowest: 2048,
             grace: Duration::from_secs(5),
             memory: 256 << 20,
             listed: 10_000,

@@ -4,40 +4,27 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower::ServiceExt;
 
-use crate::app::{App, Connection, router};
-use crate::body::Pacer;
+use crate::app::{App, router};
+use crate::connection::{Shared, serve};
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::listing::Index;
 use crate::log::{Log, Writing};
 use crate::options::Options;
 use crate::page::Page;
+use crate::places::Places;
 use crate::store::Store;
-use crate::stream::Guarded;
 
 /// Connections that the system holds until they are accepted.
 const BACKLOG: u32 = 4096;
-
-/// Bytes and fields of a request's header at most; beyond, the answer is 431.
-const HEADER_BYTES: usize = 16 << 10;
-const HEADER_FIELDS: usize = 64;
 
 /// A server of one directory, listening but not yet answering.
 ///
@@ -76,15 +63,6 @@ pub struct Server {
     app: Arc<App>,
     log: Log,
     writing: Option<Writing>,
-}
-
-/// What a connection needs.
-#[derive(Debug, Clone)]
-struct Shared {
-    app: Arc<App>,
-    router: Router,
-    log: Log,
-    stop: watch::Receiver<bool>,
 }
 
 impl Server {
@@ -150,8 +128,8 @@ impl Server {
         self
     }
 
-    /// Answers requests until `shutdown` is ready; then accepts no more, closes idle connections and
-    /// gives running answers [`Options::grace`] to end.
+    /// Answers requests until `shutdown` is ready; then accepts no more, closes connections without a
+    /// whole request and gives running answers [`Options::grace`] to end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let Self {
             listener,
@@ -214,26 +192,14 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Accepts connections for ever, no more at a time than allowed.
 async fn accept_all(listener: &TcpListener, shared: &Shared, connections: &mut JoinSet<()>) {
-    let places = Arc::new(Semaphore::new(
-        shared
-            .app
-            .options
-            .connections
-            .clamp(1, Semaphore::MAX_PERMITS),
-    ));
+    let places = Arc::new(Places::new(shared.app.options.connections));
     loop {
         // What ended is let go of.
         while connections.try_join_next().is_some() {}
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let shared = shared.clone();
-                connections.spawn(async move {
-                    serve(stream, peer, shared).await;
-                    drop(place);
-                });
+                let place = Arc::clone(&places).take().await;
+                connections.spawn(serve(stream, peer, shared.clone(), place));
             }
             Err(error) if of_one_connection(&error) => {}
             // Out of descriptors or memory: the connection stays where it is until something is freed.
@@ -251,74 +217,4 @@ fn of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
-}
-
-/// Answers the requests of one connection.
-async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared) {
-    let Shared {
-        app,
-        router,
-        log,
-        mut stop,
-    } = shared;
-    let options = &app.options;
-    // Small pieces are the point; they do not wait for more.
-    let _ = stream.set_nodelay(true);
-    let connection = Connection {
-        pacer: options.rate.map(|rate| Arc::new(Pacer::new(rate))),
-    };
-    let requests = log.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        answer(
-            router.clone(),
-            requests.clone(),
-            connection.clone(),
-            peer,
-            request,
-        )
-    });
-    let io = TokioIo::new(Guarded::new(stream, options.write_timeout));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // A client may have said all it has to say and still wait for the answer.
-        .half_close(true)
-        .header_read_timeout(options.header_timeout)
-        .max_headers(HEADER_FIELDS)
-        .max_header_size(HEADER_BYTES)
-        .max_buf_size(4 * HEADER_BYTES)
-        .serve_connection(io, service);
-    let mut connection = pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = async { drop(stop.wait_for(|stop| *stop).await) } => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result
-        && error.is_parse()
-    {
-        let status = if error.is_parse_too_large() { 431 } else { 400 };
-        log.failed(peer, status);
-    }
-}
-
-/// Answers one request, and sees that it is logged.
-async fn answer(
-    router: Router,
-    log: Log,
-    connection: Connection,
-    peer: SocketAddr,
-    mut request: Request<Incoming>,
-) -> Result<Response<Body>, std::convert::Infallible> {
-    let pending = log.request(peer, &request);
-    request.extensions_mut().insert(connection);
-    let response = router.oneshot(request).await?;
-    Ok(match pending {
-        None => response,
-        Some(pending) => {
-            let status = response.status();
-            response.map(|body| pending.follow(status, body))
-        }
-    })
 }

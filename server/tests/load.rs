@@ -39,18 +39,21 @@ fn two_thousand_connections_are_kept_alive() {
 }
 
 #[test]
-fn connections_beyond_the_cap_wait() {
-    let (place, bytes) = directory();
+fn connections_beyond_the_cap_wait_while_all_are_answered() {
+    let (place, _) = directory();
     let mut options = Options::default();
     options.connections = 2;
+    options.rate = NonZeroU64::new(1);
     let server = serve(place.path(), options);
-    let mut held = [server.connect(), server.connect()];
-    for client in &mut held {
+    let held = [(); 2].map(|()| {
+        let mut client = server.connect();
         client.send("GET", "/a.flxt", &[]);
-        assert_eq!(client.answer("GET").body, bytes);
-    }
+        let stream = client.stream.get_ref();
+        assert_eq!(stream.peek(&mut [0]).expect("an answer"), 1);
+        client
+    });
     let mut waiting = server.connect();
-    waiting.send("GET", "/a.flxt", &[]);
+    waiting.send("GET", "/index.json", &[]);
     let stream = waiting.stream.get_ref();
     stream
         .set_read_timeout(Some(Duration::from_millis(300)))
@@ -61,7 +64,34 @@ fn connections_beyond_the_cap_wait() {
     );
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     drop(held);
-    assert_eq!(waiting.answer("GET").body, bytes);
+    assert_eq!(waiting.answer("GET").status, 200);
+}
+
+/// With timeouts that no test waits for: room is made, not waited for.
+#[test]
+fn who_waits_longest_without_a_request_makes_room() {
+    let (place, bytes) = directory();
+    let mut options = Options::default();
+    options.connections = 3;
+    options.header_timeout = 100 * PATIENCE;
+    let server = serve(place.path(), options);
+    let mut half = server.connect();
+    let part = b"GET /a.flxt HTTP/1.1\r\nX";
+    half.stream.get_mut().write_all(part).expect("it is sent");
+    let mut idle = server.connect();
+    idle.send("GET", "/a.flxt", &[]);
+    assert_eq!(idle.answer("GET").body, bytes);
+    let mut used = server.connect();
+    for _ in 0..20 {
+        // More come and stay, and push out whoever is idle, but not one that keeps asking.
+        let mut more = server.connect();
+        more.send("GET", "/a.flxt", &[]);
+        assert_eq!(more.answer("GET").body, bytes);
+        used.send("GET", "/a.flxt", &[]);
+        assert_eq!(used.answer("GET").body, bytes);
+        std::mem::forget(more);
+    }
+    assert!(half.ends() && idle.ends());
 }
 
 fn impatient() -> Options {
@@ -91,6 +121,9 @@ fn a_header_that_never_ends_is_not_waited_for() {
     ] {
         assert!(client.ends(), "{name}");
     }
+    // Only of one of them anything had come.
+    server.log.wait("\"-\" 408 0");
+    assert_eq!(server.log.text().matches("\" 408 ").count(), 1);
 
     // One that keeps sending a little does not get more time.
     let mut slow = server.connect();
@@ -184,6 +217,9 @@ fn running_answers_end_before_the_server_does() {
     idle.send("GET", "/index.json", &[]);
     assert_eq!(idle.answer("GET").status, 200);
     let mut silent = server.connect();
+    let mut half = server.connect();
+    let part = half.stream.get_mut().write_all(b"GET / HT");
+    part.expect("it is sent");
     let mut clients: Vec<Client> = (0..20).map(|_| server.connect()).collect();
     for client in &mut clients {
         client.send("GET", "/a.flxt", &[]);
@@ -195,6 +231,7 @@ fn running_answers_end_before_the_server_does() {
     server.stop();
     assert!(idle.ends(), "an idle connection is kept");
     assert!(silent.ends(), "a connection without a request is kept");
+    assert!(half.ends(), "half a request is waited for");
     for client in &mut clients {
         let answer = client.answer("GET");
         assert_eq!((answer.status, &answer.body), (200, &bytes));
