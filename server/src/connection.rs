@@ -18,6 +18,7 @@ use tower::ServiceExt;
 use crate::app::{App, Connection};
 use crate::body::Pacer;
 use crate::followed::followed;
+use crate::host;
 use crate::log::Log;
 use crate::places::{Answering, Place};
 use crate::stream::Guarded;
@@ -115,8 +116,13 @@ async fn answer(
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, std::convert::Infallible> {
     let pending = log.request(peer, &request);
-    request.extensions_mut().insert(connection);
-    let response = router.oneshot(request).await?;
+    let response = match host::check(request.version(), request.headers()) {
+        Ok(()) => {
+            request.extensions_mut().insert(connection);
+            router.oneshot(request).await?
+        }
+        Err(refusal) => refusal.response(),
+    };
     let status = response.status();
     Ok(response.map(|body| {
         let body = followed(body, answering);

@@ -46,6 +46,8 @@ pub(crate) enum Refusal {
     Query(String),
     /// The stored file cannot be used; the text says why.
     Fault(String),
+    /// Not one `Host`.
+    Host,
     /// Another method than those allowed.
     Method(&'static str),
     /// A request with a body.
@@ -61,6 +63,10 @@ impl Refusal {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, text("no such file")),
             Self::Query(problem) => (StatusCode::BAD_REQUEST, problem.clone()),
+            Self::Host => {
+                let line = "a request needs one Host field with a host and perhaps a port";
+                (StatusCode::BAD_REQUEST, text(line))
+            }
             Self::Fault(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem.clone()),
             Self::Method(allowed) => {
                 let line = format!("this method is not possible here; allowed: {allowed}");
@@ -97,7 +103,7 @@ impl Refusal {
             Self::Busy => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
-            Self::NotFound | Self::Query(_) | Self::Fault(_) => {}
+            Self::NotFound | Self::Query(_) | Self::Host | Self::Fault(_) => {}
         }
         response
     }

@@ -67,6 +67,7 @@ mod deliver;
 mod error;
 mod folder;
 mod followed;
+mod host;
 mod listing;
 mod log;
 mod name;

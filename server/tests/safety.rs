@@ -236,7 +236,7 @@ fn malformed_and_oversized_requests() {
     };
     let fields = |count: usize| {
         let fields: String = (0..count).map(|at| format!("X-{at}: y\r\n")).collect();
-        format!("GET /a.flxt HTTP/1.1\r\n{fields}Connection: close\r\n\r\n")
+        format!("GET /a.flxt HTTP/1.1\r\nHost: x\r\n{fields}Connection: close\r\n\r\n")
     };
     let path = |length: usize| {
         let name = "a".repeat(length);
@@ -255,26 +255,33 @@ fn malformed_and_oversized_requests() {
         ("GET / a b HTTP/1.1\r\n\r\n".to_owned(), &["400"]),
         ("\u{1}\u{2}\u{3}\r\n\r\n".to_owned(), &["400"]),
         (
-            "GET /a.flxt HTTP/1.1\r\nBad Field: x\r\n\r\n".to_owned(),
+            "GET /a.flxt HTTP/1.1\r\nHost: x\r\nBad Field: x\r\n\r\n".to_owned(),
             &["400"],
         ),
         (
-            "GET /a.flxt HTTP/1.1\r\nX: a\0b\r\n\r\n".to_owned(),
+            "GET /a.flxt HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n".to_owned(),
             &["400"],
         ),
         (
-            "CONNECT a.flxt:80 HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(),
+            "CONNECT a.flxt:80 HTTP/1.1\r\nHost: a.flxt:80\r\nConnection: close\r\n\r\n".to_owned(),
             &["405"],
         ),
         (
-            "GET /a.flxt HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx".to_owned(),
+            "GET /a.flxt HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"
+                .to_owned(),
             &["400"],
         ),
         (
-            "GET /a.flxt HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n".to_owned(),
+            "GET /a.flxt HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"
+                .to_owned(),
             &["413", "400"],
         ),
         ("GET /a.flxt HTTP/1.0\r\n\r\n".to_owned(), &["200"]),
+        ("GET /a.flxt HTTP/1.1\r\n\r\n".to_owned(), &["400"]),
+        (
+            "GET /a.flxt HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n".to_owned(),
+            &["400"],
+        ),
     ] {
         let answer = server.raw(request.as_bytes());
         let text = String::from_utf8_lossy(&answer);
@@ -285,6 +292,7 @@ fn malformed_and_oversized_requests() {
     assert_eq!(server.get("/a.flxt", &[]).body, bytes);
     server.log.wait("\"-\" 431");
     server.log.wait("\"-\" 400");
+    server.log.wait("\"GET /a.flxt HTTP/1.1\" 400");
 }
 
 /// Bytes of no meaning, the same on each run.
