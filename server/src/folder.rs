@@ -64,8 +64,11 @@ pub(crate) struct Stored {
 impl Folder {
     /// Opens the directory; it stays the same one if its path is given to another later.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let dir = Dir::open_ambient_dir(path, ambient_authority())?;
+        // One that may not be read can be opened all the same.
+        drop(dir.entries()?);
         Ok(Self {
-            dir: Dir::open_ambient_dir(path, ambient_authority())?,
+            dir,
             tags: Mutex::default(),
         })
     }

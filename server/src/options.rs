@@ -19,8 +19,8 @@ use flextok_container::Limits;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Directory with the page's files, in place of those that were embedded when the crate was
-    /// built. Read anew for each request.
+    /// Directory with the page's files, `index.html` among them, in place of those that were embedded
+    /// when the crate was built. Read anew for each request.
     pub page: Option<PathBuf>,
     /// Bytes per second of `.flxt` content on each connection, evenly in small pieces; `None` is as
     /// fast as can be. Other answers, such as the page and the model, are not slowed down.

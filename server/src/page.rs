@@ -1,7 +1,8 @@
 //! The page's files: of a folder, else those that were embedded, and the model beside them.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::http::header::{
@@ -45,12 +46,18 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// The page of a folder, or the embedded one.
-    pub(crate) fn new(folder: Option<Folder>) -> Self {
-        Self {
-            folder,
-            compressed: Mutex::default(),
+    /// The page of a folder, in place of the embedded one.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let folder = Folder::open(path)?;
+        let index = Name::within(None, INDEX).map(|name| folder.file(&name));
+        if !matches!(index, Some(Ok(_))) {
+            let problem = format!("there is no {INDEX} in it that can be read");
+            return Err(io::Error::new(io::ErrorKind::NotFound, problem));
         }
+        Ok(Self {
+            folder: Some(folder),
+            ..Self::default()
+        })
     }
 
     /// The page itself, if there is one. Blocks.

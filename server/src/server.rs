@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const BACKLOG: u32 = 4096;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// let directory = tempfile::tempdir()?;
-/// let server = Server::bind(directory.path(), "127.0.0.1:0", Options::default()).await?;
+/// let server = Server::bind(directory.path(), ("127.0.0.1", 0), Options::default()).await?;
 /// let address = server.local_addr();
 ///
 /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -66,13 +66,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens `directory` and listens at `address`, of which port 0 is any free one.
+    /// Opens `directory` and listens at a host, by its name or address, and a port, of which 0 is any
+    /// free one.
     ///
     /// # Errors
     /// [`StartError`] if the directory, the page's directory or the address cannot be had.
     pub async fn bind(
         directory: impl AsRef<Path>,
-        address: impl ToSocketAddrs + std::fmt::Debug,
+        (host, port): (&str, u16),
         options: Options,
     ) -> Result<Self, StartError> {
         let path = directory.as_ref();
@@ -80,28 +81,34 @@ impl Server {
             path: path.to_owned(),
             source,
         })?;
-        let open = |path: &std::path::PathBuf| {
-            Folder::open(path).map_err(|source| StartError::Page {
+        let open = |path: &PathBuf| {
+            Page::open(path).map_err(|source| StartError::Page {
                 path: path.clone(),
                 source,
             })
         };
         let page = options.page.as_ref().map(open).transpose()?;
-        let name = format!("{address:?}").replace('"', "");
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let host = bare.unwrap_or(host);
         let listening = async {
-            let listener = listen(address).await?;
+            let listener = listen((host, port)).await?;
             let address = listener.local_addr()?;
             Ok((listener, address))
         };
         let (listener, address) = listening.await.map_err(|source| StartError::Listen {
-            address: name,
+            address: match host.contains(':') {
+                true => format!("[{host}]:{port}"),
+                false => format!("{host}:{port}"),
+            },
             source,
         })?;
         let store = Store::new(folder, options.limits, options.memory);
         let app = Arc::new(App {
             options,
             store,
-            page: Page::new(page),
+            page: page.unwrap_or_default(),
             index: Index::default(),
         });
         let (log, writing) = (Log::default(), None);

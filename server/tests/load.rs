@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use common::{Client, PATIENCE, directory, large, serve};
+use common::{Client, PATIENCE, directory, large, page, serve};
 use flextok_server::Options;
 
 #[test]
@@ -163,7 +163,7 @@ fn hundreds_of_slow_clients_do_not_keep_others_out() {
 #[test]
 fn a_client_that_takes_nothing_is_let_go() {
     let (place, _) = directory();
-    let page = tempfile::tempdir().expect("a directory");
+    let page = page();
     let file = std::fs::File::create(page.path().join("big.bin")).expect("a file");
     // More than the buffers of both ends; a hole on the disk.
     file.set_len(256 << 20).expect("its length");

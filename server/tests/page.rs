@@ -4,7 +4,7 @@ mod common;
 
 use std::io::Read;
 
-use common::{directory, file, serve};
+use common::{directory, file, page, serve};
 use flextok_server::Options;
 
 #[test]
@@ -57,10 +57,11 @@ fn names_cannot_put_tags_into_the_plain_index() {
     let (place, _) = directory();
     let name = "<script>alert(1)<%2fscript>\"'.flxt";
     std::fs::write(place.path().join(name), file(1)).expect("it is written");
-    let page = tempfile::tempdir().expect("a directory");
+    let page = page();
     let mut options = Options::default();
     options.page = Some(page.path().to_owned());
     let server = serve(place.path(), options);
+    std::fs::remove_file(page.path().join("index.html")).expect("it is gone");
     let answer = server.get("/", &[]);
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
     assert!(
@@ -195,7 +196,7 @@ fn files_of_a_page_folder() {
 #[test]
 fn the_model_is_beside_the_page() {
     let (place, _) = directory();
-    let page = tempfile::tempdir().expect("a directory");
+    let page = page();
     let mut options = Options::default();
     options.page = Some(page.path().to_owned());
     let server = serve(place.path(), options);
@@ -223,19 +224,19 @@ fn the_model_is_beside_the_page() {
 fn what_cannot_be_served_is_said_at_the_start() {
     let (place, _) = directory();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let start = |path: &std::path::Path, address: &'static str, options: Options| {
+    let start = |path: &std::path::Path, address: (&str, u16), options: Options| {
         let server = runtime.block_on(flextok_server::Server::bind(path, address, options));
         server.expect_err("it cannot start").to_string()
     };
     let missing = place.path().join("missing");
-    let error = start(&missing, "127.0.0.1:0", Options::default());
+    let error = start(&missing, ("127.0.0.1", 0), Options::default());
     assert!(
         error.contains("missing: cannot serve this directory: "),
         "{error}"
     );
     let error = start(
         &place.path().join("a.flxt"),
-        "127.0.0.1:0",
+        ("127.0.0.1", 0),
         Options::default(),
     );
     assert!(
@@ -244,8 +245,36 @@ fn what_cannot_be_served_is_said_at_the_start() {
     );
     let mut options = Options::default();
     options.page = Some(missing);
-    let error = start(place.path(), "127.0.0.1:0", options);
+    let error = start(place.path(), ("127.0.0.1", 0), options);
     assert!(error.contains("missing: cannot serve the page"), "{error}");
-    let error = start(place.path(), "192.0.2.1:1", Options::default());
+    let error = start(place.path(), ("192.0.2.1", 1), Options::default());
     assert!(error.starts_with("192.0.2.1:1: cannot listen: "), "{error}");
+    for host in ["2001:db8::1", "[2001:db8::1]"] {
+        let error = start(place.path(), (host, 1), Options::default());
+        let start = "[2001:db8::1]:1: cannot listen: ";
+        assert!(error.starts_with(start), "{error}");
+    }
+    let mut options = Options::default();
+    options.page = Some(place.path().to_owned());
+    let error = start(place.path(), ("127.0.0.1", 0), options);
+    assert!(error.contains("no index.html in it"), "{error}");
+}
+
+/// Its superuser may read everything, so that there the test has nothing to see.
+#[cfg(unix)]
+#[test]
+fn a_directory_that_cannot_be_read_is_not_served() {
+    use std::os::unix::fs::PermissionsExt;
+    let (place, _) = directory();
+    let mode = |mode| std::fs::set_permissions(place.path(), PermissionsExt::from_mode(mode));
+    mode(0).expect("its mode is set");
+    let readable = std::fs::read_dir(place.path()).is_ok();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let bound = flextok_server::Server::bind(place.path(), ("127.0.0.1", 0), Options::default());
+    let server = runtime.block_on(bound).map_err(|error| error.to_string());
+    mode(0o700).expect("its mode is set");
+    match server {
+        Ok(_) => assert!(readable, "it is served"),
+        Err(error) => assert!(error.contains("cannot serve this directory: "), "{error}"),
+    }
 }

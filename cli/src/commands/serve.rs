@@ -25,7 +25,7 @@ pub(crate) struct ServeArgs {
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 
-    /// Name or number of the interface to listen on; 0.0.0.0 is all of them
+    /// Name or address of the interface to listen on; 0.0.0.0 is all of them, [::1] one of IPv6
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
 
@@ -38,7 +38,7 @@ pub(crate) struct ServeArgs {
     )]
     port: u16,
 
-    /// Directory with the files of the page, in place of those in this program
+    /// Directory with the files of the page, index.html among them, in place of those in this program
     #[arg(long, value_name = "DIR")]
     page: Option<PathBuf>,
 

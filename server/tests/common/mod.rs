@@ -73,7 +73,7 @@ pub(crate) fn serve(directory: &Path, options: Options) -> Running {
             .build()
             .expect("a runtime");
         runtime.block_on(async {
-            let server = Server::bind(&directory, "127.0.0.1:0", options).await;
+            let server = Server::bind(&directory, ("127.0.0.1", 0), options).await;
             let server = server.expect("it starts").with_log(Box::new(lines));
             started.send(server.local_addr()).expect("somebody waits");
             server
@@ -279,6 +279,14 @@ pub(crate) fn directory() -> (tempfile::TempDir, Vec<u8>) {
     let bytes = file(256);
     std::fs::write(directory.path().join("a.flxt"), &bytes).expect("it is written");
     (directory, bytes)
+}
+
+/// A folder of a page that has only its first file.
+pub(crate) fn page() -> tempfile::TempDir {
+    let page = tempfile::tempdir().expect("a directory");
+    let index = page.path().join("index.html");
+    std::fs::write(index, "<!doctype html>").expect("it is written");
+    page
 }
 
 /// Gives a file a time long past, so that its date tells versions apart.
