@@ -21,7 +21,7 @@ pub(crate) struct Context {
     pub(crate) force: bool,
     pub(crate) quiet: bool,
     verbose: bool,
-    model: Option<PathBuf>,
+    pub(crate) model: Option<PathBuf>,
     pub(crate) threads: usize,
     device: Device,
     precision: Precision,

@@ -142,6 +142,8 @@ impl CliError {
             }
             Self::Model { .. } => Code::Model,
             #[cfg(feature = "serve")]
+            Self::Start(flextok_server::StartError::Model { .. }) => Code::Model,
+            #[cfg(feature = "serve")]
             Self::Start(_) => Code::Io,
             #[cfg(not(feature = "embedded-model"))]
             Self::NoModel => Code::Model,

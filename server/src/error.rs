@@ -27,6 +27,14 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The model's file cannot be opened.
+    #[error("{}: cannot open the model: {source}", .path.display())]
+    Model {
+        /// The file, or the directory that it was looked for in.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The address cannot be listened on.
     #[error("{address}: cannot listen: {source}")]
     Listen {

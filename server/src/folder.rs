@@ -27,9 +27,12 @@ const REMEMBERED: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Folder {
     dir: Dir,
-    /// Content tags by what changes when a file does.
-    tags: Mutex<HashMap<Identity, Tag>>,
+    tags: Tags,
 }
+
+/// Content tags by what changes when a file does, so that large files are not read for each request.
+#[derive(Debug, Default)]
+pub(crate) struct Tags(Mutex<HashMap<Identity, Tag>>);
 
 /// The first half of the SHA-256 of a content.
 pub(crate) type Tag = [u8; 16];
@@ -69,7 +72,7 @@ impl Folder {
         drop(dir.entries()?);
         Ok(Self {
             dir,
-            tags: Mutex::default(),
+            tags: Tags::default(),
         })
     }
 
@@ -81,25 +84,16 @@ impl Folder {
     pub(crate) fn file(&self, name: &Name) -> Result<Opened, Refusal> {
         let file = self.dir.open_with(name.as_str(), &options());
         let file = file.map_err(|error| refusal(&error))?.into_std();
-        let metadata = file.metadata().map_err(|error| refusal(&error))?;
-        if !metadata.is_file() {
-            return Err(Refusal::NotFound);
-        }
-        let (length, modified) = (metadata.len(), metadata.modified().ok());
-        let identity = Identity {
-            file: number(&metadata),
-            length,
-            modified,
-            changed: changed(&metadata),
-        };
-        Ok(Opened {
-            file,
-            length,
-            modified,
-            identity,
-        })
+        let opened = Opened::new(file).map_err(|error| refusal(&error))?;
+        opened.ok_or(Refusal::NotFound)
     }
 
+    pub(crate) fn load(&self, opened: Opened) -> Result<Stored, Refusal> {
+        self.tags.load(opened)
+    }
+}
+
+impl Tags {
     /// Reads a small file, and finds the tag of a large one.
     pub(crate) fn load(&self, mut opened: Opened) -> Result<Stored, Refusal> {
         let modified = opened.modified;
@@ -112,7 +106,7 @@ impl Folder {
                 modified,
             });
         }
-        let remembered = self.tags().get(&opened.identity).copied();
+        let remembered = self.lock().get(&opened.identity).copied();
         let tag = match remembered {
             Some(tag) => tag,
             None => {
@@ -136,7 +130,7 @@ impl Folder {
             age.is_ok_and(|age| age > Duration::from_secs(2))
         });
         if settled {
-            let mut tags = self.tags();
+            let mut tags = self.lock();
             if tags.len() >= REMEMBERED {
                 tags.clear();
             }
@@ -144,12 +138,30 @@ impl Folder {
         }
     }
 
-    fn tags(&self) -> std::sync::MutexGuard<'_, HashMap<Identity, Tag>> {
-        self.tags.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Identity, Tag>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Opened {
+    /// None for what is no regular file.
+    pub(crate) fn new(file: File) -> io::Result<Option<Self>> {
+        let metadata = file.metadata()?;
+        let (length, modified) = (metadata.len(), metadata.modified().ok());
+        let identity = Identity {
+            file: number(&metadata),
+            length,
+            modified,
+            changed: changed(&metadata),
+        };
+        Ok(metadata.is_file().then_some(Self {
+            file,
+            length,
+            modified,
+            identity,
+        }))
+    }
+
     /// The content, of which there may be more or less than when it was opened, up to `most` bytes.
     pub(crate) fn read(&mut self, most: u64) -> Result<Vec<u8>, Refusal> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.length.min(HELD)).unwrap_or(0));
@@ -227,7 +239,7 @@ fn refusal(error: &io::Error) -> Refusal {
     }
 }
 
-fn fault(error: &io::Error) -> Refusal {
+pub(crate) fn fault(error: &io::Error) -> Refusal {
     Refusal::Fault(format!("the stored file cannot be read: {}", error.kind()))
 }
 

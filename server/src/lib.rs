@@ -13,7 +13,8 @@
 //! | `/NAME.flxt?bytes=N` | a complete file of at most N bytes, without metadata |
 //! | `/index.json` | an array of `name`, `url`, `bytes`, `width`, `height`, `tokens` |
 //! | `/` | the page, else a plain index |
-//! | `/api.js` … | files of the page; `model.safetensors` is the embedded model where the page has none |
+//! | `/api.js` … | files of the page |
+//! | `/model.safetensors` | [`Options::model`], else the page's, else the embedded one |
 //!
 //! A budget that leaves nothing to cut gives the stored file as it is. A truncated stored file is
 //! served as it is, and cut as far as it goes. A corrupt one is served as it is too, since receivers
@@ -70,6 +71,7 @@ mod followed;
 mod host;
 mod listing;
 mod log;
+mod model;
 mod name;
 mod options;
 mod page;

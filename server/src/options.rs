@@ -22,6 +22,9 @@ pub struct Options {
     /// Directory with the page's files, `index.html` among them, in place of those that were embedded
     /// when the crate was built. Read anew for each request.
     pub page: Option<PathBuf>,
+    /// Weights file that the page gets as `/model.safetensors`, or a directory with one of that name;
+    /// `None` is the page's own, else the embedded one. Opened anew for each request.
+    pub model: Option<PathBuf>,
     /// Bytes per second of `.flxt` content on each connection, evenly in small pieces; `None` is as
     /// fast as can be. Other answers, such as the page and the model, are not slowed down.
     pub rate: Option<NonZeroU64>,
@@ -56,6 +59,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             page: None,
+            model: None,
             rate: None,
             adapt: true,
             limits: Limits::default(),

@@ -16,16 +16,13 @@ use crate::body::Content;
 use crate::deliver::Representation;
 use crate::error::Refusal;
 use crate::folder::{Folder, Stored, Tag, tag};
+use crate::model::{MODEL, ModelFile};
 use crate::name::Name;
 
 include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 /// The name of the page itself.
 const INDEX: &str = "index.html";
-
-/// The name of the model's file beside it.
-#[cfg(feature = "embedded-model")]
-const MODEL: &str = "model.safetensors";
 
 /// Files beyond this size are not compressed.
 const COMPRESSED_MAX: u64 = 16 << 20;
@@ -42,6 +39,8 @@ const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; 
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     folder: Option<Folder>,
+    /// In place of the page's own model.
+    model: Option<ModelFile>,
     compressed: Mutex<HashMap<Tag, Option<Bytes>>>,
 }
 
@@ -58,6 +57,11 @@ impl Page {
             folder: Some(folder),
             ..Self::default()
         })
+    }
+
+    /// The same page with this model beside it.
+    pub(crate) fn with_model(self, model: Option<ModelFile>) -> Self {
+        Self { model, ..self }
     }
 
     /// The page itself, if there is one. Blocks.
@@ -96,6 +100,11 @@ impl Page {
     }
 
     fn find(&self, name: &Name) -> Result<Stored, Refusal> {
+        if let Some(model) = &self.model
+            && name.as_str() == MODEL
+        {
+            return model.load();
+        }
         let found = match &self.folder {
             Some(folder) => folder.file(name).and_then(|opened| folder.load(opened)),
             None => embedded(name.as_str()).ok_or(Refusal::NotFound),

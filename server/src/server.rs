@@ -18,6 +18,7 @@ use crate::error::StartError;
 use crate::folder::Folder;
 use crate::listing::Index;
 use crate::log::{Log, Writing};
+use crate::model::ModelFile;
 use crate::options::Options;
 use crate::page::Page;
 use crate::places::Places;
@@ -70,7 +71,7 @@ impl Server {
     /// free one.
     ///
     /// # Errors
-    /// [`StartError`] if the directory, the page's directory or the address cannot be had.
+    /// [`StartError`] if the directory, the page's directory, the model or the address cannot be had.
     pub async fn bind(
         directory: impl AsRef<Path>,
         (host, port): (&str, u16),
@@ -88,6 +89,13 @@ impl Server {
             })
         };
         let page = options.page.as_ref().map(open).transpose()?;
+        let open = |path: &PathBuf| {
+            ModelFile::open(path).map_err(|source| StartError::Model {
+                path: path.clone(),
+                source,
+            })
+        };
+        let model = options.model.as_ref().map(open).transpose()?;
         let bare = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
@@ -108,7 +116,7 @@ impl Server {
         let app = Arc::new(App {
             options,
             store,
-            page: page.unwrap_or_default(),
+            page: page.unwrap_or_default().with_model(model),
             index: Index::default(),
         });
         let (log, writing) = (Log::default(), None);

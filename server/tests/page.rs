@@ -221,6 +221,36 @@ fn the_model_is_beside_the_page() {
 }
 
 #[test]
+fn a_model_of_ones_own_is_beside_the_page() {
+    let (place, _) = directory();
+    let page = page();
+    std::fs::write(page.path().join("model.safetensors"), "the page's").expect("it is written");
+    let models = tempfile::tempdir().expect("a directory");
+    let file = models.path().join("model.safetensors");
+    let long = "weights ".repeat(20_000);
+    std::fs::write(&file, &long).expect("it is written");
+    for path in [models.path(), &file] {
+        let mut options = Options::default();
+        options.page = Some(page.path().to_owned());
+        options.model = Some(path.to_owned());
+        let server = serve(place.path(), options);
+        let answer = server.get("/model.safetensors", &[("Accept-Encoding", "gzip")]);
+        assert_eq!((answer.status, answer.text()), (200, long.as_str()));
+        let part = server.get("/model.safetensors", &[("Range", "bytes=8-14")]);
+        assert_eq!((part.status, part.text()), (206, "weights"));
+    }
+    let mut options = Options::default();
+    options.model = Some(file.clone());
+    let server = serve(place.path(), options);
+    std::fs::remove_file(&file).expect("it is gone");
+    server
+        .get("/model.safetensors", &[])
+        .refuses(500, "cannot be read");
+    std::fs::write(&file, "others").expect("it is written");
+    assert_eq!(server.get("/model.safetensors", &[]).text(), "others");
+}
+
+#[test]
 fn what_cannot_be_served_is_said_at_the_start() {
     let (place, _) = directory();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -243,6 +273,12 @@ fn what_cannot_be_served_is_said_at_the_start() {
         error.contains("a.flxt: cannot serve this directory: "),
         "{error}"
     );
+    for path in [&missing, place.path()] {
+        let mut options = Options::default();
+        options.model = Some(path.to_owned());
+        let error = start(place.path(), ("127.0.0.1", 0), options);
+        assert!(error.contains(": cannot open the model: "), "{error}");
+    }
     let mut options = Options::default();
     options.page = Some(missing);
     let error = start(place.path(), ("127.0.0.1", 0), options);

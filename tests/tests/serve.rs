@@ -248,9 +248,19 @@ fn refusals() {
             &["missing", "page"],
         ),
         (
-            &["serve", ".", "--port", "0", "--host", "192.0.2.1"],
+            &["serve", ".", "--port", "0", "--page", "."],
             7,
-            &["192.0.2.1", "cannot listen"],
+            &["page", "index.html"],
+        ),
+        (
+            &["serve", ".", "--port", "0", "--model", "missing"],
+            4,
+            &["missing: cannot open the model: "],
+        ),
+        (
+            &["serve", ".", "--port", "1", "--host", "192.0.2.1"],
+            7,
+            &["flextok: 192.0.2.1:1: cannot listen"],
         ),
         (
             &["serve", ".", "--port", "0", "--log", "none/log"],

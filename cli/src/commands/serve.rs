@@ -17,7 +17,9 @@ use crate::values;
 ///
 /// /NAME.flxt is a file, with ranges; ?tokens=K or ?bytes=N behind it gives a complete file cut to
 /// so much, and the client hints Save-Data, ECT and Downlink choose a cut by themselves. / is the
-/// page, /index.json the list of files. The address goes to standard error once the server listens.
+/// page, /index.json the list of files. Files of another model than the embedded one need it in the
+/// page too: --model PATH serves that file as /model.safetensors. Nothing is computed here: --device,
+/// --precision and --no-mmap have no effect, --threads is the number that answers requests. The address goes to standard error once the server listens.
 /// The first Ctrl-C or SIGTERM lets running answers end (exit code 0), a second one does not wait.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -59,6 +61,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> Result<(), CliError> {
     let log = log(args, context)?;
     let mut options = Options::default();
     options.page.clone_from(&args.page);
+    options.model.clone_from(&context.model);
     options.rate = args.rate.and_then(NonZeroU64::new);
     if let Ok(limit) = flextok_server::raise_file_limit() {
         // A connection takes one descriptor, the file it is sent another; some are the program's.
