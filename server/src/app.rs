@@ -186,7 +186,7 @@ async fn token_file(
     }
     asked.check(FILE_METHODS)?;
     let wish = Wish::of_query(asked.parts.uri.query())?;
-    let adapts = wish == Wish::Any && app.options.adapt;
+    let adapts = wish.is_none() && app.options.adapt;
     let hinted = adapts.then(|| wish::hinted(&asked.parts.headers)).flatten();
     let path = name.to_path();
     let selected = blocking(move || app.store.select(&name, wish, hinted)).await?;

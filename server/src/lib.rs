@@ -16,7 +16,7 @@
 //! | `/api.js` … | files of the page |
 //! | `/model.safetensors` | [`Options::model`], else the page's, else the embedded one |
 //!
-//! A budget that leaves nothing to cut gives the stored file as it is. A truncated stored file is
+//! The cuts are those of `flextok truncate`: also where all tokens are asked for the metadata go. A truncated stored file is
 //! served as it is, and cut as far as it goes. A corrupt one is served as it is too, since receivers
 //! check what they get, but cannot be cut: the answer is 500 with the fault. An impossible budget is
 //! 400 with what is allowed. Errors are one line of text.
@@ -36,7 +36,7 @@
 //! Such an answer has `Flextok-Tokens` and `Content-Location`, an `ETag` of its own, and no
 //! `Last-Modified`: the stored file's date would not tell it from the whole, and `If-Range` with a
 //! date could join parts of the two. A range is a range of what is chosen that way; a client that
-//! wants bytes of the stored file whatever its link asks for `?tokens=256`.
+//! wants all tokens whatever its link asks for `?tokens=256`.
 //!
 //! # Safety
 //!

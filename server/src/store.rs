@@ -60,7 +60,7 @@ impl Store {
     pub(crate) fn select(
         &self,
         name: &Name,
-        wish: Wish,
+        wish: Option<Wish>,
         hinted: Option<u16>,
     ) -> Result<Selected, Refusal> {
         let opened = self.folder.file(name)?;
@@ -71,9 +71,9 @@ impl Store {
             return Err(Refusal::Fault(problem));
         }
         match (wish, hinted) {
-            (Wish::Any, None) => self.whole(opened, None),
-            (Wish::Any, Some(tokens)) => self.adapted(opened, tokens),
-            (wish, _) => self.cut(opened, wish),
+            (None, None) => self.whole(opened, None),
+            (None, Some(tokens)) => self.adapted(opened, tokens),
+            (Some(wish), _) => self.cut(opened, wish),
         }
     }
 
@@ -106,15 +106,14 @@ impl Store {
         let file = self.parse(&mut opened)?.map_err(|error| refusal(&error))?;
         let layers = file.layers();
         let suffices = match wish {
-            Wish::Any => true,
             Wish::Tokens(tokens) => tokens >= layers,
             Wish::Bytes(bytes) => bytes >= opened.length,
         };
-        if suffices && file.is_complete() {
+        // A cut has no metadata, also where nothing else is cut.
+        if suffices && file.is_complete() && file.metadata().is_empty() {
             return self.whole(opened, Some(layers));
         }
         let cut = match wish {
-            Wish::Any => file.cut(layers, KeepMetadata::No),
             Wish::Tokens(tokens) => file.cut(tokens.min(layers), KeepMetadata::No),
             Wish::Bytes(bytes) => file.fit(bytes, KeepMetadata::No),
         };

@@ -11,8 +11,6 @@ pub(crate) const ACCEPT_CH: &str = "ECT, Downlink, Save-Data";
 /// What a query asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// Nothing in particular.
-    Any,
     /// At most so many tokens per canvas.
     Tokens(u16),
     /// A file of at most so many bytes.
@@ -21,8 +19,8 @@ pub(crate) enum Wish {
 
 impl Wish {
     /// Reads `tokens=K` or `bytes=N` among other parameters, which are let be.
-    pub(crate) fn of_query(query: Option<&str>) -> Result<Self, Refusal> {
-        let mut wish = Self::Any;
+    pub(crate) fn of_query(query: Option<&str>) -> Result<Option<Self>, Refusal> {
+        let mut wish = None;
         for pair in query.unwrap_or_default().split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let asked = match key {
@@ -30,11 +28,11 @@ impl Wish {
                 "bytes" => Self::Bytes(count(key, value)?),
                 _ => continue,
             };
-            if wish != Self::Any {
+            if wish.is_some() {
                 let problem = "the query asks twice; allowed: tokens=K or bytes=N, once";
                 return Err(Refusal::Query(problem.to_owned()));
             }
-            wish = asked;
+            wish = Some(asked);
         }
         Ok(wish)
     }
@@ -92,17 +90,17 @@ mod tests {
     #[test]
     fn queries() {
         let wish = |query| Wish::of_query(Some(query));
-        assert_eq!(Wish::of_query(None), Ok(Wish::Any));
+        assert_eq!(Wish::of_query(None), Ok(None));
         for query in ["", "v=3", "tokens2=x", "Tokens=0", "&&"] {
-            assert_eq!(wish(query), Ok(Wish::Any), "{query}");
+            assert_eq!(wish(query), Ok(None), "{query}");
         }
-        assert_eq!(wish("tokens=16"), Ok(Wish::Tokens(16)));
-        assert_eq!(wish("v=3&tokens=0016"), Ok(Wish::Tokens(16)));
-        assert_eq!(wish("tokens=70000"), Ok(Wish::Tokens(u16::MAX)));
-        assert_eq!(wish("bytes=300&x"), Ok(Wish::Bytes(300)));
+        assert_eq!(wish("tokens=16"), Ok(Some(Wish::Tokens(16))));
+        assert_eq!(wish("v=3&tokens=0016"), Ok(Some(Wish::Tokens(16))));
+        assert_eq!(wish("tokens=70000"), Ok(Some(Wish::Tokens(u16::MAX))));
+        assert_eq!(wish("bytes=300&x"), Ok(Some(Wish::Bytes(300))));
         assert_eq!(
             wish("bytes=99999999999999999999"),
-            Ok(Wish::Bytes(u64::MAX))
+            Ok(Some(Wish::Bytes(u64::MAX)))
         );
         for query in [
             "tokens=0",

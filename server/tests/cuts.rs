@@ -158,8 +158,16 @@ fn metadata_stay_with_the_stored_file() {
     let titled = titled.and_then(|file| file.to_bytes()).expect("a file");
     std::fs::write(place.path().join("m.flxt"), &titled).expect("it is written");
     let server = serve(place.path(), Options::default());
-    assert_eq!(server.get("/m.flxt?tokens=256", &[]).body, titled);
-    assert_eq!(server.get("/m.flxt?tokens=255", &[]).body, cut(&bytes, 255));
+    assert_eq!(server.get("/m.flxt", &[]).body, titled);
+    for (query, tokens) in [
+        ("tokens=255", 255),
+        ("tokens=999", 256),
+        ("bytes=9999", 256),
+    ] {
+        let answer = server.get(&format!("/m.flxt?{query}"), &[]);
+        assert_eq!(answer.body, cut(&bytes, tokens), "{query}");
+        assert_eq!(answer.header("flextok-tokens"), tokens.to_string());
+    }
     let budget = format!("/m.flxt?bytes={}", titled.len() - 1);
     assert_eq!(server.get(&budget, &[]).body, bytes);
 }
