@@ -118,7 +118,8 @@ async fn root(State(app): Shared, request: Request) -> Response<Body> {
             Err(Refusal::NotFound) => {
                 let entries = app.entries().await;
                 let media = "text/html; charset=utf-8";
-                made(listing::html(&entries), media, page_headers(INDEX_POLICY))
+                let headers = page_headers(INDEX_POLICY, &asked.parts.headers);
+                made(listing::html(&entries), media, headers)
             }
             page => page?,
         };
@@ -137,7 +138,8 @@ async fn index(State(app): Shared, request: Request) -> Response<Body> {
         let entries = app.entries().await;
         let json = serde_json::to_string(&*entries)
             .map_err(|error| Refusal::Fault(format!("the index cannot be written: {error}")))?;
-        let representation = made(json, "application/json", page_headers(INDEX_POLICY));
+        let headers = page_headers(INDEX_POLICY, &asked.parts.headers);
+        let representation = made(json, "application/json", headers);
         Ok(asked.deliver(representation, None))
     };
     answer

@@ -47,7 +47,9 @@
 //! that has waited longest for a request makes room for a new one. Token files may be read by pages of any
 //! site (`Access-Control-Allow-Origin: *`): what is served is public.
 //!
-//! There is no TLS and no HTTP/2: put a proxy in front for these.
+//! There is no TLS and no HTTP/2: put a proxy in front for these, one that sets `X-Forwarded-Proto` to
+//! `https`: pages are isolated (`Cross-Origin-Opener-Policy`, `Cross-Origin-Embedder-Policy`) where
+//! browsers let them be, over TLS or from a loopback address.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(

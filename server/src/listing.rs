@@ -137,10 +137,10 @@ pub(crate) fn html(entries: &[Entry]) -> String {
                 ..
             } = entry;
             let name = escaped(&entry.name);
-            // Writing to a string does not fail.
+            // A name may turn the direction of writing, within itself. Writing to a string does not fail.
             let _ = writeln!(
                 page,
-                "<tr><td><a href=\"{url}\">{name}</a><td>{bytes}<td>{tokens}<td>{width}×{height}"
+                "<tr><td><a href=\"{url}\"><bdi>{name}</bdi></a><td>{bytes}<td>{tokens}<td>{width}×{height}"
             );
         }
         page.push_str("</table>\n");

@@ -16,6 +16,7 @@ use crate::body::Content;
 use crate::deliver::Representation;
 use crate::error::Refusal;
 use crate::folder::{Folder, Stored, Tag, tag};
+use crate::host;
 use crate::model::{MODEL, ModelFile};
 use crate::name::Name;
 
@@ -78,7 +79,7 @@ impl Page {
     ) -> Result<Representation, Refusal> {
         let stored = self.find(name)?;
         let (media, text) = media_type(name.as_str());
-        let mut headers = page_headers(POLICY);
+        let mut headers = page_headers(POLICY, request);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         if !text {
             return Ok(Representation { stored, headers });
@@ -92,7 +93,8 @@ impl Page {
                 tag: tag(&bytes),
                 length: bytes.len() as u64,
                 content: Content::Memory(bytes),
-                modified: stored.modified,
+                // The date is the plain content's too: `If-Range` with it could join parts of the two.
+                modified: None,
             };
             return Ok(Representation { stored, headers });
         }
@@ -152,21 +154,25 @@ impl Page {
     }
 }
 
-/// Headers of whatever makes up a page: isolated from other sites' windows, so that it may measure time finely and share
-/// memory with its workers.
-pub(crate) fn page_headers(policy: &'static str) -> HeaderMap {
+/// Isolates a page from other sites' windows, so that it may measure time finely and share memory with its workers.
+const ISOLATION: [(&str, &str); 2] = [
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-embedder-policy", "require-corp"),
+];
+
+/// Headers of whatever makes up a page.
+pub(crate) fn page_headers(policy: &'static str, request: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
+    // Elsewhere browsers refuse it, and complain.
+    if host::is_trusted(request) {
+        for (name, value) in ISOLATION {
+            let name = HeaderName::from_static(name);
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
     for (name, value) in [
         (CACHE_CONTROL, "no-cache"),
         (CONTENT_SECURITY_POLICY, policy),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-        (
-            HeaderName::from_static("cross-origin-embedder-policy"),
-            "require-corp",
-        ),
         (
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",

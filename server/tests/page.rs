@@ -71,7 +71,7 @@ fn names_cannot_put_tags_into_the_plain_index() {
     );
     let text = answer.text();
     assert!(
-        text.contains("&lt;script&gt;alert(1)") && !text.contains("<script"),
+        text.contains("<bdi>&lt;script&gt;alert(1)") && !text.contains("<script"),
         "{text}"
     );
     assert!(text.contains("--page"), "{text}");
@@ -133,6 +133,20 @@ fn files_of_a_page_folder() {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!index.has("access-control-allow-origin"));
+    for (host, proto, isolated) in [
+        ("localhost", "http", true),
+        ("127.0.0.1:8080", "http", true),
+        ("192.0.2.1:8080", "http", false),
+        ("192.0.2.1:8080", "https", true),
+    ] {
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Proto: {proto}\r\nConnection: close\r\n\r\n"
+        );
+        let answer = String::from_utf8(server.raw(request.as_bytes())).expect("text");
+        for name in ["cross-origin-opener-policy", "cross-origin-embedder-policy"] {
+            assert_eq!(answer.contains(name), isolated, "{host} {proto}: {answer}");
+        }
+    }
 
     let plain = server.get("/api.js", &[]);
     assert_eq!((plain.status, plain.text()), (200, script.as_str()));
@@ -144,6 +158,7 @@ fn files_of_a_page_folder() {
     let packed = server.get("/api.js", &[("Accept-Encoding", "gzip, br")]);
     assert_eq!(packed.header("content-encoding"), "gzip");
     assert_ne!(packed.header("etag"), plain.header("etag"));
+    assert!(plain.has("last-modified") && !packed.has("last-modified"));
     assert!(packed.body.len() * 10 < plain.body.len());
     let mut text = String::new();
     flate2::read::GzDecoder::new(packed.body.as_slice())
