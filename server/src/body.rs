@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -22,14 +22,26 @@ const CHUNK: usize = 64 << 10;
 pub(crate) enum Content {
     Memory(Bytes),
     /// An open file, too large to be held.
-    File(Arc<File>),
+    File(Arc<Source>),
+}
+
+/// A file as it was when it was opened. It belongs to one answer, whose pieces are read one after
+/// the other, so that its position is nobody else's.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) file: File,
+    pub(crate) length: u64,
+    pub(crate) modified: Option<SystemTime>,
 }
 
 /// A part of an answer.
 #[derive(Debug)]
 pub(crate) enum Segment {
     Memory(Bytes),
-    File { file: Arc<File>, range: Range<u64> },
+    File {
+        file: Arc<Source>,
+        range: Range<u64>,
+    },
 }
 
 impl Content {
@@ -124,7 +136,7 @@ async fn next_piece(segments: &mut VecDeque<Segment>, most: usize) -> Option<io:
             Segment::File { file, range } => {
                 let file = Arc::clone(file);
                 let start = range.start;
-                let read = tokio::task::spawn_blocking(move || read(&file, start, CHUNK)).await;
+                let read = tokio::task::spawn_blocking(move || file.read(start, CHUNK)).await;
                 let end = range.end;
                 let result = read.map_err(io::Error::other).flatten();
                 return Some(match result {
@@ -151,17 +163,24 @@ async fn next_piece(segments: &mut VecDeque<Segment>, most: usize) -> Option<io:
     }
 }
 
-/// Reads up to `most` bytes at `start`, at least one. The file belongs to one answer, whose pieces are read one after
-/// the other, so that its position is nobody else's.
-fn read(mut file: &File, start: u64, most: usize) -> io::Result<Bytes> {
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::with_capacity(most);
-    file.take(most as u64).read_to_end(&mut bytes)?;
-    if bytes.is_empty() {
-        // The length was promised; without the bytes the connection has to break.
-        return Err(io::ErrorKind::UnexpectedEof.into());
+impl Source {
+    /// Reads up to `most` bytes at `start`, at least one.
+    fn read(&self, start: u64, most: usize) -> io::Result<Bytes> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::with_capacity(most);
+        file.take(most as u64).read_to_end(&mut bytes)?;
+        if bytes.is_empty() {
+            // The length was promised; without the bytes the connection has to break.
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // So was the tag: bytes of another version must not complete an answer that has it.
+        let metadata = self.file.metadata()?;
+        if metadata.len() != self.length || metadata.modified().ok() != self.modified {
+            return Err(io::Error::other("the file was overwritten"));
+        }
+        Ok(bytes.into())
     }
-    Ok(bytes.into())
 }
 
 #[cfg(test)]
@@ -189,6 +208,15 @@ mod tests {
 
     fn pacer(rate: u64) -> Arc<Pacer> {
         Arc::new(Pacer::new(NonZeroU64::new(rate).expect("not zero")))
+    }
+
+    fn source(file: File) -> Content {
+        let metadata = file.metadata().expect("a file");
+        Content::File(Arc::new(Source {
+            file,
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+        }))
     }
 
     fn together(pieces: &[(Duration, Vec<u8>)]) -> Vec<u8> {
@@ -242,7 +270,7 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         let bytes: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
         file.write_all(&bytes).expect("it is written");
-        let content = Content::File(Arc::new(file));
+        let content = source(file);
         let segments = || {
             VecDeque::from([
                 Segment::Memory(Bytes::from_static(b"head")),
@@ -259,8 +287,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_was_overwritten_breaks_the_answer() {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(&[1; 2 * CHUNK]).expect("it is written");
+        let mut other = file.try_clone().expect("a handle");
+        let content = source(file);
+        let mut body = body(VecDeque::from([content.segment(0..2 * CHUNK as u64)]), None);
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        assert!(frame.expect("a frame").is_ok());
+        // With as many bytes, in place.
+        other.rewind().expect("a position");
+        other.write_all(&[2; 2 * CHUNK]).expect("it is written");
+        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        other.set_modified(then).expect("a time");
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        assert!(frame.expect("a frame").is_err());
+    }
+
+    #[tokio::test]
     async fn a_file_that_shrank_breaks_the_answer() {
-        let file = Content::File(Arc::new(tempfile::tempfile().expect("a file")));
+        let file = source(tempfile::tempfile().expect("a file"));
         let mut body = body(VecDeque::from([file.segment(0..10)]), None);
         let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
         assert!(frame.expect("a frame").is_err());

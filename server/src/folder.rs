@@ -12,7 +12,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 use sha2::{Digest, Sha256};
 
-use crate::body::Content;
+use crate::body::{Content, Source};
 use crate::error::Refusal;
 use crate::name::Name;
 
@@ -118,7 +118,11 @@ impl Tags {
         Ok(Stored {
             tag,
             length: opened.length,
-            content: Content::File(Arc::new(opened.file)),
+            content: Content::File(Arc::new(Source {
+                file: opened.file,
+                length: opened.length,
+                modified,
+            })),
             modified,
         })
     }

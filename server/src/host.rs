@@ -22,7 +22,9 @@ pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), Refusal
 /// Whether browsers take the page for one of a secure context: it came over TLS, as a proxy says, or from their own machine.
 pub(crate) fn is_trusted(headers: &HeaderMap) -> bool {
     let proto = headers.get("x-forwarded-proto");
-    let tls = proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+    // Of several proxies the first is the one that the browser talks to.
+    let proto = proto.and_then(|proto| proto.to_str().ok()?.split(',').next());
+    let tls = proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"));
     let host = headers
         .get(HOST)
         .and_then(|host| authority(host.as_bytes()));
@@ -108,7 +110,7 @@ mod tests {
         ] {
             assert!(!is_trusted(&headers(&[("host", host)])), "{host}");
             let proxied = |proto| headers(&[("host", host), ("x-forwarded-proto", proto)]);
-            assert!(is_trusted(&proxied("https")) && !is_trusted(&proxied("http")));
+            assert!(is_trusted(&proxied("https, http")) && !is_trusted(&proxied("http")));
         }
         assert!(!is_trusted(&HeaderMap::new()));
     }

@@ -21,6 +21,13 @@
 //! check what they get, but cannot be cut: the answer is 500 with the fault. An impossible budget is
 //! 400 with what is allowed. Errors are one line of text.
 //!
+//! # Changes
+//!
+//! Files are looked at anew for each request. Replace one by renaming another to its name: an answer
+//! that has begun then ends with the old content, while a large file that is overwritten in place
+//! breaks it. The directory itself is opened once: one that is deleted and made again is another, and
+//! needs another start.
+//!
 //! # Adaptation
 //!
 //! A request that asks for neither tokens nor bytes may be answered with fewer tokens, by what the

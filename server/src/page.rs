@@ -130,9 +130,9 @@ impl Page {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         match &stored.content {
             Content::Memory(bytes) => encoder.write_all(bytes).map_err(unreadable)?,
-            Content::File(file) => {
+            Content::File(source) => {
                 // Positions are absolute when it is sent, so that none has to be restored.
-                let mut source = (&**file).take(stored.length);
+                let mut source = (&source.file).take(stored.length);
                 std::io::copy(&mut source, &mut encoder).map_err(unreadable)?;
             }
         }
