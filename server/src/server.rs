@@ -27,6 +27,11 @@ use crate::store::Store;
 /// Connections that the system holds until they are accepted.
 const BACKLOG: u32 = 4096;
 
+/// Bytes of an answer that the system takes before it can send them. With the megabytes that it takes otherwise, a slow
+/// client does nothing that shows for longer than one may stall, and costs as much memory.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 64 << 10;
+
 /// A server of one directory, listening but not yet answering.
 ///
 /// ```
@@ -201,6 +206,9 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     // A server that starts again need not wait for old connections; elsewhere it would share the port.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
+    // Accepted sockets inherit it. A system that does not know it holds more.
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT);
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
