@@ -141,7 +141,7 @@ pub enum Error {
     },
     /// Not even the smallest cuts of some files fit a common budget.
     #[error(
-        "{files} files do not fit {bytes} bytes together; allowed: {minimum} or more, which is one token of each"
+        "{bytes} bytes are too few for all files; allowed: {minimum} or more, which is one token of each"
     )]
     CannotShare {
         /// Number of files.
@@ -158,6 +158,9 @@ pub enum Error {
     /// What a decode in the background came to, for everybody who asks.
     #[error(transparent)]
     Background(Arc<Error>),
+    /// The thread that decodes in the background has panicked, in a progress callback if not by a defect.
+    #[error("the decoding thread panicked; see to it that the progress callback does not")]
+    Panicked,
 }
 
 /// Groups of [`Error`], one for each thing that a caller can do.
@@ -244,6 +247,7 @@ impl Error {
             Self::Limit { .. } => ErrorKind::Limit,
             Self::InBatch { error, .. } => error.kind(),
             Self::Background(error) => error.kind(),
+            Self::Panicked => ErrorKind::Usage,
             #[cfg(feature = "metrics")]
             Self::Compare(crate::metrics::CompareError::OutOfMemory { .. }) => ErrorKind::Resources,
             #[cfg(feature = "metrics")]

@@ -378,6 +378,64 @@ fn feeding_never_waits_and_obsolete_decodes_are_cancelled() {
 }
 
 #[test]
+fn asking_again_and_again_gives_the_picture_all_the_same() {
+    let (codec, bytes) = tiny();
+    let (go, steps) = (Arc::default(), Arc::default());
+    let manual = options(Refresh::Manual).with_decode(slow(&go, &steps));
+    let mut decoder = ProgressiveDecoder::new(Arc::clone(codec), manual).unwrap();
+    decoder.feed(bytes).unwrap();
+    while steps.load(Ordering::SeqCst) == 0 {
+        assert!(decoder.request());
+    }
+    for _ in 0..100 {
+        assert!(decoder.request());
+    }
+    go.store(true, Ordering::SeqCst);
+    let mut pictures = decoder.pictures();
+    let shown = pictures.wait().unwrap().unwrap();
+    assert!(decoder.request());
+    let (_, last) = decoder.finish().unwrap();
+    assert!(Arc::ptr_eq(&shown, &last));
+    assert_eq!(steps.load(Ordering::SeqCst), 4, "one decode");
+}
+
+#[test]
+fn a_decode_that_was_given_up_does_not_put_off_the_next() {
+    let (codec, bytes) = tiny();
+    let (go, steps) = (Arc::default(), Arc::default());
+    // Longer than any test may run.
+    let interval = Refresh::Interval(Duration::from_secs(1 << 20));
+    let options = options(interval).with_decode(slow(&go, &steps));
+    let mut decoder = ProgressiveDecoder::new(Arc::clone(codec), options).unwrap();
+    let layout = TokenFile::parse(bytes).unwrap().header().layout();
+    let end = |layer| layout.layer_end(layer).unwrap() as usize;
+    decoder.feed(&bytes[..end(4)]).unwrap();
+    while steps.load(Ordering::SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    decoder.feed(&bytes[end(4)..end(8)]).unwrap();
+    go.store(true, Ordering::SeqCst);
+    assert_eq!(decoder.pictures().wait().unwrap().unwrap().tokens, 8);
+}
+
+#[test]
+fn a_callback_that_panics_is_told_to_everybody() {
+    let (codec, bytes) = tiny();
+    let decode = cheap().with_progress(|_| panic!("a callback's panic"));
+    let options = options(Refresh::Manual).with_decode(decode);
+    let mut decoder = ProgressiveDecoder::new(Arc::clone(codec), options).unwrap();
+    let mut pictures = decoder.pictures();
+    decoder.feed(bytes).unwrap();
+    let told = pictures.wait().unwrap_err();
+    assert!(told.to_string().contains("panicked"), "{told}");
+    let finish = std::panic::AssertUnwindSafe(|| decoder.finish());
+    assert!(std::panic::catch_unwind(finish).is_err());
+    let again = decoder.finish().unwrap_err();
+    assert!(again.to_string().contains("panicked"), "{again}");
+    assert!(decoder.picture().is_none());
+}
+
+#[test]
 fn a_feed_that_outruns_every_decode_starves_none() {
     let (codec, bytes) = tiny();
     let layout = TokenFile::parse(bytes).unwrap().header().layout();

@@ -1,5 +1,6 @@
 //! What the feeding thread, the decoding thread and those who wait for pictures share, and the decoding thread's loop.
 
+use super::job::Key;
 use super::{PictureJob, ProgressiveOptions, ProgressivePicture, Refresh};
 use crate::{CancelToken, Error};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,8 @@ struct Board {
     pending: Option<(PictureJob, bool)>,
     running: Option<Running>,
     picture: Option<Arc<ProgressivePicture>>,
+    /// Of what snapshot that is.
+    shown: Option<Key>,
     /// Pictures made so far.
     made: u64,
     /// Most tokens that a picture may show: fewer than were handed over once a fault was found behind them.
@@ -35,7 +38,7 @@ struct Board {
 
 #[derive(Debug)]
 struct Running {
-    tokens: u16,
+    key: Key,
     cancel: CancelToken,
     /// Whether the decode before was cancelled: then this one is spared.
     spared: bool,
@@ -62,6 +65,7 @@ impl Shared {
             pending: None,
             running: None,
             picture: None,
+            shown: None,
             made: 0,
             most: u16::MAX,
             failure: None,
@@ -91,14 +95,19 @@ impl Shared {
         woken.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Puts a snapshot in the place of an older one, and cancels the running decode if it is obsolete.
+    /// Puts a snapshot in the place of an older one, and cancels the running decode if it is obsolete. A snapshot of which
+    /// there is, or soon will be, a picture is not decoded again.
     pub(super) fn post(&self, job: Option<PictureJob>, asked: bool) {
         let Some(job) = job else { return };
         let mut board = self.lock();
-        if let Some(running) = &board.running
-            && is_obsolete(running, &job)
-        {
-            running.cancel.cancel();
+        let key = job.key();
+        match &board.running {
+            Some(running) if running.cancel.is_cancelled() => {}
+            Some(running) if running.key == key => return,
+            Some(running) if is_obsolete(running, &job) => running.cancel.cancel(),
+            Some(_) => {}
+            None if board.shown == Some(key) => return,
+            None => {}
         }
         let asked = asked || board.pending.as_ref().is_some_and(|&(_, asked)| asked);
         board.pending = Some((job, asked));
@@ -110,9 +119,15 @@ impl Shared {
         let mut board = self.lock();
         board.most = tokens;
         board.pending.take_if(|(job, _)| job.tokens() > tokens);
-        board.picture.take_if(|picture| picture.tokens > tokens);
+        if board
+            .picture
+            .take_if(|shown| shown.tokens > tokens)
+            .is_some()
+        {
+            board.shown = None;
+        }
         if let Some(running) = &board.running
-            && running.tokens > tokens
+            && running.key.tokens > tokens
         {
             running.cancel.cancel();
         }
@@ -176,7 +191,7 @@ impl Shared {
             let (job, _) = board.pending.take()?;
             let cancel = CancelToken::new();
             board.running = Some(Running {
-                tokens: job.tokens(),
+                key: job.key(),
                 cancel: cancel.clone(),
                 spared,
             });
@@ -187,12 +202,13 @@ impl Shared {
     /// Notes what became of the running decode.
     fn done(&self, result: Result<ProgressivePicture, Error>, obsolete: bool) {
         let mut board = self.lock();
-        board.running = None;
+        let made = board.running.take().map(|running| running.key);
         match result {
             // It was taken back, but too late to stop it.
             Ok(picture) if picture.tokens > board.most => {}
             Ok(picture) => {
                 board.picture = Some(Arc::new(picture));
+                board.shown = made;
                 board.made += 1;
                 board.failure = None;
             }
@@ -206,7 +222,8 @@ impl Shared {
 
 /// Whether a decode that is under way should make way for a newer snapshot.
 fn is_obsolete(running: &Running, newer: &PictureJob) -> bool {
-    newer.is_last() || (!running.spared && newer.tokens() >= running.tokens.saturating_mul(2))
+    let twice = running.key.tokens.saturating_mul(2);
+    newer.is_last() || (!running.spared && newer.tokens() >= twice)
 }
 
 /// The decoding thread.
@@ -218,13 +235,16 @@ pub(super) fn work(shared: &Shared) {
             let mut board = self.0.lock();
             board.worker_gone = true;
             board.running = None;
+            if std::thread::panicking() {
+                board.failure = Some(Arc::new(Error::Panicked));
+            }
             self.0.changed.notify_all();
         }
     }
     let _farewell = Farewell(shared);
     let (mut last, mut spared) = (None, false);
     while let Some((job, cancel)) = shared.next(last, spared) {
-        last = Some(Instant::now());
+        let begun = Instant::now();
         let previous = shared.picture();
         let result = job.run_until(previous.as_deref(), Some(&cancel));
         let callers = job.options.decode.cancel.as_ref();
@@ -232,6 +252,10 @@ pub(super) fn work(shared: &Shared) {
             && cancel.is_cancelled()
             && !callers.is_some_and(CancelToken::is_cancelled);
         spared = obsolete;
+        // One that was given up keeps nobody from the next.
+        if !obsolete {
+            last = Some(begun);
+        }
         shared.done(result, obsolete);
     }
 }

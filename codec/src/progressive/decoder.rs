@@ -96,7 +96,7 @@ impl ProgressiveDecoder {
     }
 
     /// Asks for a picture of what is there, whatever the options say about when one is due. It returns at once; false if
-    /// there is no token yet.
+    /// there is no token yet. Where that very picture is there or under way, nothing more happens.
     pub fn request(&mut self) -> bool {
         let job = self.reader.job(Duration::ZERO);
         let asked = job.is_some();
@@ -150,6 +150,9 @@ impl ProgressiveDecoder {
     ///
     /// # Errors
     /// As [`ProgressiveDecoder::end`], and what the last decode came to as [`Error::Background`].
+    ///
+    /// # Panics
+    /// With the panic of a progress callback, once.
     pub fn finish(&mut self) -> Result<(State, Arc<ProgressivePicture>), Error> {
         let ended = self.end();
         let failure = self.shared.wait_for_end();
@@ -160,7 +163,8 @@ impl ProgressiveDecoder {
         }
         match self.picture() {
             Some(picture) => Ok((state, picture)),
-            None => unreachable!("a file with tokens that was decoded has a picture"),
+            // The thread is gone, and how it ended has been told already.
+            None => Err(Error::Panicked),
         }
     }
 

@@ -16,6 +16,14 @@ pub struct PictureJob {
     pub(super) is_last: bool,
 }
 
+/// What tells pictures of one file apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) tokens: u16,
+    /// Whether it starts from a picture before it, if there is one.
+    starts_warm: bool,
+}
+
 /// A picture of a file that was, perhaps, not all there yet.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -53,6 +61,13 @@ impl PictureJob {
     #[must_use]
     pub fn file(&self) -> &TokenFile {
         &self.file
+    }
+
+    pub(super) fn key(&self) -> Key {
+        Key {
+            tokens: self.tokens,
+            starts_warm: self.options.warm_start.is_some() && !self.is_last,
+        }
     }
 
     /// Whether the file was all there.
