@@ -1,7 +1,7 @@
-//! Ctrl-C and termination: the temporary file goes, then the program; a server ends in its own time first.
+//! Ctrl-C and termination: temporary files go, then the program; a server ends in its own time first.
 //!
 //! A run holds its result in memory until it writes it, so that stopping at once leaves nothing
-//! behind but at most the temporary file that is registered here.
+//! behind but at most the temporary files that are registered here.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use signal_hook::consts::SIGXFSZ;
 
 use crate::exit::Code;
 
-static TEMPORARY: Mutex<Option<PathBuf>> = Mutex::new(None);
+static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// What the first interrupt does instead of ending the program.
 #[cfg(feature = "serve")]
@@ -46,7 +46,7 @@ pub(crate) fn first(instead: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Removes the registered temporary file.
+/// Removes the registered temporary files.
 pub(crate) fn clean_up() {
     remove(&mut lock());
 }
@@ -58,25 +58,26 @@ pub(crate) fn guarded(
 ) -> io::Result<(tempfile::NamedTempFile, Guard)> {
     let mut temporary = lock();
     let file = make()?;
-    *temporary = Some(file.path().to_owned());
-    Ok((file, Guard(())))
+    let path = file.path().to_owned();
+    temporary.push(path.clone());
+    Ok((file, Guard(path)))
 }
 
 /// See [`guarded`].
-pub(crate) struct Guard(());
+pub(crate) struct Guard(PathBuf);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        *lock() = None;
+        lock().retain(|path| *path != self.0);
     }
 }
 
-fn lock() -> MutexGuard<'static, Option<PathBuf>> {
+fn lock() -> MutexGuard<'static, Vec<PathBuf>> {
     TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn remove(temporary: &mut Option<PathBuf>) {
-    if let Some(path) = temporary.take() {
+fn remove(temporary: &mut Vec<PathBuf>) {
+    for path in temporary.drain(..) {
         let _ = std::fs::remove_file(path);
     }
 }

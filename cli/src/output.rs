@@ -117,54 +117,107 @@ impl Output {
         format.map_err(|_| self.wrong_extension(&format!("{}{others}", save::WRITABLE)))
     }
 
-    /// Writes everything. A failed write leaves no file, and an existing one untouched.
-    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), CliError> {
-        let failed = |source| CliError::Write {
-            name: self.name(),
-            source,
+    /// The name of the file itself, links followed; of what is no file, the name as it was given.
+    pub(crate) fn real_path(&self) -> PathBuf {
+        let (Target::File { path, .. } | Target::Special(path)) = &self.target else {
+            return PathBuf::from("-");
         };
-        match &self.target {
-            Target::Stdout => {
-                let mut stdout = io::stdout().lock();
-                stdout
-                    .write_all(bytes)
-                    .and_then(|()| stdout.flush())
-                    .map_err(failed)
-            }
-            Target::Special(path) => {
-                let open = File::options().write(true).open(path);
-                open.and_then(|mut file| file.write_all(bytes))
-                    .map_err(failed)
-            }
-            Target::File { path, .. } => self.write_file(path, bytes),
+        // The directory's name too may be one of several.
+        match (fs::canonicalize(parent_of(path)), path.file_name()) {
+            (Ok(parent), Some(name)) => parent.join(name),
+            _ => path.clone(),
         }
     }
 
-    fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-        let failed = |source| CliError::Write {
+    /// Writes everything. A failed write leaves no file, and an existing one untouched.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), CliError> {
+        self.prepare(bytes)?.publish()
+    }
+
+    /// Writes everything to a temporary file, for others to be written before any of them shows. Streams and devices are
+    /// left for later.
+    pub(crate) fn prepare<'a>(&'a self, bytes: &'a [u8]) -> Result<Prepared<'a>, CliError> {
+        let Target::File { path, .. } = &self.target else {
+            return Ok(Prepared {
+                output: self,
+                how: How::Stream(bytes),
+            });
+        };
+        let (mut temporary, guard) =
+            interrupt::guarded(|| temporary_beside(path)).map_err(|error| self.failed(error))?;
+        let written = temporary.as_file_mut().write_all(bytes);
+        written.map_err(|error| self.failed(error))?;
+        Ok(Prepared {
+            output: self,
+            how: How::File {
+                temporary: temporary.into_temp_path(),
+                path,
+                _guard: guard,
+            },
+        })
+    }
+
+    fn failed(&self, source: io::Error) -> CliError {
+        CliError::Write {
             name: self.name(),
             source,
+        }
+    }
+}
+
+/// An output that is written but does not show yet; dropped, it never does.
+pub(crate) struct Prepared<'a> {
+    output: &'a Output,
+    how: How<'a>,
+}
+
+enum How<'a> {
+    Stream(&'a [u8]),
+    File {
+        // Closed: there may be thousands of them.
+        temporary: tempfile::TempPath,
+        path: &'a Path,
+        _guard: interrupt::Guard,
+    },
+}
+
+impl Prepared<'_> {
+    /// Puts it in its place.
+    pub(crate) fn publish(self) -> Result<(), CliError> {
+        let output = self.output;
+        let published = match self.how {
+            How::Stream(bytes) => match &output.target {
+                Target::Special(path) => {
+                    let open = File::options().write(true).open(path);
+                    open.and_then(|mut file| file.write_all(bytes))
+                }
+                _ => {
+                    let mut stdout = io::stdout().lock();
+                    stdout.write_all(bytes).and_then(|()| stdout.flush())
+                }
+            },
+            How::File {
+                temporary, path, ..
+            } => {
+                if output.force {
+                    // Whoever could read the old file can read the new one.
+                    if let Ok(old) = fs::metadata(path) {
+                        let _ = fs::set_permissions(&temporary, old.permissions());
+                    }
+                    temporary.persist(path).map_err(|error| error.error)
+                } else {
+                    match temporary.persist_noclobber(path) {
+                        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                            return Err(CliError::Exists {
+                                name: output.name(),
+                            });
+                        }
+                        result => result.map_err(|error| error.error),
+                    }
+                }
+            }
         };
-        let (mut temporary, _guard) = interrupt::guarded(|| temporary_beside(path))
-            .map_err(|error| failed(without_path(error)))?;
-        temporary.as_file_mut().write_all(bytes).map_err(failed)?;
-        if self.force {
-            // Whoever could read the old file can read the new one.
-            if let Ok(old) = fs::metadata(path) {
-                let _ = fs::set_permissions(temporary.path(), old.permissions());
-            }
-            return match temporary.persist(path) {
-                Ok(_) => Ok(()),
-                Err(error) => Err(failed(error.error)),
-            };
-        }
-        match temporary.persist_noclobber(path) {
-            Ok(_) => Ok(()),
-            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
-                Err(CliError::Exists { name: self.name() })
-            }
-            Err(error) => Err(failed(error.error)),
-        }
+        published.map_err(|error| output.failed(error))
     }
 }
 
@@ -250,21 +303,12 @@ fn parent_of(path: &Path) -> &Path {
 fn temporary_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".flextok-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666)); // less the umask
-    }
-    builder.tempfile_in(parent_of(path))
-}
-
-/// The error without the path of the temporary file, which is nobody's business.
-fn without_path(error: io::Error) -> io::Error {
-    let source = error.get_ref().and_then(|inner| inner.source());
-    let code = source
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .and_then(io::Error::raw_os_error);
-    code.map_or(error, io::Error::from_raw_os_error)
+    // Its own way of opening would add the name to errors, which is nobody's business.
+    builder.make_in(parent_of(path), |path| {
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        options.open(path)
+    })
 }
 
 /// Prints text on standard output. Whoever closes the pipe early has read enough.

@@ -38,7 +38,8 @@ pub(crate) struct EncodeArgs {
     target: TargetArgs,
 
     /// Try every number of tokens from 1 on for the smallest that reaches the target; without it 1,
-    /// 2, 3, 4, 6, 8, 12 ... are tried, and then some below the first of them that does
+    /// 2, 3, 4, 6, 8, 12 ... are tried, then some below the first of them that does, and all others
+    /// only if none does
     #[arg(long, requires = "target")]
     every_cut: bool,
 
@@ -67,7 +68,8 @@ pub(crate) struct EncodeArgs {
 #[derive(Debug, Args)]
 #[group(id = "target", multiple = false, conflicts_with_all = ["tokens", "bytes"])]
 struct TargetArgs {
-    /// As few tokens as reach a PSNR of DB decibels when decoded; it takes up to 22 decodes
+    /// As few tokens as reach a PSNR of DB decibels when decoded. It takes up to 22 decodes, or one of
+    /// each number of tokens where the target is hardly or not reached
     #[arg(long, value_name = "DB", value_parser = values::quality)]
     target_psnr: Option<f64>,
 

@@ -16,14 +16,14 @@ use super::sampling::SamplingArgs;
 use crate::context::{Context, Model};
 use crate::exit::CliError;
 use crate::input::{Source, TokenInput};
-use crate::output::{self, Output};
+use crate::output::{self, Output, Prepared};
 use crate::values::{self, Color};
 
 /// Cut several .flxt files to a common budget so that the worst picture is as good as can be
 ///
-/// Each file is decoded at 1, 2, 3, 4, 6, 8, 12 ... and all of its tokens (up to 16 decodes per file)
-/// to learn the quality of each cut. The budget is then spent on the worst picture first; what it
-/// can no longer use goes to the next one. Quality is measured against the decode of all tokens of
+/// Each file is decoded at 1, 2, 3, 4, 6, 8, 12 ... and all of its tokens to learn the quality of
+/// each cut, then at those between that decide; that is some 30 decodes per file. The budget is
+/// spent on the worst picture first; what it can no longer use goes to the next one. Quality is measured against the decode of all tokens of
 /// the file, or against the original photos with --originals. The cuts are complete files with
 /// their own checksums. One line per file says what was kept. With neither -o nor --in-place nothing
 /// is written: the lines say what would be.
@@ -53,7 +53,8 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "METRIC", default_value = "psnr")]
     metric: MetricArg,
 
-    /// Directory with the original photos, by the names of the files with any other extension
+    /// Directory with the original photos, by the names of the files with any other extension; not for
+    /// files that were encoded with --crop
     #[arg(long, value_name = "DIR")]
     originals: Option<PathBuf>,
 
@@ -61,7 +62,8 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
     background: Color,
 
-    /// Measure every number of tokens: finer shares, up to 256 decodes per file
+    /// Measure every number of tokens, up to 256 decodes per file: exact also where a token more makes a
+    /// picture worse
     #[arg(long)]
     every_cut: bool,
 
@@ -128,31 +130,14 @@ pub(crate) fn run(args: &FitArgs, context: &Context) -> Result<(), CliError> {
     let items = items(args, context)?;
     affordable(args, &items)?;
     let model = context.model()?;
-    let bar = context.progress(u32::try_from(items.len()).unwrap_or(u32::MAX), "files");
-    let mut ladders = Vec::with_capacity(items.len());
     for item in &items {
-        ladders.push(rungs(args, context, &model, item)?);
-        bar.inc(1);
+        let checked = model
+            .codec
+            .check_header(item.input.file.header(), &args.sampling.options());
+        checked.map_err(|error| model.error(&item.source.name(), error))?;
     }
-    bar.finish_and_clear();
-    let chosen = rate::share(&ladders, args.total_bytes);
-    let chosen = chosen.map_err(|error| CliError::codec("--total-bytes", error))?;
-    let rungs = ladders
-        .iter()
-        .zip(&chosen)
-        .map(|(rungs, &index)| rungs[index]);
-    let rungs: Vec<Rung> = rungs.collect();
-
-    let cuts: Result<Vec<Vec<u8>>, CliError> = items
-        .iter()
-        .zip(&rungs)
-        .map(|(item, rung)| item.cut(rung.tokens, args.keep()))
-        .collect();
-    for (item, bytes) in items.iter().zip(cuts?) {
-        if let Some(output) = &item.output {
-            output.write(&bytes)?;
-        }
-    }
+    let rungs = share(args, context, &model, &items)?;
+    write(args, &items, &rungs)?;
     for (item, rung) in items.iter().zip(&rungs) {
         item.note(rung.tokens, context);
     }
@@ -223,14 +208,13 @@ fn items(args: &FitArgs, context: &Context) -> Result<Vec<Item>, CliError> {
         };
         let output = match args.target(path, file_name) {
             Some(target) => {
-                let real = fs::canonicalize(&target).unwrap_or_else(|_| target.clone());
-                if let Some(other) = outputs.insert(real, source.name()) {
+                let output = Output::new(&target, context.force)?;
+                output.refuse_other_extensions()?;
+                if let Some(other) = outputs.insert(output.real_path(), source.name()) {
                     let problem =
                         format!("its output would be that of {other} too; fit them separately");
                     return Err(CliError::usage(source.name(), problem));
                 }
-                let output = Output::new(&target, context.force)?;
-                output.refuse_other_extensions()?;
                 Some(output)
             }
             None => None,
@@ -298,12 +282,69 @@ fn affordable(args: &FitArgs, items: &[Item]) -> Result<(), CliError> {
     Err(CliError::codec("--total-bytes", error))
 }
 
-/// What each cut of a file costs and is worth.
+/// The cut of each file.
+fn share(
+    args: &FitArgs,
+    context: &Context,
+    model: &Model,
+    items: &[Item],
+) -> Result<Vec<Rung>, CliError> {
+    let tokens: Vec<u16> = items.iter().map(|item| item.input.file.layers()).collect();
+    let bar = context.progress(u32::try_from(items.len()).unwrap_or(u32::MAX), "files");
+    let mut begun = 0;
+    let chosen = rate::share_closely(
+        &tokens,
+        args.total_bytes,
+        args.search(),
+        |index, cuts| -> Result<_, Failure> {
+            let rungs = rungs(args, context, model, &items[index], cuts)?;
+            // The first round goes through all files; the few decodes after it are not counted.
+            if index == begun {
+                begun += 1;
+                bar.inc(1);
+            }
+            Ok(rungs)
+        },
+    );
+    bar.finish_and_clear();
+    chosen.map_err(|Failure(error)| error)
+}
+
+/// What can go wrong while sharing; what the division itself holds against the request is about the budget.
+struct Failure(CliError);
+
+impl From<CliError> for Failure {
+    fn from(error: CliError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(CliError::codec("--total-bytes", error))
+    }
+}
+
+/// Writes all cuts or, unless something comes between at the very end, none.
+fn write(args: &FitArgs, items: &[Item], rungs: &[Rung]) -> Result<(), CliError> {
+    let cuts = items.iter().zip(rungs);
+    let cuts = cuts.map(|(item, rung)| item.cut(rung.tokens, args.keep()));
+    let cuts = cuts.collect::<Result<Vec<_>, _>>()?;
+    let written = items.iter().zip(&cuts).filter_map(|(item, bytes)| {
+        let output = item.output.as_ref()?;
+        Some(output.prepare(bytes))
+    });
+    let written = written.collect::<Result<Vec<_>, _>>()?;
+    written.into_iter().try_for_each(Prepared::publish)
+}
+
+/// What some cuts of a file cost and are worth.
 fn rungs(
     args: &FitArgs,
     context: &Context,
     model: &Model,
     item: &Item,
+    cuts: &[u16],
 ) -> Result<Vec<Rung>, CliError> {
     let failed = |error| model.error(&item.source.name(), error);
     let file: &TokenFile = &item.input.file;
@@ -312,10 +353,10 @@ fn rungs(
         Some(source) => source.rgb(&context.limits, args.background, 0)?,
         None => model.codec.decode_file(file, &options).map_err(failed)?,
     };
-    let (metric, search) = (args.metric.into(), args.search());
+    let metric = args.metric.into();
     let rungs = model
         .codec
-        .rungs(file, args.keep(), &reference, metric, search, &options);
+        .rungs(file, args.keep(), &reference, metric, cuts, &options);
     rungs.map_err(failed)
 }
 

@@ -172,12 +172,11 @@ impl Codec {
         })
     }
 
-    /// Everything about a file that its header tells, before any token is there.
-    pub(crate) fn check_header(
-        &self,
-        header: &Header,
-        options: &DecodeOptions,
-    ) -> Result<(), Error> {
+    /// Checks all that a header tells about whether its file can be decoded, before any token is there.
+    ///
+    /// # Errors
+    /// As [`Codec::decode`]: [`Error::WrongModel`], [`Error::Grid`], [`Error::Limit`] …
+    pub fn check_header(&self, header: &Header, options: &DecodeOptions) -> Result<(), Error> {
         if !options.keep_canvas {
             self.check_size(header)?;
         }

@@ -1,6 +1,7 @@
 //! Which cuts are tried, and the search for the smallest one that is good enough.
 
-/// Most decodes that [`Search::Ladder`] takes: the rungs, and the bisections of the widest gap between two.
+/// Most decodes that [`Search::Ladder`] takes where a rung is good enough: the rungs, and the bisections of the widest gap
+/// between two.
 pub const MOST_DECODES: u32 = 22;
 
 /// How cuts are searched.
@@ -8,7 +9,7 @@ pub const MOST_DECODES: u32 = 22;
 #[non_exhaustive]
 pub enum Search {
     /// On the [`ladder`] from below, then in the gap under the first rung that is good enough: at most [`MOST_DECODES`]
-    /// decodes.
+    /// decodes. All other cuts only if no rung is good enough.
     #[default]
     Ladder,
     /// Every number of tokens from 1 on: exact, and up to 256 decodes.
@@ -70,26 +71,33 @@ pub(super) fn search<E>(
         decodes: 0,
         is_enough: false,
     };
-    let mut below = 0;
-    for cut in how.cuts(tokens) {
+    let mut try_cut = |cut: u16, found: &mut Found| -> Result<bool, E> {
         let quality = measure(cut)?;
         found.decodes += 1;
-        found.is_enough = quality >= wanted;
-        if found.tokens == 0 || found.is_enough || quality > found.quality {
+        let is_enough = quality >= wanted;
+        if found.tokens == 0 || is_enough || (!found.is_enough && quality > found.quality) {
             (found.tokens, found.quality) = (cut, quality);
         }
-        if found.is_enough {
+        found.is_enough |= is_enough;
+        Ok(is_enough)
+    };
+    let (rungs, mut below) = (how.cuts(tokens), 0);
+    for &cut in &rungs {
+        if try_cut(cut, &mut found)? {
             break;
         }
         below = cut;
     }
+    if !found.is_enough {
+        for cut in (1..tokens).filter(|cut| rungs.binary_search(cut).is_err()) {
+            if try_cut(cut, &mut found)? {
+                return Ok(found);
+            }
+        }
+    }
     while found.is_enough && found.tokens - below > 1 {
         let middle = below + (found.tokens - below) / 2;
-        let quality = measure(middle)?;
-        found.decodes += 1;
-        if quality >= wanted {
-            (found.tokens, found.quality) = (middle, quality);
-        } else {
+        if !try_cut(middle, &mut found)? {
             below = middle;
         }
     }
@@ -130,7 +138,8 @@ mod tests {
             (3, 21.0, true)
         );
         // What is wanted is reached between rungs only: every cut has to be tried to see it.
-        assert!(!run(&qualities, Search::Ladder, 21.5).is_enough);
+        let found = run(&qualities, Search::Ladder, 21.5);
+        assert_eq!((found.tokens, found.is_enough), (40, true));
         let found = run(&qualities, Search::EveryCut, 21.5);
         assert_eq!((found.tokens, found.decodes), (40, 40));
     }
@@ -164,9 +173,9 @@ mod tests {
                 prop_assert!(tried.iter().all(|&cut| cut >= found.tokens || of(cut) < wanted));
                 prop_assert!(found.tokens == 1 || of(found.tokens - 1) < wanted);
             } else {
-                prop_assert!(tried.iter().all(|&cut| of(cut) <= found.quality));
+                prop_assert!(qualities.iter().all(|&quality| quality <= found.quality));
             }
-            if !every {
+            if !every && tried.iter().any(|&cut| of(cut) >= wanted) {
                 prop_assert!(found.decodes <= MOST_DECODES);
             }
         }

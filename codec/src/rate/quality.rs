@@ -104,30 +104,29 @@ impl Codec {
         })
     }
 
-    /// The cuts of a file that `search` names, with the bytes of their complete files and the quality of their decodes
-    /// against `reference`: for [`share`](super::share). One decode for each; `decode` as for [`Codec::encode_to`].
+    /// Cuts of a file to so many tokens, with the bytes of their complete files and the quality of their decodes against
+    /// `reference`: for [`share_closely`](super::share_closely). One decode for each; `decode` as for [`Codec::encode_to`].
     ///
     /// # Errors
     /// As [`Codec::decode`]; [`Error::Compare`] for a reference of another size than the file's, and where the metric is
-    /// not defined; [`Error::Container`] for a file without tokens.
+    /// not defined; [`Error::Container`] for cuts that the file has not the tokens for.
     pub fn rungs(
         &self,
         file: &TokenFile,
         keep: KeepMetadata,
         reference: &RgbImage,
         metric: Metric,
-        search: Search,
+        cuts: &[u16],
         decode: &DecodeOptions,
     ) -> Result<Vec<Rung>, Error> {
-        let cuts = search.cuts(file.layers().max(1)).into_iter();
-        let rung = |tokens| {
+        let rung = |&tokens: &u16| {
             Ok(Rung {
                 tokens,
                 bytes: file.cut(tokens, keep)?.to_bytes()?.len() as u64,
                 quality: self.quality(file, reference, metric, tokens, decode)?,
             })
         };
-        cuts.map(rung).collect()
+        cuts.iter().map(rung).collect()
     }
 
     fn quality(

@@ -11,7 +11,7 @@ pub struct Rung {
     pub tokens: u16,
     /// Bytes of its file.
     pub bytes: u64,
-    /// Its quality; higher is better. Nothing but the order of qualities counts.
+    /// Its quality; higher is better, and NaN the worst. Nothing but the order of qualities counts.
     pub quality: f64,
 }
 
@@ -47,7 +47,13 @@ pub fn share(pictures: &[Vec<Rung>], total: u64) -> Result<Vec<usize>, Error> {
             allowed: "at least one".to_owned(),
         });
     }
-    let rung = |picture: usize, step: usize| -> Rung { pictures[picture][ladders[picture][step]] };
+    let rung = |picture: usize, step: usize| -> Rung {
+        let rung = pictures[picture][ladders[picture][step]];
+        Rung {
+            quality: worth(&rung),
+            ..rung
+        }
+    };
     let minimum = (0..pictures.len()).fold(0_u64, |sum, picture| {
         sum.saturating_add(rung(picture, 0).bytes)
     });
@@ -84,16 +90,18 @@ pub fn share(pictures: &[Vec<Rung>], total: u64) -> Result<Vec<usize>, Error> {
     Ok(chosen.collect())
 }
 
+/// Its quality, where nothing is worse than none at all.
+pub(super) fn worth(rung: &Rung) -> f64 {
+    if rung.quality.is_nan() {
+        f64::NEG_INFINITY
+    } else {
+        rung.quality
+    }
+}
+
 /// The rungs that no cheaper one is as good as, by cost and so by quality.
 fn worthwhile(rungs: &[Rung]) -> Vec<usize> {
-    let quality = |index: usize| {
-        let quality = rungs[index].quality;
-        if quality.is_nan() {
-            f64::NEG_INFINITY
-        } else {
-            quality
-        }
-    };
+    let quality = |index: usize| worth(&rungs[index]);
     let mut order: Vec<usize> = (0..rungs.len()).collect();
     order.sort_by(|&a, &b| {
         let by_quality = quality(b).total_cmp(&quality(a));
@@ -182,6 +190,12 @@ mod tests {
         let pictures = [rungs(&[(10, 3.0), (12, 2.0), (14, f64::NAN), (20, 3.5)])];
         assert_eq!(share(&pictures, 19).unwrap(), [0]);
         assert_eq!(share(&pictures, 20).unwrap(), [3]);
+        // What is not known is worse than anything, also than the cheapest of another picture.
+        let unknown = [
+            rungs(&[(10, f64::NAN), (12, 5.0)]),
+            rungs(&[(10, 1.0), (12, 2.0)]),
+        ];
+        assert_eq!(share(&unknown, 22).unwrap(), [1, 0]);
         let nothing_known = [rungs(&[(10, f64::NAN), (12, f64::INFINITY)])];
         assert_eq!(share(&nothing_known, u64::MAX).unwrap(), [1]);
     }
@@ -193,7 +207,7 @@ mod tests {
         };
         let worst = |rung: &Rung| {
             let left = total.checked_sub(rung.bytes)?;
-            Some(brute_force(rest, left)?.min(rung.quality))
+            Some(brute_force(rest, left)?.min(worth(rung)))
         };
         first.iter().filter_map(worst).max_by(f64::total_cmp)
     }
@@ -203,7 +217,10 @@ mod tests {
         let ladder = ladder.prop_map(|rungs_of| {
             let of: Vec<(u64, f64)> = rungs_of
                 .into_iter()
-                .map(|(bytes, quality)| (bytes, quality.into()))
+                .map(|(bytes, quality)| match quality {
+                    0 => (bytes, f64::NAN),
+                    quality => (bytes, quality.into()),
+                })
                 .collect();
             rungs(&of)
         });
@@ -222,13 +239,13 @@ mod tests {
             let of = || pictures.iter().zip(&chosen).map(|(rungs, &index)| (rungs, rungs[index]));
             let spent: u64 = of().map(|(_, rung)| rung.bytes).sum();
             prop_assert!(spent <= total);
-            let worst = of().map(|(_, rung)| rung.quality).fold(f64::INFINITY, f64::min);
+            let worst = of().map(|(_, rung)| worth(&rung)).fold(f64::INFINITY, f64::min);
             prop_assert_eq!(Some(worst), brute_force(&pictures, total));
             // Nothing that is left would make any picture better.
             for (rungs, rung) in of() {
                 let within = |other: &&Rung| other.bytes <= rung.bytes + (total - spent);
-                let best = rungs.iter().filter(within).map(|other| other.quality);
-                prop_assert!(best.fold(f64::NEG_INFINITY, f64::max) <= rung.quality);
+                let best = rungs.iter().filter(within).map(worth);
+                prop_assert!(best.fold(f64::NEG_INFINITY, f64::max) <= worth(&rung));
             }
         }
     }

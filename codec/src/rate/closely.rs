@@ -1,0 +1,194 @@
+//! Sharing a budget where each quality costs a decode: only cuts near those that matter are measured.
+
+use super::share::worth;
+use super::{Rung, Search, share};
+use crate::Error;
+
+/// Shares a budget as [`share`] does, among cuts that `measure` is asked for as they are needed; gives the chosen cuts.
+///
+/// `tokens` has the tokens of each picture, at least one; `measure` is told a picture and some of its cuts, ascending. It
+/// is asked for the cuts that `search` names first, and then, between those, for the ones that decide: for each picture
+/// the gap below its first cut that is better than the worst picture is bisected until it is known exactly, and at last
+/// the gap above its choice where bytes are left. Where a token more never makes a picture worse, the worst picture comes
+/// out as good as with every cut measured; otherwise a lucky cut may be overlooked. It takes a dozen measurements for
+/// each picture beyond those of `search`.
+///
+/// # Errors
+/// Those of [`share`] and of `measure`.
+///
+/// ```
+/// use flextok::rate::{Rung, Search, share_closely};
+///
+/// let mut measured = 0;
+/// let slopes = [0.1, 0.3];
+/// let measure = |picture: usize, cuts: &[u16]| {
+///     measured += cuts.len();
+///     let rung = |&tokens: &u16| Rung {
+///         tokens,
+///         bytes: 25 + 2 * u64::from(tokens),
+///         quality: slopes[picture] * f64::from(tokens),
+///     };
+///     Ok::<_, flextok::Error>(cuts.iter().map(rung).collect())
+/// };
+/// let chosen = share_closely(&[256, 256], 250, Search::Ladder, measure)?;
+/// assert_eq!(chosen.iter().map(|rung| rung.tokens).collect::<Vec<_>>(), [75, 25]);
+/// assert!(measured < 60);
+/// # Ok::<(), flextok::Error>(())
+/// ```
+pub fn share_closely<E: From<Error>>(
+    tokens: &[u16],
+    total: u64,
+    search: Search,
+    mut measure: impl FnMut(usize, &[u16]) -> Result<Vec<Rung>, E>,
+) -> Result<Vec<Rung>, E> {
+    let mut ladders = Vec::with_capacity(tokens.len());
+    for (picture, &tokens) in tokens.iter().enumerate() {
+        ladders.push(measure(picture, &search.cuts(tokens))?);
+    }
+    loop {
+        let chosen: Vec<Rung> = share(&ladders, total)?
+            .into_iter()
+            .zip(&ladders)
+            .map(|(index, ladder)| ladder[index])
+            .collect();
+        let mut wanted = deciding(&ladders, &chosen, total);
+        if wanted.is_empty() {
+            wanted = remaining(&ladders, &chosen, total);
+        }
+        if wanted.is_empty() {
+            return Ok(chosen);
+        }
+        for (picture, cut) in wanted {
+            let ladder: &mut Vec<Rung> = &mut ladders[picture];
+            ladder.extend(measure(picture, &[cut])?);
+            ladder.sort_by_key(|rung| rung.tokens);
+        }
+    }
+}
+
+/// The cuts, by picture, that could make room for a better worst picture: in the middle of each gap in which a picture
+/// becomes better than the worst one. None if the worst cannot be better, or if even the best that can be hoped for of
+/// all gaps costs more than `total`.
+fn deciding(ladders: &[Vec<Rung>], chosen: &[Rung], total: u64) -> Vec<(usize, u16)> {
+    let worst = chosen.iter().map(worth).fold(f64::INFINITY, f64::min);
+    let mut wanted = Vec::new();
+    let mut hoped = 0_u64;
+    for (picture, ladder) in ladders.iter().enumerate() {
+        let Some(needed) = ladder.iter().position(|rung| worth(rung) > worst) else {
+            return Vec::new();
+        };
+        let (before, first) = (needed.checked_sub(1).map(|at| ladder[at]), ladder[needed]);
+        match before.filter(|before| first.tokens - before.tokens > 1) {
+            Some(before) => {
+                wanted.push((picture, before.tokens + (first.tokens - before.tokens) / 2));
+                // A token has two bytes in each canvas.
+                hoped = hoped.saturating_add(before.bytes.saturating_add(2));
+            }
+            None => hoped = hoped.saturating_add(first.bytes),
+        }
+    }
+    if hoped > total { Vec::new() } else { wanted }
+}
+
+/// The cuts, by picture, that the bytes which are left might pay for.
+fn remaining(ladders: &[Vec<Rung>], chosen: &[Rung], total: u64) -> Vec<(usize, u16)> {
+    let spent: u64 = chosen.iter().map(|rung| rung.bytes).sum();
+    let affordable = u16::try_from(total.saturating_sub(spent) / 2).unwrap_or(u16::MAX);
+    let above = |(picture, (ladder, at)): (usize, (&Vec<Rung>, &Rung))| {
+        let next = ladder.iter().find(|rung| rung.tokens > at.tokens)?;
+        let step = ((next.tokens - at.tokens) / 2).min(affordable);
+        (step > 0).then_some((picture, at.tokens + step))
+    };
+    let pictures = ladders.iter().zip(chosen).enumerate();
+    pictures.filter_map(above).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::convert::Infallible;
+
+    /// An error that no measurement has.
+    #[derive(Debug)]
+    struct Refused(Error);
+
+    impl From<Error> for Refused {
+        fn from(error: Error) -> Self {
+            Self(error)
+        }
+    }
+
+    impl From<Infallible> for Refused {
+        fn from(never: Infallible) -> Self {
+            match never {}
+        }
+    }
+
+    fn rung(qualities: &[f64], tokens: u16) -> Rung {
+        let checkpoints = [4, 16, 64].into_iter().filter(|&at| tokens > at).count() as u64;
+        Rung {
+            tokens,
+            bytes: 25 + 2 * u64::from(tokens) + 4 * checkpoints,
+            quality: qualities[usize::from(tokens) - 1],
+        }
+    }
+
+    fn closely(
+        pictures: &[Vec<f64>],
+        total: u64,
+        how: Search,
+    ) -> Result<(Vec<Rung>, usize), Refused> {
+        let tokens: Vec<u16> = pictures.iter().map(|of| of.len() as u16).collect();
+        let mut measured = 0;
+        let chosen = share_closely(&tokens, total, how, |picture, cuts| {
+            measured += cuts.len();
+            let rungs = cuts.iter().map(|&cut| rung(&pictures[picture], cut));
+            Ok::<_, Refused>(rungs.collect())
+        })?;
+        Ok((chosen, measured))
+    }
+
+    fn worst(chosen: &[Rung]) -> f64 {
+        chosen.iter().map(worth).fold(f64::INFINITY, f64::min)
+    }
+
+    #[test]
+    fn a_budget_below_the_least_is_refused() {
+        let refused = closely(&[vec![1.0; 9]], 26, Search::Ladder).unwrap_err();
+        assert!(matches!(refused.0, Error::CannotShare { minimum: 27, .. }));
+    }
+
+    #[test]
+    fn what_is_left_is_spent_between_rungs() {
+        let rising: Vec<f64> = (1..=256).map(f64::from).collect();
+        let (chosen, measured) = closely(&[rising], 288, Search::Ladder).unwrap();
+        assert_eq!((chosen[0].tokens, chosen[0].bytes), (125, 287));
+        assert!(measured < 30, "{measured}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn pictures_that_only_get_better_are_shared_as_with_every_cut(
+            steps in prop::collection::vec(prop::collection::vec(0_u8..20, 1..=256), 1..5),
+            share in 0.0..1.0_f64,
+        ) {
+            let pictures: Vec<Vec<f64>> = steps.into_iter().map(|steps| {
+                let rise = |sum: &mut f64, step: u8| { *sum += f64::from(step); Some(*sum) };
+                steps.into_iter().scan(0.0, rise).collect()
+            }).collect();
+            let all: f64 = pictures.iter().map(|of| rung(of, of.len() as u16).bytes as f64).sum();
+            let total = (27.0 * pictures.len() as f64 * (1.0 - share) + all * share) as u64;
+            let Ok((exact, every)) = closely(&pictures, total, Search::EveryCut) else {
+                prop_assert!(closely(&pictures, total, Search::Ladder).is_err());
+                return Ok(());
+            };
+            let (chosen, measured) = closely(&pictures, total, Search::Ladder).unwrap();
+            prop_assert_eq!(worst(&chosen), worst(&exact));
+            prop_assert!(chosen.iter().map(|rung| rung.bytes).sum::<u64>() <= total);
+            prop_assert!(measured <= every);
+        }
+    }
+}
