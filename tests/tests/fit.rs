@@ -2,7 +2,6 @@
 
 use flextok::container::TokenFile;
 use flextok::metrics::Metric;
-use flextok::rate::ladder;
 use flextok::{Codec, DecodeOptions, image};
 use flextok_tests::{PHOTOS, arg, listing, photo, pipe, read, run, tiny, workplace, write};
 use std::path::Path;
@@ -18,14 +17,13 @@ fn files(directory: &Path) {
     }
 }
 
-/// Bytes and quality of each rung of a file, against the decode of all tokens, with one step.
+/// Bytes and quality of each cut of a file, against the decode of all tokens, with one step.
 fn rungs(codec: &Codec, bytes: &[u8]) -> Vec<(u64, f64)> {
     let options = DecodeOptions::default().with_steps(1);
     let whole = codec.decode(bytes, &options).expect("it decodes");
     let file = TokenFile::parse(bytes).expect("a token file");
     let offsets: Vec<u64> = file.cut_offsets().map(|cut| cut.complete_bytes).collect();
-    ladder(file.layers())
-        .into_iter()
+    (1..=file.layers())
         .map(|tokens| {
             let decoded = codec.decode(bytes, &options.clone().with_tokens(tokens));
             let quality = Metric::Psnr.measure(&whole, &decoded.expect("it decodes"));
@@ -59,7 +57,7 @@ fn the_worst_picture_is_as_good_as_the_budget_allows() {
     files(directory);
     let codec = Codec::embedded().expect("the model is embedded");
     let ladders = NAMES.map(|name| rungs(&codec, &read(directory, &format!("{name}.flxt"))));
-    for total in [81_u64, 100, 150, 333, 700, 1100, 1647] {
+    for total in [81_u64, 150, 333, 1100, 1647] {
         let out = directory.join(format!("out-{total}"));
         std::fs::create_dir(&out).expect("a directory");
         let total_text = total.to_string();
@@ -94,16 +92,26 @@ fn the_worst_picture_is_as_good_as_the_budget_allows() {
                 told == quality || (told - quality).abs() < 1e-9,
                 "{told} {quality}"
             );
-            // What is left buys nothing better.
-            let within = rungs.iter().filter(|rung| rung.0 <= size + total - used);
-            assert!(
-                within.clone().all(|rung| rung.1 <= quality),
-                "{total}: {line}"
-            );
+            // What is left does not buy a token more that would be better.
+            let next = rungs.iter().find(|rung| rung.0 > *size);
+            let better = next.filter(|rung| rung.0 <= size + total - used && rung.1 > quality);
+            assert_eq!(better, None, "{total}: {line}");
             qualities.push(quality);
         }
         let worst = qualities.into_iter().fold(f64::INFINITY, f64::min);
-        assert_eq!(worst, best_worst(&ladders, total), "{total}");
+        // A token more may make a picture worse, so that the best of all may be overlooked; it is not far away.
+        let best = best_worst(&ladders, total);
+        assert!(
+            worst <= best && worst >= best - 0.05,
+            "{total}: {worst} of {best}"
+        );
+        if total == 333 {
+            let every = ["--every-cut", "--force"];
+            let args = args.iter().chain(&every).chain(&inputs);
+            let report = run(directory, args).ok().json();
+            let told = report["worst"].as_f64().expect("a number");
+            assert!((told - best).abs() < 1e-9, "{told} of {best}");
+        }
         let verify = ["verify", "--complete", "--quiet"]
             .map(str::to_owned)
             .into_iter();
@@ -124,7 +132,7 @@ fn budgets_at_their_ends() {
         run(directory, args.iter().chain(more).chain(&inputs))
     };
     // 27 bytes are a file of one token.
-    fit("80", &[]).fails(2, &["--total-bytes", "3 files", "80 bytes", "81 or more"]);
+    fit("80", &[]).fails(2, &["--total-bytes", "80 bytes", "81 or more"]);
     assert!(listing(&directory.join("out")).is_empty());
     let told = fit("81", &[]).ok();
     assert_eq!(told.text().lines().count(), 3);
@@ -288,4 +296,21 @@ fn truncated_files_take_part_with_what_they_have() {
         file.is_complete() && file.header().tokens() == have,
         "{have}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn outputs_that_lead_to_one_file_are_refused() {
+    let place = workplace();
+    let directory = place.path();
+    files(directory);
+    let out = directory.join("out");
+    std::fs::create_dir(&out).expect("a directory");
+    for (link, target) in [("chelsea.flxt", "new.flxt"), ("coffee.flxt", "./new.flxt")] {
+        std::os::unix::fs::symlink(target, out.join(link)).expect("a link");
+    }
+    let args = ["fit", "-f", "-b", "200", "-o", "out"];
+    let inputs = ["chelsea.flxt", "coffee.flxt"];
+    run(directory, args.iter().chain(&inputs)).fails(2, &["coffee.flxt", "chelsea.flxt"]);
+    assert!(!out.join("new.flxt").exists());
 }
