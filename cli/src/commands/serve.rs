@@ -19,9 +19,9 @@ use crate::values;
 /// so much, and the client hints Save-Data, ECT and Downlink choose a cut by themselves. / is the
 /// page, /index.json the list of files. Files of another model than the embedded one need it in the
 /// page too: --model PATH serves that file as /model.safetensors. Nothing is computed here: --device,
-/// --precision and --no-mmap have no effect, --threads is the number that answers requests. The address goes to standard error once the server listens.
-/// Replace files by renaming others to their names; a DIR that is deleted and made again needs another
-/// start. The first Ctrl-C or SIGTERM lets running answers end (exit code 0), a second one does not wait.
+/// --precision and --no-mmap have no effect, --threads is the number that answers requests. The
+/// address goes to standard error once the server listens. Replace files by renaming others to their
+/// names; a DIR that is deleted and made again needs another start. The first Ctrl-C or SIGTERM lets running answers end (exit code 0), a second one does not wait.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Directory with .flxt files; what it has in folders is served too, hidden files are not
