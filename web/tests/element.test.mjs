@@ -5,10 +5,28 @@ import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { broken, flextok, folder, line, open, photo, serve, shot, startBrowser, suite } from "./harness.mjs";
 
-/** Makes an element in the page, lets it load and returns all that it told, with PSNR of each picture. */
-async function watch({ attributes, photo, until = ["flextok-complete", "flextok-error"] }) {
+/**
+ * Makes an element in the page, lets it load and returns all that it told, with PSNR of each picture. `breaks` is the number
+ * of bytes after which its line is to break.
+ */
+async function watch({ attributes, photo, breaks, until = ["flextok-complete", "flextok-error"] }) {
   await customElements.whenDefined("flextok-image");
   const image = document.createElement("flextok-image");
+  const breaking = async (address, options) => {
+    const response = await fetch(address, options);
+    const reader = response.body.getReader();
+    let taken = 0;
+    // Asked for more, and only then: what came before has been taken.
+    const pull = async (controller) => {
+      if (taken === breaks) await fetch(`${address}/broken`);
+      const { done, value } = await reader.read();
+      if (done) return controller.close();
+      taken += value.length;
+      controller.enqueue(value);
+    };
+    return new Response(new ReadableStream({ pull }, { highWaterMark: 0 }), response);
+  };
+  if (breaks !== undefined) image.fetch = breaking;
   const events = [];
   const pictures = [];
   const pixels = () => {
@@ -105,10 +123,10 @@ describe("<flextok-image>", () => {
     const tokensIn = (count) => layers.filter(({ prefix_bytes }) => prefix_bytes <= count).length;
     const counts = [0, 5, 20, 21, 22, 23, 24, 28, 29, 32, 33, 34, 35, 56, 57, 60, 63, 157, 161, 300, 544, 545, 548];
     const cuts = counts.map((count) => [count, tokensIn(count)]);
-    const faults = Object.fromEntries(cuts.map(([count]) => [`/cut-${count}.flxt`, broken(file, count)]));
+    const faults = Object.assign({}, ...counts.map((count) => broken(`/cut-${count}.flxt`, file, count)));
     const page = await open(t, browser, await line(t, address, faults), { expected: ["ERR_CONTENT_LENGTH_MISMATCH"] });
     for (const [count, tokens] of cuts) {
-      const watched = await page.evaluate(watch, { attributes: { src: `/cut-${count}.flxt`, alt: "Coffee" } });
+      const watched = await page.evaluate(watch, { attributes: { src: `/cut-${count}.flxt`, alt: "Coffee" }, breaks: count });
       const [end] = of(watched, "flextok-error");
       assert.deepEqual([end.kind, end.tokens], ["network", tokens], `${count} bytes`);
       assert.deepEqual([watched.state, watched.shownTokens], [tokens ? "truncated" : "failed", tokens], `${count} bytes`);
@@ -212,10 +230,10 @@ describe("<flextok-image>", () => {
 
   it("paints the last picture once when the line breaks", async (t) => {
     const file = readFileSync(join(path, "coffee.flxt"));
-    const own = await line(t, address, { "/index.json": (response) => response.end("[]"), "/half.flxt": broken(file, 300) });
+    const own = await line(t, address, { "/index.json": (response) => response.end("[]"), ...broken("/half.flxt", file, 300) });
     const page = await open(t, browser, own, { expected: ["ERR_", "half.flxt"] });
     await page.evaluate(async () => (await import("/api.js")).load());
-    const watched = await page.evaluate(watch, { attributes: { src: "/half.flxt" } });
+    const watched = await page.evaluate(watch, { attributes: { src: "/half.flxt" }, breaks: 300 });
     const tokens = of(watched, "flextok-picture").map((event) => event.tokens);
     assert.ok(tokens.length > 0);
     assert.equal(new Set(tokens).size, tokens.length, `${tokens}`);

@@ -89,12 +89,25 @@ export async function line(t, address, faults) {
   return `http://127.0.0.1:${proxy.address().port}`;
 }
 
-/** An answer that ends after `count` of the bytes that it promised. */
-export const broken = (bytes, count) => (response) => {
-  response.writeHead(200, { "Content-Type": "image/vnd.flextok", "Content-Length": bytes.length });
-  response.flushHeaders();
-  response.write(bytes.subarray(0, count), () => setTimeout(() => response.destroy(), 20));
-};
+/**
+ * Faults of a line that breaks after `count` of the bytes that it promised, as `path`. When a line breaks, a browser forgets
+ * what the page has not read yet; so this one waits until the page says at `/broken` that it has.
+ */
+export function broken(path, bytes, count) {
+  let response;
+  return {
+    [path]: (answer) => {
+      response = answer;
+      response.writeHead(200, { "Content-Type": "image/vnd.flextok", "Content-Length": bytes.length });
+      response.flushHeaders();
+      response.write(bytes.subarray(0, count));
+    },
+    [`${path}/broken`]: (answer) => {
+      response.destroy();
+      answer.end();
+    },
+  };
+}
 
 /** A browser for all tests of a file. */
 export async function startBrowser(t, ...more) {
