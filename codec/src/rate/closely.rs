@@ -107,7 +107,6 @@ fn remaining(ladders: &[Vec<Rung>], chosen: &[Rung], total: u64) -> Vec<(usize, 
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::convert::Infallible;
 
     /// An error that no measurement has.
     #[derive(Debug)]
@@ -116,12 +115,6 @@ mod tests {
     impl From<Error> for Refused {
         fn from(error: Error) -> Self {
             Self(error)
-        }
-    }
-
-    impl From<Infallible> for Refused {
-        fn from(never: Infallible) -> Self {
-            match never {}
         }
     }
 
