@@ -1,10 +1,11 @@
 //! The whole codec with the embedded model on a photo: encoding and decoding with all tokens and with few, in one run.
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use flextok::{Codec, DecodeOptions, EncodeOptions};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use flextok::{Codec, DecodeOptions, EncodeOptions};
 
 const THREADS: usize = 2;
 

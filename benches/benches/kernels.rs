@@ -3,12 +3,13 @@
 //!
 //! The sizes are those of the d12 network, with fewer rows where plain loops take part.
 
+use std::hint::black_box;
+use std::time::Duration;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use flextok::compute::backend::{AttentionSpec, ConvKind, Epilogue, Mask, Sequence};
 use flextok::compute::{Backend, CpuEngine, Weight};
 use flextok::standard_normal;
-use std::hint::black_box;
-use std::time::Duration;
 
 /// Threads of all contestants but the plain loops, which have one.
 const THREADS: usize = 2;

@@ -6,13 +6,14 @@
 #[path = "step/d12.rs"]
 mod d12;
 
+use std::path::Path;
+use std::time::Duration;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use flextok::compute::{Backend, CpuEngine};
 use flextok::network::Decoder;
 use flextok::standard_normal;
 use flextok::weights::{OpenOptions, Weights};
-use std::path::Path;
-use std::time::Duration;
 
 const THREADS: usize = 2;
 const T: f32 = 0.52;

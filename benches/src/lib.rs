@@ -2,9 +2,9 @@
 
 mod stages;
 
-pub use stages::{Stages, synthetic_picture};
-
 use std::time::Instant;
+
+pub use stages::{Stages, synthetic_picture};
 
 /// Median time of `reps` runs in milliseconds, after one that is not counted.
 pub fn median_ms(reps: usize, work: &mut dyn FnMut()) -> f64 {

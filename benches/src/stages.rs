@@ -1,11 +1,12 @@
 //! The stages of a model that are timed, each as a function that can be run again and again.
 
+use std::path::Path;
+
 use flextok::compute::{Backend, CpuEngine};
 use flextok::image::DynamicImage;
 use flextok::network::{Decoder, VaeDecoder, VaeEncoder};
 use flextok::weights::{OpenOptions, Weights};
 use flextok::{Codec, CodecBuilder, DecodeOptions, EncodeOptions, standard_normal};
-use std::path::Path;
 
 /// A model on an engine, with everything prepared that its stages need.
 pub struct Stages<B: Backend = CpuEngine> {

@@ -9,7 +9,6 @@ use clap::{
     ArgAction, Args, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
     ValueEnum,
 };
-
 use flextok::Device;
 
 #[cfg(feature = "serve")]

@@ -4,13 +4,14 @@
 //! Usage: `warm_start [--model PATH] PHOTO…`, from the root of the repository:
 //! `cargo run --release -p flextok --features metrics --example warm_start -- tests/photos/*.png tests/photos/*.jpg`
 
+use std::error::Error;
+use std::time::{Duration, Instant};
+
 use flextok::container::TokenFile;
 use flextok::image::RgbImage;
 use flextok::metrics::compare;
 use flextok::picture::{self, LoadOptions, load};
 use flextok::{Codec, DecodeOptions, EncodeOptions, Latents, WarmStart};
-use std::error::Error;
-use std::time::{Duration, Instant};
 
 /// Steps of a decode from noise.
 const STEPS: [u32; 3] = [1, 8, 25];

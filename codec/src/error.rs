@@ -1,11 +1,13 @@
 //! The errors of the codec, and the groups that callers treat alike.
 
+use std::sync::Arc;
+
+use flextok_compute::ComputeError;
+use flextok_container::Fingerprint;
+
 use crate::network::NetworkError;
 use crate::picture::{PictureError, PictureErrorKind};
 use crate::weights::WeightsError;
-use flextok_compute::ComputeError;
-use flextok_container::Fingerprint;
-use std::sync::Arc;
 
 /// What went wrong. [`Error::kind`] groups the cases by what a caller can do about them.
 #[derive(Debug, thiserror::Error)]
@@ -278,8 +280,9 @@ fn container_kind(error: &flextok_container::Error) -> ErrorKind {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use flextok_container::{Error as E, TokenFile};
+
+    use super::*;
 
     #[test]
     fn kinds_say_what_a_caller_can_do() {

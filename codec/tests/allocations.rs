@@ -4,12 +4,13 @@
 
 mod common;
 
-use common::MODELS;
-use flextok::{Codec, DecodeOptions};
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::MODELS;
+use flextok::{Codec, DecodeOptions};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

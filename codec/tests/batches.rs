@@ -2,10 +2,11 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
+
 use common::{MODELS, picture, tiny_path};
 use flextok::image::DynamicImage;
 use flextok::{CancelToken, Codec, DecodeOptions, EncodeOptions, Error, ErrorKind};
-use std::sync::{Arc, Mutex};
 
 /// Few guided steps, so that both passes run.
 fn guided(apg: bool) -> DecodeOptions {

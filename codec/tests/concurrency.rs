@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::MODELS;
-use flextok::{Codec, DecodeOptions, EncodeOptions, image};
 use std::sync::mpsc;
 use std::time::Duration;
+
+use common::MODELS;
+use flextok::{Codec, DecodeOptions, EncodeOptions, image};
 
 /// Long beyond any machine's need: only a hang takes it.
 const PATIENCE: Duration = Duration::from_secs(300);

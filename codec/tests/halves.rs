@@ -3,11 +3,12 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::{picture, tiny_path};
 use flextok::{Codec, DecodeOptions, EncodeOptions, ErrorKind};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use std::path::Path;
 
 /// Tensors that only encoding uses, by prefix.
 const ENCODER: [&str; 3] = ["encoder.", "vae.vae.encoder.", "vae.vae.quant_conv."];

@@ -2,9 +2,10 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
+
 use common::{MODELS, tiny_path};
 use flextok::{CancelToken, Codec, DecodeOptions, ErrorKind};
-use std::sync::{Arc, Mutex};
 
 /// Reports as (step, total).
 type Reports = Arc<Mutex<Vec<(u32, u32)>>>;

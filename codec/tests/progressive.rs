@@ -2,6 +2,10 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
 use common::{picture, tiny_path};
 use flextok::container::{Event, State, TokenFile};
 use flextok::progressive::{ProgressiveOptions, ProgressiveReader, Refresh};
@@ -9,9 +13,6 @@ use flextok::{
     CancelToken, Codec, DecodeOptions, EncodeOptions, Error, ErrorKind, ProgressiveDecoder,
 };
 use proptest::prelude::*;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 /// The small model on a small canvas, which decodes in milliseconds, and a file of 40 tokens with metadata: it has three
 /// checkpoints and two chunks.

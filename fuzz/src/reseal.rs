@@ -51,8 +51,9 @@ fn seal(bytes: &mut [u8], start: usize, end: usize) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::reseal;
     use flextok_container::TokenFile;
+
+    use super::reseal;
 
     #[test]
     fn a_damaged_file_reads_again() {

@@ -185,11 +185,13 @@ impl Source {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use http_body::Body as _;
     use std::future::poll_fn;
     use std::io::Write;
     use std::pin::Pin;
+
+    use http_body::Body as _;
+
+    use super::*;
 
     /// The pieces of a body, each with the time it came at.
     async fn pieces(mut body: Body) -> Vec<(Duration, Vec<u8>)> {

@@ -124,8 +124,9 @@ fn tags(mut list: &[u8]) -> impl Iterator<Item = (bool, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use axum::http::HeaderValue;
+
+    use super::*;
 
     const TAG: &str = "\"abc\"";
     const THEN: &str = "Sun, 06 Nov 1994 08:49:37 GMT";

@@ -187,12 +187,14 @@ fn date(time: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use http_body::Body as _;
     use std::pin::Pin;
     use std::sync::Mutex;
     use std::task::Context;
     use std::time::{Duration, UNIX_EPOCH};
+
+    use http_body::Body as _;
+
+    use super::*;
 
     #[test]
     fn nothing_of_a_stranger_ends_a_line() {

@@ -145,9 +145,11 @@ impl AsyncWrite for Guarded {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::future::poll_fn;
+
     use tokio::time::sleep;
+
+    use super::*;
 
     /// Writes of `bytes`, each after `pause` of waiting, until one fails; how many were possible of a hundred.
     async fn writes(patience: &mut Patience, bytes: usize, pause: Duration) -> usize {

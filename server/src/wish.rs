@@ -84,8 +84,9 @@ pub(crate) fn hinted(headers: &HeaderMap) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
 
     #[test]
     fn queries() {

@@ -1,7 +1,8 @@
 //! Where the program computes: what `--device` and `--precision` choose, and what happens without a device.
 
-use flextok_tests::{Run, arg, command, finish, listing, photo, workplace};
 use std::path::Path;
+
+use flextok_tests::{Run, arg, command, finish, listing, photo, workplace};
 
 /// Runs the program where no Vulkan driver can be found.
 fn run_without_drivers(directory: &Path, args: &[&str]) -> Run {
@@ -81,8 +82,9 @@ fn impossible_choices_are_usage_errors() {
 /// With a device, which has to be there.
 #[cfg(feature = "gpu-tests")]
 mod gpu {
-    use super::{Path, arg, listing, photo, workplace};
     use flextok_tests::{PHOTOS, encode, read, run, tiny};
+
+    use super::{Path, arg, listing, photo, workplace};
 
     fn psnr(directory: &Path, a: &str, b: &str) -> f64 {
         let report = run(directory, ["compare", a, b, "--json"]).ok().json();

@@ -1,7 +1,8 @@
 //! Faults outside the bytes: signals, several processes at one output, places without permission, weights that change.
 
-use flextok_tests::{arg, command, encode, finish, listing, photo, read, run, tiny, workplace};
 use std::process::Stdio;
+
+use flextok_tests::{arg, command, encode, finish, listing, photo, read, run, tiny, workplace};
 
 #[test]
 fn two_processes_at_one_output_leave_one_whole_result() {
@@ -62,13 +63,15 @@ fn without_force_one_of_several_processes_wins() {
 
 #[cfg(unix)]
 mod unix {
-    use super::*;
-    use flextok_tests::write;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
     use std::time::Duration;
+
+    use flextok_tests::write;
+
+    use super::*;
 
     fn kill(signal: &str, pid: u32) {
         // The process may have ended by itself.

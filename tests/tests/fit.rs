@@ -1,10 +1,11 @@
 //! `flextok fit`: one budget for several files. The shares are compared with all possible ones.
 
+use std::path::Path;
+
 use flextok::container::TokenFile;
 use flextok::metrics::Metric;
 use flextok::{Codec, DecodeOptions, image};
 use flextok_tests::{PHOTOS, arg, listing, photo, pipe, read, run, tiny, workplace, write};
-use std::path::Path;
 
 const NAMES: [&str; 3] = ["chelsea", "coffee", "astronaut"];
 

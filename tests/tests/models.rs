@@ -1,10 +1,11 @@
 //! Model files made to do harm, as the program meets them: refused by exit code 4, one line, and the name of what is wrong.
 
-use flextok_tests::{arg, listing, photo, run, tiny, workplace};
-use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
+
+use flextok_tests::{arg, listing, photo, run, tiny, workplace};
+use serde_json::{Value, json};
 
 /// The small checkpoint's header and data.
 fn parts() -> (Value, Vec<u8>) {

@@ -118,9 +118,11 @@ fn places_where_no_file_can_be() {
 
 #[cfg(unix)]
 mod unix {
-    use super::*;
-    use flextok_tests::{command, finish, program};
     use std::process::{Command, Stdio};
+
+    use flextok_tests::{command, finish, program};
+
+    use super::*;
 
     #[test]
     fn special_files_are_written_as_they_are() {

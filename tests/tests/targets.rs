@@ -1,7 +1,8 @@
 //! `flextok encode --target-…`: as few tokens as reach a quality.
 
-use flextok_tests::{arg, listing, photo, read, run, workplace};
 use std::path::Path;
+
+use flextok_tests::{arg, listing, photo, read, run, workplace};
 
 /// The metrics of the decode of `file` against a photo.
 fn quality(directory: &Path, file: &str, photo: &str) -> serde_json::Value {

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+
 use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {

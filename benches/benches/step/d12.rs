@@ -1,8 +1,9 @@
 //! A decoder of d12 size with random weights: the small test checkpoint's config and tensors with larger dimensions.
 
+use std::path::Path;
+
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
-use std::path::Path;
 
 const DEPTH: usize = 12;
 const WIDTH: usize = 768;

@@ -3,11 +3,12 @@
 //!
 //! Usage: `time_engines [MODEL [DEVICE [REPS]]]`; the embedded model, the first device and 5 runs by default
 
+use std::path::{Path, PathBuf};
+
 use flextok::compute::gpu::{GpuEngine, GpuOptions, Precision, devices, quiet_drivers};
 use flextok::compute::{Backend, CpuEngine};
 use flextok::{Codec, DecodeOptions, Device};
 use flextok_benches::{Stages, median_ms};
-use std::path::{Path, PathBuf};
 
 const THREADS: usize = 2;
 /// Tokens of the guided step.

@@ -3,10 +3,11 @@
 //!
 //! Usage: `time_flextok CHECKPOINT [REPS]`
 
-use flextok::DecodeOptions;
-use flextok_benches::{Stages, median_ms};
 use std::path::Path;
 use std::time::Instant;
+
+use flextok::DecodeOptions;
+use flextok_benches::{Stages, median_ms};
 
 const THREADS: usize = 2;
 

@@ -6,8 +6,9 @@
 //! writes into a tensor that its caller has allocated, so that a loop over steps allocates nothing. Shapes are the
 //! caller's duty: an operation panics if they do not fit, which is a bug in the network code and never depends on data.
 
-use crate::{ComputeError, Weight};
 use std::ops::Range;
+
+use crate::{ComputeError, Weight};
 
 /// One modulation vector of an adaLN block for each of two groups of rows.
 ///

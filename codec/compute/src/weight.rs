@@ -1,8 +1,10 @@
 //! A tensor of a weights file in the element type it is stored in: a view of shared bytes, converted only where used.
 
-use crate::storage::Storage;
-use half::{bf16, f16};
 use std::ops::Range;
+
+use half::{bf16, f16};
+
+use crate::storage::Storage;
 
 /// Element type of a stored tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

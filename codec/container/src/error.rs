@@ -274,8 +274,9 @@ impl fmt::Display for Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use alloc::string::ToString;
+
+    use super::*;
 
     #[test]
     fn messages_say_where_and_what() {

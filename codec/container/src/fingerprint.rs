@@ -58,8 +58,9 @@ impl FromStr for Fingerprint {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use alloc::string::ToString;
+
+    use super::*;
 
     #[test]
     fn text_and_bytes_agree() {

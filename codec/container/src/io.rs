@@ -46,10 +46,11 @@ impl TokenFile {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Fingerprint, Header, Metadata};
     use alloc::vec;
     use alloc::vec::Vec;
+
+    use super::*;
+    use crate::{Fingerprint, Header, Metadata};
 
     /// Gives its parts in order, errors among them.
     struct Parts(Vec<Result<Vec<u8>, ErrorKind>>);

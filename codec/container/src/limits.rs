@@ -71,10 +71,11 @@ fn check(what: &'static str, actual: u64, allowed: u64) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Fingerprint, Metadata, TokenFile};
     use alloc::string::String;
     use alloc::vec;
+
+    use super::*;
+    use crate::{Fingerprint, Metadata, TokenFile};
 
     #[test]
     fn no_file_within_the_limits_is_longer_than_they_say() {

@@ -2,15 +2,17 @@
 //!
 //! A single image is a batch of one, so that there is one way through the codec.
 
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use image::RgbImage;
+
 use super::engine::Job;
 use super::{CancelToken, Codec, DecodeOptions, Progress};
 use crate::error::Error;
 use crate::network::NetworkError;
 use crate::picture::{self, Canvas};
 use crate::sampler::standard_normal;
-use image::RgbImage;
-use std::borrow::Cow;
-use std::ops::ControlFlow;
 
 /// An image to decode that has been checked.
 pub(super) struct Request {

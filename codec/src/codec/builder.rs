@@ -1,12 +1,14 @@
 //! How a codec is opened: which model, on how many threads, mapped or read, within which limits.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use flextok_compute::Storage;
+
 use super::device::Choice;
 use super::{Codec, Device, Limits, Precision};
 use crate::error::Error;
 use crate::weights::{OpenOptions, Weights};
-use flextok_compute::Storage;
-use std::path::Path;
-use std::sync::Arc;
 
 /// Settings of a [`Codec`].
 ///

@@ -1,12 +1,13 @@
 //! Files and tokens to pictures.
 
+use flextok_container::{Header, State, TokenFile};
+use image::RgbImage;
+
 use super::batch::{Request, each, only};
 use super::{Codec, DecodeOptions, limit};
 use crate::error::Error;
 use crate::picture::Canvas;
 use crate::sampler::{Guidance, Settings};
-use flextok_container::{Header, State, TokenFile};
-use image::RgbImage;
 
 impl Codec {
     /// Decodes a `.flxt` file, whole or cut, to a picture of its original size.

@@ -1,13 +1,15 @@
 //! Where a codec computes: what was asked for, what is there, and the engine that comes of it.
 
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use flextok_compute::{ComputeError, CpuEngine, Precision};
+
 use super::engine::{Engine, NetworkOn};
 use crate::error::Error;
 use crate::network::NetworkError;
 use crate::weights::Weights;
-use flextok_compute::{ComputeError, CpuEngine, Precision};
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
 
 /// Where to compute.
 ///

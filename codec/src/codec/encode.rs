@@ -1,13 +1,15 @@
 //! Pictures to tokens, and tokens to files.
 
+use std::borrow::Borrow;
+
+use flextok_container::{Header, Metadata, TokenFile};
+use image::DynamicImage;
+
 use super::batch::{each, only};
 use super::{Budget, Codec, EncodeOptions, limit};
 use crate::error::Error;
 use crate::picture::{self, Canvas};
 use crate::sampler::standard_normal;
-use flextok_container::{Header, Metadata, TokenFile};
-use image::DynamicImage;
-use std::borrow::Borrow;
 
 /// A picture's tokens, the (width, height) that a decoder restores, and the canvas's.
 struct Tokenized {

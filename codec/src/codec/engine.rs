@@ -3,15 +3,17 @@
 //! The encoder's and the decoder's weights are prepared when they are first needed, so that encoding never touches the
 //! decoder's, nor decoding the encoder's.
 
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flextok_compute::Backend;
+
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::network::{Decoder, Encoder, NetworkError, VaeDecoder, VaeEncoder};
 use crate::picture::Canvas;
 use crate::sampler::{Settings, sample};
 use crate::weights::Weights;
-use flextok_compute::Backend;
-use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Reports a step (done, total) and says whether to go on.
 pub(super) type OnStep<'a> = &'a mut (dyn FnMut(u32, u32) -> ControlFlow<()> + Send);

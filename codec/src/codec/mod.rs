@@ -10,10 +10,15 @@ mod limits;
 mod options;
 mod refine;
 
+use std::path::Path;
+use std::sync::Arc;
+
 pub use builder::CodecBuilder;
 pub(crate) use decode::no_tokens;
 pub use device::{Device, EngineInfo, ParseDeviceError};
+use engine::Engine;
 pub use flextok_compute::Precision;
+use flextok_container::Fingerprint;
 pub use limits::Limits;
 pub use options::{Budget, CancelToken, DecodeOptions, EncodeOptions, Progress};
 pub use refine::{Latents, WarmStart};
@@ -21,10 +26,6 @@ pub use refine::{Latents, WarmStart};
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::weights::Weights;
-use engine::Engine;
-use flextok_container::Fingerprint;
-use std::path::Path;
-use std::sync::Arc;
 
 /// A model on an engine, ready to encode and decode. It can be shared between threads.
 ///

@@ -1,9 +1,10 @@
 //! What a caller may ask of one encode or decode.
 
-use flextok_container::Metadata;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use flextok_container::Metadata;
 
 /// How much of a picture to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! Decodes that build on each other: the latents of one are kept, and the next may start from them instead of from noise.
 
+use flextok_container::{Fingerprint, TokenFile};
+use image::RgbImage;
+
 use super::batch::{Request, Steps, only, starting_noise};
 use super::engine::Job;
 use super::{Codec, DecodeOptions};
 use crate::error::Error;
 use crate::sampler::Settings;
-use flextok_container::{Fingerprint, TokenFile};
-use image::RgbImage;
 
 /// The clean latents that a decode ended with, for [`Codec::refine`].
 #[derive(Debug, Clone, PartialEq)]

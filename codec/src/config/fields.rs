@@ -1,8 +1,9 @@
 //! Reads a dictionary of a closed schema: each key that is asked for is known, every other one is refused by name.
 
+use std::ops::RangeInclusive;
+
 use super::error::ConfigError;
 use super::value::Value;
-use std::ops::RangeInclusive;
 
 /// A dictionary on its way to being read, with the path that leads to it.
 pub(super) struct Fields<'a> {

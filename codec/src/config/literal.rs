@@ -4,10 +4,12 @@
 //! anything after the value. Nothing is executed: a name other than `True`, `False`, `None`, `inf` and `nan` is an error,
 //! and so are string prefixes, joined neighbouring strings, calls and operators, which `str(dict)` never writes.
 
-use super::value::Value;
-use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
+
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::value::Value;
 
 /// Deepest nesting of lists and dictionaries.
 pub const MAX_DEPTH: usize = 64;

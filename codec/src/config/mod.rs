@@ -24,9 +24,8 @@ mod value;
 
 pub use canvas::{CanvasError, PatchGrid};
 pub use error::ConfigError;
-pub use value::Value;
-
 use serde::Serialize;
+pub use value::Value;
 
 /// The whole description of a model: everything the network code needs besides the tensors.
 #[derive(Debug, Clone, PartialEq, Serialize)]

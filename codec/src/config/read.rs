@@ -1,11 +1,12 @@
 //! Finds out which stored form a config has, and checks what both forms have in common.
 
+use std::collections::BTreeMap;
+
 use super::error::ConfigError;
 use super::fields::Fields;
 use super::literal::{self, LiteralError};
 use super::value::Value;
 use super::{ModelConfig, SamplingDefaults, TransformerConfig, native, published};
-use std::collections::BTreeMap;
 
 /// Most transformer blocks of one side.
 pub(super) const MAX_DEPTH: usize = 256;

@@ -1,14 +1,16 @@
 //! A stack of transformer blocks: pre-norm attention and gated MLP, plain in the encoder, modulated by adaLN in the
 //! decoder (network.md section 5).
 
+use std::ops::Range;
+
+use flextok_compute::Backend;
+use flextok_compute::Weight;
+use flextok_compute::backend::{AttentionSpec, Epilogue, Mask, Modulation, ModulationVector};
+
 use super::NetworkError;
 use super::packing::Packing;
 use crate::config::TransformerConfig;
 use crate::weights::Weights;
-use flextok_compute::Backend;
-use flextok_compute::Weight;
-use flextok_compute::backend::{AttentionSpec, Epilogue, Mask, Modulation, ModulationVector};
-use std::ops::Range;
 
 /// Order of the six modulation vectors of a block.
 mod order {

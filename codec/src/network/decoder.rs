@@ -6,14 +6,15 @@
 //! that are identical in every layer stand in their sequence once, with the logarithm of their number added to their
 //! attention logits.
 
+use flextok_compute::Backend;
+use flextok_compute::backend::{Epilogue, Mask, Modulation, ModulationVector};
+
 use super::block::{Pass, Scratch, Transformer, linear};
 use super::packing::Packing;
 use super::positions::PositionTable;
 use super::{NetworkError, fsq, time};
 use crate::config::{DroppedRegisters, InputScale, ModelConfig, Prediction};
 use crate::weights::Weights;
-use flextok_compute::Backend;
-use flextok_compute::backend::{Epilogue, Mask, Modulation, ModulationVector};
 
 const PREFIX: &str = "decoder.module_dict";
 

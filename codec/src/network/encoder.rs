@@ -1,5 +1,8 @@
 //! Latents to tokens: patches and registers through the encoder's blocks, then FSQ (network.md section 3).
 
+use flextok_compute::Backend;
+use flextok_compute::backend::{Epilogue, Mask};
+
 use super::NetworkError;
 use super::block::{Pass, Scratch, Transformer, linear};
 use super::decoder::check_tokens;
@@ -7,8 +10,6 @@ use super::packing::Packing;
 use super::positions::PositionTable;
 use crate::config::{MaskMode, ModelConfig};
 use crate::weights::Weights;
-use flextok_compute::Backend;
-use flextok_compute::backend::{Epilogue, Mask};
 
 const PREFIX: &str = "encoder.module_dict";
 

@@ -1,7 +1,8 @@
 //! What can go wrong while a network is prepared or run.
 
-use crate::weights::WeightsError;
 use flextok_compute::ComputeError;
+
+use crate::weights::WeightsError;
 
 /// Why a network could not be prepared or run.
 #[derive(Debug, thiserror::Error)]

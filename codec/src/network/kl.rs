@@ -1,11 +1,12 @@
 //! The `AutoencoderKL` of the published models (network.md section 7). Its widths and depths come from the tensors.
 
+use flextok_compute::Backend;
+use flextok_compute::backend::{AttentionSpec, ConvKind, Epilogue, GroupNorm, Mask, Sequence};
+
 use super::NetworkError;
 use super::block::linear;
 use crate::config::AutoencoderKlConfig;
 use crate::weights::Weights;
-use flextok_compute::Backend;
-use flextok_compute::backend::{AttentionSpec, ConvKind, Epilogue, GroupNorm, Mask, Sequence};
 
 const PREFIX: &str = "vae.vae";
 /// Changes of resolution between image and latents: 8 pixels per latent.

@@ -1,10 +1,11 @@
 //! The lapped linear transform of the embedded models: a strided convolution and its transposed counterpart.
 
+use flextok_compute::backend::ConvKind;
+use flextok_compute::{Backend, Weight};
+
 use super::NetworkError;
 use crate::config::LappedConfig;
 use crate::weights::{Weights, WeightsError};
-use flextok_compute::backend::ConvKind;
-use flextok_compute::{Backend, Weight};
 
 /// Colour channels of an image.
 const COLOURS: usize = 3;

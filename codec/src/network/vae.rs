@@ -1,11 +1,12 @@
 //! The image ↔ latents transform of a model, whichever kind it is.
 
+use flextok_compute::Backend;
+
 use super::NetworkError;
 use super::kl::{KlDecoder, KlEncoder};
 use super::lapped::{Analysis, Synthesis};
 use crate::config::VaeConfig;
 use crate::weights::Weights;
-use flextok_compute::Backend;
 
 /// Bounds of the log-variance of a sampled posterior.
 const LOG_VARIANCE: (f32, f32) = (-30.0, 20.0);

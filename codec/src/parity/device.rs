@@ -1,9 +1,10 @@
 //! A device beside the CPU engine on what has no dumps: batches, odd numbers of tokens, other grids.
 
+use flextok_compute::{CpuEngine, GpuEngine};
+
 use super::golden::{Stages, assert_close};
 use super::savings::{ids, latents, published};
 use crate::sampler::{Guidance, standard_normal};
-use flextok_compute::{CpuEngine, GpuEngine};
 
 /// Additions in another order, over a trajectory.
 const TOLERANCE: f32 = 1e-3;

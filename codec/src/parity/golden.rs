@@ -1,13 +1,15 @@
 //! Reading dumps, and the stages of the network under test, on any engine.
 
-use crate::network::{Decoder, Encoder, VaeDecoder, VaeEncoder};
-use crate::sampler::{Guidance, Settings, sample};
-use crate::weights::{OpenOptions, Weights};
-use flextok_compute::{Backend, CpuEngine};
-use safetensors::{Dtype, SafeTensors};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+
+use flextok_compute::{Backend, CpuEngine};
+use safetensors::{Dtype, SafeTensors};
+
+use crate::network::{Decoder, Encoder, VaeDecoder, VaeEncoder};
+use crate::sampler::{Guidance, Settings, sample};
+use crate::weights::{OpenOptions, Weights};
 
 /// A file under `tests/data`.
 pub(super) fn data(name: &str) -> PathBuf {

@@ -1,10 +1,11 @@
 //! The embedded model against dumps of its training code.
 
+use image::RgbImage;
+
 use super::golden::{Golden, Stages, TestEngine, assert_close, on_every_engine};
 use crate::picture::Canvas;
 use crate::sampler::Guidance;
 use crate::weights::Weights;
-use image::RgbImage;
 
 on_every_engine!(
     encoding_matches_at_every_stage,

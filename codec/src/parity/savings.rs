@@ -1,12 +1,13 @@
 //! The savings of the network, each against the plain computation that it replaces.
 
+use flextok_compute::{Backend, CpuEngine};
+
 use super::golden::{Golden, Stages, data};
 use super::plain::Plain;
 use crate::config::{DroppedRegisters, MaskMode};
 use crate::network::Decoder;
 use crate::sampler::{Guidance, standard_normal};
 use crate::weights::Weights;
-use flextok_compute::{Backend, CpuEngine};
 
 /// The model that the official dumps are of.
 fn tiny() -> Stages {

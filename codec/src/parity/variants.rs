@@ -2,10 +2,11 @@
 //!
 //! Their dumps come from an independent rendering of the network, `benches/pytorch/make_variants.py`.
 
+use image::RgbImage;
+
 use super::golden::{Golden, Stages, TestEngine, assert_close, data, on_every_engine};
 use crate::picture::Canvas;
 use crate::sampler::Guidance;
-use image::RgbImage;
 
 on_every_engine!(
     one_modulation_for_all_rows_and_cropped_oblong_tables,

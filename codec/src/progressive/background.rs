@@ -1,10 +1,11 @@
 //! What the feeding thread, the decoding thread and those who wait for pictures share, and the decoding thread's loop.
 
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
 use super::job::Key;
 use super::{PictureJob, ProgressiveOptions, ProgressivePicture, Refresh};
 use crate::{CancelToken, Error};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 /// The meeting point. Its lock is held for moments only, never while a picture is decoded.
 #[derive(Debug)]

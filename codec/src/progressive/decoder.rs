@@ -1,14 +1,16 @@
 //! The progressive decoder with a thread of its own: whoever feeds it never waits for a picture.
 
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use flextok_compute::ComputeError;
+use flextok_container::{Event, Header, Metadata, State};
+
 use super::background::{Shared, work};
 use super::{Pictures, ProgressiveOptions, ProgressivePicture, ProgressiveReader};
 use crate::network::NetworkError;
 use crate::{Codec, Error};
-use flextok_compute::ComputeError;
-use flextok_container::{Event, Header, Metadata, State};
-use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 /// Decodes a file while it arrives, on a thread of its own.
 ///

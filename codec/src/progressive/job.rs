@@ -1,10 +1,12 @@
 //! A picture to decode: a snapshot of what was there, which any thread can run.
 
-use super::ProgressiveOptions;
-use crate::{CancelToken, Codec, Error, Latents, WarmStart};
+use std::sync::Arc;
+
 use flextok_container::{State, TokenFile};
 use image::RgbImage;
-use std::sync::Arc;
+
+use super::ProgressiveOptions;
+use crate::{CancelToken, Codec, Error, Latents, WarmStart};
 
 /// What was there at some moment, ready to be decoded on any thread, as often as one likes.
 #[derive(Debug, Clone)]

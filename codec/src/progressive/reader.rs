@@ -1,11 +1,13 @@
 //! The half of a progressive decoder that needs no threads and no clock: bytes in, events and jobs out.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use flextok_container::{Event, Header, Metadata, Reader, State};
+
 use super::{PictureJob, Refresh};
 use crate::codec::no_tokens;
 use crate::{Codec, DecodeOptions, Error};
-use flextok_container::{Event, Header, Metadata, Reader, State};
-use std::sync::Arc;
-use std::time::Duration;
 
 /// How a file is decoded while it arrives.
 ///

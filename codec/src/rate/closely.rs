@@ -105,8 +105,9 @@ fn remaining(ladders: &[Vec<Rung>], chosen: &[Rung], total: u64) -> Vec<(usize, 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     /// An error that no measurement has.
     #[derive(Debug)]

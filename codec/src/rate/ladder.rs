@@ -106,9 +106,11 @@ pub(super) fn search<E>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
     use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn ladders_end_with_all_tokens() {

@@ -1,12 +1,13 @@
 //! Cuts by the quality that their decodes reach.
 
+use flextok_container::{KeepMetadata, TokenFile};
+use image::{DynamicImage, RgbImage};
+
 use super::ladder::search;
 use super::{Rung, Search};
 use crate::metrics::Metric;
 use crate::picture;
 use crate::{Codec, DecodeOptions, EncodeOptions, Error};
-use flextok_container::{KeepMetadata, TokenFile};
-use image::{DynamicImage, RgbImage};
 
 /// A quality that a decoded picture should reach.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,8 +1,9 @@
 //! One budget for several pictures, shared so that the worst picture is as good as can be.
 
-use crate::Error;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+
+use crate::Error;
 
 /// A cut of a picture: what it costs and how good it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -155,8 +156,9 @@ impl Eq for Raise {}
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn rungs(of: &[(u64, f64)]) -> Vec<Rung> {
         let rung = |(tokens, &(bytes, quality))| Rung {

@@ -1,10 +1,12 @@
 //! Euler integration of the rectified flow from t = 1, or a smaller t, to t = 0, with guidance (network.md section 6.3).
 
-use crate::config::Prediction;
-use crate::network::{Conditioned, NetworkError};
+use std::ops::ControlFlow;
+
 use flextok_compute::Backend;
 use flextok_compute::backend::ApgParameters;
-use std::ops::ControlFlow;
+
+use crate::config::Prediction;
+use crate::network::{Conditioned, NetworkError};
 
 /// How the conditional and the unconditional velocity are combined.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,11 +5,13 @@
 //! bytes. Tensors up to [`WHOLE`] bytes are sampled whole, others by [`CHUNKS`] chunks of [`CHUNK`] bytes spread evenly
 //! from their first byte to their last, so that a fingerprint reads little of a large checkpoint.
 
-use super::header::Entry;
-use super::passing::Passing;
-use flextok_compute::Storage;
 use std::collections::BTreeMap;
 use std::ops::Range;
+
+use flextok_compute::Storage;
+
+use super::header::Entry;
+use super::passing::Passing;
 
 /// Largest tensor in bytes that is sampled whole.
 const WHOLE: usize = 1 << 20;

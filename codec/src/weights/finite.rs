@@ -1,8 +1,9 @@
 //! Finds weights that are no numbers.
 
+use flextok_compute::{DType, Weight};
+
 use super::passing::Passing;
 use super::{Weights, WeightsError, float_type};
-use flextok_compute::{DType, Weight};
 
 /// Elements that are looked at together before the first bad one is searched for.
 const BLOCK: usize = 4096;

@@ -4,14 +4,16 @@
 //! `__metadata__`, a map of texts. It is read in one pass that stops at the first limit, so that memory and time stay
 //! bounded by the limits and not by what the file claims.
 
-use super::WeightsError;
-use safetensors::Dtype;
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+
+use safetensors::Dtype;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::WeightsError;
 
 /// Longest name of a tensor in bytes; published names have about 80.
 const MAX_NAME: usize = 1024;

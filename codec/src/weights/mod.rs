@@ -18,16 +18,17 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
 pub use finite::check_finite;
+use flextok_compute::{DType, Storage, StorageError, Weight, WeightError};
+use header::Header;
 pub use header::HeaderLimits;
+use safetensors::Dtype;
 pub use summary::{Parameters, StoredType};
 
 use crate::config::{ConfigError, ModelConfig};
-use flextok_compute::{DType, Storage, StorageError, Weight, WeightError};
-use header::Header;
-use safetensors::Dtype;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 /// Name of the weights in a directory.
 const WEIGHTS_FILE: &str = "model.safetensors";

@@ -1,8 +1,10 @@
 //! What a checkpoint amounts to: parameters by part of the model, and the element types they are stored in.
 
-use super::Weights;
-use serde::Serialize;
 use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Weights;
 
 /// Numbers of stored values by part of the model, position tables included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

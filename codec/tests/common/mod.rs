@@ -1,8 +1,9 @@
 //! The models and pictures that several integration tests use.
 
+use std::path::PathBuf;
+
 use flextok::image::{DynamicImage, Rgb, RgbImage};
 use flextok::{Codec, CodecBuilder};
-use std::path::PathBuf;
 
 /// The small checkpoint in the published layout.
 pub(crate) fn tiny_path() -> PathBuf {

@@ -1,9 +1,10 @@
 //! Token files without a model: cut them, and tell what they say about themselves.
 
-use crate::failure::Failure;
-use crate::numbers::Budget;
 use flextok::container::{KeepMetadata, TokenFile};
 use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::numbers::Budget;
 
 /// The complete file of the first tokens of `file`, without metadata, as `flextok truncate` makes it. Without a budget
 /// it is all whole layers that are there.

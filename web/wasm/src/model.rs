@@ -1,10 +1,11 @@
 //! The codec on pixels as canvases of pages have them: RGBA, 8 bits each.
 
-use crate::failure::Failure;
-use crate::numbers::{Budget, small, whole};
 use flextok::container::{Header, Metadata, TokenFile};
 use flextok::image::{DynamicImage, RgbaImage};
 use flextok::{CancelToken, Codec, DecodeOptions, EncodeOptions, Limits, Progress};
+
+use crate::failure::Failure;
+use crate::numbers::{Budget, small, whole};
 
 /// Most pixels of a picture. Several copies of it exist at a time, in the 4 GiB that a module can address.
 const MAX_PIXELS: u64 = 1 << 26;
@@ -139,9 +140,10 @@ fn side(name: &str, value: f64) -> Result<u32, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Arc, OnceLock};
+
+    use super::*;
 
     type OnStep = fn(u32, u32) -> bool;
 

@@ -3,8 +3,9 @@
 //! The library takes callbacks that may be called from any thread, and a JavaScript function is not such a thing. The
 //! module has one thread, so the function waits in a place of that thread, where the library's callback finds it.
 
-use js_sys::Function;
 use std::cell::RefCell;
+
+use js_sys::Function;
 use wasm_bindgen::JsValue;
 
 #[derive(Default)]

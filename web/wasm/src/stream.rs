@@ -1,8 +1,9 @@
 //! A file while it arrives: events as plain objects, and the bytes that are good so far.
 
-use crate::failure::Failure;
 use flextok::container::{self, Error, Event};
 use serde_json::{Value, json};
+
+use crate::failure::Failure;
 
 /// The container's push reader with the bytes it was fed.
 #[derive(Default)]
@@ -88,9 +89,10 @@ fn describe(event: &Event) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use flextok::container::TokenFile;
+
     use super::*;
     use crate::fixtures::file;
-    use flextok::container::TokenFile;
 
     fn feed_all(bytes: &[u8], size: usize) -> (Stream, Vec<Value>, Option<Failure>) {
         let (mut stream, mut events, mut failure) = (Stream::default(), Vec::new(), None);

@@ -4,12 +4,13 @@
 //! Each query's result is independent of which other queries are computed: keys are visited in fixed blocks from the
 //! first on, and keys that a query may not see contribute exact zeros.
 
+use rayon::prelude::*;
+
 use super::buffer::CpuTensor;
 use super::context::Context;
 use super::math::{exp, exp_minus, max, moments};
 use super::microkernel::{Panel, RowBlock, SharedMut, multiply};
 use crate::backend::{AttentionSpec, Sequence};
-use rayon::prelude::*;
 
 /// Queries of a task: a multiple of the rows of every kernel.
 const QUERIES: usize = 48;

@@ -1,11 +1,13 @@
 //! Memory of the CPU engine: cache-line aligned floats, and buffers that are used again instead of freed.
 
-use crate::ComputeError;
-use bytemuck::allocation::try_zeroed_vec;
-use bytemuck::{Pod, Zeroable};
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
+
+use bytemuck::allocation::try_zeroed_vec;
+use bytemuck::{Pod, Zeroable};
+
+use crate::ComputeError;
 
 /// One cache line, so that a `Vec` of them starts on one: vector loads that straddle lines cost double.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]

@@ -1,8 +1,9 @@
 //! What every operation needs of the engine, and how its loops are compiled for the processor's vectors.
 
+use pulp::Arch;
+
 use super::buffer::Pool;
 use super::microkernel::Kernels;
-use pulp::Arch;
 
 /// What operations need of the engine.
 #[derive(Clone, Copy)]

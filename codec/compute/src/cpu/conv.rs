@@ -4,6 +4,8 @@
 //! Doubling by nearest neighbour before a 3×3 kernel makes output pixels of each parity see only 2×2 different input
 //! pixels; the kernel is folded into four 2×2 kernels once, which saves five ninths of the work.
 
+use rayon::prelude::*;
+
 use super::buffer::{CpuTensor, Pooled};
 use super::context::Context;
 use super::microkernel::{RowBlock, SharedMut, multiply};
@@ -12,7 +14,6 @@ use super::packed::{PackedLinear, PanelValues};
 use super::winograd;
 use crate::backend::{ConvKind, GroupNorm};
 use crate::{ComputeError, DType, Weight};
-use rayon::prelude::*;
 
 /// A convolution's weights, packed for the way it is computed.
 pub struct PackedConv {

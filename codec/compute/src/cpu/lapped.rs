@@ -1,7 +1,8 @@
 //! The overlapping sum that ends a lapped transform's synthesis.
 
-use super::buffer::CpuTensor;
 use rayon::prelude::*;
+
+use super::buffer::CpuTensor;
 
 /// See [`crate::Backend::lapped_synthesis`]; `blocks` holds each latent's `kernel²·channels` values.
 pub(super) fn overlap_add(

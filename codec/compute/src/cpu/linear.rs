@@ -1,13 +1,15 @@
 //! Linear layers and the gated MLP: panels of outputs times blocks of rows, with the epilogue while they are in cache.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::buffer::CpuTensor;
 use super::context::Context;
 use super::math::silu;
 use super::microkernel::{RowBlock, SharedMut, multiply};
 use super::packed::PackedLinear;
 use crate::backend::{Epilogue, ModulationVector};
-use rayon::prelude::*;
-use std::ops::Range;
 
 /// Rows that one call of the epilogue covers: a multiple of every kernel's rows, small enough for the first-level cache.
 const CHUNK: usize = 48;

@@ -22,20 +22,21 @@ pub(crate) mod tests;
 mod threads;
 mod winograd;
 
+use std::ops::Range;
+
 pub use buffer::CpuTensor;
+use buffer::Pool;
+use context::Context;
 pub use conv::PackedConv;
+use microkernel::Kernels;
 pub use packed::PackedLinear;
+use pulp::Arch;
+use threads::Threads;
 
 use crate::backend::{
     ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, Modulation,
 };
 use crate::{ComputeError, Weight};
-use buffer::Pool;
-use context::Context;
-use microkernel::Kernels;
-use pulp::Arch;
-use std::ops::Range;
-use threads::Threads;
 
 /// The engine: a thread pool, the kernels that fit the processor, and scratch memory.
 pub struct CpuEngine {

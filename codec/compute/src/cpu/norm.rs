@@ -1,12 +1,14 @@
 //! Layer norm with adaLN modulation, and group norm with SiLU.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::buffer::CpuTensor;
 use super::context::Context;
 use super::linear::modulation_row;
 use super::math::{moments, silu};
 use crate::backend::{GroupNorm, Modulation};
-use rayon::prelude::*;
-use std::ops::Range;
 
 /// Rows of a task.
 const ROWS: usize = 16;

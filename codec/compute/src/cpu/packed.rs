@@ -1,12 +1,13 @@
 //! Weights as the microkernels want them: panels of neighbouring outputs, in the element type they are stored in.
 
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use rayon::prelude::*;
+
 use super::buffer::{Buffer, Pool, Pooled};
 use super::microkernel::{Kernels, Panel};
 use crate::backend::LinearParts;
 use crate::{ComputeError, DType, Weight};
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
-use rayon::prelude::*;
 
 /// Panels, one after the other, each `[k][panel width]` with zeros beyond its last output.
 enum Values {

@@ -4,10 +4,11 @@
 //! and walk the rows with one pointer each: in V8 they take three quarters of the time, because nothing has to be
 //! spilled or addressed anew. Unrolling them makes them slower again.
 
-use super::microkernel::Kernel;
 use core::arch::wasm32::{
     f32x4_add, f32x4_mul, f32x4_splat, v128, v128_load, v128_load32_splat, v128_store,
 };
+
+use super::microkernel::Kernel;
 
 /// Floats in a vector.
 pub(super) const LANES: usize = 4;

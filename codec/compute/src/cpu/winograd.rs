@@ -4,13 +4,15 @@
 //! Its transforms only add and halve, so its rounding errors are those of a direct sum. A task takes a block of tiles
 //! through all three steps (transform inputs, sixteen matrix products, transform outputs) while they are in cache.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::buffer::CpuTensor;
 use super::context::Context;
 use super::microkernel::{Kernels, RowBlock, SharedMut, multiply};
 use super::packed::PackedLinear;
 use crate::{ComputeError, DType, Weight};
-use rayon::prelude::*;
-use std::ops::Range;
 
 /// Values of a transformed tile.
 const POINTS: usize = 16;

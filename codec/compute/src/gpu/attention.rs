@@ -25,18 +25,19 @@ mod moments;
 mod table;
 mod tile;
 
+use std::ops::Range;
+
+use cubecl::prelude::CubeDim;
+use kernel::attention_kernel;
+use moments::moments;
 pub(super) use table::Tables;
+use table::table;
 pub(super) use tile::Tile;
 
 use super::engine::GpuEngine;
 use super::tensor::GpuTensor;
 use crate::ComputeError;
 use crate::backend::{AttentionSpec, Mask};
-use cubecl::prelude::CubeDim;
-use kernel::attention_kernel;
-use moments::moments;
-use std::ops::Range;
-use table::table;
 
 /// Queries of a unit.
 const ROWS: usize = 4;

@@ -15,12 +15,13 @@
 
 mod kernel;
 
+use cubecl::prelude::CubeDim;
+use kernel::{Border, NARROW, SizesLaunch, Variant, WIDE, conv_kernel};
+
 use super::engine::GpuEngine;
 use super::tensor::GpuTensor;
 use crate::backend::{ConvKind, GroupNorm};
 use crate::{ComputeError, Weight};
-use cubecl::prelude::CubeDim;
-use kernel::{Border, NARROW, SizesLaunch, Variant, WIDE, conv_kernel};
 
 /// Outputs of split weights come in multiples of this, the columns of a whole tile.
 const SPLIT: usize = 64;

@@ -1,10 +1,12 @@
 //! The devices of this machine: which there are, what they can do, and a client for one of them.
 
-use super::engine::one_line;
-use crate::{ComputeError, Precision};
-use cubecl::client::Client;
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+use cubecl::client::Client;
+
+use super::engine::one_line;
+use crate::{ComputeError, Precision};
 
 /// What kind of hardware a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -221,12 +223,13 @@ fn open(place: &Place) -> Result<Client, String> {
 /// Devices that graphics interfaces reach.
 #[cfg(feature = "gpu")]
 mod graphics {
-    use super::{DeviceInfo, DeviceKind, Place};
     use cubecl::client::Client;
     use cubecl::wgpu::wgpu::{self, Backend, DeviceType, Features};
     use cubecl::wgpu::{
         AutoGraphicsApi, RuntimeOptions, WgpuBackend, WgpuDevice, WgpuDeviceKind, try_init_setup,
     };
+
+    use super::{DeviceInfo, DeviceKind, Place};
 
     /// The interfaces that are asked, best first. OpenGL is not among them: it reaches no device that these do not, and
     /// asking it makes drivers talk on the error stream.
@@ -302,11 +305,12 @@ mod graphics {
 /// Devices of the runtimes that vendors make for computing.
 #[cfg(any(feature = "cuda", feature = "rocm"))]
 mod native {
-    use super::{DeviceInfo, DeviceKind, Place};
     use cubecl::client::Client;
     use cubecl::device::DeviceUnavailable;
     use cubecl::ir::features::Plane;
     use cubecl::prelude::Scalar;
+
+    use super::{DeviceInfo, DeviceKind, Place};
 
     #[cfg(feature = "cuda")]
     pub(super) fn cuda() -> Vec<DeviceInfo> {

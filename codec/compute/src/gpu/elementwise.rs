@@ -3,9 +3,10 @@
 //! Each works on n elements with one unit for each, in cubes of 256 units: ⌈n / 256⌉ cubes. Arithmetic is in f32 whatever
 //! the tensors' types. Cost: each input and output element is read or written once.
 
+use cubecl::prelude::*;
+
 use super::engine::GpuEngine;
 use super::tensor::GpuTensor;
-use cubecl::prelude::*;
 
 #[cube(launch)]
 fn fill_kernel<T: Float>(out: &mut [T], #[define(T)] _type: ElemType) {

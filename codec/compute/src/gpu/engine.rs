@@ -1,17 +1,19 @@
 //! The engine: a device's client, its precision, its memory budget, and the counters of what it did.
 
-use super::device::{self, DeviceInfo};
-use super::memory::Budget;
-use super::tensor::{Element, GpuTensor, element_count};
-use crate::{ComputeError, Precision};
-use cubecl::client::Client;
-use cubecl::prelude::{CubeCount, CubeDim};
-use cubecl::server::Handle;
-use cubecl_environment::stream::StreamId;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ThreadId;
+
+use cubecl::client::Client;
+use cubecl::prelude::{CubeCount, CubeDim};
+use cubecl::server::Handle;
+use cubecl_environment::stream::StreamId;
+
+use super::device::{self, DeviceInfo};
+use super::memory::Budget;
+use super::tensor::{Element, GpuTensor, element_count};
+use crate::{ComputeError, Precision};
 
 /// Units of a cube of the elementwise kernels.
 const ELEMENTWISE_UNITS: u32 = 256;

@@ -5,11 +5,12 @@
 //! whatever a device's hyperbolic tangent is. One unit per row, in cubes of 256 units; rows, levels and thresholds are
 //! read once per row.
 
+use cubecl::prelude::*;
+
 use super::engine::GpuEngine;
 use super::tensor::{Element, GpuTensor};
 use crate::ComputeError;
 use crate::fsq::Channel;
-use cubecl::prelude::*;
 
 /// Values that are written for each row: its index, and the largest magnitude of its latents.
 const RESULTS: usize = 2;

@@ -11,13 +11,15 @@
 //!
 //! Cost: the image is read three times (the second time from a cache) and written once.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+use cubecl::prelude::*;
+
 use super::engine::GpuEngine;
 use super::tensor::{Element, GpuTensor};
 use crate::ComputeError;
 use crate::backend::GroupNorm;
-use cubecl::prelude::*;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
 
 /// Units of a cube.
 const UNITS: usize = 256;

@@ -6,10 +6,11 @@
 //! the running difference with its chunks' sums, the images' sums, the guided velocity. Each value is read and written
 //! once per launch that needs it.
 
+use cubecl::prelude::*;
+
 use super::engine::GpuEngine;
 use super::tensor::{Element, GpuTensor};
 use crate::backend::ApgParameters;
-use cubecl::prelude::*;
 
 /// Units of a cube.
 const UNITS: usize = 256;

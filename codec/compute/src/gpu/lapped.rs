@@ -6,14 +6,16 @@
 //! Where the blocks of all latents do not fit one buffer, they are taken in bands of rows, which share the rows of latents
 //! whose blocks reach into both: one product, one sum and one copy of latents for each band.
 
+use std::ops::Range;
+use std::sync::Arc;
+
+use cubecl::prelude::*;
+
 use super::engine::GpuEngine;
 use super::linear::{self, GpuLinear};
 use super::tensor::GpuTensor;
 use crate::ComputeError;
 use crate::backend::Epilogue;
-use cubecl::prelude::*;
-use std::ops::Range;
-use std::sync::Arc;
 
 /// The sum for rows `first..` of the output, `elements` in all, from the blocks of the rows `top..bottom` of latents.
 #[cube(launch)]

@@ -5,17 +5,19 @@
 //! units, and moves each product once; a product that needs no finish is written to its place directly. Sums are in f32
 //! also for f16 operands. Which of `cubek`'s kernels runs follows from the element type and the device's matrix units.
 
-use super::engine::GpuEngine;
-use super::tensor::{Element, GpuTensor};
-use crate::backend::{Epilogue, LinearParts, ModulationVector};
-use crate::{ComputeError, Weight};
+use std::ops::Range;
+
 use cubecl::prelude::*;
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 use cubek::matmul::launch::launch_ref;
 use cubek::matmul::multi_level::Strategy as Routine;
 use cubek::matmul::strategy::Strategy;
 use cubek::std::InputBinding;
-use std::ops::Range;
+
+use super::engine::GpuEngine;
+use super::tensor::{Element, GpuTensor};
+use crate::backend::{Epilogue, LinearParts, ModulationVector};
+use crate::{ComputeError, Weight};
 
 /// Outputs of split weights come in multiples of this, so that every part's column begins where a buffer's part may.
 const SPLIT: usize = 128;

@@ -22,18 +22,19 @@ mod tensor;
 #[cfg(all(test, feature = "gpu-tests"))]
 mod tests;
 
-pub use crate::Precision;
+use std::ops::Range;
+
 pub use conv::GpuConv;
 pub use device::{DeviceInfo, DeviceKind, backends, devices, may_have_hardware, quiet_drivers};
 pub use engine::{Counters, GpuEngine, GpuOptions};
 pub use linear::GpuLinear;
 pub use tensor::GpuTensor;
 
+pub use crate::Precision;
 use crate::backend::{
     ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, Modulation,
 };
 use crate::{ComputeError, Weight};
-use std::ops::Range;
 
 impl Backend for GpuEngine {
     type Tensor = GpuTensor;

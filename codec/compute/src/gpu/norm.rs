@@ -7,12 +7,14 @@
 //! tensors' types. Cost: one launch; each row is read three times, of which the last two come from the cache, and
 //! written once, and each modulation vector is read once per row.
 
+use std::ops::Range;
+
+use cubecl::prelude::*;
+
 use super::engine::GpuEngine;
 use super::linear::offsets;
 use super::tensor::GpuTensor;
 use crate::backend::Modulation;
-use cubecl::prelude::*;
-use std::ops::Range;
 
 /// Adds up `own` over each run of `lanes` units of the cube, pairwise in a fixed order, for all units to see. `lanes` is a
 /// power of two; `shared` has a place for each unit. Every unit of the cube has to come here.

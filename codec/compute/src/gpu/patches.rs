@@ -2,9 +2,10 @@
 //!
 //! One unit for each element, in cubes of 256 units. Cost: each element is read and written once.
 
+use cubecl::prelude::*;
+
 use super::engine::GpuEngine;
 use super::tensor::GpuTensor;
-use cubecl::prelude::*;
 
 /// Element `ABSOLUTE_POS` of `[B, H, W, C]` latents, times `factor`, goes to (or, with `inverse`, comes from) its place
 /// among rows of `patch²·C` values. Whole patches in height make the images' rows of patches follow one another.

@@ -1,12 +1,14 @@
 //! A tensor in a device's memory, and the element types it can have.
 
-use super::memory::Reserved;
-use crate::ComputeError;
+use std::sync::Arc;
+
 use cubecl::ir::ElemType;
 use cubecl::prelude::{BufferArg, Scalar, TensorBinding};
 use cubecl::server::Handle;
 use cubecl::zspace::{Shape, Strides};
-use std::sync::Arc;
+
+use super::memory::Reserved;
+use crate::ComputeError;
 
 /// Element type of a tensor on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,8 +1,9 @@
 //! Token files: building, cutting, fitting.
 
+use alloc::vec;
+
 use super::*;
 use crate::{Chunk, Fingerprint};
-use alloc::vec;
 
 fn header(tokens: u16) -> Header {
     Header::new(Fingerprint([1, 2, 3, 4]), 640, 480, tokens, 64_000).unwrap()

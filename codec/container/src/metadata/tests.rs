@@ -1,8 +1,9 @@
 //! Chunks: round trips and refusals.
 
-use super::*;
 use alloc::string::ToString;
 use alloc::vec;
+
+use super::*;
 
 fn all() -> Metadata {
     Metadata {

@@ -1,8 +1,9 @@
 //! The reader: every prefix, every flipped bit, every way to cut the input into pieces.
 
+use alloc::vec;
+
 use super::*;
 use crate::{Chunk, Fingerprint};
-use alloc::vec;
 
 fn metadata() -> Metadata {
     Metadata {

@@ -1,8 +1,9 @@
 //! What a reader says of a file, as section 15 of the specification defines it.
 
+use std::path::PathBuf;
+
 use flextok_container::{Error, Metadata, Region, State, TokenFile};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 /// A file of `format-spec/`.
 pub(crate) fn specification(path: &str) -> PathBuf {

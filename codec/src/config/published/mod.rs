@@ -9,6 +9,8 @@ mod encoder;
 mod modules;
 mod wiring;
 
+use std::collections::BTreeMap;
+
 use self::wiring::{Signal, Wiring};
 use super::error::ConfigError;
 use super::fields::Fields;
@@ -16,7 +18,6 @@ use super::literal;
 use super::read::{self, MAX_CHANNELS, PUBLISHED_EPS};
 use super::value::Value;
 use super::{AutoencoderKlConfig, ModelConfig, VaeConfig};
-use std::collections::BTreeMap;
 
 type Result<T> = std::result::Result<T, ConfigError>;
 

@@ -2,11 +2,12 @@
 //! tensors, so the names decide what is computed from what. Only the flow of network.md's sections 3 and 6 is
 //! supported; modules that do not depend on each other may stand in any order.
 
+use std::collections::HashMap;
+use std::fmt;
+
 use super::super::error::ConfigError;
 use super::super::fields::Fields;
 use super::super::value::Value;
-use std::collections::HashMap;
-use std::fmt;
 
 /// What a named tensor is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

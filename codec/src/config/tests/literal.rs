@@ -1,8 +1,9 @@
 //! Both notations: what they read, what they refuse and where.
 
+use proptest::prelude::*;
+
 use crate::config::Value;
 use crate::config::literal::{MAX_BYTES, MAX_DEPTH, parse, parse_json, parse_python};
-use proptest::prelude::*;
 
 fn dict(entries: &[(&str, Value)]) -> Value {
     Value::Dict(

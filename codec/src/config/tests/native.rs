@@ -1,9 +1,10 @@
 //! The embedded form.
 
+use std::collections::BTreeMap;
+
 use super::{json_text, paths, remove, set};
 use crate::config::literal::{parse_json, parse_python};
 use crate::config::*;
-use std::collections::BTreeMap;
 
 const EMBEDDED: &str = include_str!("../../../tests/data/config/embedded.json");
 

@@ -1,9 +1,10 @@
 //! The published layout.
 
+use std::collections::BTreeMap;
+
 use super::{at, json_text, paths, remove, set};
 use crate::config::literal::{parse_json, parse_python};
 use crate::config::*;
-use std::collections::BTreeMap;
 
 const METADATA: &str = include_str!("../../../tests/data/config/published_metadata.json");
 

@@ -1,7 +1,8 @@
 //! The fingerprint against its definition.
 
-use super::{View, large, open};
 use safetensors::Dtype;
+
+use super::{View, large, open};
 
 /// CRC32 bit by bit, as defined by its polynomial.
 fn crc32(bytes: &[u8]) -> u32 {

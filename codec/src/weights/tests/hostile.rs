@@ -1,10 +1,11 @@
 //! Files made to do harm: what refuses them names the tensor or the key, and comes before the harm.
 
-use super::{PUBLISHED, Scratch, file, open};
-use crate::weights::{OpenOptions, Weights};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
+
+use super::{PUBLISHED, Scratch, file, open};
+use crate::weights::{OpenOptions, Weights};
 
 fn refused(header: &str, data: &[u8]) -> String {
     let text = open(file(header, data)).unwrap_err().to_string();

@@ -10,9 +10,11 @@ mod fingerprint;
 mod header;
 mod hostile;
 
-use super::*;
-use proptest::prelude::*;
 use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::*;
 
 const EMBEDDED: &str = include_str!("../../../tests/data/config/embedded.json");
 const PUBLISHED: &str = include_str!("../../../tests/data/config/published_metadata.json");

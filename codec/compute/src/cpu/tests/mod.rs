@@ -13,10 +13,11 @@ mod sequences;
 #[cfg(not(target_family = "wasm"))] // which has one thread
 mod threads;
 
+use half::{bf16, f16};
+
 use super::microkernel::Kernels;
 use super::{CpuEngine, CpuTensor};
 use crate::{Backend, DType, Storage, Weight};
-use half::{bf16, f16};
 
 /// `count` values spread over (-1, 1); another seed gives others.
 pub(crate) fn values(seed: u64, count: usize) -> Vec<f32> {

@@ -1,13 +1,15 @@
 //! Linear layers and attention on sizes that nobody chose.
 
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
+
 use super::attention::{full, plain};
 use super::linear::product;
 use super::sequences::Packed;
 use super::{assert_close, engines, f32_weight, untouched, upload, values, weight};
 use crate::backend::{Epilogue, Mask, Sequence};
 use crate::{Backend, CpuEngine, DType};
-use proptest::prelude::*;
-use std::sync::OnceLock;
 
 /// Engines that all cases share, so that buffers left over from other sizes are used again.
 fn shared() -> &'static [CpuEngine; 2] {

@@ -1,11 +1,12 @@
 //! Several sequences in the rows of one tensor: each gives what it gives alone, bit for bit.
 
+use std::ops::Range;
+
 use super::attention::{full, plain};
 use super::{UNTOUCHED, assert_close, bits, engines, untouched, upload, values};
 use crate::backend::{Mask, Sequence};
 use crate::cpu::CpuTensor;
 use crate::{Backend, CpuEngine};
-use std::ops::Range;
 
 /// An attention over several sequences: the prefixes of all, then the suffixes of all.
 pub(super) struct Packed<'a> {

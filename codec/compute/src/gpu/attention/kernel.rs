@@ -1,10 +1,11 @@
 //! The fused kernel, a block of queries of one head for each cube; geometry and cost stand at the head of the parent
 //! module.
 
+use cubecl::prelude::*;
+
 use super::ROWS;
 use super::load::{Place, load_keys, load_queries, load_values};
 use super::tile::Tile;
-use cubecl::prelude::*;
 
 /// Stands for the logit of a key that is not seen: less than any real one.
 const UNSEEN: f32 = -1.0e30;

@@ -1,9 +1,10 @@
 //! What a cube's block of queries is, and loading it and the keys and values that it meets into shared memory.
 
+use cubecl::prelude::*;
+
 use super::ROWS;
 use super::table::BLOCK;
 use super::tile::Tile;
-use cubecl::prelude::*;
 
 /// A block of queries of one head: its sequence's rows, which positions it has, and which keys they see.
 #[derive(CubeType)]

@@ -2,12 +2,14 @@
 //! deviation. Cubes of 128 units, of which 4 to 32 (by the head size) work on each head of a row; queries and keys are
 //! read twice, the second time from the cache.
 
+use std::ops::Range;
+
+use cubecl::prelude::*;
+
 use super::super::engine::{GpuEngine, Scratch};
 use super::super::norm::lanes_moments;
 use super::super::tensor::{Element, GpuTensor};
 use crate::ComputeError;
-use cubecl::prelude::*;
-use std::ops::Range;
 
 /// Units of a cube that takes moments.
 const MOMENT_UNITS: usize = 128;

@@ -1,11 +1,12 @@
 //! Which queries and rows each block has, as tables on the device.
 
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::ComputeError;
 use crate::backend::Sequence;
 use crate::gpu::engine::GpuEngine;
 use crate::gpu::tensor::{Element, GpuTensor};
-use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Numbers of a block in the table: first prefix row, prefix length, first suffix row, positions, position of the first
 /// query, queries.

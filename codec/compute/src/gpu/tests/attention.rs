@@ -1,12 +1,14 @@
 //! Fused attention.
 
+use std::ops::Range;
+
+use proptest::prelude::*;
+
 use super::{assert_near, engine, half_engine, values};
 use crate::backend::{AttentionSpec, Mask, Sequence};
 use crate::gpu::attention::Tile;
 use crate::gpu::{GpuEngine, GpuOptions, Precision};
 use crate::{Backend, CpuEngine};
-use proptest::prelude::*;
-use std::ops::Range;
 
 const UNTOUCHED: f32 = -1234.5;
 const TOLERANCE: f32 = 2e-5;

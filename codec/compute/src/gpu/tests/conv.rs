@@ -1,10 +1,11 @@
 //! Convolutions of all kinds against the CPU engine.
 
+use proptest::prelude::*;
+
 use super::{engine, half_engine, values};
 use crate::backend::{ConvKind, GroupNorm};
 use crate::gpu::{GpuEngine, GpuOptions, Precision, devices};
 use crate::{Backend, ComputeError, CpuEngine, DType, Storage, Weight};
-use proptest::prelude::*;
 
 /// Fails unless each value is within `tolerance` of the expected one, relative to the largest expected magnitude, which
 /// is not zero.

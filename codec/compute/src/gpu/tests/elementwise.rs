@@ -1,9 +1,10 @@
 //! Copies, Euler steps, velocities, guidance, patches and FSQ.
 
+use proptest::prelude::*;
+
 use super::{assert_close, cpu, engine, half_engine, values};
 use crate::Backend;
 use crate::backend::ApgParameters;
-use proptest::prelude::*;
 
 /// Everything on tensors of `[images, height, width, channels]`, results one after the other.
 fn run<B: Backend>(engine: &B, shape: [usize; 4], patch: usize) -> Vec<Vec<f32>> {

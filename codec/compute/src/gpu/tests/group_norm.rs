@@ -1,10 +1,11 @@
 //! Group norm against the CPU engine, and against f64 where the CPU engine's own rounding would show.
 
+use proptest::prelude::*;
+
 use super::conv::{activations, assert_close, group_norm};
 use super::{engine, half_engine, values};
 use crate::backend::GroupNorm;
 use crate::{Backend, CpuEngine};
-use proptest::prelude::*;
 
 fn run<B: Backend>(engine: &B, numbers: &[f32], shape: [usize; 3], norm: &GroupNorm) -> Vec<f32> {
     let x = activations(engine, numbers, &shape);

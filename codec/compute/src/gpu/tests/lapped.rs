@@ -1,11 +1,12 @@
 //! The lapped synthesis against the CPU engine.
 
+use proptest::prelude::*;
+
 use super::conv::{activations, assert_close};
 use super::{engine, half_engine, values};
 use crate::backend::ConvKind;
 use crate::gpu::{GpuEngine, GpuOptions, Precision, devices};
 use crate::{Backend, CpuEngine, Weight};
-use proptest::prelude::*;
 
 /// Latents `[h, w, C]` to `channels` by kernel, stride and pad.
 #[derive(Debug, Clone, Copy)]

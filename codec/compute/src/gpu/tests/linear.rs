@@ -1,11 +1,13 @@
 //! Linear layers and the gated MLP.
 
+use std::ops::Range;
+
+use proptest::prelude::*;
+
 use super::{assert_close, cpu, engine, half_engine, open, values};
 use crate::backend::{Epilogue, ModulationVector};
 use crate::gpu::{GpuOptions, Precision};
 use crate::{Backend, ComputeError, Weight};
-use proptest::prelude::*;
-use std::ops::Range;
 
 /// A layer of [inputs] → [outputs] on `rows` of `total` rows.
 #[derive(Debug, Clone)]

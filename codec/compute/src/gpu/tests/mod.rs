@@ -9,10 +9,11 @@ mod lapped;
 mod linear;
 mod norm;
 
+use std::sync::OnceLock;
+
 use super::{GpuEngine, GpuOptions, Precision, devices};
 use crate::CpuEngine;
 use crate::cpu::tests::values;
-use std::sync::OnceLock;
 
 /// An engine on the first device, which has to be there: a test that cannot run fails.
 fn open(options: &GpuOptions) -> GpuEngine {

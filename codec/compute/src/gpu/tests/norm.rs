@@ -1,10 +1,12 @@
 //! Layer norm with modulation.
 
+use std::ops::Range;
+
+use proptest::prelude::*;
+
 use super::{assert_near, engine, half_engine, values};
 use crate::backend::{Modulation, ModulationVector};
 use crate::{Backend, CpuEngine};
-use proptest::prelude::*;
-use std::ops::Range;
 
 /// One norm: sizes, and the modulation's step and splits where there is one.
 #[derive(Debug, Clone)]
