@@ -57,6 +57,7 @@
 mod codec;
 pub mod config;
 mod error;
+pub mod literal;
 mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;

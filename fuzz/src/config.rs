@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use flextok::config::literal::{self, LiteralError, MAX_BYTES};
-use flextok::config::{ConfigError, ModelConfig, Value};
+use flextok::config::{ConfigError, ModelConfig};
+use flextok::literal::{self, LiteralError, MAX_BYTES, Value};
 
 /// Both notations give values that print as Python literals of the same value, errors point into
 /// the text, and a config that is accepted describes a network that fits its canvas.

@@ -1,6 +1,6 @@
 //! Why a config was refused: always the place, what stands there and what is allowed.
 
-use super::literal::LiteralError;
+use crate::literal::LiteralError;
 
 /// Why a checkpoint's config was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

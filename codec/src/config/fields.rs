@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::error::ConfigError;
-use super::value::Value;
+use crate::literal::Value;
 
 /// A dictionary on its way to being read, with the path that leads to it.
 pub(super) struct Fields<'a> {

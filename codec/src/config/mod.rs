@@ -14,18 +14,15 @@
 mod canvas;
 mod error;
 mod fields;
-pub mod literal;
 mod native;
 mod published;
 mod read;
 #[cfg(test)]
 mod tests;
-mod value;
 
 pub use canvas::{CanvasError, PatchGrid};
 pub use error::ConfigError;
 use serde::Serialize;
-pub use value::Value;
 
 /// The whole description of a model: everything the network code needs besides the tensors.
 #[derive(Debug, Clone, PartialEq, Serialize)]

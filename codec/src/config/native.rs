@@ -5,12 +5,12 @@ use super::fields::Fields;
 use super::read::{
     self, MAX_CHANNELS, MAX_PATCH, MAX_REGISTERS, MAX_TABLE, MAX_WIDTH, PUBLISHED_EPS,
 };
-use super::value::Value;
 use super::{
     AutoencoderKlConfig, DecoderConfig, DroppedRegisters, EncoderConfig, InputScale, LappedConfig,
     MaskMode, ModelConfig, PositionConfig, PositionKind, PositionScaling, Prediction, TimeConfig,
     TransformerConfig, Unconditional, VaeConfig,
 };
+use crate::literal::Value;
 
 type Result<T> = std::result::Result<T, ConfigError>;
 

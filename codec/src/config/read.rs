@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::error::ConfigError;
 use super::fields::Fields;
-use super::literal::{self, LiteralError};
-use super::value::Value;
 use super::{ModelConfig, SamplingDefaults, TransformerConfig, native, published};
+use crate::literal::{self, LiteralError, Value};
 
 /// Most transformer blocks of one side.
 pub(super) const MAX_DEPTH: usize = 256;
@@ -55,14 +54,8 @@ impl ModelConfig {
     /// [`ConfigError`] naming the key and what is allowed there.
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
         let place = "config.json";
-        let text = std::str::from_utf8(text).map_err(|error| ConfigError::Syntax {
-            place: place.to_owned(),
-            source: LiteralError {
-                offset: error.valid_up_to(),
-                what: "not UTF-8".to_owned(),
-            },
-        })?;
-        let value = parse(place, literal::parse_json, text)?;
+        let read = |text| literal::utf8(text).and_then(literal::parse_json);
+        let value = parse(place, read, text)?;
         let inner = match &value {
             Value::Dict(entries) => wrapped(entries)?.unwrap_or(&value),
             _ => &value,
@@ -103,10 +96,10 @@ fn wrapped(entries: &[(String, Value)]) -> Result<Option<&Value>, ConfigError> {
 }
 
 /// Parses `text`; errors say that it is the one at `place`.
-pub(super) fn parse(
+pub(super) fn parse<'a, T: ?Sized>(
     place: &str,
-    parser: impl Fn(&str) -> Result<Value, LiteralError>,
-    text: &str,
+    parser: impl Fn(&'a T) -> Result<Value, LiteralError>,
+    text: &'a T,
 ) -> Result<Value, ConfigError> {
     parser(text).map_err(|source| ConfigError::Syntax {
         place: place.to_owned(),

@@ -1,12 +1,15 @@
 //! The header of `.npy` files: a Python dictionary of exactly three keys.
 
 use super::NpyError;
+use crate::literal::{Value, parse_python, utf8};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Most axes; NumPy itself had 32 for decades.
 const MAX_AXES: usize = 32;
 /// Headers are padded so that the data start at a multiple of this.
 const ALIGNMENT: usize = 64;
+/// Characters of an element type that messages show.
+const SHOWN_CHARS: usize = 40;
 
 /// What the elements are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +73,7 @@ pub(super) fn parse<'a>(
         .ok()
         .and_then(|length| rest.split_at_checked(length))
         .ok_or(need(before + length))?;
-    let header = Parser { text, at: 0 }.header()?;
+    let header = Header::from_value(&parse_python(utf8(text)?)?)?;
     if header.kind == Kind::Other {
         return Err(header.wrong_type(wanted));
     }
@@ -114,143 +117,50 @@ pub(super) fn write(descr: &str, shape: &[usize]) -> Result<Vec<u8>, NpyError> {
     Ok(bytes)
 }
 
-/// A cursor over the header text. The grammar is flat, so nothing recurses.
-struct Parser<'a> {
-    text: &'a [u8],
-    at: usize,
+impl Header {
+    /// Reads the dictionary that a header's text is.
+    fn from_value(header: &Value) -> Result<Self, NpyError> {
+        let refused = |found: String| NpyError::Header { found };
+        let Value::Dict(entries) = header else {
+            return Err(refused(header.excerpt()));
+        };
+        let (mut descr, mut fortran_order, mut shape) = (None, None, None);
+        for (key, value) in entries {
+            match (key.as_str(), value) {
+                ("descr", Value::Str(text)) => descr = Some(text),
+                ("fortran_order", Value::Bool(flag)) => fortran_order = Some(*flag),
+                ("shape", Value::List(lengths)) if lengths.len() > MAX_AXES => {
+                    return Err(NpyError::Shape);
+                }
+                // Only a tuple, as in NumPy: `(3)` is the number 3 in Python, `(3,)` is the tuple.
+                ("shape", Value::List(lengths)) => shape = lengths.iter().map(length).collect(),
+                _ => {}
+            }
+        }
+        match (entries.len(), descr, fortran_order, shape) {
+            (3, Some(descr), Some(fortran_order), Some(shape)) => {
+                let (kind, size, big_endian) = element_type(descr.as_bytes());
+                // The name ends up in a message of one line.
+                let shown: String = descr.chars().take(SHOWN_CHARS).collect();
+                Ok(Self {
+                    descr: shown.as_bytes().escape_ascii().to_string(),
+                    kind,
+                    size,
+                    big_endian,
+                    fortran_order,
+                    shape,
+                })
+            }
+            _ => Err(refused(header.excerpt())),
+        }
+    }
 }
 
-impl<'a> Parser<'a> {
-    fn header(mut self) -> Result<Header, NpyError> {
-        let (mut descr, mut fortran_order, mut shape) = (None, None, None);
-        self.take(b'{', "an opening brace is missing")?;
-        while !self.accept(b'}') {
-            let key_at = self.at;
-            let key = self.string()?;
-            self.take(b':', "a colon is missing")?;
-            let again = match key {
-                b"descr" => descr.replace(self.string()?).is_some(),
-                b"fortran_order" => fortran_order.replace(self.boolean()?).is_some(),
-                b"shape" => shape.replace(self.tuple()?).is_some(),
-                _ => return Err(self.wrong_at(key_at, "an unknown key")),
-            };
-            if again {
-                return Err(self.wrong_at(key_at, "a key that was there before"));
-            }
-            if !self.accept(b',') {
-                self.take(b'}', "a comma or a closing brace is missing")?;
-                break;
-            }
-        }
-        self.skip_space();
-        if self.at < self.text.len() {
-            return Err(self.wrong("text after the dictionary"));
-        }
-        let (Some(descr), Some(fortran_order), Some(shape)) = (descr, fortran_order, shape) else {
-            return Err(self.wrong("a key is missing"));
-        };
-        let (kind, size, big_endian) = element_type(descr);
-        Ok(Header {
-            descr: descr.escape_ascii().to_string(),
-            kind,
-            size,
-            big_endian,
-            fortran_order,
-            shape,
-        })
-    }
-
-    fn wrong(&self, problem: &'static str) -> NpyError {
-        self.wrong_at(self.at, problem)
-    }
-
-    fn wrong_at(&self, at: usize, problem: &'static str) -> NpyError {
-        NpyError::Header { at, problem }
-    }
-
-    fn skip_space(&mut self) {
-        let rest = &self.text[self.at..];
-        self.at += rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
-    }
-
-    fn accept(&mut self, byte: u8) -> bool {
-        self.skip_space();
-        let found = self.text.get(self.at) == Some(&byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn take(&mut self, byte: u8, problem: &'static str) -> Result<(), NpyError> {
-        if self.accept(byte) {
-            Ok(())
-        } else {
-            Err(self.wrong(problem))
-        }
-    }
-
-    /// A quoted string without escapes, of a length no honest header exceeds.
-    fn string(&mut self) -> Result<&'a [u8], NpyError> {
-        let quote = if self.accept(b'\'') {
-            b'\''
-        } else if self.accept(b'"') {
-            b'"'
-        } else {
-            return Err(self.wrong("a quoted string is missing"));
-        };
-        let rest = &self.text[self.at..];
-        let end = rest.iter().take(64).position(|&b| b == quote || b == b'\\');
-        match end {
-            Some(end) if rest[end] == quote => {
-                self.at += end + 1;
-                Ok(&rest[..end])
-            }
-            _ => Err(self.wrong("a string that is too long, escaped or never ends")),
-        }
-    }
-
-    fn boolean(&mut self) -> Result<bool, NpyError> {
-        self.skip_space();
-        let rest = &self.text[self.at..];
-        for (word, value) in [(b"True".as_slice(), true), (b"False", false)] {
-            if rest.starts_with(word) {
-                self.at += word.len();
-                return Ok(value);
-            }
-        }
-        Err(self.wrong("True or False is missing"))
-    }
-
-    /// A parenthesised tuple of lengths; `(3)` without a comma is taken for `(3,)`.
-    fn tuple(&mut self) -> Result<Vec<usize>, NpyError> {
-        self.take(b'(', "an opening parenthesis is missing")?;
-        let mut lengths = Vec::new();
-        while !self.accept(b')') {
-            if lengths.len() == MAX_AXES {
-                return Err(NpyError::Shape);
-            }
-            lengths.push(self.integer()?);
-            if !self.accept(b',') {
-                self.take(b')', "a comma or a closing parenthesis is missing")?;
-                break;
-            }
-        }
-        Ok(lengths)
-    }
-
-    fn integer(&mut self) -> Result<usize, NpyError> {
-        self.skip_space();
-        let rest = &self.text[self.at..];
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        if digits == 0 {
-            return Err(self.wrong("a length is missing"));
-        }
-        let value = rest[..digits].iter().try_fold(0usize, |value, digit| {
-            value
-                .checked_mul(10)?
-                .checked_add(usize::from(digit - b'0'))
-        });
-        self.at += digits;
-        value.ok_or(NpyError::Shape)
+/// A length of an axis; `None` for what is none.
+fn length(value: &Value) -> Option<usize> {
+    match value {
+        Value::Int(length) => usize::try_from(*length).ok(),
+        _ => None,
     }
 }
 

@@ -1,12 +1,14 @@
 //! NumPy `.npy` files: float arrays and integer token arrays, read from and written to bytes.
 //!
-//! Reading never takes memory for numbers that the bytes do not back: the header is parsed in
-//! place, and the data must have exactly the length that type and shape announce. An own reader
-//! because the ones on crates.io size buffers by the header and recurse over it without bound.
+//! Reading never takes memory for numbers that the bytes do not back: the header is a literal within the limits of
+//! [`crate::literal`], and the data must have exactly the length that type and shape announce. The readers on crates.io
+//! size buffers by the header and recurse over it without bound, which is why this is not one of them.
 
 mod header;
 
 use header::{Header, Kind};
+
+use crate::literal::LiteralError;
 
 /// An array in C order (the last index runs fastest).
 #[derive(Debug, Clone, PartialEq)]
@@ -48,15 +50,17 @@ pub enum NpyError {
         /// Bytes the header announces.
         need: u64,
     },
+    /// The header is no Python literal.
+    #[error("the .npy header is not a Python dictionary: {0}")]
+    Literal(#[from] LiteralError),
     /// The header is not the dictionary it should be.
     #[error(
-        "the .npy header is wrong at byte {at}: {problem}; it must be a dictionary of descr, fortran_order and shape"
+        "the .npy header is {found}; it must have the keys descr (text), fortran_order (True or False) \
+         and shape (a tuple of lengths), and no others"
     )]
     Header {
-        /// Offset within the header text.
-        at: usize,
-        /// What is wrong there.
-        problem: &'static str,
+        /// The header as a Python literal, shortened where long.
+        found: String,
     },
     /// The number of elements or axes is beyond what can be.
     #[error("the .npy shape has too many axes or elements; at most 32 axes are supported")]

@@ -108,7 +108,7 @@ fn fortran_order_is_turned() {
 
 #[test]
 fn other_versions_and_spellings() {
-    let text = "{\"shape\":(2),\"descr\":\"|u1\",\"fortran_order\":False}";
+    let text = "{\"shape\":(2,),\"descr\":\"|u1\",\"fortran_order\":False}";
     for version in [2, 3] {
         let mut bytes = vec![0x93, b'N', b'U', b'M', b'P', b'Y', version, 0];
         bytes.extend((text.len() as u32).to_le_bytes());
@@ -195,11 +195,14 @@ fn wrong_dictionaries_are_refused() {
         "{'descr': '|u1', 'fortran_order': False, 'shape': (1,)} x",
         "{'descr': '|u1' 'fortran_order': False, 'shape': (1,)}",
         "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}",
-        "{'descr': '|u1\\'', 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': 1}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (1)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (1, True)}",
         "{'descr",
     ] {
         match read_integers(&file(text, &[0])) {
-            Err(NpyError::Header { at, .. }) => assert!(at <= text.len()),
+            Err(NpyError::Literal(error)) => assert!(error.offset <= text.len()),
+            Err(NpyError::Header { found }) => assert!(!found.is_empty()),
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -227,6 +230,11 @@ fn element_types_are_named() {
             other => panic!("{descr}: {other:?}"),
         }
     }
+    let escaped = file(&header("|u1\\'", false, "(1,)"), &[0]);
+    assert!(matches!(
+        read_integers(&escaped),
+        Err(NpyError::ElementType { descr, .. }) if descr == "|u1\\'"
+    ));
     assert!(matches!(
         read_f32(&file(&header("<f2", false, "(1,)"), &[0; 2])),
         Err(NpyError::ElementType { .. })

@@ -22,7 +22,7 @@ const MAX_DIMS: usize = 8;
 /// Most keys in the metadata.
 const MAX_METADATA_KEYS: usize = 1024;
 /// Longest text in the metadata that is kept, in bytes.
-const MAX_METADATA_TEXT: usize = crate::config::literal::MAX_BYTES;
+const MAX_METADATA_TEXT: usize = crate::literal::MAX_BYTES;
 /// Most bytes of all texts in the metadata together: what is made of a config's text takes many times its bytes.
 const MAX_METADATA_BYTES: usize = MAX_METADATA_TEXT.saturating_mul(2);
 /// Bytes before the JSON text: its length.

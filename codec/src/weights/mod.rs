@@ -328,7 +328,7 @@ fn check_start(file: &Path, options: &OpenOptions) -> Result<(), WeightsError> {
 /// Reads the config beside the weights file `file`.
 fn config_beside(file: &Path) -> Result<ModelConfig, WeightsError> {
     let path = file.with_file_name(CONFIG_FILE);
-    let allowed = crate::config::literal::MAX_BYTES as u64;
+    let allowed = crate::literal::MAX_BYTES as u64;
     match Storage::read(&path, allowed) {
         Ok(text) => Ok(ModelConfig::from_json(text.as_slice())?),
         Err(StorageError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -3,13 +3,13 @@
 use super::super::error::ConfigError;
 use super::super::fields::Fields;
 use super::super::read;
-use super::super::value::Value;
 use super::super::{
     AutoencoderKlConfig, DecoderConfig, DroppedRegisters, InputScale, MaskMode, PositionConfig,
     PositionScaling, Prediction, TimeConfig, Unconditional,
 };
 use super::modules::{self, Packer, Transformer, Width, present};
 use super::wiring::{Signal, Wiring};
+use crate::literal::Value;
 
 type Result<T> = std::result::Result<T, ConfigError>;
 

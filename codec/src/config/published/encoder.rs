@@ -3,10 +3,10 @@
 use super::super::error::ConfigError;
 use super::super::fields::Fields;
 use super::super::read::MAX_REGISTERS;
-use super::super::value::Value;
 use super::super::{EncoderConfig, MaskMode, PositionConfig, TransformerConfig};
 use super::modules::{self, Width, present};
 use super::wiring::{Signal, Wiring};
+use crate::literal::Value;
 
 type Result<T> = std::result::Result<T, ConfigError>;
 

@@ -14,10 +14,9 @@ use std::collections::BTreeMap;
 use self::wiring::{Signal, Wiring};
 use super::error::ConfigError;
 use super::fields::Fields;
-use super::literal;
 use super::read::{self, MAX_CHANNELS, PUBLISHED_EPS};
-use super::value::Value;
 use super::{AutoencoderKlConfig, ModelConfig, VaeConfig};
+use crate::literal::{self, Value};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 

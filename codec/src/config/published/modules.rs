@@ -3,9 +3,9 @@
 use super::super::error::ConfigError;
 use super::super::fields::Fields;
 use super::super::read::{self, MAX_PATCH, MAX_TABLE, MAX_WIDTH};
-use super::super::value::Value;
 use super::super::{MaskMode, PositionConfig, PositionKind, PositionScaling, TransformerConfig};
 use super::wiring::{Signal, Wiring};
+use crate::literal::Value;
 
 type Result<T> = std::result::Result<T, ConfigError>;
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::super::error::ConfigError;
 use super::super::fields::Fields;
-use super::super::value::Value;
+use crate::literal::Value;
 
 /// What a named tensor is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Which canvases are possible.
 
 use super::{at, json_text, set};
-use crate::config::literal::parse_python;
 use crate::config::*;
+use crate::literal::{Value, parse_python};
 
 fn published(changes: &[(&str, &str)]) -> ModelConfig {
     let mut value = super::published::tiny();

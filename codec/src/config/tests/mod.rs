@@ -7,11 +7,10 @@
 )]
 
 mod canvas;
-mod literal;
 mod native;
 mod published;
 
-use super::Value;
+use crate::literal::Value;
 
 /// The value at a dotted path.
 fn at<'a>(value: &'a mut Value, path: &str) -> &'a mut Value {

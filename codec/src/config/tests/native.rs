@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{json_text, paths, remove, set};
-use crate::config::literal::{parse_json, parse_python};
 use crate::config::*;
+use crate::literal::{Value, parse_json, parse_python};
 
 const EMBEDDED: &str = include_str!("../../../tests/data/config/embedded.json");
 

@@ -1,9 +1,14 @@
 //! Both notations: what they read, what they refuse and where.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
 use proptest::prelude::*;
 
-use crate::config::Value;
-use crate::config::literal::{MAX_BYTES, MAX_DEPTH, parse, parse_json, parse_python};
+use super::{MAX_BYTES, MAX_DEPTH, Value, parse, parse_json, parse_python};
 
 fn dict(entries: &[(&str, Value)]) -> Value {
     Value::Dict(
