@@ -4,13 +4,12 @@
 use std::ops::Range;
 
 use flextok_compute::Backend;
-use flextok_compute::Weight;
 use flextok_compute::backend::{AttentionSpec, Epilogue, Mask, Modulation, ModulationVector};
 
 use super::NetworkError;
+use super::builder::VarBuilder;
 use super::packing::Packing;
 use crate::config::TransformerConfig;
-use crate::weights::Weights;
 
 /// Order of the six modulation vectors of a block.
 mod order {
@@ -75,27 +74,17 @@ pub(super) struct Pass<'a, B: Backend> {
 }
 
 impl<B: Backend> Transformer<B> {
-    /// Prepares the blocks under `prefix`.
+    /// Prepares the blocks of the transformer at `vs`.
     pub(super) fn load(
-        backend: &B,
-        weights: &Weights,
-        prefix: &str,
+        vs: &VarBuilder<'_, B>,
         config: &TransformerConfig,
         eps: f32,
     ) -> Result<Self, NetworkError> {
-        check_places(weights, prefix, config)?;
-        let blocks = (0..config.depth)
-            .map(|index| {
-                Block::load(
-                    backend,
-                    weights,
-                    &format!("{prefix}.blocks.{index}"),
-                    config,
-                )
-            })
-            .collect::<Result<_, _>>()?;
+        let vs = vs.pp("blocks");
+        check_names(&vs, config)?;
+        let blocks = (0..config.depth).map(|index| Block::load(&vs.pp(index), config));
         Ok(Self {
-            blocks,
+            blocks: blocks.collect::<Result<_, _>>()?,
             config: config.clone(),
             eps,
         })
@@ -182,51 +171,22 @@ impl<B: Backend> Transformer<B> {
 }
 
 impl<B: Backend> Block<B> {
-    fn load(
-        backend: &B,
-        weights: &Weights,
-        prefix: &str,
-        config: &TransformerConfig,
-    ) -> Result<Self, NetworkError> {
+    fn load(vs: &VarBuilder<'_, B>, config: &TransformerConfig) -> Result<Self, NetworkError> {
         let (width, hidden) = (config.width, config.mlp_hidden);
-        let layers = |names: &[&str], outputs: usize, inputs: usize, biased: bool| {
-            let loaded = names
-                .iter()
-                .map(|name| {
-                    layer(
-                        weights,
-                        &format!("{prefix}.{name}"),
-                        (outputs, inputs),
-                        biased,
-                    )
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            let parts: Vec<_> = loaded
-                .iter()
-                .map(|(weight, bias)| (weight, bias.as_ref()))
-                .collect();
-            Ok::<_, NetworkError>(backend.linear_weights(&parts)?)
-        };
+        let (attn, mlp) = (vs.pp("attn"), vs.pp("mlp"));
         Ok(Self {
-            qkv: layers(
-                &["attn.wq", "attn.wk", "attn.wv"],
-                width,
-                width,
-                config.qkv_bias,
-            )?,
-            proj: layers(&["attn.proj"], width, width, config.proj_bias)?,
-            gate_up: layers(&["mlp.fc1", "mlp.fc3"], hidden, width, config.mlp_bias)?,
-            down: layers(&["mlp.fc2"], width, hidden, config.mlp_bias)?,
+            qkv: attn.linears(&["wq", "wk", "wv"], (width, width), config.qkv_bias)?,
+            proj: attn.linears(&["proj"], (width, width), config.proj_bias)?,
+            // SwiGLU's gate (fc1, through SiLU) and what it multiplies (fc3) read the same input.
+            gate_up: mlp.linears(&["fc1", "fc3"], (hidden, width), config.mlp_bias)?,
+            down: mlp.linears(&["fc2"], (width, hidden), config.mlp_bias)?,
         })
     }
 }
 
-/// Refuses tensors under `prefix` that no block of the config uses: more blocks, or biases where there should be none.
-fn check_places(
-    weights: &Weights,
-    prefix: &str,
-    config: &TransformerConfig,
-) -> Result<(), NetworkError> {
+/// Refuses tensors of the blocks at `vs` that the config does not use: more blocks, or biases where there should be none.
+/// The network would run without them, but it would not be the one that was trained.
+fn check_names<B>(vs: &VarBuilder<'_, B>, config: &TransformerConfig) -> Result<(), NetworkError> {
     let layers = [
         ("attn.wq", config.qkv_bias),
         ("attn.wk", config.qkv_bias),
@@ -237,50 +197,18 @@ fn check_places(
         ("mlp.fc3", config.mlp_bias),
         ("adaLN_modulation.1", true),
     ];
-    let has_place = |name: &str| {
+    let is_used = |name: &str| {
         let (index, rest) = name.split_once('.')?;
         let (layer, part) = rest.rsplit_once('.')?;
         let (_, biased) = layers.iter().find(|(known, _)| *known == layer)?;
         let index: usize = index.parse().ok()?;
         (index < config.depth && (part == "weight" || (part == "bias" && *biased))).then_some(())
     };
-    let blocks = format!("{prefix}.blocks.");
-    let mut names = weights.names();
-    let unplaced = names.find(|name| {
-        name.strip_prefix(&blocks)
-            .is_some_and(|rest| has_place(rest).is_none())
-    });
-    match unplaced {
-        Some(tensor) => {
-            let (tensor, depth) = (tensor.to_owned(), config.depth);
-            Err(NetworkError::Unplaced { tensor, depth })
-        }
+    match vs.names().find(|name| is_used(name).is_none()) {
+        Some(name) => Err(NetworkError::Unplaced {
+            tensor: vs.path(name),
+            depth: config.depth,
+        }),
         None => Ok(()),
     }
-}
-
-/// The weight `[outputs, inputs]` and, where there is one, the bias of the linear layer `name`.
-pub(super) fn layer(
-    weights: &Weights,
-    name: &str,
-    (outputs, inputs): (usize, usize),
-    biased: bool,
-) -> Result<(Weight, Option<Weight>), NetworkError> {
-    let weight = weights.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
-    let bias = biased
-        .then(|| weights.tensor(&format!("{name}.bias"), &[outputs]))
-        .transpose()?;
-    Ok((weight, bias))
-}
-
-/// A prepared linear layer `[outputs, inputs]` with a bias.
-pub(super) fn linear<B: Backend>(
-    backend: &B,
-    weights: &Weights,
-    name: &str,
-    outputs: usize,
-    inputs: usize,
-) -> Result<B::Linear, NetworkError> {
-    let (weight, bias) = layer(weights, name, (outputs, inputs), true)?;
-    Ok(backend.linear_weights(&[(&weight, bias.as_ref())])?)
 }

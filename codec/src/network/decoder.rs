@@ -9,14 +9,13 @@
 use flextok_compute::Backend;
 use flextok_compute::backend::{Epilogue, Mask, Modulation, ModulationVector};
 
-use super::block::{Pass, Scratch, Transformer, linear};
+use super::block::{Pass, Scratch, Transformer};
+use super::builder::VarBuilder;
 use super::packing::Packing;
 use super::positions::PositionTable;
 use super::{NetworkError, fsq, time};
 use crate::config::{DroppedRegisters, InputScale, ModelConfig, Prediction};
 use crate::weights::Weights;
-
-const PREFIX: &str = "decoder.module_dict";
 
 /// Steps whose modulation is computed at once: bounds the tables' memory for long schedules.
 const STEPS_AT_ONCE: usize = 32;
@@ -48,18 +47,10 @@ impl<B: Backend> Decoder<B> {
         let decoder = &config.decoder;
         let width = decoder.transformer.width;
         let patch = decoder.patch_size * decoder.patch_size * channels;
-        let name = |module: &str| format!("{PREFIX}.{module}");
-        let layer = |module: &str, outputs, inputs| {
-            linear(backend, weights, &name(module), outputs, inputs)
-        };
-        let vector =
-            |module: &str| Ok::<_, NetworkError>(weights.tensor(&name(module), &[width])?.to_f32());
-        let load_positions =
-            |module: &str, config| PositionTable::load(weights, &name(module), config, width);
-        let registers = load_positions(
-            "dec_registers_posemb_module.posembs",
-            &decoder.register_positions,
-        )?;
+        let vs = VarBuilder::new(backend, weights).pp("decoder.module_dict");
+        let vector = |name: &str| Ok::<_, NetworkError>(vs.get(&[width], name)?.to_f32());
+        let positions = |module: &str, config| PositionTable::load(&vs.pp(module), config, width);
+        let registers = positions("dec_registers_posemb_module", &decoder.register_positions)?;
         let mask_token = match decoder.dropped {
             DroppedRegisters::MaskToken => Some(vector("dec_nested_dropout.dropout_mask_token")?),
             DroppedRegisters::Omit => None,
@@ -68,40 +59,32 @@ impl<B: Backend> Decoder<B> {
             true => vector("dec_latent_dropout.nullcond")?,
             false => vec![0.0; width],
         };
-        let modulations = (0..decoder.transformer.depth)
-            .map(|index| {
-                let name = format!("dec_transformer.blocks.{index}.adaLN_modulation.1");
-                layer(&name, 6 * decoder.adaln_expansion * width, width)
-            })
-            .collect::<Result<_, _>>()?;
+        let (blocks, time) = (vs.pp("dec_transformer"), vs.pp("dec_time_embedder.mlp"));
+        let head = vs.pp("dec_to_patches");
+        let modulations = (0..decoder.transformer.depth).map(|index| {
+            let layer = blocks.pp(format!("blocks.{index}.adaLN_modulation.1"));
+            layer.linear(6 * decoder.adaln_expansion * width, width)
+        });
         Ok(Self {
-            from_latents: layer("dec_from_latents.proj", width, config.fsq_levels.len())?,
+            from_latents: vs
+                .pp("dec_from_latents.proj")
+                .linear(width, config.fsq_levels.len())?,
             register_positions: registers.grid(1, config.registers)?,
             mask_token,
             nullcond,
-            patch_proj: layer("dec_noise_patch_emb.patch_proj", width, patch)?,
-            patch_positions: load_positions(
-                "dec_patches_posemb_module.posembs",
-                &decoder.patch_positions,
-            )?,
+            patch_proj: vs
+                .pp("dec_noise_patch_emb.patch_proj")
+                .linear(width, patch)?,
+            patch_positions: positions("dec_patches_posemb_module", &decoder.patch_positions)?,
             time: [
-                layer(
-                    "dec_time_embedder.mlp.0",
-                    width,
-                    decoder.time.frequency_embedding_size,
-                )?,
-                layer("dec_time_embedder.mlp.2", width, width)?,
+                time.pp(0)
+                    .linear(width, decoder.time.frequency_embedding_size)?,
+                time.pp(2).linear(width, width)?,
             ],
-            transformer: Transformer::load(
-                backend,
-                weights,
-                &name("dec_transformer"),
-                &decoder.transformer,
-                config.layer_norm_eps,
-            )?,
-            modulations,
-            head_modulation: layer("dec_to_patches.adaLN_modulation.1", 2 * width, width)?,
-            head: layer("dec_to_patches.proj", patch, width)?,
+            transformer: Transformer::load(&blocks, &decoder.transformer, config.layer_norm_eps)?,
+            modulations: modulations.collect::<Result<_, _>>()?,
+            head_modulation: head.pp("adaLN_modulation.1").linear(2 * width, width)?,
+            head: head.pp("proj").linear(patch, width)?,
             channels,
             config,
         })

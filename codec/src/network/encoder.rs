@@ -4,14 +4,13 @@ use flextok_compute::Backend;
 use flextok_compute::backend::{Epilogue, Mask};
 
 use super::NetworkError;
-use super::block::{Pass, Scratch, Transformer, linear};
+use super::block::{Pass, Scratch, Transformer};
+use super::builder::VarBuilder;
 use super::decoder::check_tokens;
 use super::packing::Packing;
 use super::positions::PositionTable;
 use crate::config::{MaskMode, ModelConfig};
 use crate::weights::Weights;
-
-const PREFIX: &str = "encoder.module_dict";
 
 /// The encoder's weights.
 pub struct Encoder<B: Backend> {
@@ -33,40 +32,21 @@ impl<B: Backend> Encoder<B> {
         let encoder = &config.encoder;
         let width = encoder.transformer.width;
         let patch = encoder.patch_size * encoder.patch_size * channels;
-        let name = |module: &str| format!("{PREFIX}.{module}");
-        let registers = weights.tensor(
-            &name("enc_register_module.registers"),
-            &[config.registers, width],
-        )?;
+        let vs = VarBuilder::new(backend, weights).pp("encoder.module_dict");
+        let shape = [config.registers, width];
+        let registers = vs.get(&shape, "enc_register_module.registers")?;
         Ok(Self {
-            patch_proj: linear(
-                backend,
-                weights,
-                &name("enc_patch_emb.patch_proj"),
-                width,
-                patch,
-            )?,
-            positions: PositionTable::load(
-                weights,
-                &name("enc_posemb_module.posembs"),
-                &encoder.positions,
-                width,
-            )?,
-            registers: backend.upload(&registers.to_f32(), &[config.registers, width])?,
+            patch_proj: vs.pp("enc_patch_emb.patch_proj").linear(width, patch)?,
+            positions: PositionTable::load(&vs.pp("enc_posemb_module"), &encoder.positions, width)?,
+            registers: backend.upload(&registers.to_f32(), &shape)?,
             transformer: Transformer::load(
-                backend,
-                weights,
-                &name("enc_transformer"),
+                &vs.pp("enc_transformer"),
                 &encoder.transformer,
                 config.layer_norm_eps,
             )?,
-            head: linear(
-                backend,
-                weights,
-                &name("enc_to_latents.proj"),
-                config.fsq_levels.len(),
-                width,
-            )?,
+            head: vs
+                .pp("enc_to_latents.proj")
+                .linear(config.fsq_levels.len(), width)?,
             config,
         })
     }

@@ -8,12 +8,11 @@
 //! image does not depend on the others.
 
 mod block;
+pub(crate) mod builder;
 mod decoder;
 mod encoder;
 mod error;
 mod fsq;
-mod kl;
-mod lapped;
 mod packing;
 pub(crate) mod positions;
 mod time;
@@ -22,6 +21,4 @@ mod vae;
 pub use decoder::{Conditioned, Decoder};
 pub use encoder::Encoder;
 pub use error::NetworkError;
-pub use kl::{KlDecoder, KlEncoder};
-pub use lapped::{Analysis, Synthesis};
 pub use vae::{VaeDecoder, VaeEncoder};

@@ -1,8 +1,8 @@
 //! Position embeddings: the stored tables, in all their forms, as rows for a grid of patches or a line of registers.
 
 use super::NetworkError;
+use super::builder::VarBuilder;
 use crate::config::{PositionConfig, PositionKind, PositionScaling};
-use crate::weights::Weights;
 
 /// A table of embeddings for `rows` × `columns` positions, as stored: a separable one is far smaller than all its sums
 /// or products, of which only those of a grid are ever made. Registers are one row.
@@ -17,10 +17,9 @@ pub(crate) struct PositionTable {
 }
 
 impl PositionTable {
-    /// Reads the table `name` (network.md section 3) of the given width.
-    pub(crate) fn load(
-        weights: &Weights,
-        name: &str,
+    /// Reads the table of the position module at `vs` (network.md section 3).
+    pub(crate) fn load<B>(
+        vs: &VarBuilder<'_, B>,
         config: &PositionConfig,
         width: usize,
     ) -> Result<Self, NetworkError> {
@@ -30,7 +29,8 @@ impl PositionTable {
         };
         let planar = config.max_sizes.len() == 2;
         let separable = config.kind != PositionKind::Full;
-        let stored = weights.try_shape(name);
+        let name = "posembs";
+        let stored = vs.shape(name);
         // A separable table is stored as long as its longest side; a full line may carry a leading dimension more.
         let expected = match (planar, separable) {
             (true, true) => vec![2, 1, width, rows.max(columns)],
@@ -40,7 +40,7 @@ impl PositionTable {
             }
             (false, _) => vec![1, 1, width, columns],
         };
-        let stored = weights.tensor(name, &expected)?.to_f32();
+        let stored = vs.get(&expected, name)?.to_f32();
         let kind = if planar {
             config.kind
         } else {

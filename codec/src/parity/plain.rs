@@ -5,6 +5,7 @@
 use crate::config::{
     DroppedRegisters, InputScale, PositionConfig, TransformerConfig, Unconditional,
 };
+use crate::network::builder::VarBuilder;
 use crate::network::positions::PositionTable;
 use crate::weights::Weights;
 
@@ -37,14 +38,15 @@ impl Plain<'_> {
         out
     }
 
-    fn positions(&self, name: &str, config: &PositionConfig, grid: [usize; 2]) -> Vec<f64> {
-        let width = self.0.try_shape(name).unwrap();
+    fn positions(&self, module: &str, config: &PositionConfig, grid: [usize; 2]) -> Vec<f64> {
+        let width = self.0.try_shape(&format!("{module}.posembs")).unwrap();
         let width = width[if width.len() == 3 || width[0] == 1 && width[1] != 1 {
             1
         } else {
             2
         }];
-        let table = PositionTable::load(self.0, name, config, width).unwrap();
+        let vs = VarBuilder::new(&(), self.0).pp(module);
+        let table = PositionTable::load(&vs, config, width).unwrap();
         widen(&table.grid(grid[0], grid[1]).unwrap())
     }
 
@@ -91,7 +93,7 @@ impl Plain<'_> {
         let channels = config.vae.latent_channels();
         let (cut, grid) = cut(&widen(latents), channels, height, encoder.patch_size);
         let mut x = self.linear(&cut, &name("enc_patch_emb.patch_proj"));
-        let positions = name("enc_posemb_module.posembs");
+        let positions = name("enc_posemb_module");
         let positions = self.positions(&positions, &encoder.positions, grid);
         x.iter_mut().zip(positions).for_each(|(x, p)| *x += p);
         let patches = grid[0] * grid[1];
@@ -132,7 +134,7 @@ impl Plain<'_> {
             }
         }
         let mut registers = self.linear(&codes, &name("dec_from_latents.proj"));
-        let table = name("dec_registers_posemb_module.posembs");
+        let table = name("dec_registers_posemb_module");
         let positions = self.positions(&table, &decoder.register_positions, [1, total]);
         registers
             .iter_mut()
@@ -158,7 +160,7 @@ impl Plain<'_> {
         let channels = config.vae.latent_channels();
         let (cut, grid) = cut(&scaled, channels, height, decoder.patch_size);
         let mut sequence = self.linear(&cut, &name("dec_noise_patch_emb.patch_proj"));
-        let table = name("dec_patches_posemb_module.posembs");
+        let table = name("dec_patches_posemb_module");
         let positions = self.positions(&table, &decoder.patch_positions, grid);
         sequence
             .iter_mut()

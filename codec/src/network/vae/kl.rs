@@ -3,95 +3,32 @@
 use flextok_compute::Backend;
 use flextok_compute::backend::{AttentionSpec, ConvKind, Epilogue, GroupNorm, Mask, Sequence};
 
-use super::NetworkError;
-use super::block::linear;
 use crate::config::AutoencoderKlConfig;
-use crate::weights::Weights;
+use crate::network::NetworkError;
+use crate::network::builder::VarBuilder;
 
-const PREFIX: &str = "vae.vae";
 /// Changes of resolution between image and latents: 8 pixels per latent.
 const RESAMPLES: usize = 3;
 const GROUPS: usize = 32;
 const EPS: f32 = 1e-6;
+/// Bounds of the log-variance of a sampled posterior.
+const LOG_VARIANCE: (f32, f32) = (-30.0, 20.0);
 
-/// Reads the layers under one prefix.
-struct Loader<'a, B: Backend> {
-    backend: &'a B,
-    weights: &'a Weights,
-    prefix: String,
-}
-
-impl<'a, B: Backend> Loader<'a, B> {
-    fn new(backend: &'a B, weights: &'a Weights, part: &str) -> Self {
-        Self {
-            backend,
-            weights,
-            prefix: format!("{PREFIX}.{part}"),
-        }
-    }
-
-    fn at(&self, name: &str) -> Self {
-        Self {
-            backend: self.backend,
-            weights: self.weights,
-            prefix: format!("{}.{name}", self.prefix),
-        }
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.weights
-            .try_shape(&format!("{}.{name}", self.prefix))
-            .is_some()
-    }
-
-    /// The first dimension of a tensor, which the others are checked against.
-    fn outputs(&self, name: &str) -> Result<usize, NetworkError> {
-        let tensor = format!("{}.{name}", self.prefix);
-        let shape = self.weights.try_shape(&tensor);
-        let outputs = shape
-            .and_then(|shape| shape.first().copied())
-            .filter(|&outputs| outputs > 0);
-        outputs.ok_or(NetworkError::MissingLayer { tensor })
-    }
-
-    fn conv(
-        &self,
-        name: &str,
-        sizes: (usize, usize),
-        kernel: usize,
-        kind: ConvKind,
-    ) -> Result<B::Conv, NetworkError> {
-        let (outputs, inputs) = sizes;
-        let shape = [outputs, inputs, kernel, kernel];
-        let weight = self
-            .weights
-            .tensor(&format!("{}.{name}.weight", self.prefix), &shape)?;
-        let bias = self
-            .weights
-            .tensor(&format!("{}.{name}.bias", self.prefix), &[outputs])?;
-        Ok(self.backend.conv_weights(&weight, Some(&bias), kind)?)
-    }
-
-    fn norm(&self, name: &str, channels: usize) -> Result<GroupNorm, NetworkError> {
-        let vector = |part: &str| {
-            self.weights
-                .tensor(&format!("{}.{name}.{part}", self.prefix), &[channels])
-        };
-        if !channels.is_multiple_of(GROUPS) {
-            let layer = format!("{}.{name}", self.prefix);
-            return Err(NetworkError::Groups {
-                layer,
-                channels,
-                groups: GROUPS,
-            });
-        }
-        Ok(GroupNorm {
-            gamma: vector("weight")?.to_f32(),
-            beta: vector("bias")?.to_f32(),
+/// The group norm at `vs`.
+fn group_norm<B>(vs: &VarBuilder<'_, B>, channels: usize) -> Result<GroupNorm, NetworkError> {
+    if !channels.is_multiple_of(GROUPS) {
+        return Err(NetworkError::Groups {
+            layer: vs.prefix().to_owned(),
+            channels,
             groups: GROUPS,
-            eps: EPS,
-        })
+        });
     }
+    Ok(GroupNorm {
+        gamma: vs.get(&[channels], "weight")?.to_f32(),
+        beta: vs.get(&[channels], "bias")?.to_f32(),
+        groups: GROUPS,
+        eps: EPS,
+    })
 }
 
 /// `conv2(SiLU(norm2(conv1(SiLU(norm1 x))))) + shortcut`.
@@ -103,21 +40,22 @@ struct Resnet<B: Backend> {
 }
 
 impl<B: Backend> Resnet<B> {
-    fn load(loader: &Loader<'_, B>, inputs: usize) -> Result<Self, NetworkError> {
-        let outputs = loader.outputs("conv1.weight")?;
-        let shortcut = (inputs != outputs)
-            .then(|| loader.conv("conv_shortcut", (outputs, inputs), 1, ConvKind::Same))
-            .transpose()?;
+    fn load(vs: &VarBuilder<'_, B>, inputs: usize) -> Result<Self, NetworkError> {
+        let (conv1, conv2) = (vs.pp("conv1"), vs.pp("conv2"));
+        let outputs = conv1.outputs()?;
+        let shortcut = vs.pp("conv_shortcut");
         Ok(Self {
             norms: [
-                loader.norm("norm1", inputs)?,
-                loader.norm("norm2", outputs)?,
+                group_norm(&vs.pp("norm1"), inputs)?,
+                group_norm(&vs.pp("norm2"), outputs)?,
             ],
             convs: [
-                loader.conv("conv1", (outputs, inputs), 3, ConvKind::Same)?,
-                loader.conv("conv2", (outputs, outputs), 3, ConvKind::Same)?,
+                conv1.conv((outputs, inputs), 3, ConvKind::Same)?,
+                conv2.conv((outputs, outputs), 3, ConvKind::Same)?,
             ],
-            shortcut,
+            shortcut: (inputs != outputs)
+                .then(|| shortcut.conv((outputs, inputs), 1, ConvKind::Same))
+                .transpose()?,
             outputs,
         })
     }
@@ -191,31 +129,13 @@ struct MidAttention<B: Backend> {
 }
 
 impl<B: Backend> MidAttention<B> {
-    fn load(loader: &Loader<'_, B>, channels: usize) -> Result<Self, NetworkError> {
-        let layer = |name: &str| {
-            super::block::layer(
-                loader.weights,
-                &format!("{}.{name}", loader.prefix),
-                (channels, channels),
-                true,
-            )
-        };
-        let (q, k, v) = (layer("to_q")?, layer("to_k")?, layer("to_v")?);
-        let parts = [
-            (&q.0, q.1.as_ref()),
-            (&k.0, k.1.as_ref()),
-            (&v.0, v.1.as_ref()),
-        ];
+    fn load(vs: &VarBuilder<'_, B>, channels: usize) -> Result<Self, NetworkError> {
+        let sizes = (channels, channels);
         Ok(Self {
-            norm: loader.norm("group_norm", channels)?,
-            qkv: loader.backend.linear_weights(&parts)?,
-            out: linear(
-                loader.backend,
-                loader.weights,
-                &format!("{}.to_out.0", loader.prefix),
-                channels,
-                channels,
-            )?,
+            norm: group_norm(&vs.pp("group_norm"), channels)?,
+            qkv: vs.linears(&["to_q", "to_k", "to_v"], sizes, true)?,
+            // `to_out.1` is the dropout of training, without weights.
+            out: vs.pp("to_out.0").linear(channels, channels)?,
             channels,
         })
     }
@@ -257,14 +177,14 @@ struct Mid<B: Backend> {
 }
 
 impl<B: Backend> Mid<B> {
-    fn load(loader: &Loader<'_, B>, channels: usize) -> Result<Self, NetworkError> {
-        let loader = loader.at("mid_block");
+    fn load(vs: &VarBuilder<'_, B>, channels: usize) -> Result<Self, NetworkError> {
+        let vs = vs.pp("mid_block");
         Ok(Self {
             resnets: [
-                Resnet::load(&loader.at("resnets.0"), channels)?,
-                Resnet::load(&loader.at("resnets.1"), channels)?,
+                Resnet::load(&vs.pp("resnets.0"), channels)?,
+                Resnet::load(&vs.pp("resnets.1"), channels)?,
             ],
-            attention: MidAttention::load(&loader.at("attentions.0"), channels)?,
+            attention: MidAttention::load(&vs.pp("attentions.0"), channels)?,
         })
     }
 
@@ -282,28 +202,29 @@ struct Stage<B: Backend> {
 }
 
 impl<B: Backend> Stage<B> {
-    /// Loads `name.resnets.*` and `name.{sampler}.0.conv`; returns the stage and its output channels.
+    /// Loads `resnets.*` and `{sampler}.0.conv`; returns the stage and its output channels.
     fn load(
-        loader: &Loader<'_, B>,
+        vs: &VarBuilder<'_, B>,
         inputs: usize,
         (sampler, kind): (&str, ConvKind),
     ) -> Result<(Self, usize), NetworkError> {
         let mut channels = inputs;
         let mut resnets = Vec::new();
-        while loader.has(&format!("resnets.{}.conv1.weight", resnets.len())) {
-            let resnet = Resnet::load(&loader.at(&format!("resnets.{}", resnets.len())), channels)?;
+        loop {
+            let vs = vs.pp(format!("resnets.{}", resnets.len()));
+            if vs.shape("conv1.weight").is_none() {
+                break;
+            }
+            let resnet = Resnet::load(&vs, channels)?;
             channels = resnet.outputs;
             resnets.push(resnet);
         }
-        let name = format!("{sampler}.0.conv");
-        let resample = loader
-            .has(&format!("{name}.weight"))
-            .then(|| {
-                loader
-                    .conv(&name, (channels, channels), 3, kind)
-                    .map(|conv| (conv, kind, channels))
-            })
-            .transpose()?;
+        let conv = vs.pp(format!("{sampler}.0.conv"));
+        let resample = conv.shape("weight").map(|_| {
+            let conv = conv.conv((channels, channels), 3, kind)?;
+            Ok::<_, NetworkError>((conv, kind, channels))
+        });
+        let resample = resample.transpose()?;
         Ok((Self { resnets, resample }, channels))
     }
 
@@ -320,18 +241,18 @@ impl<B: Backend> Stage<B> {
 
 /// All stages under `blocks`, and their output channels.
 fn stages<B: Backend>(
-    loader: &Loader<'_, B>,
+    vs: &VarBuilder<'_, B>,
     (part, blocks): (&'static str, &str),
     mut channels: usize,
     sampler: (&str, ConvKind),
 ) -> Result<(Vec<Stage<B>>, usize), NetworkError> {
     let mut stages = Vec::new();
-    while loader.has(&format!("{blocks}.{}.resnets.0.conv1.weight", stages.len())) {
-        let (stage, outputs) = Stage::load(
-            &loader.at(&format!("{blocks}.{}", stages.len())),
-            channels,
-            sampler,
-        )?;
+    loop {
+        let vs = vs.pp(format!("{blocks}.{}", stages.len()));
+        if vs.shape("resnets.0.conv1.weight").is_none() {
+            break;
+        }
+        let (stage, outputs) = Stage::load(&vs, channels, sampler)?;
         channels = outputs;
         stages.push(stage);
     }
@@ -350,7 +271,7 @@ fn stages<B: Backend>(
 }
 
 /// The encoder half: image to the posterior's moments.
-pub struct KlEncoder<B: Backend> {
+pub(super) struct KlEncoder<B: Backend> {
     conv_in: B::Conv,
     first: usize,
     stages: Vec<Stage<B>>,
@@ -358,50 +279,77 @@ pub struct KlEncoder<B: Backend> {
     norm_out: GroupNorm,
     conv_out: B::Conv,
     quant: B::Conv,
-    latent_channels: usize,
+    config: AutoencoderKlConfig,
 }
 
 impl<B: Backend> KlEncoder<B> {
     pub(super) fn load(
-        backend: &B,
-        weights: &Weights,
+        vs: &VarBuilder<'_, B>,
         config: &AutoencoderKlConfig,
     ) -> Result<Self, NetworkError> {
-        let loader = Loader::new(backend, weights, "encoder");
+        let quant = vs.pp("vae.quant_conv");
+        let vs = vs.pp("vae.encoder");
         let moments = 2 * config.latent_channels;
-        let first = loader.outputs("conv_in.weight")?;
-        let conv_in = loader.conv("conv_in", (first, 3), 3, ConvKind::Same)?;
+        let conv_in = vs.pp("conv_in");
+        let first = conv_in.outputs()?;
         let (stages, channels) = stages(
-            &loader,
+            &vs,
             ("encoder", "down_blocks"),
             first,
             ("downsamplers", ConvKind::HalveAsymmetric),
         )?;
-        let root = Loader {
-            prefix: PREFIX.to_owned(),
-            ..loader.at("")
-        };
         Ok(Self {
-            conv_in,
+            conv_in: conv_in.conv((first, 3), 3, ConvKind::Same)?,
             first,
             stages,
-            mid: Mid::load(&loader, channels)?,
-            norm_out: loader.norm("conv_norm_out", channels)?,
-            conv_out: loader.conv("conv_out", (moments, channels), 3, ConvKind::Same)?,
-            quant: root.conv("quant_conv", (moments, moments), 1, ConvKind::Same)?,
-            latent_channels: config.latent_channels,
+            mid: Mid::load(&vs, channels)?,
+            norm_out: group_norm(&vs.pp("conv_norm_out"), channels)?,
+            conv_out: vs
+                .pp("conv_out")
+                .conv((moments, channels), 3, ConvKind::Same)?,
+            quant: quant.conv((moments, moments), 1, ConvKind::Same)?,
+            config: config.clone(),
         })
     }
 
+    /// Scaled latents `[H/8, W/8, C]` of an image: the posterior's mode, or with `noise` a sample of it.
+    pub(super) fn forward(
+        &self,
+        backend: &B,
+        image: B::Tensor,
+        noise: Option<&[f32]>,
+    ) -> Result<B::Tensor, NetworkError> {
+        let moments = self.moments(backend, image)?;
+        let &[height, width, _] = backend.shape(&moments) else {
+            unreachable!("moments are [h, w, 2·C]")
+        };
+        let channels = self.config.latent_channels;
+        let shape = [height, width, channels];
+        let mut latents = match noise {
+            None => {
+                // A normal distribution's mode is its mean, which the first half of the channels holds.
+                let mut means = backend.zeros(&shape)?;
+                backend.copy_columns(&moments, 0, &mut means);
+                means
+            }
+            Some(noise) => {
+                let values = backend.download(&moments)?;
+                backend.upload(&sample_posterior(&values, channels, noise), &shape)?
+            }
+        };
+        backend.scale(&mut latents, self.config.scaling_factor);
+        Ok(latents)
+    }
+
     /// Means and log-variances side by side, `[H/8, W/8, 2·channels]`.
-    pub(super) fn forward(&self, backend: &B, image: B::Tensor) -> Result<B::Tensor, NetworkError> {
+    fn moments(&self, backend: &B, image: B::Tensor) -> Result<B::Tensor, NetworkError> {
         let mut work = Work::new(backend, image)?;
         work.conv(backend, &self.conv_in, None, (ConvKind::Same, self.first))?;
         for stage in &self.stages {
             stage.forward(backend, &mut work)?;
         }
         self.mid.forward(backend, &mut work)?;
-        let moments = 2 * self.latent_channels;
+        let moments = 2 * self.config.latent_channels;
         work.conv(
             backend,
             &self.conv_out,
@@ -413,8 +361,24 @@ impl<B: Backend> KlEncoder<B> {
     }
 }
 
+/// A sample of each pixel's posterior, of which `moments` has the means and then the log-variances.
+fn sample_posterior(moments: &[f32], channels: usize, noise: &[f32]) -> Vec<f32> {
+    let pixels = moments
+        .chunks_exact(2 * channels)
+        .zip(noise.chunks_exact(channels));
+    let samples = pixels.flat_map(|(pixel, noise)| {
+        let (means, log_variances) = pixel.split_at(channels);
+        let values = means.iter().zip(log_variances).zip(noise);
+        values.map(|((mean, log_variance), noise)| {
+            let clamped = log_variance.clamp(LOG_VARIANCE.0, LOG_VARIANCE.1);
+            mean + (0.5 * clamped).exp() * noise
+        })
+    });
+    samples.collect()
+}
+
 /// The decoder half: latents to image.
-pub struct KlDecoder<B: Backend> {
+pub(super) struct KlDecoder<B: Backend> {
     post_quant: B::Conv,
     conv_in: B::Conv,
     first: usize,
@@ -422,55 +386,50 @@ pub struct KlDecoder<B: Backend> {
     stages: Vec<Stage<B>>,
     norm_out: GroupNorm,
     conv_out: B::Conv,
-    latent_channels: usize,
+    config: AutoencoderKlConfig,
 }
 
 impl<B: Backend> KlDecoder<B> {
     pub(super) fn load(
-        backend: &B,
-        weights: &Weights,
+        vs: &VarBuilder<'_, B>,
         config: &AutoencoderKlConfig,
     ) -> Result<Self, NetworkError> {
-        let loader = Loader::new(backend, weights, "decoder");
+        let post_quant = vs.pp("vae.post_quant_conv");
+        let vs = vs.pp("vae.decoder");
         let latents = config.latent_channels;
-        let first = loader.outputs("conv_in.weight")?;
-        let root = Loader {
-            prefix: PREFIX.to_owned(),
-            ..loader.at("")
-        };
-        let post_quant = root.conv("post_quant_conv", (latents, latents), 1, ConvKind::Same)?;
-        let conv_in = loader.conv("conv_in", (first, latents), 3, ConvKind::Same)?;
-        let mid = Mid::load(&loader, first)?;
+        let conv_in = vs.pp("conv_in");
+        let first = conv_in.outputs()?;
         let (stages, channels) = stages(
-            &loader,
+            &vs,
             ("decoder", "up_blocks"),
             first,
             ("upsamplers", ConvKind::DoubleNearest),
         )?;
         Ok(Self {
-            post_quant,
-            conv_in,
+            post_quant: post_quant.conv((latents, latents), 1, ConvKind::Same)?,
+            conv_in: conv_in.conv((first, latents), 3, ConvKind::Same)?,
             first,
-            mid,
+            mid: Mid::load(&vs, first)?,
             stages,
-            norm_out: loader.norm("conv_norm_out", channels)?,
-            conv_out: loader.conv("conv_out", (3, channels), 3, ConvKind::Same)?,
-            latent_channels: latents,
+            norm_out: group_norm(&vs.pp("conv_norm_out"), channels)?,
+            conv_out: vs.pp("conv_out").conv((3, channels), 3, ConvKind::Same)?,
+            config: config.clone(),
         })
     }
 
-    /// The image `[8·H, 8·W, 3]` of unscaled latents `[H, W, C]`.
+    /// The image `[8·H, 8·W, 3]` of scaled latents `[H, W, C]`.
     pub(super) fn forward(
         &self,
         backend: &B,
-        latents: B::Tensor,
+        mut latents: B::Tensor,
     ) -> Result<B::Tensor, NetworkError> {
+        backend.scale(&mut latents, 1.0 / self.config.scaling_factor);
         let mut work = Work::new(backend, latents)?;
         work.conv(
             backend,
             &self.post_quant,
             None,
-            (ConvKind::Same, self.latent_channels),
+            (ConvKind::Same, self.config.latent_channels),
         )?;
         work.conv(backend, &self.conv_in, None, (ConvKind::Same, self.first))?;
         self.mid.forward(backend, &mut work)?;

@@ -3,35 +3,33 @@
 use flextok_compute::backend::ConvKind;
 use flextok_compute::{Backend, Weight};
 
-use super::NetworkError;
 use crate::config::LappedConfig;
-use crate::weights::{Weights, WeightsError};
+use crate::network::NetworkError;
+use crate::network::builder::VarBuilder;
+use crate::weights::WeightsError;
 
 /// Colour channels of an image.
 const COLOURS: usize = 3;
 
-const SYNTHESIS: &str = "vae.synthesis.weight";
-
 /// The analysis half: image to latents.
-pub struct Analysis<B: Backend> {
+pub(super) struct Analysis<B: Backend> {
     conv: B::Conv,
     config: LappedConfig,
 }
 
 impl<B: Backend> Analysis<B> {
     pub(super) fn load(
-        backend: &B,
-        weights: &Weights,
+        vs: &VarBuilder<'_, B>,
         config: &LappedConfig,
     ) -> Result<Self, NetworkError> {
         let shape = [config.channels, COLOURS, config.kernel, config.kernel];
-        let weight = weights.tensor("vae.analysis.weight", &shape)?;
+        let weight = vs.get(&shape, "analysis.weight")?;
         let kind = ConvKind::StridedReflect {
             stride: config.stride,
             pad: config.pad,
         };
         Ok(Self {
-            conv: backend.conv_weights(&weight, None, kind)?,
+            conv: vs.backend().conv_weights(&weight, None, kind)?,
             config: config.clone(),
         })
     }
@@ -55,20 +53,20 @@ impl<B: Backend> Analysis<B> {
 }
 
 /// The synthesis half: latents to image.
-pub struct Synthesis<B: Backend> {
+pub(super) struct Synthesis<B: Backend> {
     weights: B::Linear,
     config: LappedConfig,
 }
 
 impl<B: Backend> Synthesis<B> {
     pub(super) fn load(
-        backend: &B,
-        weights: &Weights,
+        vs: &VarBuilder<'_, B>,
         config: &LappedConfig,
     ) -> Result<Self, NetworkError> {
+        let name = "synthesis.weight";
         let taps = config.kernel * config.kernel;
         let shape = [config.channels, COLOURS, config.kernel, config.kernel];
-        let stored = weights.tensor(SYNTHESIS, &shape)?.to_f32();
+        let stored = vs.get(&shape, name)?.to_f32();
         // Stored [latent channel][colour][tap]; the engine wants a row of inputs for each output [tap][colour].
         let mut matrix = Vec::with_capacity(stored.len());
         for output in 0..taps * COLOURS {
@@ -79,13 +77,12 @@ impl<B: Backend> Synthesis<B> {
             );
         }
         let matrix = Weight::from_f32(&matrix, &[taps * COLOURS, config.channels]);
-        let name = || SYNTHESIS.to_owned();
         let matrix = matrix.map_err(|source| WeightsError::View {
-            tensor: name(),
+            tensor: vs.path(name),
             source,
         })?;
         Ok(Self {
-            weights: backend.linear_weights(&[(&matrix, None)])?,
+            weights: vs.backend().linear_weights(&[(&matrix, None)])?,
             config: config.clone(),
         })
     }
