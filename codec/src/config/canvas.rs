@@ -1,11 +1,9 @@
 //! Which canvases a model can work on, and how many latents and patches they have.
 
-use super::{ModelConfig, PositionConfig, PositionScaling, VaeConfig};
+use super::{ModelConfig, PositionConfig, PositionScaling};
 
 /// Most patches along one side of a canvas, whatever the position tables say.
 const MAX_PATCHES_PER_SIDE: usize = 256;
-/// Pixels per latent and side of every `AutoencoderKL` of this layout: three halvings.
-const AUTOENCODER_KL_FACTOR: usize = 8;
 
 /// Why a model cannot work on a canvas. The text is what the model allows, for messages that name the canvas themselves.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,35 +62,6 @@ impl PatchGrid {
     #[must_use]
     pub fn decoder_patches(&self) -> usize {
         self.decoder.0.saturating_mul(self.decoder.1)
-    }
-}
-
-impl VaeConfig {
-    /// Pixels per latent along each side.
-    #[must_use]
-    pub fn factor(&self) -> usize {
-        match self {
-            Self::AutoencoderKl(_) => AUTOENCODER_KL_FACTOR,
-            Self::Lapped(lapped) => lapped.stride,
-        }
-    }
-
-    /// Channels of the latents.
-    #[must_use]
-    pub fn latent_channels(&self) -> usize {
-        match self {
-            Self::AutoencoderKl(kl) => kl.latent_channels,
-            Self::Lapped(lapped) => lapped.channels,
-        }
-    }
-
-    /// Factor on the latents after encoding; its inverse is applied before decoding.
-    #[must_use]
-    pub fn scaling_factor(&self) -> f32 {
-        match self {
-            Self::AutoencoderKl(kl) => kl.scaling_factor,
-            Self::Lapped(lapped) => lapped.scaling_factor,
-        }
     }
 }
 

@@ -19,10 +19,12 @@ mod published;
 mod read;
 #[cfg(test)]
 mod tests;
+mod vae;
 
 pub use canvas::{CanvasError, PatchGrid};
 pub use error::ConfigError;
 use serde::Serialize;
+pub use vae::{AutoencoderKlConfig, LappedConfig, VaeConfig};
 
 /// The whole description of a model: everything the network code needs besides the tensors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,45 +48,6 @@ pub struct ModelConfig {
     pub canvas: (u32, u32),
     /// How to decode when the reader does not say.
     pub sampling: SamplingDefaults,
-}
-
-/// The image ↔ latents transform and its scaling.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum VaeConfig {
-    /// The `AutoencoderKL` of the published models. Its widths are taken from the tensors' shapes.
-    AutoencoderKl(AutoencoderKlConfig),
-    /// A lapped linear transform: a strided convolution and its transposed counterpart.
-    Lapped(LappedConfig),
-}
-
-/// Parameters of an `AutoencoderKL` that its tensors do not tell.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct AutoencoderKlConfig {
-    /// Channels of the latents (16 in all published models).
-    pub latent_channels: usize,
-    /// Factor on the latents after encoding; its inverse is applied before decoding.
-    pub scaling_factor: f32,
-    /// Whether the official code would sample the posterior. This codec takes its mode unless asked otherwise.
-    pub sample_posterior: bool,
-}
-
-/// Parameters of a lapped linear transform.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct LappedConfig {
-    /// Channels of the latents.
-    pub channels: usize,
-    /// Side of the square kernel in pixels.
-    pub kernel: usize,
-    /// Step between neighbouring latents in pixels.
-    pub stride: usize,
-    /// Pixels that are added on each side by reflection before analysis, and cropped after synthesis.
-    pub pad: usize,
-    /// Factor on the latents after analysis; its inverse is applied before synthesis.
-    pub scaling_factor: f32,
 }
 
 /// The shape of a stack of pre-norm transformer blocks with a gated SiLU MLP.

@@ -2,13 +2,11 @@
 
 use super::error::ConfigError;
 use super::fields::Fields;
-use super::read::{
-    self, MAX_CHANNELS, MAX_PATCH, MAX_REGISTERS, MAX_TABLE, MAX_WIDTH, PUBLISHED_EPS,
-};
+use super::read::{self, MAX_PATCH, MAX_REGISTERS, MAX_TABLE, MAX_WIDTH, PUBLISHED_EPS};
 use super::{
-    AutoencoderKlConfig, DecoderConfig, DroppedRegisters, EncoderConfig, InputScale, LappedConfig,
-    MaskMode, ModelConfig, PositionConfig, PositionKind, PositionScaling, Prediction, TimeConfig,
-    TransformerConfig, Unconditional, VaeConfig,
+    DecoderConfig, DroppedRegisters, EncoderConfig, InputScale, MaskMode, ModelConfig,
+    PositionConfig, PositionKind, PositionScaling, Prediction, TimeConfig, TransformerConfig,
+    Unconditional, VaeConfig,
 };
 use crate::literal::Value;
 
@@ -18,7 +16,7 @@ type Result<T> = std::result::Result<T, ConfigError>;
 pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
     let mut fields = Fields::new("", value)?;
     let name = fields.text_opt("name")?.map(str::to_owned);
-    let vae = vae(fields.nested("vae")?)?;
+    let vae = VaeConfig::read(fields.nested("vae")?)?;
     let patch_size = fields.size("patch_size", 1..=MAX_PATCH)?;
     let table = patch_table(&mut fields, patch_size)?;
     let registers = fields.size("registers", 1..=MAX_REGISTERS)?;
@@ -57,46 +55,6 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
     }
     fields.finish()?;
     read::check(config)
-}
-
-fn vae(mut fields: Fields<'_>) -> Result<VaeConfig> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        Lapped,
-        AutoencoderKl,
-    }
-    let kinds = [
-        ("lapped", Kind::Lapped),
-        ("autoencoder_kl", Kind::AutoencoderKl),
-    ];
-    let vae = match fields.choice("kind", &kinds)? {
-        Kind::Lapped => VaeConfig::Lapped(lapped(&mut fields)?),
-        Kind::AutoencoderKl => VaeConfig::AutoencoderKl(AutoencoderKlConfig {
-            latent_channels: fields.size("latent_channels", 1..=MAX_CHANNELS)?,
-            scaling_factor: fields.number("scaling_factor", 0.0, 1e6)?,
-            sample_posterior: fields.flag_or("sample_posterior", false)?,
-        }),
-    };
-    fields.finish()?;
-    Ok(vae)
-}
-
-fn lapped(fields: &mut Fields<'_>) -> Result<LappedConfig> {
-    let channels = fields.size("channels", 1..=MAX_CHANNELS)?;
-    let stride = fields.size("stride", 1..=64)?;
-    // Less than a stride, so that even the smallest canvas has the pixels that reflection takes.
-    let pad = fields.size("pad", 0..=stride.saturating_sub(1))?;
-    let kernel = stride.saturating_add(pad.saturating_mul(2));
-    fields.size_is("kernel", kernel, "stride plus two pads")?;
-    fields.choice("padding", &[("reflect", ())])?;
-    let scaling_factor = fields.number("scaling_factor", 0.0, 1e6)?;
-    Ok(LappedConfig {
-        channels,
-        kernel,
-        stride,
-        pad,
-        scaling_factor,
-    })
 }
 
 /// The table of patch positions: one embedding for each patch of the square grid of latents.

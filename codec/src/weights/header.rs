@@ -1,15 +1,23 @@
 //! The header of a safetensors file, checked before any view of its tensors is made.
 //!
 //! A header is a JSON object behind its length: one entry per tensor with element type, shape and byte range, and
-//! `__metadata__`, a map of texts. It is read in one pass that stops at the first limit, so that memory and time stay
-//! bounded by the limits and not by what the file claims.
+//! `__metadata__`, a map of texts. Whether the ranges fit the shapes and fill the file is for `safetensors` to say
+//! ([`Metadata::new`]). Its `SafeTensors::read_metadata` is not used for the JSON before that, because as of 0.8 it
+//!
+//! - takes the last of several entries, or metadata, of one name, where this refuses duplicates,
+//! - buffers all of the JSON as a tree of untyped values before it looks at an entry, many times the header's size, where
+//!   this stops at the first limit: on the number of tensors, names, dimensions, or keys and texts of the metadata,
+//! - ignores unknown keys of an entry, and names neither tensor nor key in errors about the JSON,
+//! - needs the whole file, where `--no-mmap` wants the header checked before the rest is read, and
+//! - adds the file's own offsets without looking for overflow.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensorError};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 
@@ -60,6 +68,15 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// The entry as safetensors has it, at `range`.
+    fn info(&self, range: Range<usize>) -> TensorInfo {
+        TensorInfo {
+            dtype: self.dtype,
+            shape: self.shape.clone(),
+            data_offsets: (range.start, range.end),
+        }
+    }
+
     /// Number of elements.
     pub(super) fn elements(&self) -> usize {
         self.shape
@@ -153,78 +170,58 @@ fn invalid(what: String) -> WeightsError {
     WeightsError::Header { what }
 }
 
-/// Checks that the tensors fill the data without gap or overlap and have the sizes that their shapes ask for, and makes
-/// their ranges relative to the whole file.
+/// Has safetensors check that the tensors fill the data without gap or overlap and have the sizes that their shapes ask
+/// for, and makes their ranges relative to the whole file.
 fn check_layout(
     tensors: &mut BTreeMap<String, Entry>,
     data_start: usize,
     data_len: usize,
 ) -> Result<(), WeightsError> {
+    // One by one first, because only errors about the order name their tensor.
     for (name, entry) in tensors.iter() {
-        check_extent(name, entry, data_len)?;
-    }
-    let mut in_order: Vec<(&String, &mut Entry)> = tensors.iter_mut().collect();
-    in_order.sort_by_key(|(_, entry)| (entry.range.start, entry.range.end));
-    let (mut at, mut before): (usize, Option<&String>) = (0, None);
-    for (name, entry) in in_order {
-        let Range { start, end } = entry.range;
-        if start != at {
-            let word = match start < at {
-                true => "overlaps",
-                false => "leaves a gap after",
-            };
-            let before = before.map_or("the start of the data".to_owned(), |name| {
-                format!("{name:?}, which ends at {at}")
-            });
-            return Err(misplaced(
-                name,
-                format!("starts at {start} and {word} {before}"),
-            ));
+        // No tensor is as large as a range that ends before it starts is taken to be.
+        let size = entry.range.end.checked_sub(entry.range.start);
+        let alone = (name.clone(), entry.info(0..size.unwrap_or(usize::MAX)));
+        if Metadata::new(None, vec![alone]).is_err() {
+            let why = "its type and shape need another number of bytes";
+            return Err(misplaced(name, entry, why));
         }
-        (at, before) = (end, Some(name));
+    }
+    let mut in_order: Vec<_> = tensors
+        .iter()
+        .map(|(name, entry)| (name.clone(), entry.info(entry.range.clone())))
+        .collect();
+    in_order.sort_by_key(|(_, info)| info.data_offsets);
+    let end = match Metadata::new(None, in_order) {
+        Ok(metadata) => metadata.data_len(),
+        Err(SafeTensorError::InvalidOffset(name)) if let Some(entry) = tensors.get(&name) => {
+            let why = "it overlaps the tensor before it, or leaves a gap";
+            return Err(misplaced(&name, entry, why));
+        }
+        Err(error) => return Err(invalid(error.to_string())),
+    };
+    if end != data_len {
+        let what = format!("the tensors end at {end}, but there are {data_len} bytes of data");
+        return Err(invalid(what));
+    }
+    for entry in tensors.values_mut() {
         // No overflow: the end of the data is the end of a slice.
+        let Range { start, end } = entry.range;
         entry.range = data_start.saturating_add(start)..data_start.saturating_add(end);
     }
-    if at != data_len {
-        let what = format!("the tensors end at {at}, but there are {data_len} bytes of data");
-        return Err(WeightsError::Header { what });
-    }
     Ok(())
 }
 
-/// Checks that a tensor's bytes are inside the data and as many as its shape asks for.
-fn check_extent(name: &str, entry: &Entry, data_len: usize) -> Result<(), WeightsError> {
-    let Range { start, end } = entry.range;
-    if end < start || end > data_len {
-        let what = format!("bytes {start}..{end} are not inside the {data_len} bytes of data");
-        return Err(misplaced(name, what));
-    }
-    let needed = byte_size(entry.dtype, &entry.shape);
-    if needed != Some(end.saturating_sub(start)) {
-        let needed = needed.map_or("more than can be addressed".to_owned(), |n| n.to_string());
-        let (dtype, shape) = (entry.dtype, &entry.shape);
-        let what = format!("bytes {start}..{end}, but {dtype} {shape:?} needs {needed}");
-        return Err(misplaced(name, what));
-    }
-    Ok(())
-}
-
-fn misplaced(tensor: &str, what: String) -> WeightsError {
+fn misplaced(tensor: &str, entry: &Entry, why: &str) -> WeightsError {
+    let Entry {
+        dtype,
+        shape,
+        range,
+    } = entry;
     WeightsError::Layout {
         tensor: tensor.to_owned(),
-        what,
+        what: format!("{dtype} {shape:?} at bytes {range:?} of the data: {why}"),
     }
-}
-
-/// Bytes that a tensor needs; `None` if that overflows or is no whole number of bytes.
-fn byte_size(dtype: Dtype, shape: &[usize]) -> Option<usize> {
-    let elements = shape
-        .iter()
-        .try_fold(1_usize, |product, &dim| product.checked_mul(dim))?;
-    let bits = elements.checked_mul(dtype.bitsize())?;
-    (bits.checked_rem(8)? == 0)
-        .then(|| bits.checked_div(8))
-        .flatten()
 }
 
 struct HeaderSeed<'a> {

@@ -4,8 +4,8 @@ use super::super::error::ConfigError;
 use super::super::fields::Fields;
 use super::super::read;
 use super::super::{
-    AutoencoderKlConfig, DecoderConfig, DroppedRegisters, InputScale, MaskMode, PositionConfig,
-    PositionScaling, Prediction, TimeConfig, Unconditional,
+    DecoderConfig, DroppedRegisters, InputScale, MaskMode, PositionConfig, PositionScaling,
+    Prediction, TimeConfig, Unconditional,
 };
 use super::modules::{self, Packer, Transformer, Width, present};
 use super::wiring::{Signal, Wiring};
@@ -47,10 +47,10 @@ struct Parts {
     head: Option<(usize, String)>,
 }
 
-/// Reads the decoder of a model with `levels` numbers per token and `registers` registers.
+/// Reads the decoder of a model with `channels` latent channels, `levels` numbers per token and `registers` registers.
 pub(super) fn read<'a>(
     part: Fields<'a>,
-    vae: &AutoencoderKlConfig,
+    channels: usize,
     levels: usize,
     registers: usize,
     wiring: &mut Wiring<'a>,
@@ -66,7 +66,7 @@ pub(super) fn read<'a>(
     let mut parts = Parts::default();
     for (name, value) in modules.entries() {
         let fields = Fields::new(modules.at(name), value)?;
-        parts.read(name, fields, (vae.latent_channels, levels), wiring)?;
+        parts.read(name, fields, (channels, levels), wiring)?;
     }
     parts.build(&modules, registers)
 }

@@ -100,23 +100,29 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
 
     let mut wiring = Wiring::default();
     let (vae, vae_reads) = read_vae(vae, &mut wiring)?;
-    let encoder = encoder::read(encoder, vae.latent_channels, &mut wiring)?;
+    let encoder = encoder::read(encoder, vae.latent_channels(), &mut wiring)?;
     let fsq_levels = read_regularizer(regularizer, encoder.dim_out, &mut wiring)?;
     if let Some(noise) = noise {
         read_noise_module(noise)?;
     }
-    let output = read_pipeline(pipeline, vae.latent_channels, &mut wiring)?;
+    let output = read_pipeline(pipeline, vae.latent_channels(), &mut wiring)?;
     // The decoder runs on its own, on these three.
     wiring.keep(&[Signal::Quantised, Signal::Time, Signal::NoisedFirst]);
     let registers = encoder.registers;
-    let decoder = decoder::read(decoder, &vae, fsq_levels.len(), registers, &mut wiring)?;
+    let decoder = decoder::read(
+        decoder,
+        vae.latent_channels(),
+        fsq_levels.len(),
+        registers,
+        &mut wiring,
+    )?;
     for (path, name) in [output, vae_reads] {
         wiring.check(&path, name, &[Signal::OutputFirst])?;
     }
 
     let mut config = ModelConfig {
         name: None,
-        vae: VaeConfig::AutoencoderKl(vae),
+        vae,
         encoder: encoder.config,
         decoder,
         registers,
@@ -135,7 +141,7 @@ type ReadFrom<'a> = (String, &'a str);
 fn read_vae<'a>(
     mut fields: Fields<'a>,
     wiring: &mut Wiring<'a>,
-) -> Result<(AutoencoderKlConfig, ReadFrom<'a>)> {
+) -> Result<(VaeConfig, ReadFrom<'a>)> {
     modules::target(&mut fields, &["flextok.vae_wrapper.StableDiffusionVAE"])?;
     fields.text_opt("images_read_key")?;
     fields.text_opt("images_reconst_write_key")?;
@@ -152,11 +158,11 @@ fn read_vae<'a>(
     let latent_channels = channels.unwrap_or(16);
     fields.finish()?;
     Ok((
-        AutoencoderKlConfig {
+        VaeConfig::AutoencoderKl(AutoencoderKlConfig {
             latent_channels,
             scaling_factor,
             sample_posterior,
-        },
+        }),
         (path, reads),
     ))
 }

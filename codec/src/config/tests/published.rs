@@ -224,7 +224,11 @@ fn values_are_taken_from_the_config() {
         ("dec.time_embedder.frequency_embedding_size", "128", |c| {
             c.decoder.time.frequency_embedding_size == 128
         }),
-        ("vae.scaling_factor", "2", |c| c.vae.scaling_factor() == 2.0),
+        (
+            "vae.scaling_factor",
+            "2",
+            |c| matches!(&c.vae, VaeConfig::AutoencoderKl(kl) if kl.scaling_factor == 2.0),
+        ),
         ("vae.dtype_override", "None", |c| {
             c.vae.latent_channels() == 16
         }),

@@ -2,7 +2,7 @@
 
 use super::super::header;
 use super::file;
-use crate::weights::HeaderLimits;
+use crate::weights::{HeaderLimits, WeightsError};
 
 fn refused(bytes: Vec<u8>) -> String {
     let text = header::read(&bytes, &HeaderLimits::default())
@@ -112,32 +112,16 @@ fn refuses_headers_that_say_too_much() {
 #[test]
 fn refuses_tensors_that_are_not_where_they_say() {
     let huge = u64::MAX / 2;
+    let (order, size) = ("overlaps", "another number of bytes");
     let cases = [
-        ("[1]", "F32", [0, 4], "[1]", "F32", [2, 6], "overlaps"),
-        ("[1]", "F32", [0, 4], "[1]", "F32", [0, 4], "overlaps"),
-        ("[1]", "F16", [0, 2], "[1]", "F32", [4, 8], "a gap after \""),
-        (
-            "[1]",
-            "F16",
-            [2, 4],
-            "[1]",
-            "F32",
-            [4, 8],
-            "start of the data",
-        ),
-        ("[1]", "F32", [4, 8], "[1]", "F32", [8, 12], "not inside"),
-        ("[1]", "F32", [0, 4], "[2]", "F32", [4, 8], "needs 8"),
-        (
-            "[1]",
-            "F32",
-            [0, 4],
-            "[2]",
-            "F32",
-            [4, 12],
-            "not inside the 8 bytes",
-        ),
-        ("[1]", "F32", [0, 4], "[1]", "F32", [4, 0], "not inside"),
-        ("[1]", "F32", [0, 4], "[1]", "F32", [4, huge], "not inside"),
+        ("[1]", "F32", [0, 4], "[1]", "F32", [2, 6], "b", order),
+        ("[1]", "F32", [0, 4], "[1]", "F32", [0, 4], "", order),
+        ("[1]", "F16", [0, 2], "[1]", "F32", [4, 8], "b", order),
+        ("[1]", "F16", [2, 4], "[1]", "F32", [4, 8], "a", order),
+        ("[1]", "F32", [4, 8], "[1]", "F32", [8, 12], "a", order),
+        ("[1]", "F32", [0, 4], "[2]", "F32", [4, 8], "b", size),
+        ("[1]", "F32", [0, 4], "[1]", "F32", [4, 0], "b", size),
+        ("[1]", "F32", [0, 4], "[1]", "F32", [4, huge], "b", size),
         (
             "[1]",
             "F32",
@@ -145,7 +129,8 @@ fn refuses_tensors_that_are_not_where_they_say() {
             "[4294967296,4294967296]",
             "F32",
             [4, 8],
-            "more than can be addressed",
+            "b",
+            size,
         ),
         (
             "[1]",
@@ -154,33 +139,65 @@ fn refuses_tensors_that_are_not_where_they_say() {
             "[4611686018427387904]",
             "F32",
             [4, 8],
-            "more than can be addressed",
+            "b",
+            size,
         ),
-        (
-            "[1]",
-            "F32",
-            [0, 4],
-            "[1]",
-            "F16",
-            [4, 6],
-            "there are 8 bytes of data",
-        ),
-        (
-            "[1]",
-            "F32",
-            [0, 4],
-            "[7]",
-            "F4",
-            [4, 8],
-            "more than can be addressed",
-        ),
+        ("[1]", "F32", [0, 4], "[7]", "F4", [4, 8], "b", size),
     ];
-    for (shape_a, dtype_a, [start_a, end_a], shape_b, dtype_b, [start_b, end_b], text) in cases {
-        let header = format!(
-            r#"{{"a":{{"dtype":"{dtype_a}","shape":{shape_a},"data_offsets":[{start_a},{end_a}]}},
-                "b":{{"dtype":"{dtype_b}","shape":{shape_b},"data_offsets":[{start_b},{end_b}]}}}}"#
+    for (shape_a, dtype_a, a, shape_b, dtype_b, b, name, text) in cases {
+        let error = two_tensors((dtype_a, shape_a, a), (dtype_b, shape_b, b));
+        let WeightsError::Layout { tensor, what } = &error else {
+            panic!("{error}")
+        };
+        assert!(name.is_empty() || tensor == name, "{name}: {error}");
+        assert!(what.contains(text), "{text}: {error}");
+        let (dtype, shape, [start, end]) = match tensor.as_str() {
+            "a" => (dtype_a, shape_a, a),
+            _ => (dtype_b, shape_b, b),
+        };
+        let place = format!(
+            "{dtype} {} at bytes {start}..{end} of",
+            shape.replace(',', ", ")
         );
-        let error = refused(file(&header, &[0; 8]));
-        assert!(error.contains(text), "{text}: {error}");
+        assert!(what.contains(&place), "{place}: {error}");
     }
+}
+
+#[test]
+fn refuses_tensors_that_do_not_end_where_the_file_ends() {
+    for (shape, dtype, end) in [("[2]", "F32", 12), ("[1]", "F16", 6)] {
+        let error = two_tensors(("F32", "[1]", [0, 4]), (dtype, shape, [4, end]));
+        let text = format!("end at {end}, but there are 8 bytes of data");
+        assert!(matches!(error, WeightsError::Header { .. }), "{error}");
+        assert!(error.to_string().contains(&text), "{text}: {error}");
+    }
+    // Offsets whose sum with the header's length is beyond 64 bits.
+    let quarter = 1_u64 << 60;
+    let entries: Vec<String> = (0..15)
+        .map(|index| {
+            let (start, end) = (index * quarter, (index + 1) * quarter);
+            format!(
+                r#""t{index:02}":{{"dtype":"U8","shape":[{quarter}],"data_offsets":[{start},{end}]}}"#
+            )
+        })
+        .collect();
+    let (start, rest) = (15 * quarter, quarter - 1);
+    let last = format!(
+        r#""t15":{{"dtype":"U8","shape":[{rest}],"data_offsets":[{start},{}]}}"#,
+        u64::MAX
+    );
+    let error = refused(file(&format!("{{{},{last}}}", entries.join(",")), &[0; 8]));
+    assert!(
+        error.contains("end at 18446744073709551615, but there are 8"),
+        "{error}"
+    );
+}
+
+/// Why a file of the tensors `a` and `b` and 8 bytes of data is refused.
+fn two_tensors(a: (&str, &str, [u64; 2]), b: (&str, &str, [u64; 2])) -> WeightsError {
+    let entry = |(dtype, shape, [start, end]): (&str, &str, [u64; 2])| {
+        format!(r#"{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{end}]}}"#)
+    };
+    let header = format!(r#"{{"a":{},"b":{}}}"#, entry(a), entry(b));
+    header::read(&file(&header, &[0; 8]), &HeaderLimits::default()).unwrap_err()
 }
