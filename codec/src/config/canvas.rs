@@ -2,7 +2,7 @@
 
 use super::{ModelConfig, PositionConfig, PositionScaling};
 
-/// Most patches along one side of a canvas, whatever the position tables say.
+/// Most patches along one side of a canvas, however large the position tables are.
 const MAX_PATCHES_PER_SIDE: usize = 256;
 
 /// Why a model cannot work on a canvas. The text is what the model allows, for messages that name the canvas themselves.

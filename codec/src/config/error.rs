@@ -1,4 +1,4 @@
-//! Why a config was refused: always the place, what stands there and what is allowed.
+//! Why a config was refused: the path, the value found there and what is allowed.
 
 use crate::literal::LiteralError;
 
@@ -23,15 +23,15 @@ pub enum ConfigError {
         /// What is wrong with it.
         source: LiteralError,
     },
-    /// A key that this program does not know.
-    #[error("config key {path} is unknown; known here are: {allowed}")]
+    /// An unknown key.
+    #[error("unknown config key {path}; allowed: {allowed}")]
     UnknownKey {
         /// Dotted path of the key.
         path: String,
-        /// The keys that are known there.
+        /// The keys that are allowed there.
         allowed: String,
     },
-    /// A key that has to be there is not.
+    /// A required key is missing.
     #[error("config key {path} is missing; allowed: {allowed}")]
     Missing {
         /// Dotted path of the key.
@@ -49,14 +49,14 @@ pub enum ConfigError {
         /// The values it may have.
         allowed: String,
     },
-    /// A module that this program does not know; modules are only ever looked up in a fixed list.
-    #[error("config module {path} = {found} is unknown; known here are: {allowed}")]
+    /// An unknown module; modules are only ever looked up in a fixed list.
+    #[error("unknown config module {path} = {found}; allowed: {allowed}")]
     UnknownModule {
         /// Dotted path of the module's name.
         path: String,
         /// The name found.
         found: String,
-        /// The names that are known there.
+        /// The names that are allowed there.
         allowed: String,
     },
     /// Modules are connected or ordered in a way that this program does not compute.

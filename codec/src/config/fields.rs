@@ -1,4 +1,4 @@
-//! Reads a dictionary of a closed schema: each key that is asked for is known, every other one is refused by name.
+//! Reads a dictionary of a closed schema: the keys that are read are the known ones, every other key is refused by name.
 
 use std::ops::RangeInclusive;
 
@@ -52,12 +52,12 @@ impl<'a> Fields<'a> {
         self.entries
     }
 
-    /// Where a key of this dictionary stands.
+    /// The path of a key of this dictionary.
     pub(super) fn at(&self, key: &str) -> String {
         join(&self.path, key)
     }
 
-    /// The value under `key`, which is known from now on.
+    /// The value under `key`, which counts as known from now on.
     pub(super) fn get(&mut self, key: &'static str) -> Option<&'a Value> {
         if !self.known.contains(&key) {
             self.known.push(key);
@@ -82,7 +82,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Refuses the dictionary because `key` is not there.
+    /// Refuses the dictionary because `key` is missing.
     pub(super) fn missing(&self, key: &str, allowed: impl Into<String>) -> ConfigError {
         ConfigError::Missing {
             path: self.at(key),
@@ -275,7 +275,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// Refuses the first key that nothing has asked for.
+    /// Refuses the first key that was not read.
     pub(super) fn finish(self) -> Result<()> {
         match self
             .entries

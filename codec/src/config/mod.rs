@@ -44,9 +44,9 @@ pub struct ModelConfig {
     pub fsq_levels: Vec<u32>,
     /// Epsilon of every layer norm.
     pub layer_norm_eps: f32,
-    /// Canvas (width, height) in pixels that images are resized to unless another one is asked for.
+    /// Canvas (width, height) in pixels that images are resized to by default.
     pub canvas: (u32, u32),
-    /// How to decode when the reader does not say.
+    /// How to decode by default.
     pub sampling: SamplingDefaults,
 }
 
@@ -133,7 +133,7 @@ pub struct EncoderConfig {
     pub mask: MaskMode,
 }
 
-/// What stands in the sequence for the registers beyond the tokens that are there.
+/// What the sequence holds for the registers beyond the given tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -166,7 +166,7 @@ impl Unconditional {
         matches!(self, Self::LearnedAll | Self::LearnedSingle)
     }
 
-    /// Whether a single register stands for all.
+    /// Whether the sequence has a single register instead of one per token.
     #[must_use]
     pub fn is_single(self) -> bool {
         matches!(self, Self::LearnedSingle | Self::ZeroSingle)
@@ -221,9 +221,9 @@ pub struct DecoderConfig {
     pub adaln_expansion: usize,
     /// Embedding of the flow time.
     pub time: TimeConfig,
-    /// What stands for registers that are not there.
+    /// What the sequence holds for registers without tokens.
     pub dropped: DroppedRegisters,
-    /// What the registers are without condition.
+    /// What the registers are in the unconditional pass.
     pub unconditional: Unconditional,
     /// What the output is.
     pub prediction: Prediction,
@@ -231,7 +231,7 @@ pub struct DecoderConfig {
     pub input_scale: InputScale,
 }
 
-/// How to decode when the reader does not say.
+/// How to decode by default.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SamplingDefaults {

@@ -79,7 +79,7 @@ const BOOKKEEPING: [&str; 11] = [
     "transformers_version",
 ];
 
-/// The config under the key `config`, where nothing but a hub's bookkeeping stands beside it.
+/// The config under the key `config`, if the only other keys are a hub's bookkeeping.
 fn wrapped(entries: &[(String, Value)]) -> Result<Option<&Value>, ConfigError> {
     let inner = entries.iter().find(|(key, _)| key == "config");
     let Some((_, inner @ Value::Dict(_))) = inner else {

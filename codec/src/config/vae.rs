@@ -22,7 +22,7 @@ pub enum VaeConfig {
     Lapped(LappedConfig),
 }
 
-/// Parameters of an `AutoencoderKL` that its tensors do not tell.
+/// Parameters of an `AutoencoderKL` that do not follow from its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct AutoencoderKlConfig {
@@ -30,7 +30,7 @@ pub struct AutoencoderKlConfig {
     pub latent_channels: usize,
     /// Factor on the latents after encoding; its inverse is applied before decoding.
     pub scaling_factor: f32,
-    /// Whether the official code would sample the posterior. This codec takes its mode unless asked otherwise.
+    /// Whether the official code would sample the posterior. This codec takes its mode by default.
     pub sample_posterior: bool,
 }
 

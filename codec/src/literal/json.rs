@@ -32,7 +32,7 @@ pub fn parse_json(text: &str) -> Result<Value, LiteralError> {
         })
 }
 
-/// Reads one JSON value; carries how many lists and dictionaries it stands in.
+/// Reads one JSON value at the given depth of lists and dictionaries.
 struct JsonSeed {
     depth: usize,
 }
@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for JsonSeed {
         let mut seen = HashSet::new();
         while let Some(key) = items.next_key::<String>()? {
             if !seen.insert(key.clone()) {
-                return Err(A::Error::custom(format!("the key {key:?} is there twice")));
+                return Err(A::Error::custom(format!("the key {key:?} appears twice")));
             }
             entries.push((key, items.next_value_seed(self.deeper()?)?));
         }

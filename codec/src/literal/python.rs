@@ -121,7 +121,7 @@ impl Parser<'_> {
             if !seen.insert(key.clone()) {
                 return Err(LiteralError::new(
                     start,
-                    format!("the key {key:?} is there twice"),
+                    format!("the key {key:?} appears twice"),
                 ));
             }
             self.skip_space();

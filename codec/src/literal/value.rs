@@ -1,8 +1,8 @@
-//! A parsed literal: what Python's `str(dict)` and JSON both write, with the order of dictionaries kept.
+//! A parsed literal: the values that Python's `str(dict)` and JSON have in common. Dictionaries keep their order.
 
 use std::fmt::{self, Write as _};
 
-/// A value of a config text. Python tuples and lists are the same here, as are Python dictionaries and JSON objects.
+/// A value. Python tuples and lists are the same here, as are Python dictionaries and JSON objects.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
@@ -23,20 +23,6 @@ pub enum Value {
 }
 
 impl Value {
-    /// What kind of value this is, in words for messages.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Bool(_) => "a truth value",
-            Self::Int(_) => "a whole number",
-            Self::Float(_) => "a number",
-            Self::Str(_) => "text",
-            Self::List(_) => "a list",
-            Self::Dict(_) => "a dictionary",
-        }
-    }
-
     /// The value under `key`, if this is a dictionary that has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {

@@ -205,7 +205,7 @@ fn check_names<B>(vs: &VarBuilder<'_, B>, config: &TransformerConfig) -> Result<
         (index < config.depth && (part == "weight" || (part == "bias" && *biased))).then_some(())
     };
     match vs.names().find(|name| is_used(name).is_none()) {
-        Some(name) => Err(NetworkError::Unplaced {
+        Some(name) => Err(NetworkError::UnexpectedTensor {
             tensor: vs.path(name),
             depth: config.depth,
         }),

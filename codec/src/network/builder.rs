@@ -69,7 +69,7 @@ impl<'a, B> VarBuilder<'a, B> {
             .filter_map(move |name| name.strip_prefix(prefix.as_str()))
     }
 
-    /// Outputs of the layer at this prefix: the first dimension of its weight. For layers whose sizes no config tells.
+    /// Outputs of the layer at this prefix: the first dimension of its weight. For layers whose sizes are not in the config.
     pub(super) fn outputs(&self) -> Result<usize, NetworkError> {
         match self.shape("weight") {
             Some(&[outputs, ..]) if outputs > 0 => Ok(outputs),

@@ -41,7 +41,7 @@ impl<B: Backend> Decoder<B> {
     /// Prepares the decoder of `weights`; `channels` is the number of latent channels.
     ///
     /// # Errors
-    /// [`NetworkError`] if a tensor is missing or has another shape than the config asks for.
+    /// [`NetworkError`] if a tensor is missing or does not have the shape that the config implies.
     pub fn load(backend: &B, weights: &Weights, channels: usize) -> Result<Self, NetworkError> {
         let config = weights.config().clone();
         let decoder = &config.decoder;

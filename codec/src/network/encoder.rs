@@ -26,7 +26,7 @@ impl<B: Backend> Encoder<B> {
     /// Prepares the encoder of `weights`; `channels` is the number of latent channels.
     ///
     /// # Errors
-    /// [`NetworkError`] if a tensor is missing or has another shape than the config asks for.
+    /// [`NetworkError`] if a tensor is missing or does not have the shape that the config implies.
     pub fn load(backend: &B, weights: &Weights, channels: usize) -> Result<Self, NetworkError> {
         let config = weights.config().clone();
         let encoder = &config.encoder;
@@ -55,7 +55,7 @@ impl<B: Backend> Encoder<B> {
     /// latents.
     ///
     /// Under the causal-last mask register i sees no later register, so only `tokens` of them are computed; the values
-    /// are the same, bit for bit, whatever `tokens` is.
+    /// are the same, bit for bit, for any `tokens`.
     ///
     /// # Errors
     /// [`NetworkError::Tokens`] for more tokens than registers, [`NetworkError::Grid`] for latents beyond the position table,

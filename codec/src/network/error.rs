@@ -11,7 +11,7 @@ pub enum NetworkError {
     /// A tensor is missing, has another shape, or holds what no weight may hold.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The engine could not do what was asked.
+    /// The engine failed.
     #[error(transparent)]
     Compute(#[from] ComputeError),
     /// A grid of patches is larger than a position table.
@@ -27,13 +27,13 @@ pub enum NetworkError {
         /// Sizes of the table.
         table: Vec<usize>,
     },
-    /// A layer of the VAE, whose sizes the tensors tell, is not there.
+    /// A layer of the VAE is missing. Its sizes would have followed from the tensor.
     #[error("tensor {tensor:?} is missing, or has no outputs")]
     MissingLayer {
         /// The tensor.
         tensor: String,
     },
-    /// A norm's channels cannot be shared out to its groups.
+    /// A norm's channels cannot be divided into its groups.
     #[error("{layer} has {channels} channels; a multiple of {groups} is needed")]
     Groups {
         /// Name of the norm.
@@ -43,7 +43,7 @@ pub enum NetworkError {
         /// Groups of every such norm.
         groups: usize,
     },
-    /// The VAE halves or doubles the resolution another number of times than the latents' size needs.
+    /// The VAE does not change the resolution as often as the size of its latents requires.
     #[error("the VAE's {part} changes the resolution {found} times; {expected} times are needed")]
     Resolution {
         /// `encoder` or `decoder`.
@@ -53,30 +53,30 @@ pub enum NetworkError {
         /// Number of changes that are needed.
         expected: usize,
     },
-    /// A tensor among the transformer's that the config gives no place: ignoring it would compute another network.
+    /// A tensor of a transformer that the config does not describe: ignoring it would compute another network.
     #[error(
-        "tensor {tensor:?} has no place in a transformer of {depth} blocks as the config describes it"
+        "tensor {tensor:?} is not part of the transformer of {depth} blocks that the config describes"
     )]
-    Unplaced {
+    UnexpectedTensor {
         /// The tensor.
         tensor: String,
-        /// Number of blocks that the config asks for.
+        /// Number of blocks in the config.
         depth: usize,
     },
     /// More tokens than the model has registers.
     #[error("{actual} tokens; the model has registers for {allowed}")]
     Tokens {
-        /// Number of tokens asked for.
+        /// Number of tokens.
         actual: usize,
         /// Number of registers.
         allowed: usize,
     },
-    /// The caller asked to stop.
+    /// The caller cancelled.
     #[error("cancelled after {done} of {total} steps")]
     Cancelled {
         /// Steps that were done.
         done: u32,
-        /// Steps that were asked for.
+        /// Steps of the whole decode.
         total: u32,
     },
 }

@@ -46,8 +46,8 @@ pub(super) fn elements(shape: &[usize]) -> Option<usize> {
         .try_fold(1, |product: usize, &length| product.checked_mul(length))
 }
 
-/// Splits a file into its header and exactly the data the header announces. `wanted` is what an element type of which
-/// not even the size is known is refused with.
+/// Splits a file into its header and exactly the data that the header declares. `wanted` names the accepted types in the
+/// error for an element type of unknown size.
 pub(super) fn parse<'a>(
     bytes: &'a [u8],
     wanted: &'static str,
@@ -164,8 +164,7 @@ fn length(value: &Value) -> Option<usize> {
     }
 }
 
-/// Kind, bytes per element and byte order of a type string. Anything not understood is
-/// [`Kind::Other`], refused by its name.
+/// Kind, bytes per element and byte order of a type string; [`Kind::Other`] for all other types.
 fn element_type(descr: &[u8]) -> (Kind, usize, bool) {
     let other = (Kind::Other, 1, false);
     let [order, kind, size] = *descr else {

@@ -1,7 +1,7 @@
 //! NumPy `.npy` files: float arrays and integer token arrays, read from and written to bytes.
 //!
 //! Reading never takes memory for numbers that the bytes do not back: the header is a literal within the limits of
-//! [`crate::literal`], and the data must have exactly the length that type and shape announce. The readers on crates.io
+//! [`crate::literal`], and the data must have exactly the length that type and shape imply. The readers on crates.io
 //! size buffers by the header and recurse over it without bound, which is why this is not one of them.
 
 mod header;
@@ -27,7 +27,7 @@ pub enum NpyError {
     #[error("not a .npy file: it does not start with \\x93NUMPY")]
     NotNpy,
     /// A format version that is not 1.0, 2.0 or 3.0.
-    #[error(".npy version {major}.{minor} is not supported, only 1.0, 2.0 and 3.0 are")]
+    #[error(".npy version {major}.{minor} is not supported; supported are 1.0, 2.0 and 3.0")]
     Version {
         /// Major version.
         major: u8,
@@ -37,17 +37,17 @@ pub enum NpyError {
     /// The file ends early.
     #[error("the .npy file ends early: it has {have} bytes, {need} are needed")]
     Truncated {
-        /// Bytes there are.
+        /// Bytes found.
         have: u64,
-        /// Bytes the header announces.
+        /// Bytes that the header declares.
         need: u64,
     },
-    /// There is more data than the header announces.
-    #[error("the .npy file has {have} bytes, its header announces only {need}")]
+    /// There is more data than the header declares.
+    #[error("the .npy file has {have} bytes, its header declares only {need}")]
     TrailingBytes {
-        /// Bytes there are.
+        /// Bytes found.
         have: u64,
-        /// Bytes the header announces.
+        /// Bytes that the header declares.
         need: u64,
     },
     /// The header is no Python literal.
@@ -62,15 +62,15 @@ pub enum NpyError {
         /// The header as a Python literal, shortened where long.
         found: String,
     },
-    /// The number of elements or axes is beyond what can be.
+    /// Too many axes, or more elements than can be addressed.
     #[error("the .npy shape has too many axes or elements; at most 32 axes are supported")]
     Shape,
-    /// Elements of another type than wanted.
-    #[error("the .npy array has elements of type \"{descr}\", needed is {wanted}")]
+    /// The elements are of another type than the caller needs.
+    #[error("the .npy array has elements of type \"{descr}\"; expected {wanted}")]
     ElementType {
         /// The type in NumPy's notation.
         descr: String,
-        /// The types that would do.
+        /// The types that are accepted.
         wanted: &'static str,
     },
     /// An unsigned 64-bit element beyond the signed range.
@@ -84,7 +84,7 @@ pub enum NpyError {
         /// The element.
         value: u64,
     },
-    /// The shape to write does not fit the data.
+    /// The shape to write does not match the data.
     #[error("an array of shape {shape:?} does not have {elements} elements")]
     Elements {
         /// The shape.
@@ -216,7 +216,7 @@ fn c_order<T: Copy>(shape: &[usize], elements: &[T]) -> Vec<T> {
 /// The bytes of a `.npy` file of little-endian f32.
 ///
 /// # Errors
-/// [`NpyError::Elements`] if the shape does not fit `data`, [`NpyError::Shape`] beyond 32 axes.
+/// [`NpyError::Elements`] if the shape does not match `data`, [`NpyError::Shape`] beyond 32 axes.
 pub fn write_f32(shape: &[usize], data: &[f32]) -> Result<Vec<u8>, NpyError> {
     write("<f4", shape, data, f32::to_le_bytes)
 }

@@ -38,7 +38,7 @@ fn normal_pair(radius: u32, angle: u32) -> [f32; 2] {
 /// `count` standard normals for canvas number `canvas` of a picture: block b of the generator, keyed by the seed and
 /// counted by (b, canvas), gives numbers 4b to 4b + 3.
 ///
-/// Latents take them in `[C, H, W]` order, whatever order an engine keeps latents in.
+/// Latents take them in `[C, H, W]` order, whichever layout an engine uses.
 ///
 /// ```
 /// let noise = flextok::standard_normal(0, 0, 6);

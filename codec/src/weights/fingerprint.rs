@@ -11,7 +11,7 @@ use std::ops::Range;
 use flextok_compute::Storage;
 
 use super::header::Entry;
-use super::passing::Passing;
+use super::scan::Scan;
 
 /// Largest tensor in bytes that is sampled whole.
 const WHOLE: usize = 1 << 20;
@@ -22,7 +22,7 @@ const CHUNK: usize = 4096;
 
 /// The fingerprint of `tensors`, whose ranges refer to `storage`.
 pub(super) fn fingerprint(storage: &Storage, tensors: &BTreeMap<String, Entry>) -> [u8; 4] {
-    let mut passing = Passing::through(storage);
+    let mut scan = Scan::new(storage);
     let mut crc = crc32fast::Hasher::new();
     for (name, entry) in tensors {
         crc.update(name.as_bytes());
@@ -41,7 +41,7 @@ pub(super) fn fingerprint(storage: &Storage, tensors: &BTreeMap<String, Entry>) 
         for range in samples(stored.len()) {
             let sample = stored.get(range).unwrap_or_default();
             crc.update(sample);
-            passing.by(sample.len());
+            scan.advance(sample.len());
         }
     }
     crc.finalize().to_le_bytes()

@@ -1,27 +1,27 @@
-//! Finds weights that are no numbers.
+//! Finds weights that are not finite.
 
 use flextok_compute::{DType, Weight};
 
-use super::passing::Passing;
+use super::scan::Scan;
 use super::{Weights, WeightsError, float_type};
 
-/// Elements that are looked at together before the first bad one is searched for.
+/// Elements that are checked together before the first bad one is searched for.
 const BLOCK: usize = 4096;
 
-/// Bytes that are looked at before their memory is given back.
+/// Bytes that are checked before their memory is released.
 const WINDOW: usize = 8 << 20;
 
 impl Weights {
-    /// Looks at all stored values once, which costs the time to read the file, but no memory to speak of. Where tensors are
-    /// used, they are checked anyway; this is to know it of all beforehand.
+    /// Checks all stored values once, in the time that it takes to read the file and in bounded memory. Every tensor is
+    /// checked when it is loaded anyway; this checks them all beforehand.
     ///
     /// # Errors
     /// [`WeightsError::NotFinite`] with the first tensor, in the order of names, that holds a NaN or an infinity.
     pub fn check_values(&self) -> Result<(), WeightsError> {
-        let mut passing = Passing::through(&self.storage);
+        let mut scan = Scan::new(&self.storage);
         for (name, entry) in &self.header.tensors {
             let bytes = self.storage.as_slice().get(entry.range.clone());
-            // A tensor of another type is none that the network could use.
+            // The network cannot use tensors of other types.
             let (Some(bytes), Some(dtype)) = (bytes, float_type(entry.dtype)) else {
                 continue;
             };
@@ -32,7 +32,7 @@ impl Weights {
                     return Err(not_finite(name, before.saturating_add(index)));
                 }
                 before = before.saturating_add(WINDOW.checked_div(dtype.size()).unwrap_or(0));
-                passing.by(window.len());
+                scan.advance(window.len());
             }
         }
         Ok(())

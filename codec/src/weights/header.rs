@@ -31,11 +31,11 @@ const MAX_DIMS: usize = 8;
 const MAX_METADATA_KEYS: usize = 1024;
 /// Longest text in the metadata that is kept, in bytes.
 const MAX_METADATA_TEXT: usize = crate::literal::MAX_BYTES;
-/// Most bytes of all texts in the metadata together: what is made of a config's text takes many times its bytes.
+/// Most bytes of all texts in the metadata together: a parsed config takes many times the bytes of its text.
 const MAX_METADATA_BYTES: usize = MAX_METADATA_TEXT.saturating_mul(2);
 /// Bytes before the JSON text: its length.
 pub(super) const LENGTH_BYTES: usize = 8;
-/// Bytes of a header that is too long that are shown.
+/// How many bytes of an overlong header its error shows.
 pub(super) const SHOWN_BYTES: usize = 64;
 
 /// Largest headers that are read.
@@ -56,7 +56,7 @@ impl Default for HeaderLimits {
     }
 }
 
-/// Where and what a tensor is.
+/// A tensor's type, shape and place in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Stored element type, known to this program or not.
@@ -108,7 +108,7 @@ pub(super) fn read_start(
 ) -> Result<Header, WeightsError> {
     let needed = start_len(start, total, limits)?;
     let json = start.get(LENGTH_BYTES..needed);
-    // Only a file that shrinks while it is read leads here.
+    // Only possible if the file shrinks while it is read.
     let json = json.ok_or_else(|| {
         let found = start.len();
         invalid(format!("{found} bytes, its header ends at {needed}"))
@@ -147,7 +147,7 @@ pub(super) fn start_len(
     let length = u64::from_le_bytes(*length);
     if length > limits.header_bytes as u64 {
         let allowed = limits.header_bytes;
-        // Which key or tensor makes it so long usually stands at its beginning.
+        // The beginning usually shows which key or tensor makes it so long.
         let shown = start.get(LENGTH_BYTES..).unwrap_or_default();
         let shown = shown.get(..SHOWN_BYTES).unwrap_or(shown);
         let shown = crate::one_line(&String::from_utf8_lossy(shown));
@@ -158,7 +158,7 @@ pub(super) fn start_len(
     let found = total.saturating_sub(LENGTH_BYTES as u64);
     if length > found {
         return Err(invalid(format!(
-            "a header of {length} bytes in a file with {found} after it"
+            "a header of {length} bytes, but only {found} bytes follow"
         )));
     }
     // No more than the limit, which is a `usize`.
@@ -252,7 +252,7 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
         while let Some(Text(name)) = items.next_key()? {
             if name == "__metadata__" {
                 if std::mem::replace(&mut has_metadata, true) {
-                    return Err(A::Error::custom("__metadata__ is there twice"));
+                    return Err(A::Error::custom("__metadata__ appears twice"));
                 }
                 header.metadata = items
                     .next_value_seed(MetadataSeed)
@@ -287,7 +287,7 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
             };
             if header.tensors.insert(name.to_string(), entry).is_some() {
                 return Err(A::Error::custom(format!(
-                    "the tensor {name:?} is there twice"
+                    "the tensor {name:?} appears twice"
                 )));
             }
         }
@@ -376,7 +376,7 @@ impl<'de> Visitor<'de> for MetadataSeed {
             }
             if metadata.contains_key(key.as_ref()) {
                 return Err(A::Error::custom(format!(
-                    "the metadata key {key:?} is there twice"
+                    "the metadata key {key:?} appears twice"
                 )));
             }
             let Text(text) = items

@@ -1,7 +1,7 @@
 //! A checkpoint: its config, and its tensors by name as views of the stored bytes.
 //!
-//! Weights are untrusted. The header is checked against the file before any view is made, each tensor's shape against
-//! what the network needs when it is asked for, and nothing is converted or copied until the network uses it.
+//! Weights are untrusted. The header is checked against the file before any view is made, and each tensor's shape against
+//! what the network needs when it is loaded. Nothing is converted or copied until the network uses it.
 
 #![deny(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@
 mod fingerprint;
 mod finite;
 mod header;
-mod passing;
+mod scan;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -53,7 +53,7 @@ pub enum WeightsError {
         /// What is wrong and what is allowed.
         what: String,
     },
-    /// A tensor's place in the file does not fit its shape, its neighbours or the file.
+    /// A tensor's byte range does not match its shape, its neighbours or the file.
     #[error("not a usable safetensors file: tensor {tensor:?}: {what}")]
     Layout {
         /// The tensor.
@@ -64,7 +64,7 @@ pub enum WeightsError {
     /// The config was refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A tensor that the network needs is not there.
+    /// A tensor that the network needs is missing.
     #[error("tensor {tensor:?} of shape {expected:?} is missing")]
     Missing {
         /// The tensor.
@@ -72,8 +72,8 @@ pub enum WeightsError {
         /// The shape it should have.
         expected: Vec<usize>,
     },
-    /// A tensor has not the shape that the config asks for.
-    #[error("tensor {tensor:?} has shape {found:?}, the config asks for {expected:?}")]
+    /// A tensor does not have the shape that the config implies.
+    #[error("tensor {tensor:?} has shape {found:?}; the config requires {expected:?}")]
     Shape {
         /// The tensor.
         tensor: String,
@@ -91,14 +91,14 @@ pub enum WeightsError {
         found: String,
     },
     /// A tensor holds a NaN or an infinity.
-    #[error("tensor {tensor:?} has no finite number at element {index}")]
+    #[error("tensor {tensor:?} is NaN or infinite at element {index}")]
     NotFinite {
         /// The tensor.
         tensor: String,
         /// Index of the first such element in row-major order.
         index: usize,
     },
-    /// A view of a tensor could not be made; the header's checks leave nothing that leads here.
+    /// A view of a tensor could not be made. The header's checks leave no case that leads here.
     #[error("tensor {tensor:?}: {source}")]
     View {
         /// The tensor.
@@ -184,8 +184,8 @@ impl Weights {
         Self::from_storage(Storage::from_static(bytes), None, &HeaderLimits::default())
     }
 
-    /// Opens a safetensors file whose bytes are at hand. `config` is the text of a `config.json`, which is used where
-    /// the metadata hold no config.
+    /// Opens a safetensors file from memory. `config` is the text of a `config.json`, used if the metadata hold no
+    /// config.
     ///
     /// # Errors
     /// [`WeightsError`] for everything that makes the header or the config unusable.
@@ -250,13 +250,13 @@ impl Weights {
         Ok(weight)
     }
 
-    /// Gives the memory of a mapped file's pages back; they are read again where they are looked at again. For use after
-    /// an engine has made its own copy of the tensors.
+    /// Releases the pages of a mapped file; they are read again on the next access. For use after an engine has made its
+    /// own copy of the tensors.
     pub fn release_pages(&self) {
         self.storage.release_pages();
     }
 
-    /// The shape of the tensor `name`, if it is there.
+    /// The shape of the tensor `name`, if it exists.
     #[must_use]
     pub fn try_shape(&self, name: &str) -> Option<&[usize]> {
         self.header
@@ -277,7 +277,7 @@ impl Weights {
     }
 
     /// The fingerprint that token files carry: a CRC32 over all tensors' names, types, shapes and a sample of their
-    /// bytes, little-endian. Computed when it is first asked for.
+    /// bytes, little-endian. Computed on first use.
     pub fn fingerprint(&self) -> [u8; 4] {
         *self
             .fingerprint
@@ -297,7 +297,7 @@ impl Weights {
     }
 }
 
-/// The element type as the engines know it; none for those that no network is stored in.
+/// The element type as the engines know it; `None` for types that no network is stored in.
 fn float_type(stored: Dtype) -> Option<DType> {
     match stored {
         Dtype::F32 => Some(DType::F32),
@@ -307,7 +307,7 @@ fn float_type(stored: Dtype) -> Option<DType> {
     }
 }
 
-/// Checks the header and config of `file`, so that what is no checkpoint is refused before it is read in whole.
+/// Checks the header and config of `file`, so that a file that is no checkpoint is refused before all of it is read.
 fn check_start(file: &Path, options: &OpenOptions) -> Result<(), WeightsError> {
     let start = |bytes| {
         Storage::read_start(file, bytes).map_err(|source| WeightsError::Storage {

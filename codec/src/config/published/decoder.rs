@@ -216,7 +216,8 @@ fn from_latents<'a>(
     fields.finish()
 }
 
-/// Registers beyond the tokens become the mask token. How many there are is an input here, under whatever name.
+/// Registers beyond the tokens become the mask token. How many tokens there are is an input of the decoder here, so the
+/// key under which the official code passes it may be any.
 fn nested_dropout<'a>(
     mut fields: Fields<'a>,
     wiring: &mut Wiring<'a>,
@@ -232,7 +233,8 @@ fn nested_dropout<'a>(
     fields.finish()
 }
 
-/// Registers without condition. Whether there is one is an input here, under whatever name.
+/// Registers of the unconditional pass. Which pass runs is an input of the decoder here, so the key under which the
+/// official code passes it may be any.
 fn latent_dropout<'a>(
     mut fields: Fields<'a>,
     wiring: &mut Wiring<'a>,
@@ -288,7 +290,7 @@ fn time_embedder<'a>(
     })
 }
 
-/// Gives the patch size and where it stands.
+/// Gives the patch size and its path.
 fn to_patches<'a>(
     mut fields: Fields<'a>,
     wiring: &mut Wiring<'a>,

@@ -1,8 +1,8 @@
 //! The published layout: the classes that the official code would instantiate, with their arguments.
 //!
 //! The names of classes are only looked up in fixed lists; each stands for a computation of this crate. Keys that only
-//! matter for training are known and ignored. The names under which modules hand tensors to each other are followed
-//! (see [`wiring`]), so that a checkpoint whose modules are connected differently is refused rather than misread.
+//! matter for training are known and ignored. [`wiring`] traces the names under which modules pass tensors to each other,
+//! so that a checkpoint whose modules are connected differently is refused rather than misread.
 
 mod decoder;
 mod encoder;
@@ -80,7 +80,7 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
         ];
         modules::target(&mut fields, &wrappers)?;
     }
-    // Each part is asked for before any is read, so that an unknown key is reported with the full list.
+    // All parts are looked up before any is read, so that an unknown key is reported with the full list.
     let mut parts = Vec::new();
     for key in ["vae", "encoder", "decoder", "regularizer", "pipeline"] {
         parts.push(fields.nested(key)?);
@@ -148,10 +148,10 @@ fn read_vae<'a>(
     let reads = fields.text("vae_latents_read_key")?;
     wiring.write(&mut fields, "vae_latents_write_key", Signal::LatentsFirst)?;
     let channels = fields.size_opt("latent_channels", 1..=MAX_CHANNELS)?;
-    // Neither `None` nor nothing will do: the factor would then be that of a config this file does not hold.
+    // Required, and not `None`: the default would be in the config of another repository, which this file does not hold.
     let scaling_factor = fields.number("scaling_factor", 0.0, 1e6)?;
     let sample_posterior = fields.flag_or("sample_posterior", true)?;
-    // The VAE always runs in f32 here, which is what `fp32` asks for and more than the others ask for.
+    // The VAE always runs in f32 here, which is at least the precision of every dtype that can be named.
     modules::dtype_override(&mut fields)?;
     fields.ignore(&["force_vae_encode", "frozen"])?;
     let path = fields.at("vae_latents_read_key");

@@ -38,7 +38,7 @@ pub(super) fn partial(fields: &mut Fields<'_>) -> Result<()> {
     )
 }
 
-/// A dtype that a module asks for; everything is computed in f32 here, whatever it says.
+/// The dtype that a module names; everything is computed in f32 here, whichever it is.
 pub(super) fn dtype_override(fields: &mut Fields<'_>) -> Result<()> {
     let key = "dtype_override";
     match fields.get(key) {
@@ -222,7 +222,7 @@ pub(super) fn packer<'a>(
         "emb_packing_fn_write_key",
         Signal::PackingFunction,
     )?;
-    // The class masks nothing unless told to.
+    // The class masks nothing by default.
     let mask = match fields.get("mask_mode") {
         Some(_) => fields.choice("mask_mode", masks)?,
         None => MaskMode::Full,

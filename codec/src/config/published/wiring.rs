@@ -1,6 +1,6 @@
 //! Follows what modules hand to each other by name: the official modules read from and write to one dictionary of
 //! tensors, so the names decide what is computed from what. Only the flow of network.md's sections 3 and 6 is
-//! supported; modules that do not depend on each other may stand in any order.
+//! supported; modules that do not depend on each other may come in any order.
 
 use std::collections::HashMap;
 use std::fmt;

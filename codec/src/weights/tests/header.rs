@@ -20,7 +20,7 @@ fn refuses_files_that_are_no_safetensors_files() {
         (&[0; 8], "EOF"),
         (
             &[9, 0, 0, 0, 0, 0, 0, 0, b'{', b'}'],
-            "a header of 9 bytes in a file with 2 after it",
+            "a header of 9 bytes, but only 2 bytes follow",
         ),
         (&[1, 0, 0, 0, 0, 0, 0, 0, 0xff], "not UTF-8 at byte 8"),
     ];
@@ -60,7 +60,7 @@ fn refuses_headers_that_say_too_much() {
         ),
         (
             format!(r#"{{"a":{entry},"a":{entry}}}"#),
-            "\"a\" is there twice",
+            "\"a\" appears twice",
         ),
         (
             r#"{"__metadata__":{},"__metadata__":{}}"#.to_owned(),
@@ -68,7 +68,7 @@ fn refuses_headers_that_say_too_much() {
         ),
         (
             r#"{"__metadata__":{"k":"1","k":"2"}}"#.to_owned(),
-            "\"k\" is there twice",
+            "\"k\" appears twice",
         ),
         (r#"{"__metadata__":{"k":1}}"#.to_owned(), "invalid type"),
         (

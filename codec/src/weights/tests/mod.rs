@@ -79,7 +79,7 @@ fn gives_views_of_tensors() {
         message("d", &[3, 4]),
         r#"tensor "d" of shape [3, 4] is missing"#
     );
-    let shape = r#"tensor "a" has shape [2, 1], the config asks for [1, 2]"#;
+    let shape = r#"tensor "a" has shape [2, 1]; the config requires [1, 2]"#;
     assert_eq!(message("a", &[1, 2]), shape);
     let kind = r#"tensor "other" has element type I64; allowed: F32, F16, BF16"#;
     assert_eq!(message("other", &[1]), kind);
@@ -202,7 +202,7 @@ fn finds_weights_that_are_not_finite() {
         let error = check(&values).unwrap_err().to_string();
         assert_eq!(
             error,
-            format!("tensor \"w\" has no finite number at element {index}")
+            format!("tensor \"w\" is NaN or infinite at element {index}")
         );
         values[index] = -0.0;
     }
@@ -254,11 +254,11 @@ fn all_values_of_a_file_can_be_checked_beforehand() {
     let error = check(&late).unwrap_err();
     assert_eq!(
         error,
-        format!("tensor \"b\" has no finite number at element {index}")
+        format!("tensor \"b\" is NaN or infinite at element {index}")
     );
     body[end..].copy_from_slice(&f32::NAN.to_le_bytes());
     let error = check(&body).unwrap_err();
-    assert_eq!(error, "tensor \"c\" has no finite number at element 0");
+    assert_eq!(error, "tensor \"c\" is NaN or infinite at element 0");
 }
 
 /// A directory that is removed again.
