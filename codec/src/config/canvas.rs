@@ -77,6 +77,7 @@ impl ModelConfig {
     /// What both sides of a canvas have to be multiples of, in pixels.
     #[must_use]
     pub fn canvas_multiple(&self) -> u32 {
+        // Encoder and decoder cut the same latents into patches of their own sizes, and both have to come out even.
         let patch = lcm(self.encoder.patch_size, self.decoder.patch_size);
         to_u32(patch.saturating_mul(self.vae.factor()))
     }

@@ -125,6 +125,7 @@ pub(super) fn mlp_hidden(mlp_ratio: f32, width: usize) -> Option<usize> {
     if !(0.0..=(MAX_HIDDEN as f64) * 2.0).contains(&product) {
         return None;
     }
+    // A gated MLP has three matrices; two thirds of the hidden width give the parameters of one with two.
     let hidden = (product as usize).checked_mul(2)?.checked_div(3)?;
     (1..=MAX_HIDDEN).contains(&hidden).then_some(hidden)
 }

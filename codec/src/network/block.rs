@@ -11,7 +11,7 @@ use super::builder::VarBuilder;
 use super::packing::Packing;
 use crate::config::TransformerConfig;
 
-/// Order of the six modulation vectors of a block.
+/// Order of the six modulation vectors of a block: both gates first, unlike the shift, scale and gate per branch of DiT.
 mod order {
     pub(super) const GATE_ATTENTION: usize = 0;
     pub(super) const GATE_MLP: usize = 1;
@@ -99,6 +99,7 @@ impl<B: Backend> Transformer<B> {
         scratch: &mut Scratch<B>,
     ) {
         for (index, block) in self.blocks.iter().enumerate() {
+            // Every row is a key of the next block, but after the last block only the wanted rows are read.
             let last = index + 1 == self.blocks.len();
             let queries = if last {
                 pass.wanted.clone()
@@ -125,6 +126,7 @@ impl<B: Backend> Transformer<B> {
                 row,
                 split: pass.packing.patches,
                 first: which * width,
+                // The registers' six vectors come after the patches', or are the same ones.
                 second: ((pass.expansion - 1) * 6 + which) * width,
             })
         };
@@ -148,6 +150,7 @@ impl<B: Backend> Transformer<B> {
         let spec = AttentionSpec {
             sequences: &pass.packing.sequences,
             heads: width / self.config.head_dim,
+            // µP scales by 1/d instead of 1/√d. The 8 makes both the same for heads of 64 channels.
             scale: 8.0 / self.config.head_dim as f32,
             qk_norm_eps: self.config.qk_norm.then_some(self.eps),
             mask: pass.mask,

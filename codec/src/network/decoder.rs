@@ -1,10 +1,10 @@
 //! The velocity network: noised latents and conditioning registers to a velocity (network.md section 6).
 //!
 //! All images of a batch, and both passes of guidance over each, go through the network together, as sequences in the
-//! rows of one tensor: the conditional ones of all images, then the unconditional ones. What is the same for all steps is
-//! computed before them: the registers' embeddings, the time embeddings and all blocks' modulation vectors. Registers
-//! that are identical in every layer stand in their sequence once, with the logarithm of their number added to their
-//! attention logits.
+//! rows of one tensor: the conditional ones of all images, then the unconditional ones. What is constant over the steps
+//! is computed before them: the registers' embeddings, the time embeddings and all blocks' modulation vectors. Of n
+//! registers that are identical in every layer, the sequence has one, with ln n added to its attention logits: the softmax
+//! then gives it the weight of all n (network.md section 9).
 
 use flextok_compute::Backend;
 use flextok_compute::backend::{Epilogue, Mask, Modulation, ModulationVector};
@@ -138,7 +138,7 @@ impl<B: Backend> Decoder<B> {
         })
     }
 
-    /// What stands in the registers of each sequence.
+    /// What each sequence's registers hold.
     fn registers(&self, ids: &[&[u16]], guided: bool) -> Vec<Registers> {
         let conditional = ids.iter().map(|ids| {
             let dropped = self.config.registers - ids.len();
@@ -230,18 +230,18 @@ pub(super) fn check_tokens(actual: usize, allowed: usize) -> Result<(), NetworkE
 struct Registers {
     /// Those of tokens.
     tokens: usize,
-    /// How many identical ones follow, which one representative stands for.
+    /// How many identical ones follow, which are represented by one.
     alike: usize,
 }
 
 impl Registers {
-    /// Rows that they take.
+    /// Number of rows in the sequence.
     fn count(&self) -> usize {
         self.tokens + usize::from(self.alike > 0)
     }
 }
 
-/// Logarithms of how many registers each row stands for; none where each stands for itself.
+/// Logarithms of how many registers each row represents; `None` if each represents only itself.
 fn log_multiplicity<B: Backend>(
     backend: &B,
     packing: &Packing,
@@ -253,6 +253,7 @@ fn log_multiplicity<B: Backend>(
     let mut weights = vec![0.0; packing.rows];
     for (sequence, registers) in packing.sequences.iter().zip(registers) {
         if registers.alike > 0 {
+            // Tokens come first, so that the representative is the sequence's last row.
             weights[sequence.suffix.end - 1] = (registers.alike as f32).ln();
         }
     }

@@ -6,6 +6,7 @@ pub(crate) fn codes(ids: &[u16], levels: &[u32]) -> Vec<f32> {
     for &id in ids {
         let mut rest = u32::from(id);
         for &level in levels {
+            // An even number of levels has one more below zero than above: 8 levels reach from −1 to 0.75.
             let half = (level / 2) as f32;
             codes.push(((rest % level) as f32 - half) / half);
             rest /= level;

@@ -1,14 +1,14 @@
-//! Position embeddings: the stored tables, in all their forms, as rows for a grid of patches or a line of registers.
+//! Position embeddings: the stored tables, in all their forms, as rows for a grid of patches or a sequence of registers.
 
 use super::NetworkError;
 use super::builder::VarBuilder;
 use crate::config::{PositionConfig, PositionKind, PositionScaling};
 
-/// A table of embeddings for `rows` × `columns` positions, as stored: a separable one is far smaller than all its sums
-/// or products, of which only those of a grid are ever made. Registers are one row.
+/// A table of embeddings for `rows` × `columns` positions, as stored: a separable table is far smaller than all of
+/// its sums or products, of which only those of the current grid are computed. Registers are one row.
 pub(crate) struct PositionTable {
     stored: Vec<f32>,
-    /// How row and column embeddings are joined; `Full` for a table, or a line, of whole embeddings.
+    /// How row and column embeddings are combined; always `Full` for registers.
     kind: PositionKind,
     rows: usize,
     columns: usize,
@@ -59,6 +59,7 @@ impl PositionTable {
 
     /// The embedding of one position.
     fn embedding(&self, row: usize, column: usize) -> impl Iterator<Item = f32> + '_ {
+        // Stored channel by channel, while a row of the network's input has the channels side by side.
         let length = self.rows.max(self.columns);
         let side = move |axis: usize, channel: usize, index: usize| {
             self.stored[(axis * self.width + channel) * length + index]
@@ -88,7 +89,7 @@ impl PositionTable {
         }
     }
 
-    /// Bilinear resize with aligned corners.
+    /// Bilinear resize with aligned corners: the first and last positions of both grids coincide.
     fn interpolate(&self, rows: usize, columns: usize) -> Vec<f32> {
         let source = |index: usize, size: usize, stored: usize| {
             let position = if size > 1 {

@@ -12,6 +12,7 @@ pub(super) fn embedding(times: &[f32], config: &TimeConfig) -> Vec<f32> {
     let frequencies: Vec<f32> = (0..half)
         .map(|m| factor * (-MAX_PERIOD.ln() * m as f64 / half as f64).exp() as f32)
         .collect();
+    // Sines and cosines are computed in f64 and rounded: the f32 functions of platforms differ in their last bits.
     let mut values = Vec::with_capacity(times.len() * half * 2);
     for &t in times {
         values.extend(

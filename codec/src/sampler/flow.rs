@@ -115,6 +115,7 @@ pub(crate) fn sample<B: Backend>(
         *images = conditioned.predictions();
     }
     let mut predictions = backend.zeros_full(&shape)?;
+    // From the step's number rather than by repeated subtraction, so that rounding errors do not add up.
     let time = |done: u32| settings.start * ((total - done) as f32 / total as f32);
     let dt = settings.start / total as f32;
     let times: Vec<f32> = (0..total).map(time).collect();

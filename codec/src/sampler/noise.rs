@@ -30,6 +30,7 @@ pub fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 /// The Box–Muller transform of two words, "bm32": radius from the first, angle from the second, in f64.
 fn normal_pair(radius: u32, angle: u32) -> [f32; 2] {
     let scale = 1.0 / 4_294_967_296.0;
+    // Words are in 0 … 2³² − 1; one more keeps the logarithm's argument in (0, 1].
     let radius = (-2.0 * ((f64::from(radius) + 1.0) * scale).ln()).sqrt();
     let angle = std::f64::consts::TAU * (f64::from(angle) * scale);
     [(radius * angle.cos()) as f32, (radius * angle.sin()) as f32]

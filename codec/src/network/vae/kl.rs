@@ -9,9 +9,10 @@ use crate::network::builder::VarBuilder;
 
 /// Changes of resolution between image and latents: 8 pixels per latent.
 const RESAMPLES: usize = 3;
+/// Groups and epsilon of every group norm: defaults of diffusers, which no config holds.
 const GROUPS: usize = 32;
 const EPS: f32 = 1e-6;
-/// Bounds of the log-variance of a sampled posterior.
+/// Bounds of the log-variance of a sampled posterior, as in diffusers, so that its exponential stays finite.
 const LOG_VARIANCE: (f32, f32) = (-30.0, 20.0);
 
 /// The group norm at `vs`.
@@ -152,6 +153,7 @@ impl<B: Backend> MidAttention<B> {
         let spec = AttentionSpec {
             sequences: &[Sequence::single(rows, rows)],
             heads: 1,
+            // The usual 1/√d, unlike the transformer's 8/d.
             scale: 1.0 / (self.channels as f32).sqrt(),
             qk_norm_eps: None,
             mask: Mask::Full,
