@@ -12,8 +12,8 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use flextok::compute::{Backend, CpuEngine};
 use flextok::network::Decoder;
-use flextok::standard_normal;
 use flextok::weights::{OpenOptions, Weights};
+use flextok::{Size, standard_normal};
 
 const THREADS: usize = 2;
 const T: f32 = 0.52;
@@ -23,7 +23,7 @@ fn steps(criterion: &mut Criterion, name: &str, weights: &Weights) {
     let backend = CpuEngine::new(THREADS).expect("threads");
     let config = weights.config();
     let (factor, channels) = (config.vae.factor(), config.vae.latent_channels());
-    let (width, height) = config.canvas;
+    let Size { width, height } = config.canvas;
     let grid = (height as usize / factor, width as usize / factor);
     let decoder = Decoder::load(&backend, weights, channels).expect("a decoder");
     let registers = config.registers;

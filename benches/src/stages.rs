@@ -6,7 +6,7 @@ use flextok::compute::{Backend, CpuEngine};
 use flextok::image::DynamicImage;
 use flextok::network::{Decoder, VaeDecoder, VaeEncoder};
 use flextok::weights::{OpenOptions, Weights};
-use flextok::{Codec, CodecBuilder, DecodeOptions, EncodeOptions, standard_normal};
+use flextok::{Codec, CodecBuilder, DecodeOptions, EncodeOptions, Size, standard_normal};
 
 /// A model on an engine, with everything prepared that its stages need.
 pub struct Stages<B: Backend = CpuEngine> {
@@ -38,7 +38,7 @@ impl<B: Backend> Stages<B> {
             Weights::open(path, &OpenOptions::default()).expect("a model in the published layout");
         let config = weights.config().clone();
         let factor = config.vae.factor();
-        let (width, height) = config.canvas;
+        let Size { width, height } = config.canvas;
         let channels = config.vae.latent_channels();
         let codec = builder.open(path).expect("the same model");
         let picture = synthetic_picture(width, height);

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 
 use embedded_graphics::Drawable;
 use embedded_graphics::draw_target::DrawTarget;
-use embedded_graphics::geometry::{OriginDimensions, Point, Size};
+use embedded_graphics::geometry::{self, OriginDimensions, Point};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, ascii};
 use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
 use embedded_graphics::text::{Alignment, Baseline, Text};
+use flextok::Size;
 use flextok::image::imageops::{self, FilterType};
 use flextok::image::{Rgb, RgbImage};
 
@@ -33,14 +34,14 @@ pub(crate) struct Tile {
     pub(crate) detail: String,
 }
 
-/// The size of a picture of `width` × `height` within a tile, its aspect kept.
-pub(crate) fn fit(width: u32, height: u32) -> (u32, u32) {
-    let longest = u64::from(width.max(height).max(1));
+/// The size within a tile of a picture of this size, its aspect kept.
+pub(crate) fn fit(picture: Size) -> Size {
+    let longest = u64::from(picture.width.max(picture.height).max(1));
     let side = |side: u32| {
         let scaled = (u64::from(side) * u64::from(TILE) + longest / 2) / longest;
         u32::try_from(scaled).unwrap_or(TILE).clamp(1, TILE)
     };
-    (side(width), side(height))
+    Size::new(side(picture.width), side(picture.height))
 }
 
 /// Draws the sheet.
@@ -49,11 +50,15 @@ pub(crate) fn draw(tiles: &[Tile]) -> RgbImage {
     let columns = columns(count);
     let rows = count.div_ceil(columns);
     // All pictures are scaled to the same size; a thin one still leaves room for its label.
-    let picture = |tile: &Tile| fit(tile.picture.width(), tile.picture.height());
-    let cell_height = tiles.iter().map(|tile| picture(tile).1).max().unwrap_or(1);
+    let picture = |tile: &Tile| fit(tile.picture.dimensions().into());
+    let cell_height = tiles
+        .iter()
+        .map(|tile| picture(tile).height)
+        .max()
+        .unwrap_or(1);
     let cell_width = tiles
         .iter()
-        .map(|tile| picture(tile).0)
+        .map(|tile| picture(tile).width)
         .max()
         .unwrap_or(1)
         .max(200);
@@ -81,8 +86,9 @@ fn columns(count: u32) -> u32 {
 }
 
 fn draw_tile(sheet: &mut RgbImage, tile: &Tile, (left, top): (u32, u32), cell: (u32, u32)) {
-    let (width, height) = fit(tile.picture.width(), tile.picture.height());
-    let scaled = if (width, height) == tile.picture.dimensions() {
+    let size = fit(tile.picture.dimensions().into());
+    let Size { width, height } = size;
+    let scaled = if size == tile.picture.dimensions().into() {
         tile.picture.clone()
     } else {
         imageops::resize(&tile.picture, width, height, FilterType::CatmullRom)
@@ -124,8 +130,8 @@ fn write(sheet: &mut RgbImage, text: &str, at: (u32, u32), font: &MonoFont<'_>, 
 struct Paper<'a>(&'a mut RgbImage);
 
 impl OriginDimensions for Paper<'_> {
-    fn size(&self) -> Size {
-        Size::new(self.0.width(), self.0.height())
+    fn size(&self) -> geometry::Size {
+        geometry::Size::new(self.0.width(), self.0.height())
     }
 }
 
@@ -155,6 +161,7 @@ mod tests {
 
     #[test]
     fn aspect_is_kept() {
+        let fit = |width, height| <(u32, u32)>::from(fit(Size::new(width, height)));
         assert_eq!(fit(4000, 3000), (256, 192));
         assert_eq!(fit(20_000, 10), (256, 1));
         assert_eq!(fit(1, 1), (256, 256));

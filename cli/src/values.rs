@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use flextok::Size;
+
 /// Red, green and blue. The name matters: clap would take a bare array for a list.
 pub(crate) type Color = [u8; 3];
 
@@ -40,8 +42,9 @@ pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
 }
 
 /// A size in pixels, as `WxH`.
-pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
-    pair(text).ok_or_else(|| "allowed: WxH in pixels, for example 256x192".to_owned())
+pub(crate) fn size(text: &str) -> Result<Size, String> {
+    let size = pair(text).map(Size::from);
+    size.ok_or_else(|| "allowed: WxH in pixels, for example 256x192".to_owned())
 }
 
 /// Columns and rows, as `CxR`.
@@ -82,8 +85,8 @@ mod tests {
 
     #[test]
     fn sizes() {
-        assert_eq!(size("256x192"), Ok((256, 192)));
-        assert_eq!(size("1×2"), Ok((1, 2)));
+        assert_eq!(size("256x192"), Ok(Size::new(256, 192)));
+        assert_eq!(size("1×2"), Ok(Size::new(1, 2)));
         for text in [
             "",
             "x",

@@ -68,9 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn open(codec: &Codec, path: &str) -> Result<Photo, Box<dyn Error>> {
     let image = load::open(path, &LoadOptions::default())?.image;
-    let (width, height) = codec.config().canvas;
-    let canvas = picture::resize(&picture::into_rgb(image.clone(), [255; 3]), width, height)?;
-    let file = TokenFile::parse(&codec.encode(&image, &EncodeOptions::default())?)?;
+    let file = codec.encode_file(&image, &EncodeOptions::default())?;
+    let canvas = picture::resize(&picture::into_rgb(image, [255; 3]), codec.config().canvas)?;
     Ok(Photo { canvas, file })
 }
 

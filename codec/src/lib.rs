@@ -21,13 +21,13 @@
 //! # Tokens for generative models
 //! ```
 //! # #[cfg(feature = "embedded-model")] {
-//! use flextok::{Codec, DecodeOptions, EncodeOptions, image};
+//! use flextok::{Codec, DecodeOptions, EncodeOptions, Size, image};
 //!
 //! let codec = Codec::embedded()?;
 //! let picture = image::DynamicImage::new_rgb8(256, 256);
 //! let ids: Vec<u16> = codec.tokenize(&picture, &EncodeOptions::default().with_tokens(16))?;
 //! let picture: image::RgbImage = codec.detokenize(&ids, &DecodeOptions::default())?;
-//! assert_eq!(picture.dimensions(), codec.config().canvas);
+//! assert_eq!(Size::from(picture.dimensions()), codec.config().canvas);
 //! # }
 //! # Ok::<(), flextok::Error>(())
 //! ```
@@ -69,6 +69,7 @@ pub mod picture;
 pub mod progressive;
 pub mod rate;
 mod sampler;
+mod size;
 pub mod weights;
 
 pub use codec::{
@@ -82,3 +83,4 @@ pub use image;
 pub use message::one_line;
 pub use progressive::ProgressiveDecoder;
 pub use sampler::{philox4x32_10, standard_normal};
+pub use size::Size;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use common::{MODELS, picture, tiny_path};
 use flextok::image::DynamicImage;
-use flextok::{CancelToken, Codec, DecodeOptions, EncodeOptions, Error, ErrorKind};
+use flextok::{CancelToken, Codec, DecodeOptions, EncodeOptions, Error, ErrorKind, Size};
 
 /// Few guided steps, so that both passes run.
 fn guided(apg: bool) -> DecodeOptions {
@@ -58,10 +58,10 @@ fn pictures_of_a_batch_are_those_of_each_file() {
     for (name, open) in MODELS {
         let codec = open(Codec::builder().threads(2));
         let multiple = codec.config().canvas_multiple();
-        let (width, height) = codec.config().canvas;
+        let Size { width, height } = codec.config().canvas;
         // Whole and cut files of the model's own and of another canvas, in turns.
         let own = codec.encode_batch(&pictures(), &EncodeOptions::default());
-        let small = EncodeOptions::default().with_canvas(width - multiple, height);
+        let small = EncodeOptions::default().with_canvas(Size::new(width - multiple, height));
         let small = codec.encode_batch(&pictures()[..3], &small).unwrap();
         let mut files = own.unwrap();
         for (index, file) in small.into_iter().enumerate() {
@@ -133,7 +133,7 @@ fn errors_name_what_they_are_about() {
     let far = DecodeOptions::default().with_steps(0);
     let error = codec.decode_batch(&[&file], &far).unwrap_err();
     assert!(matches!(error, Error::Option { .. }), "{error}");
-    let odd = EncodeOptions::default().with_canvas(13, 13);
+    let odd = EncodeOptions::default().with_canvas(Size::new(13, 13));
     let error = codec.encode_batch(&[picture(3, 3)], &odd).unwrap_err();
     assert!(matches!(error, Error::Option { .. }), "{error}");
 }

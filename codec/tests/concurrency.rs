@@ -6,13 +6,13 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use common::MODELS;
-use flextok::{Codec, DecodeOptions, EncodeOptions, image};
+use flextok::{Codec, DecodeOptions, EncodeOptions, Size, image};
 
 /// Long beyond any machine's need: only a hang takes it.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 fn pictures(codec: &Codec) -> Vec<image::DynamicImage> {
-    let (width, height) = codec.config().canvas;
+    let Size { width, height } = codec.config().canvas;
     let picture = |seed: u8| {
         image::RgbImage::from_fn(width, height, |x, y| {
             image::Rgb([x as u8 ^ seed, y as u8, seed])

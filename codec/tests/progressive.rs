@@ -10,7 +10,7 @@ use common::{picture, tiny_path};
 use flextok::container::{Event, State, TokenFile};
 use flextok::progressive::{ProgressiveOptions, ProgressiveReader, Refresh};
 use flextok::{
-    CancelToken, Codec, DecodeOptions, EncodeOptions, Error, ErrorKind, ProgressiveDecoder,
+    CancelToken, Codec, DecodeOptions, EncodeOptions, Error, ErrorKind, ProgressiveDecoder, Size,
 };
 use proptest::prelude::*;
 
@@ -20,7 +20,9 @@ fn tiny() -> (&'static Arc<Codec>, &'static [u8]) {
     static TINY: OnceLock<(Arc<Codec>, Vec<u8>)> = OnceLock::new();
     let (codec, bytes) = TINY.get_or_init(|| {
         let codec = Codec::builder().threads(1).open(tiny_path()).unwrap();
-        let mut options = EncodeOptions::default().with_tokens(40).with_canvas(32, 32);
+        let mut options = EncodeOptions::default()
+            .with_tokens(40)
+            .with_canvas(Size::new(32, 32));
         options.metadata.title = Some("while it arrives".to_owned());
         options.metadata.encoder = Some("a test".to_owned());
         let bytes = codec.encode(&picture(45, 32), &options).unwrap();

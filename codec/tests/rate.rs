@@ -8,14 +8,18 @@ use flextok::container::{KeepMetadata, TokenFile};
 use flextok::metrics::Metric;
 use flextok::picture::published_crop;
 use flextok::rate::{Search, Target};
-use flextok::{Codec, DecodeOptions, EncodeOptions, Error, ErrorKind, Latents, WarmStart, image};
+use flextok::{
+    Codec, DecodeOptions, EncodeOptions, Error, ErrorKind, Latents, Size, WarmStart, image,
+};
 
 fn tiny() -> Codec {
     Codec::builder().threads(1).open(tiny_path()).unwrap()
 }
 
 fn encode() -> EncodeOptions {
-    EncodeOptions::default().with_tokens(20).with_canvas(32, 32)
+    EncodeOptions::default()
+        .with_tokens(20)
+        .with_canvas(Size::new(32, 32))
 }
 
 fn cheap() -> DecodeOptions {
@@ -35,13 +39,15 @@ fn psnr(value: f64) -> Target {
 fn a_crop_is_measured_against_the_part_that_it_keeps() {
     let (codec, photo) = (tiny(), picture(90, 40));
     let options = encode().with_crop(true);
-    let (bytes, reached) = codec
+    let (file, reached) = codec
         .encode_to(&photo, psnr(-50.0), Search::Ladder, &options, &cheap())
         .unwrap();
     assert_eq!((reached.tokens, reached.decodes), (1, 1));
-    let decoded = codec.decode(&bytes, &cheap()).unwrap();
+    let decoded = codec.decode_file(&file, &cheap()).unwrap();
     let rgb = photo.to_rgb8();
-    let source = published_crop(&rgb, 32, 32).expect("memory").source;
+    let source = published_crop(&rgb, Size::new(32, 32))
+        .expect("memory")
+        .source;
     assert_eq!(decoded.dimensions(), (source.width, source.height));
     let kept = image::imageops::crop_imm(&rgb, source.x, source.y, source.width, source.height);
     let expected = Metric::Psnr.measure(&kept.to_image(), &decoded).unwrap();
@@ -52,8 +58,7 @@ fn a_crop_is_measured_against_the_part_that_it_keeps() {
 fn every_cut_finds_the_smallest_and_a_budget_bounds_what_is_tried() {
     let (codec, photo) = (tiny(), picture(40, 40));
     let original = photo.to_rgb8();
-    let bytes = codec.encode(&photo, &encode()).unwrap();
-    let file = TokenFile::parse(&bytes).unwrap();
+    let file = codec.encode_file(&photo, &encode()).unwrap();
     let every = Search::EveryCut;
     let rungs = codec
         .rungs(
@@ -106,8 +111,7 @@ fn rungs_cost_what_their_files_have() {
     let (codec, photo) = (tiny(), picture(40, 40));
     let mut options = encode();
     options.metadata.title = Some("costs bytes".to_owned());
-    let bytes = codec.encode(&photo, &options).unwrap();
-    let file = TokenFile::parse(&bytes).unwrap();
+    let file = codec.encode_file(&photo, &options).unwrap();
     for keep in [KeepMetadata::No, KeepMetadata::Yes] {
         let rungs = codec
             .rungs(
@@ -152,9 +156,8 @@ fn what_cannot_be_measured_is_refused() {
 
 /// The latents of a file of some canvas.
 fn latents(codec: &Codec, canvas: u32) -> (TokenFile, Latents) {
-    let options = encode().with_canvas(canvas, canvas);
-    let bytes = codec.encode(&picture(40, 40), &options).unwrap();
-    let file = TokenFile::parse(&bytes).unwrap();
+    let options = encode().with_canvas(Size::new(canvas, canvas));
+    let file = codec.encode_file(&picture(40, 40), &options).unwrap();
     let (_, latents) = codec.refine(&file, None, &cheap()).unwrap();
     (file, latents)
 }
@@ -164,7 +167,10 @@ fn latents_of_something_else_are_no_start() {
     let codec = tiny();
     let (file, small) = latents(&codec, 32);
     let (_, large) = latents(&codec, 64);
-    assert_eq!((small.canvas(), large.canvas()), ((32, 32), (64, 64)));
+    assert_eq!(
+        (small.canvas(), large.canvas()),
+        (Size::new(32, 32), Size::new(64, 64))
+    );
     assert!(small.values().iter().all(|value| value.is_finite()));
     let refine = |latents, time| {
         let refined = codec.refine(&file, Some(WarmStart::new(latents, time)), &cheap());

@@ -49,7 +49,7 @@ fn accepted(config: Result<ModelConfig, ConfigError>) {
             assert!((2..=65_536).contains(&config.codebook_size()));
             assert!((1..=256).contains(&config.registers));
             let grid = config.patch_grid(config.canvas).expect("its own canvas");
-            assert!(grid.encoder_patches() > 0 && grid.decoder_patches() > 0);
+            assert!(grid.encoder.area() > 0 && grid.decoder.area() > 0);
             assert!(config.check_canvas(config.max_canvas()).is_ok());
             for side in [&config.encoder.transformer, &config.decoder.transformer] {
                 assert_eq!(side.width % side.head_dim, 0);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use flextok::container::{Chunk, Metadata, TokenFile};
 use flextok::image::{DynamicImage, RgbaImage};
-use flextok::{Budget, Codec, DecodeOptions, EncodeOptions, ErrorKind};
+use flextok::{Budget, Codec, DecodeOptions, EncodeOptions, ErrorKind, Size};
 
 /// The small random checkpoint of the tests, on one thread, with limits that keep an input to milliseconds.
 static CODEC: LazyLock<Codec> = LazyLock::new(|| {
@@ -46,12 +46,12 @@ impl Source<'_> {
         (length % 3 != 0).then(|| "é".repeat(length))
     }
 
-    fn canvas(&mut self) -> Option<(u32, u32)> {
+    fn canvas(&mut self) -> Option<Size> {
         match self.u8() {
             // Most canvases are possible ones, so that something comes after them.
-            0..=199 => Some((32, 16)),
-            200..=239 => Some((u32::from(self.u8()), u32::from(self.u8()))),
-            240..=249 => Some((
+            0..=199 => Some(Size::new(32, 16)),
+            200..=239 => Some(Size::new(self.u8().into(), self.u8().into())),
+            240..=249 => Some(Size::new(
                 u32::from_le_bytes(self.bytes()),
                 u32::from_le_bytes(self.bytes()),
             )),

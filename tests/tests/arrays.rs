@@ -163,7 +163,8 @@ fn canvases_are_written_as_floats() {
     let bytes = read(directory, "a.npy");
     let array = npy::read_f32(&bytes).expect("an array");
     assert_eq!(array.shape, [3, 256, 256]);
-    let canvas = flextok::picture::Canvas::new(256, 256, array.data).expect("the shape fits");
+    let canvas = flextok::picture::Canvas::new(flextok::Size::new(256, 256), array.data)
+        .expect("the shape fits");
     let picture = flextok::image::open(directory.join("a.png"))
         .expect("a PNG")
         .into_rgb8();

@@ -19,7 +19,7 @@ fn every_length_through_the_library() {
     let codec = Codec::open(tiny()).expect("the tiny model");
     let photo = image::open(photo("chelsea.png")).expect("the photo");
     // A small canvas is enough here and takes two bytes of header.
-    let options = EncodeOptions::default().with_canvas(64, 32);
+    let options = EncodeOptions::default().with_canvas(flextok::Size::new(64, 32));
     let file = codec.encode(&photo, &options).expect("it encodes");
     const HEADER: usize = 23;
     assert_eq!(file.len(), 551);

@@ -6,7 +6,7 @@ use clap::Args;
 use flextok::container::TokenFile;
 use flextok::picture::PictureError;
 use flextok::picture::save::{self, SaveFormat};
-use flextok::{DecodeOptions, npy};
+use flextok::{DecodeOptions, Size, npy};
 
 use super::sampling::SamplingArgs;
 use crate::context::{Context, Model};
@@ -126,7 +126,7 @@ fn format_of(output: &Output) -> Result<Format, CliError> {
 fn check_size(args: &DecodeArgs, file: &TokenFile, format: Format) -> Result<(), PictureError> {
     match format {
         Format::Picture(format) if !args.keep_canvas => {
-            format.check_size(file.header().width(), file.header().height())
+            format.check_size(Size::new(file.header().width(), file.header().height()))
         }
         // A canvas is small, and arrays hold any size.
         _ => Ok(()),
@@ -146,7 +146,7 @@ fn decode(
         }
         Format::Npy => {
             let canvas = model.codec.decode_canvas(file, options)?;
-            let shape = [3, canvas.height as usize, canvas.width as usize];
+            let shape = [3, canvas.size.height as usize, canvas.size.width as usize];
             // The shape is that of the data, as the canvas is made.
             npy::write_f32(&shape, &canvas.data).map_err(|error| flextok::Error::Option {
                 option: "array",
@@ -185,7 +185,7 @@ fn checked_noise(
         .header()
         .canvas()
         .map_or(config.canvas, |(columns, rows)| {
-            (
+            Size::new(
                 u32::from(columns).saturating_mul(multiple),
                 u32::from(rows).saturating_mul(multiple),
             )
@@ -194,7 +194,12 @@ fn checked_noise(
     let Ok(grid) = config.patch_grid(canvas) else {
         return Ok(noise.data);
     };
-    let wanted = [config.vae.latent_channels(), grid.latents.0, grid.latents.1];
+    let Size { width, height } = grid.latents;
+    let wanted = [
+        config.vae.latent_channels(),
+        height as usize,
+        width as usize,
+    ];
     let shape = match noise.shape.as_slice() {
         [1, rest @ ..] if rest.len() == 3 => rest,
         shape => shape,

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use flextok::container::Metadata;
+use flextok::container::{Metadata, TokenFile};
 use flextok::metrics::Metric;
 use flextok::picture::LoadedPicture;
 use flextok::rate::{Search, Target};
-use flextok::{DecodeOptions, EncodeOptions};
+use flextok::{DecodeOptions, EncodeOptions, Size};
 
 use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
@@ -49,7 +49,7 @@ pub(crate) struct EncodeArgs {
 
     /// Canvas in pixels that the model works on [default: the model's own]
     #[arg(long, value_name = "WxH", value_parser = values::size)]
-    canvas: Option<(u32, u32)>,
+    canvas: Option<Size>,
 
     /// Colour behind transparent pixels: RRGGBB, white, black or gray
     #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
@@ -113,10 +113,11 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
     options.canvas = args.canvas;
 
     let encoded = match args.target.target() {
-        None => model.codec.encode(&picture.image, &options),
+        None => model.codec.encode_file(&picture.image, &options),
         Some(target) => to_target(args, target, &picture, &options, (&model, context)),
     };
-    let bytes = encoded.map_err(|error| model.error(&source.name(), error))?;
+    let bytes = encoded.and_then(|file| Ok(file.to_bytes()?));
+    let bytes = bytes.map_err(|error| model.error(&source.name(), error))?;
     output.write(&bytes)?;
     context.detail(|| {
         let (width, height) = (picture.image.width(), picture.image.height());
@@ -136,7 +137,7 @@ fn to_target(
     picture: &LoadedPicture,
     options: &EncodeOptions,
     (model, context): (&Model, &Context),
-) -> Result<Vec<u8>, flextok::Error> {
+) -> Result<TokenFile, flextok::Error> {
     let search = if args.every_cut {
         Search::EveryCut
     } else {
@@ -146,7 +147,7 @@ fn to_target(
     let encoded = model
         .codec
         .encode_to(&picture.image, target, search, options, &decode);
-    let (bytes, reached) = encoded?;
+    let (file, reached) = encoded?;
     context.detail(|| {
         let (tokens, tries) = (reached.tokens, reached.decodes);
         format!(
@@ -157,7 +158,7 @@ fn to_target(
             values::count(tries, "decode")
         )
     });
-    Ok(bytes)
+    Ok(file)
 }
 
 fn metadata(args: &EncodeArgs, picture: &LoadedPicture) -> Metadata {

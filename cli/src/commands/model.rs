@@ -1,6 +1,7 @@
 //! `flextok model`: what the model is.
 
 use clap::Args;
+use flextok::Size;
 use flextok::config::ModelConfig;
 use flextok::weights::{Parameters, StoredType};
 use serde::Serialize;
@@ -31,9 +32,9 @@ struct Report<'a> {
     bytes: usize,
     tokens: u16,
     codebook_size: u32,
-    canvas: (u32, u32),
+    canvas: Size,
     canvas_multiple: u32,
-    max_canvas: (u32, u32),
+    max_canvas: Size,
     parameters: Counts,
     stored_types: Vec<StoredType>,
     config: &'a ModelConfig,
@@ -110,12 +111,8 @@ impl<'a> Report<'a> {
             (
                 "canvas",
                 format!(
-                    "{}x{} pixels; up to {}x{} in multiples of {}",
-                    self.canvas.0,
-                    self.canvas.1,
-                    self.max_canvas.0,
-                    self.max_canvas.1,
-                    self.canvas_multiple
+                    "{} pixels; up to {} in multiples of {}",
+                    self.canvas, self.max_canvas, self.canvas_multiple
                 ),
             ),
             (

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use flextok::container::Metadata;
-use flextok::npy;
+use flextok::{Size, npy};
 
 use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
@@ -34,7 +34,7 @@ pub(crate) struct PackArgs {
 
     /// Canvas in pixels that the ids belong to [default: the model's own]
     #[arg(long, value_name = "WxH", value_parser = values::size)]
-    canvas: Option<(u32, u32)>,
+    canvas: Option<Size>,
 
     /// Columns and rows of canvases, row by row
     #[arg(long, value_name = "CxR", default_value = "1x1", value_parser = values::grid)]
@@ -55,12 +55,12 @@ pub(crate) fn run(args: &PackArgs, context: &Context) -> Result<(), CliError> {
     let model = context.model_to_describe()?;
     let canvases = canvases(args, &source.name(), &array, &model)?;
 
-    let size = (args.width, args.height);
+    let size = Size::new(args.width, args.height);
     let packed = model
         .codec
         .pack(&canvases, size, args.canvas, args.grid, Metadata::default());
-    let bytes = packed.map_err(|error| model.error(&source.name(), error))?;
-    output.write(&bytes)
+    let bytes = packed.and_then(|file| Ok(file.to_bytes()?));
+    output.write(&bytes.map_err(|error| model.error(&source.name(), error))?)
 }
 
 /// One list of ids for each canvas, with a message that names the first id that is none.

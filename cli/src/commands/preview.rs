@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use flextok::EncodeOptions;
 use flextok::container::{CutOffset, TokenFile};
 use flextok::image::{self, RgbImage};
 use flextok::picture::{self, save};
+use flextok::{EncodeOptions, Size};
 
 use super::sampling::SamplingArgs;
 use crate::context::{Context, Model};
@@ -51,12 +51,8 @@ pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError>
         }
         Either::Picture(loaded) => {
             let options = EncodeOptions::default();
-            let bytes = model
-                .codec
-                .encode(&loaded.image, &options)
-                .map_err(failed)?;
-            let parsed = TokenFile::parse_with(&bytes, &context.limits.container);
-            let file = parsed.map_err(|error| CliError::container(source.name(), error))?;
+            let encoded = model.codec.encode_file(&loaded.image, &options);
+            let file = encoded.map_err(failed)?;
             let max = context.limits.image_memory;
             let original = picture::try_into_rgb(loaded.image, options.background, max);
             let original = original.map_err(|error| CliError::codec(source.name(), error))?;
@@ -100,7 +96,7 @@ fn decode_tiles(
         });
     }
     let bar = context.progress(u32::try_from(cuts.len()).unwrap_or(u32::MAX), "previews");
-    let (width, height) = sheet::fit(file.header().width(), file.header().height());
+    let size = sheet::fit(Size::new(file.header().width(), file.header().height()));
     let mut tiles = Vec::new();
     for cut in cuts {
         // A tile is small whatever the picture's size: the canvas is scaled to it directly.
@@ -112,7 +108,7 @@ fn decode_tiles(
         let canvas: RgbImage = model.codec.decode_file(file, &options)?;
         let plural = if cut.tokens == 1 { "" } else { "s" };
         tiles.push(Tile {
-            picture: picture::restore(&canvas, width, height)?,
+            picture: picture::restore(&canvas, size)?,
             title: format!("{} token{plural}", cut.tokens),
             detail: format!("{} bytes", cut.complete_bytes),
         });
@@ -124,10 +120,10 @@ fn decode_tiles(
 
 fn original_tile(original: RgbImage) -> Tile {
     let (width, height) = original.dimensions();
-    let (tile_width, tile_height) = sheet::fit(width, height);
+    let tile = sheet::fit(Size::new(width, height));
     let filter = image::imageops::FilterType::CatmullRom;
     Tile {
-        picture: image::imageops::resize(&original, tile_width, tile_height, filter),
+        picture: image::imageops::resize(&original, tile.width, tile.height, filter),
         title: "original".to_owned(),
         detail: format!("{width} x {height}"),
     }

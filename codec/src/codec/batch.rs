@@ -9,6 +9,7 @@ use image::RgbImage;
 
 use super::engine::Job;
 use super::{CancelToken, Codec, DecodeOptions, Progress};
+use crate::Size;
 use crate::error::Error;
 use crate::network::NetworkError;
 use crate::picture::{self, Canvas};
@@ -18,10 +19,10 @@ use crate::sampler::standard_normal;
 pub(super) struct Request {
     /// Its tokens, coarse to fine.
     pub(super) ids: Vec<u16>,
-    /// Its canvas (width, height) in pixels.
-    pub(super) canvas: (u32, u32),
-    /// The size (width, height) to restore, if not the canvas's.
-    pub(super) size: Option<(u32, u32)>,
+    /// Its canvas in pixels.
+    pub(super) canvas: Size,
+    /// The size to restore, if not the canvas's.
+    pub(super) size: Option<Size>,
 }
 
 impl Request {
@@ -29,7 +30,7 @@ impl Request {
     pub(super) fn picture(&self, canvas: &Canvas) -> Result<RgbImage, Error> {
         let picture = canvas.to_rgb();
         match self.size {
-            Some((width, height)) => Ok(picture::restore(&picture, width, height)?),
+            Some(size) => Ok(picture::restore(&picture, size)?),
             None => Ok(picture),
         }
     }
@@ -42,9 +43,8 @@ impl Codec {
     pub const IMAGES_PER_PASS: usize = 8;
 
     /// How many images of one canvas go through the network together.
-    pub(super) fn images_per_pass(&self, (width, height): (u32, u32)) -> usize {
-        let pixels = u64::from(width) * u64::from(height);
-        let fitting = self.limits.canvas_pixels / pixels.max(1);
+    pub(super) fn images_per_pass(&self, canvas: Size) -> usize {
+        let fitting = self.limits.canvas_pixels / canvas.area().max(1);
         usize::try_from(fitting).map_or(Self::IMAGES_PER_PASS, |fitting| {
             fitting.clamp(1, Self::IMAGES_PER_PASS)
         })
@@ -68,11 +68,11 @@ impl Codec {
             let Some(first) = of_pass().next() else {
                 continue;
             };
-            let shape = self.latents(first.canvas);
+            let latents = self.latents(first.canvas);
             let job = Job {
                 ids: &ids,
-                latents: (shape[1], shape[2]),
-                noise: &starting_noise(options, shape.iter().product()),
+                latents,
+                noise: &starting_noise(options, self.latent_values(latents)),
                 settings,
                 keep_latents: false,
             };
@@ -90,30 +90,34 @@ impl Codec {
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }
 
-    /// Channels, rows and columns of the latents of a canvas (width, height).
-    pub(super) fn latents(&self, (width, height): (u32, u32)) -> [usize; 3] {
-        let vae = &self.config().vae;
-        let factor = vae.factor();
-        let (rows, columns) = (height as usize / factor, width as usize / factor);
-        [vae.latent_channels(), rows, columns]
+    /// Columns and rows of the latents of a canvas that has been checked.
+    pub(super) fn latents(&self, canvas: Size) -> Size {
+        let factor = self.config().vae.factor() as u32;
+        Size::new(canvas.width / factor, canvas.height / factor)
+    }
+
+    /// Numbers in latents of this size, all channels counted.
+    pub(super) fn latent_values(&self, latents: Size) -> usize {
+        latents.area() as usize * self.config().vae.latent_channels()
     }
 
     /// Checks the options' noise against the latents of a canvas.
-    pub(super) fn check_noise(
-        &self,
-        options: &DecodeOptions,
-        canvas: (u32, u32),
-    ) -> Result<(), Error> {
+    pub(super) fn check_noise(&self, options: &DecodeOptions, canvas: Size) -> Result<(), Error> {
         let Some(noise) = &options.noise else {
             return Ok(());
         };
-        let [channels, height, width] = self.latents(canvas);
-        let count = channels * height * width;
+        let latents = self.latents(canvas);
+        let count = self.latent_values(latents);
         if noise.len() != count {
             return Err(Error::Option {
                 option: "noise of",
                 value: format!("{} values", noise.len()),
-                allowed: format!("{channels}×{height}×{width} = {count} values"),
+                allowed: format!(
+                    "{}×{}×{} = {count} values",
+                    self.config().vae.latent_channels(),
+                    latents.height,
+                    latents.width
+                ),
             });
         }
         if let Some(index) = noise.iter().position(|value| !value.is_finite()) {
@@ -137,7 +141,7 @@ pub(super) fn starting_noise(options: &DecodeOptions, count: usize) -> Cow<'_, [
 }
 
 /// The indices of the requests that go through the network together: of one canvas, and no more than `most` of it.
-fn passes(requests: &[Request], most: impl Fn((u32, u32)) -> usize) -> Vec<Vec<usize>> {
+fn passes(requests: &[Request], most: impl Fn(Size) -> usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..requests.len()).collect();
     order.sort_by_key(|&index| requests[index].canvas);
     order
@@ -151,8 +155,8 @@ fn passes(requests: &[Request], most: impl Fn((u32, u32)) -> usize) -> Vec<Vec<u
 
 /// Calls `work` for each input; an error names the one that it is about.
 pub(super) fn each<I, T>(
-    inputs: &[I],
-    work: impl Fn(&I) -> Result<T, Error>,
+    inputs: impl IntoIterator<Item = I>,
+    work: impl Fn(I) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     let number = |(index, input)| {
         work(input).map_err(|error| Error::InBatch {
@@ -160,7 +164,7 @@ pub(super) fn each<I, T>(
             error: Box::new(error),
         })
     };
-    inputs.iter().enumerate().map(number).collect()
+    inputs.into_iter().enumerate().map(number).collect()
 }
 
 /// The result of a batch of one.
@@ -240,7 +244,7 @@ impl<'a> Steps<'a> {
 mod tests {
     use super::*;
 
-    fn request(canvas: (u32, u32)) -> Request {
+    fn request(canvas: Size) -> Request {
         Request {
             ids: vec![1],
             canvas,
@@ -250,7 +254,7 @@ mod tests {
 
     #[test]
     fn passes_have_one_canvas_and_keep_the_order() {
-        let (small, large) = ((256, 256), (512, 256));
+        let (small, large) = (Size::new(256, 256), Size::new(512, 256));
         let requests: Vec<Request> = (0..12)
             .map(|index| request(if index % 3 == 1 { large } else { small }))
             .collect();
@@ -264,15 +268,15 @@ mod tests {
 
     #[test]
     fn errors_name_the_input_that_they_are_about() {
-        let work = |&value: &i32| match value {
+        let work = |value: i32| match value {
             7 => Err(Error::Grid {
                 columns: 2,
                 rows: 1,
             }),
             other => Ok(other + 1),
         };
-        assert_eq!(each(&[1, 2], work).unwrap(), [2, 3]);
-        let error = each(&[1, 7, 7], work).unwrap_err();
+        assert_eq!(each([1, 2], work).unwrap(), [2, 3]);
+        let error = each([1, 7, 7], work).unwrap_err();
         assert!(matches!(error, Error::InBatch { index: 1, .. }));
         assert!(error.to_string().starts_with("input 1 of the batch"));
     }

@@ -5,6 +5,7 @@ use image::RgbImage;
 
 use super::batch::{Request, each, only};
 use super::{Codec, DecodeOptions, limit};
+use crate::Size;
 use crate::error::Error;
 use crate::picture::Canvas;
 use crate::sampler::{Guidance, Settings};
@@ -128,7 +129,7 @@ impl Codec {
     pub fn detokenize_canvas(
         &self,
         ids: &[u16],
-        canvas: Option<(u32, u32)>,
+        canvas: Option<Size>,
         options: &DecodeOptions,
     ) -> Result<Canvas, Error> {
         let request = self.request_of_ids(ids, canvas, options)?;
@@ -165,10 +166,9 @@ impl Codec {
             return self.request_of_file(file, options);
         }
         self.check_size(file.header())?;
-        let (width, height) = (file.header().width(), file.header().height());
         let request = self.request_of_file(file, options)?;
         Ok(Request {
-            size: Some((width, height)),
+            size: Some(size_of(file.header())),
             ..request
         })
     }
@@ -195,10 +195,9 @@ impl Codec {
 
     /// Checks the size that a file asks to restore.
     fn check_size(&self, header: &Header) -> Result<(), Error> {
-        let (width, height) = (header.width(), header.height());
-        let pixels = u64::from(width) * u64::from(height);
-        limit("picture pixels", pixels, self.limits.pixels)?;
-        let side = width.max(height);
+        let size = size_of(header);
+        limit("picture pixels", size.area(), self.limits.pixels)?;
+        let side = size.width.max(size.height);
         limit("picture side", side.into(), self.limits.side.into())
     }
 
@@ -247,20 +246,20 @@ impl Codec {
     }
 
     /// The canvas in pixels that a file asks for, if it is not the model's own.
-    fn file_canvas(&self, header: &Header) -> Result<Option<(u32, u32)>, Error> {
+    fn file_canvas(&self, header: &Header) -> Result<Option<Size>, Error> {
         let multiple = self.config().canvas_multiple();
         let Some((columns, rows)) = header.canvas() else {
             return Ok(None);
         };
-        let (width, height) = (u32::from(columns) * multiple, u32::from(rows) * multiple);
+        let canvas = Size::new(u32::from(columns) * multiple, u32::from(rows) * multiple);
         self.config()
-            .check_canvas((width, height))
+            .check_canvas(canvas)
             .map_err(|error| Error::FileCanvas {
-                width,
-                height,
+                width: canvas.width,
+                height: canvas.height,
                 reason: error.to_string(),
             })?;
-        Ok(Some((width, height)))
+        Ok(Some(canvas))
     }
 
     /// As many of the ids as the options ask for.
@@ -274,7 +273,7 @@ impl Codec {
     fn request_of_ids(
         &self,
         ids: &[u16],
-        canvas: Option<(u32, u32)>,
+        canvas: Option<Size>,
         options: &DecodeOptions,
     ) -> Result<Request, Error> {
         if ids.is_empty() {
@@ -331,6 +330,11 @@ impl Codec {
             start: 1.0,
         })
     }
+}
+
+/// The size that a file asks to restore.
+fn size_of(header: &Header) -> Size {
+    Size::new(header.width(), header.height())
 }
 
 /// The error for a file of which not one layer is there.

@@ -7,15 +7,16 @@ use image::DynamicImage;
 
 use super::batch::{each, only};
 use super::{Budget, Codec, EncodeOptions, limit};
+use crate::Size;
 use crate::error::Error;
-use crate::picture::{self, Canvas};
+use crate::picture::{self, Canvas, Cropped};
 use crate::sampler::standard_normal;
 
-/// A picture's tokens, the (width, height) that a decoder restores, and the canvas's.
+/// A picture's tokens, the size that a decoder restores, and the canvas's.
 struct Tokenized {
     ids: Vec<u16>,
-    size: (u32, u32),
-    canvas: (u32, u32),
+    size: Size,
+    canvas: Size,
 }
 
 impl Codec {
@@ -23,7 +24,7 @@ impl Codec {
     ///
     /// The whole picture is resized to the model's canvas (its aspect is not kept, nothing is cropped) and its original
     /// size is stored, unless the options ask for the published centre crop; then the size of the cropped region is
-    /// stored. A picture that has the canvas's size is not resampled.
+    /// stored. [`EncodeOptions::original_size`] goes before both. A picture that has the canvas's size is not resampled.
     ///
     /// # Errors
     /// [`Error::Limit`] for a picture beyond the limits, [`Error::Option`] for a canvas or number of tokens that the model
@@ -43,7 +44,19 @@ impl Codec {
     /// # Ok::<(), flextok::Error>(())
     /// ```
     pub fn encode(&self, image: &DynamicImage, options: &EncodeOptions) -> Result<Vec<u8>, Error> {
-        self.file(&self.tokenize_picture(image, options)?, options)
+        Ok(self.encode_file(image, options)?.to_bytes()?)
+    }
+
+    /// [`Codec::encode`] for those who go on with the file: cut it, decode it, or look at it.
+    ///
+    /// # Errors
+    /// As [`Codec::encode`].
+    pub fn encode_file(
+        &self,
+        image: &DynamicImage,
+        options: &EncodeOptions,
+    ) -> Result<TokenFile, Error> {
+        self.file(self.tokenize_picture(image, options)?, options)
     }
 
     /// Encodes many pictures with the same options, each as [`Codec::encode`] does, but several at once.
@@ -74,8 +87,8 @@ impl Codec {
         images: &[impl Borrow<DynamicImage>],
         options: &EncodeOptions,
     ) -> Result<Vec<Vec<u8>>, Error> {
-        each(&self.tokenize_pictures(images, options)?, |tokenized| {
-            self.file(tokenized, options)
+        each(self.tokenize_pictures(images, options)?, |tokenized| {
+            Ok(self.file(tokenized, options)?.to_bytes()?)
         })
     }
 
@@ -118,13 +131,13 @@ impl Codec {
         posterior_seed: Option<u64>,
     ) -> Result<Vec<u16>, Error> {
         let tokens = self.check_tokens("tokens", tokens)?;
-        let (width, height) = self.check_canvas(Some((canvas.width, canvas.height)))?;
-        let values = 3 * width as usize * height as usize;
+        let size = self.check_canvas(Some(canvas.size))?;
+        let values = 3 * size.area() as usize;
         if canvas.data.len() != values {
             return Err(Error::Option {
                 option: "canvas of",
                 value: format!("{} values", canvas.data.len()),
-                allowed: format!("3×{height}×{width} = {values} values"),
+                allowed: format!("3×{}×{} = {values} values", size.height, size.width),
             });
         }
         let canvases = std::slice::from_ref(canvas);
@@ -143,17 +156,16 @@ impl Codec {
         posterior_seed: Option<u64>,
     ) -> Result<Vec<Vec<u16>>, Error> {
         let noise = posterior_seed.zip(canvases.first()).map(|(seed, canvas)| {
-            let shape = self.latents((canvas.width, canvas.height));
-            standard_normal(seed, 0, shape.iter().product())
+            let latents = self.latents(canvas.size);
+            standard_normal(seed, 0, self.latent_values(latents))
         });
         self.engine
             .tokenize(canvases, tokens.into(), noise.as_deref())
     }
 
-    /// A `.flxt` file of given tokens: one list for each canvas of a grid of (columns, rows), row by row.
+    /// A file of given tokens: one list for each canvas of a grid of (columns, rows), row by row.
     ///
-    /// `size` is the (width, height) in pixels that a decoder restores; `canvas` is the canvas in pixels if it is not the
-    /// model's own.
+    /// `size` is what a decoder restores, in pixels; `canvas` is the canvas in pixels if it is not the model's own.
     ///
     /// # Errors
     /// [`Error::Tokens`] for an id beyond the codebook or for more ids than the model has registers, [`Error::Container`]
@@ -161,11 +173,11 @@ impl Codec {
     pub fn pack<C: AsRef<[u16]>>(
         &self,
         canvases: &[C],
-        size: (u32, u32),
-        canvas: Option<(u32, u32)>,
+        size: Size,
+        canvas: Option<Size>,
         grid: (u32, u32),
         metadata: Metadata,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<TokenFile, Error> {
         let canvas = self.check_canvas(canvas)?;
         for ids in canvases {
             self.check_ids(ids.as_ref())?;
@@ -175,7 +187,7 @@ impl Codec {
         let header = self
             .header(size, tokens, canvas)?
             .with_grid(grid.0, grid.1)?;
-        Ok(TokenFile::from_canvases(header, canvases, metadata)?.to_bytes()?)
+        Ok(TokenFile::from_canvases(header, canvases, metadata)?)
     }
 
     /// The most tokens that the model makes of a canvas.
@@ -216,16 +228,11 @@ impl Codec {
         }
     }
 
-    fn header(
-        &self,
-        (width, height): (u32, u32),
-        tokens: u16,
-        canvas: (u32, u32),
-    ) -> Result<Header, Error> {
+    fn header(&self, size: Size, tokens: u16, canvas: Size) -> Result<Header, Error> {
         let header = Header::new(
             self.fingerprint(),
-            width,
-            height,
+            size.width,
+            size.height,
             tokens,
             self.config().codebook_size(),
         )?;
@@ -234,15 +241,15 @@ impl Codec {
         }
         let multiple = self.config().canvas_multiple();
         let patches = |side: u32| u16::try_from(side / multiple).unwrap_or(u16::MAX);
-        Ok(header.with_canvas(Some((patches(canvas.0), patches(canvas.1))))?)
+        Ok(header.with_canvas(Some((patches(canvas.width), patches(canvas.height))))?)
     }
 
     /// The file of a picture's tokens.
-    fn file(&self, tokenized: &Tokenized, options: &EncodeOptions) -> Result<Vec<u8>, Error> {
+    fn file(&self, tokenized: Tokenized, options: &EncodeOptions) -> Result<TokenFile, Error> {
         let Tokenized { ids, size, canvas } = tokenized;
         let tokens = u16::try_from(ids.len()).unwrap_or(u16::MAX);
-        let header = self.header(*size, tokens, *canvas)?;
-        Ok(TokenFile::new(header, ids.clone(), options.metadata.clone())?.to_bytes()?)
+        let header = self.header(size, tokens, canvas)?;
+        Ok(TokenFile::new(header, ids, options.metadata.clone())?)
     }
 
     fn tokenize_picture(
@@ -277,7 +284,7 @@ impl Codec {
         images: &[impl Borrow<DynamicImage>],
         tokens: &[u16],
         options: &EncodeOptions,
-        canvas: (u32, u32),
+        canvas: Size,
     ) -> Result<Vec<Tokenized>, Error> {
         let most = self.images_per_pass(canvas);
         let mut all = Vec::with_capacity(images.len());
@@ -286,7 +293,7 @@ impl Codec {
                 .iter()
                 .map(|image| self.prepare(image.borrow(), options, canvas));
             let prepared: Vec<_> = prepared.collect::<Result<_, Error>>()?;
-            let (canvases, sizes): (Vec<Canvas>, Vec<(u32, u32)>) = prepared.into_iter().unzip();
+            let (canvases, sizes): (Vec<Canvas>, Vec<Size>) = prepared.into_iter().unzip();
             // Fewer tokens are the beginning of more, whatever the model's mask.
             let longest = tokens.iter().copied().max().unwrap_or(0);
             let ids = self.tokenize_canvases(&canvases, longest, options.posterior_seed)?;
@@ -303,41 +310,36 @@ impl Codec {
         &self,
         image: &DynamicImage,
         options: &EncodeOptions,
-        canvas: (u32, u32),
+        canvas: Size,
     ) -> Result<u16, Error> {
-        self.check_picture(image)?;
+        let size = Size::new(image.width(), image.height());
+        self.check_picture(size)?;
         match options.budget {
             Budget::Full => Ok(self.max_tokens()),
             Budget::Tokens(tokens) => self.check_tokens("tokens", tokens),
             Budget::Bytes(bytes) => {
                 // The header of the whole picture is at least as long as that of a part which a crop keeps.
-                let size = (image.width(), image.height());
+                let size = options.original_size.unwrap_or(size);
                 let header = self.header(size, self.max_tokens(), canvas)?;
                 Ok(header.tokens_within(bytes, options.metadata.byte_len())?)
             }
         }
     }
 
-    fn check_picture(&self, image: &DynamicImage) -> Result<(), Error> {
-        let size = (image.width(), image.height());
-        if size.0 == 0 || size.1 == 0 {
-            let value = format!("{}x{}", size.0, size.1);
+    fn check_picture(&self, size: Size) -> Result<(), Error> {
+        if size.area() == 0 {
             return Err(Error::Option {
                 option: "picture size",
-                value,
+                value: size.to_string(),
                 allowed: "1x1 and larger".to_owned(),
             });
         }
         limit(
             "picture side",
-            size.0.max(size.1).into(),
+            size.width.max(size.height).into(),
             self.limits.side.into(),
         )?;
-        limit(
-            "picture pixels",
-            u64::from(size.0) * u64::from(size.1),
-            self.limits.pixels,
-        )?;
+        limit("picture pixels", size.area(), self.limits.pixels)?;
         Ok(())
     }
 
@@ -346,18 +348,19 @@ impl Codec {
         &self,
         image: &DynamicImage,
         options: &EncodeOptions,
-        (width, height): (u32, u32),
-    ) -> Result<(Canvas, (u32, u32)), Error> {
-        let (size, background) = ((image.width(), image.height()), options.background);
-        if options.crop {
-            let cropped = picture::crop_image(image, background, (width, height))?;
-            let source = cropped.source;
-            return Ok((
-                Canvas::from_rgb(&cropped.picture),
-                (source.width, source.height),
-            ));
-        }
-        let resized = picture::resize_image(image, background, (width, height))?;
-        Ok((Canvas::from_rgb(&resized), size))
+        canvas: Size,
+    ) -> Result<(Canvas, Size), Error> {
+        let background = options.background;
+        let (picture, size) = if options.crop {
+            let Cropped { picture, source } = picture::crop_image(image, background, canvas)?;
+            (picture, Size::new(source.width, source.height))
+        } else {
+            let picture = picture::resize_image(image, background, canvas)?;
+            (picture, Size::new(image.width(), image.height()))
+        };
+        Ok((
+            Canvas::from_rgb(&picture),
+            options.original_size.unwrap_or(size),
+        ))
     }
 }

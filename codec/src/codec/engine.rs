@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flextok_compute::Backend;
 
+use crate::Size;
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::network::{Decoder, Encoder, NetworkError, VaeDecoder, VaeEncoder};
@@ -22,8 +23,8 @@ pub(super) type OnStep<'a> = &'a mut (dyn FnMut(u32, u32) -> ControlFlow<()> + S
 pub(super) struct Job<'a> {
     /// Tokens of each image, coarse to fine.
     pub(super) ids: &'a [&'a [u16]],
-    /// Latents (rows, columns) of each image.
-    pub(super) latents: (usize, usize),
+    /// Columns and rows of the latents of each image.
+    pub(super) latents: Size,
     /// Starting noise `[C, H, W]` of each image, or what takes its place at the settings' start.
     pub(super) noise: &'a [f32],
     /// Steps and guidance.
@@ -162,7 +163,7 @@ impl<B: Backend> NetworkOn<B> {
         let noise = posterior.map(|noise| channels_last(noise, channels));
         let mut all = None;
         for (index, canvas) in canvases.iter().enumerate() {
-            let shape = [canvas.height as usize, canvas.width as usize, 3];
+            let shape = [canvas.size.height as usize, canvas.size.width as usize, 3];
             let image = backend.upload(&channels_last(&canvas.data, 3), &shape)?;
             let latents = half.vae.forward(backend, image, noise.as_deref())?;
             let &[height, width, _] = backend.shape(&latents) else {
@@ -192,12 +193,12 @@ impl<B: Backend> NetworkOn<B> {
         on_step: OnStep<'_>,
     ) -> Result<B::Tensor, NetworkError> {
         let backend = &self.backend;
-        let (height, width) = job.latents;
+        let (height, width) = (job.latents.height as usize, job.latents.width as usize);
         let channels = self.config().vae.latent_channels();
         let noise = channels_last(job.noise, channels).repeat(job.ids.len());
         let x = backend.upload(&noise, &[job.ids.len(), height, width, channels])?;
         let (decoder, guided) = (&half.decoder, job.settings.is_guided());
-        let mut conditioned = decoder.condition(backend, job.latents, job.ids, guided)?;
+        let mut conditioned = decoder.condition(backend, (height, width), job.ids, guided)?;
         let prediction = decoder.prediction();
         sample(
             backend,
@@ -235,11 +236,11 @@ impl<B: Backend> NetworkOn<B> {
         };
         let image = half.vae.forward(backend, latents)?;
         let image = backend.download(&image).map_err(NetworkError::from)?;
-        let side = |latents: usize| (latents * config.vae.factor()) as u32;
-        let (height, width) = (side(job.latents.0), side(job.latents.1));
+        let side = |latents: u32| latents * config.vae.factor() as u32;
+        let size = Size::new(side(job.latents.width), side(job.latents.height));
         let channels = config.vae.latent_channels();
         Ok(Decoded {
-            canvas: Canvas::new(width, height, channels_first(&image, 3))?,
+            canvas: Canvas::new(size, channels_first(&image, 3))?,
             latents: kept.map(|latents| channels_first(&latents, channels)),
         })
     }

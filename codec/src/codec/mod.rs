@@ -23,6 +23,7 @@ pub use limits::Limits;
 pub use options::{Budget, CancelToken, DecodeOptions, EncodeOptions, Progress};
 pub use refine::{Latents, WarmStart};
 
+use crate::Size;
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::weights::Weights;
@@ -110,21 +111,17 @@ impl Codec {
     }
 
     /// Checks a canvas against the model and the limits.
-    fn check_canvas(&self, canvas: Option<(u32, u32)>) -> Result<(u32, u32), Error> {
-        let (width, height) = canvas.unwrap_or(self.config().canvas);
+    fn check_canvas(&self, canvas: Option<Size>) -> Result<Size, Error> {
+        let canvas = canvas.unwrap_or(self.config().canvas);
         self.config()
-            .check_canvas((width, height))
+            .check_canvas(canvas)
             .map_err(|error| Error::Option {
                 option: "canvas",
-                value: format!("{width}x{height}"),
+                value: canvas.to_string(),
                 allowed: error.to_string(),
             })?;
-        limit(
-            "canvas pixels",
-            u64::from(width) * u64::from(height),
-            self.limits.canvas_pixels,
-        )?;
-        Ok((width, height))
+        limit("canvas pixels", canvas.area(), self.limits.canvas_pixels)?;
+        Ok(canvas)
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use flextok_container::Metadata;
 
+use crate::Size;
+
 /// How much of a picture to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -31,8 +33,11 @@ pub struct EncodeOptions {
     pub budget: Budget,
     /// Scale to cover the canvas and crop its centre, as published, instead of resizing the whole picture (default off).
     pub crop: bool,
-    /// Canvas (width, height) in pixels (default: the model's own).
-    pub canvas: Option<(u32, u32)>,
+    /// Canvas in pixels (default: the model's own).
+    pub canvas: Option<Size>,
+    /// Size in pixels that decoders restore, for pixels that stand for a larger picture (default: the picture's own, or
+    /// that of the region which a crop keeps).
+    pub original_size: Option<Size>,
     /// Colour behind transparent pixels (default white).
     pub background: [u8; 3],
     /// Metadata to store (default none).
@@ -47,6 +52,7 @@ impl Default for EncodeOptions {
             budget: Budget::Full,
             crop: false,
             canvas: None,
+            original_size: None,
             background: [255; 3],
             metadata: Metadata::default(),
             posterior_seed: None,
@@ -78,8 +84,15 @@ impl EncodeOptions {
 
     /// Uses another canvas than the model's own.
     #[must_use]
-    pub fn with_canvas(mut self, width: u32, height: u32) -> Self {
-        self.canvas = Some((width, height));
+    pub fn with_canvas(mut self, canvas: Size) -> Self {
+        self.canvas = Some(canvas);
+        self
+    }
+
+    /// Lets decoders restore this size instead of the picture's own.
+    #[must_use]
+    pub fn with_original_size(mut self, size: Size) -> Self {
+        self.original_size = Some(size);
         self
     }
 
@@ -156,8 +169,8 @@ pub struct DecodeOptions {
     pub noise: Option<Vec<f32>>,
     /// Return the canvas as it is instead of restoring the original size (default off).
     pub keep_canvas: bool,
-    /// Canvas (width, height) in pixels for bare token ids; a file brings its own.
-    pub canvas: Option<(u32, u32)>,
+    /// Canvas in pixels for bare token ids; a file brings its own.
+    pub canvas: Option<Size>,
     /// Called after every step, from a thread of the codec.
     pub progress: Option<Arc<ProgressFn>>,
     /// Ends the decode early.

@@ -6,6 +6,7 @@ use image::RgbImage;
 use super::batch::{Request, Steps, only, starting_noise};
 use super::engine::Job;
 use super::{Codec, DecodeOptions};
+use crate::Size;
 use crate::error::Error;
 use crate::sampler::Settings;
 
@@ -13,7 +14,7 @@ use crate::sampler::Settings;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Latents {
     values: Vec<f32>,
-    canvas: (u32, u32),
+    canvas: Size,
     model: Fingerprint,
 }
 
@@ -24,9 +25,9 @@ impl Latents {
         &self.values
     }
 
-    /// Canvas (width, height) in pixels that they are of.
+    /// Canvas in pixels that they are of.
     #[must_use]
-    pub fn canvas(&self) -> (u32, u32) {
+    pub fn canvas(&self) -> Size {
         self.canvas
     }
 }
@@ -66,13 +67,11 @@ impl Codec {
     ///
     /// ```
     /// # #[cfg(feature = "embedded-model")] {
-    /// use flextok::container::TokenFile;
     /// use flextok::{Codec, DecodeOptions, EncodeOptions, WarmStart, image};
     ///
     /// let codec = Codec::embedded()?;
     /// let picture = image::DynamicImage::new_rgb8(64, 48);
-    /// let file = codec.encode(&picture, &EncodeOptions::default().with_tokens(8))?;
-    /// let file = TokenFile::parse(&file)?;
+    /// let file = codec.encode_file(&picture, &EncodeOptions::default().with_tokens(8))?;
     /// let coarse = DecodeOptions::default().with_tokens(2);
     /// let (_, latents) = codec.refine(&file, None, &coarse)?;
     /// let start = WarmStart::new(&latents, 0.5);
@@ -89,8 +88,8 @@ impl Codec {
     ) -> Result<(RgbImage, Latents), Error> {
         let request = self.request_of_picture(file, options)?;
         let settings = self.settings(options)?;
-        let shape = self.latents(request.canvas);
-        let mut x = starting_noise(options, shape.iter().product());
+        let latents = self.latents(request.canvas);
+        let mut x = starting_noise(options, self.latent_values(latents));
         let settings = match from {
             None => settings,
             Some(start) => {
@@ -109,7 +108,7 @@ impl Codec {
         steps.check()?;
         let job = Job {
             ids: &[&request.ids],
-            latents: (shape[1], shape[2]),
+            latents,
             noise: &x,
             settings,
             keep_latents: true,
@@ -144,8 +143,7 @@ impl Codec {
             return refused("latents of model", latents.model.to_string(), allowed);
         }
         if latents.canvas != canvas {
-            let value = format!("{}x{}", latents.canvas.0, latents.canvas.1);
-            let allowed = format!("{}x{}", canvas.0, canvas.1);
+            let (value, allowed) = (latents.canvas.to_string(), canvas.to_string());
             return refused("latents of canvas", value, allowed);
         }
         Ok(())
@@ -160,7 +158,7 @@ mod tests {
     fn a_warm_start_takes_its_share_of_the_steps() {
         let latents = Latents {
             values: vec![],
-            canvas: (1, 1),
+            canvas: Size::new(1, 1),
             model: Fingerprint([0; 4]),
         };
         let steps = |time, of| WarmStart::new(&latents, time).steps(of);

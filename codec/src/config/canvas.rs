@@ -1,6 +1,7 @@
 //! Which canvases a model can work on, and how many latents and patches they have.
 
 use super::{ModelConfig, PositionConfig, PositionScaling};
+use crate::Size;
 
 /// Most patches along one side of a canvas, however large the position tables are.
 const MAX_PATCHES_PER_SIDE: usize = 256;
@@ -39,30 +40,16 @@ pub enum CanvasError {
     },
 }
 
-/// The grids of a canvas, each as (rows, columns).
+/// The grids of a canvas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PatchGrid {
     /// Latents.
-    pub latents: (usize, usize),
+    pub latents: Size,
     /// Patches that the encoder sees.
-    pub encoder: (usize, usize),
+    pub encoder: Size,
     /// Patches that the decoder sees.
-    pub decoder: (usize, usize),
-}
-
-impl PatchGrid {
-    /// Number of patches that the encoder sees.
-    #[must_use]
-    pub fn encoder_patches(&self) -> usize {
-        self.encoder.0.saturating_mul(self.encoder.1)
-    }
-
-    /// Number of patches that the decoder sees.
-    #[must_use]
-    pub fn decoder_patches(&self) -> usize {
-        self.decoder.0.saturating_mul(self.decoder.1)
-    }
+    pub decoder: Size,
 }
 
 impl ModelConfig {
@@ -82,9 +69,9 @@ impl ModelConfig {
         to_u32(patch.saturating_mul(self.vae.factor()))
     }
 
-    /// The largest canvas (width, height) in pixels.
+    /// The largest canvas in pixels.
     #[must_use]
-    pub fn max_canvas(&self) -> (u32, u32) {
+    pub fn max_canvas(&self) -> Size {
         let side = |axis: usize| {
             let multiple = self.canvas_multiple();
             let encoder = table_side(&self.encoder.positions, axis, self.encoder.patch_size);
@@ -92,17 +79,17 @@ impl ModelConfig {
             let pixels = to_u32(encoder.min(decoder).saturating_mul(self.vae.factor()));
             pixels.saturating_sub(pixels.checked_rem(multiple).unwrap_or(0))
         };
-        (side(1), side(0))
+        Size::new(side(1), side(0))
     }
 
-    /// The grids of a canvas of (width, height) pixels.
+    /// The grids of a canvas, whose size is in pixels.
     ///
     /// # Errors
     /// [`CanvasError`] if a side is no multiple of [`Self::canvas_multiple`] or larger than [`Self::max_canvas`].
-    pub fn patch_grid(&self, canvas: (u32, u32)) -> Result<PatchGrid, CanvasError> {
-        let (width, height) = canvas;
+    pub fn patch_grid(&self, canvas: Size) -> Result<PatchGrid, CanvasError> {
+        let Size { width, height } = canvas;
         let multiple = self.canvas_multiple();
-        let (max_width, max_height) = self.max_canvas();
+        let (max_width, max_height) = self.max_canvas().into();
         let fits = |side: u32| side > 0 && side.checked_rem(multiple) == Some(0);
         if !fits(width) || !fits(height) {
             return Err(CanvasError::Multiple {
@@ -123,9 +110,9 @@ impl ModelConfig {
             });
         }
         let grid = |patch: usize| {
-            let pixels = patch.saturating_mul(self.vae.factor());
-            let count = |side: u32| (side as usize).checked_div(pixels).unwrap_or(0);
-            (count(height), count(width))
+            let pixels = to_u32(patch.saturating_mul(self.vae.factor()));
+            let count = |side: u32| side.checked_div(pixels).unwrap_or(0);
+            Size::new(count(width), count(height))
         };
         Ok(PatchGrid {
             latents: grid(1),
@@ -134,24 +121,24 @@ impl ModelConfig {
         })
     }
 
-    /// Checks that the model can work on a canvas of (width, height) pixels.
+    /// Checks that the model can work on a canvas, whose size is in pixels.
     ///
     /// # Errors
     /// Those of [`Self::patch_grid`].
-    pub fn check_canvas(&self, canvas: (u32, u32)) -> Result<(), CanvasError> {
+    pub fn check_canvas(&self, canvas: Size) -> Result<(), CanvasError> {
         self.patch_grid(canvas).map(|_| ())
     }
 
-    /// The canvas (width, height) closest to `pixels` squared that the position tables allow.
-    pub(super) fn canvas_near(&self, pixels: u32) -> (u32, u32) {
+    /// The canvas closest to `pixels` squared that the position tables allow.
+    pub(super) fn canvas_near(&self, pixels: u32) -> Size {
         let multiple = self.canvas_multiple();
-        let (max_width, max_height) = self.max_canvas();
+        let max = self.max_canvas();
         let side = |max: u32| {
             let side = pixels.min(max);
             side.saturating_sub(side.checked_rem(multiple).unwrap_or(0))
                 .max(multiple)
         };
-        (side(max_width), side(max_height))
+        Size::new(side(max.width), side(max.height))
     }
 }
 

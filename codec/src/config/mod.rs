@@ -26,6 +26,8 @@ pub use error::ConfigError;
 use serde::Serialize;
 pub use vae::{AutoencoderKlConfig, LappedConfig, VaeConfig};
 
+use crate::Size;
+
 /// The whole description of a model: everything the network code needs besides the tensors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -44,9 +46,9 @@ pub struct ModelConfig {
     pub fsq_levels: Vec<u32>,
     /// Epsilon of every layer norm.
     pub layer_norm_eps: f32,
-    /// Canvas (width, height) in pixels that images are resized to by default.
-    pub canvas: (u32, u32),
-    /// How to decode by default.
+    /// Canvas in pixels that images are resized to unless another one is asked for.
+    pub canvas: Size,
+    /// How to decode when the reader does not say.
     pub sampling: SamplingDefaults,
 }
 

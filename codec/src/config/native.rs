@@ -8,6 +8,7 @@ use super::{
     PositionConfig, PositionKind, PositionScaling, Prediction, TimeConfig, TransformerConfig,
     Unconditional, VaeConfig,
 };
+use crate::Size;
 use crate::literal::Value;
 
 type Result<T> = std::result::Result<T, ConfigError>;
@@ -42,14 +43,14 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
         layer_norm_eps: fields
             .number_opt("layer_norm_eps", 0.0, 0.1)?
             .unwrap_or(PUBLISHED_EPS),
-        canvas: (0, 0),
+        canvas: Size::new(0, 0),
         sampling: read::sampling(&mut fields)?,
     };
     let side = fields.size("image_size", 1..=MAX_TABLE.saturating_mul(64))?;
     let side = u32::try_from(side).unwrap_or(u32::MAX);
-    config.canvas = (side, side);
+    config.canvas = Size::new(side, side);
     if config.max_canvas() != config.canvas {
-        let (width, _) = config.max_canvas();
+        let width = config.max_canvas().width;
         let allowed = format!("{width} (latent_grid times the pixels per latent)");
         return Err(fields.refuse("image_size", &Value::Int(i64::from(side)), allowed));
     }

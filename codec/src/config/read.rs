@@ -239,9 +239,6 @@ pub(super) fn check(config: ModelConfig) -> Result<ModelConfig, ConfigError> {
     }
     match config.check_canvas(config.canvas) {
         Ok(()) => Ok(config),
-        Err(error) => {
-            let (width, height) = config.canvas;
-            refuse("canvas", format!("{width}x{height}"), error.to_string())
-        }
+        Err(error) => refuse("canvas", config.canvas.to_string(), error.to_string()),
     }
 }

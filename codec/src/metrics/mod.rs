@@ -9,6 +9,8 @@ mod ssim;
 use image::RgbImage;
 use rayon::prelude::*;
 
+use crate::Size;
+
 /// The comparison of two pictures of the same size.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 #[non_exhaustive]
@@ -82,15 +84,12 @@ impl std::fmt::Display for Metric {
 #[non_exhaustive]
 pub enum CompareError {
     /// The pictures differ in size.
-    #[error(
-        "cannot compare pictures of different sizes: {}x{} and {}x{}; scale one of them",
-        first.0, first.1, second.0, second.1
-    )]
+    #[error("cannot compare pictures of different sizes: {first} and {second}; scale one of them")]
     SizesDiffer {
-        /// Width and height of the first picture.
-        first: (u32, u32),
-        /// Width and height of the second picture.
-        second: (u32, u32),
+        /// Size of the first picture in pixels.
+        first: Size,
+        /// Size of the second picture in pixels.
+        second: Size,
     },
     /// There are no pixels.
     #[error("cannot compare pictures of {width}x{height} pixels, both sides must be at least 1")]
@@ -142,8 +141,8 @@ fn checked(first: &RgbImage, second: &RgbImage) -> Result<(u32, u32), CompareErr
     let (width, height) = first.dimensions();
     if first.dimensions() != second.dimensions() {
         return Err(CompareError::SizesDiffer {
-            first: first.dimensions(),
-            second: second.dimensions(),
+            first: first.dimensions().into(),
+            second: second.dimensions().into(),
         });
     }
     if width == 0 || height == 0 {
@@ -172,7 +171,7 @@ fn differences(first: &RgbImage, second: &RgbImage) -> (u64, u64) {
 
 /// The crate of SSIMULACRA 2 takes memory for planes of floats without asking: 150 bytes a pixel were measured.
 fn check_memory(picture: &RgbImage) -> Result<(), CompareError> {
-    let bytes = u64::from(picture.width()) * u64::from(picture.height()) * 152;
+    let bytes = Size::from(picture.dimensions()).area() * 152;
     crate::picture::memory::probe(bytes).map_err(|_| CompareError::OutOfMemory { bytes })
 }
 

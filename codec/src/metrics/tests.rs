@@ -6,7 +6,7 @@ use super::*;
 use crate::picture::fixtures::photo;
 
 fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
-    crate::picture::resize(picture, width, height).expect("memory")
+    crate::picture::resize(picture, Size::new(width, height)).expect("memory")
 }
 
 /// A photo and itself scaled to a third and back.

@@ -38,10 +38,9 @@ pub(super) fn published() -> Vec<(String, Stages)> {
 /// Rows of the latents of a model's own canvas, and how many numbers they have.
 pub(super) fn latents(stages: &Stages) -> (usize, usize) {
     let config = stages.weights.config();
-    let (width, height) = config.canvas;
-    let factor = config.vae.factor();
-    let (rows, columns) = (height as usize / factor, width as usize / factor);
-    (rows, rows * columns * config.vae.latent_channels())
+    let latents = config.patch_grid(config.canvas).unwrap().latents;
+    let values = latents.area() as usize * config.vae.latent_channels();
+    (latents.height as usize, values)
 }
 
 /// Ids that look like an image's: spread over the whole codebook.

@@ -3,15 +3,14 @@
 use image::RgbImage;
 
 use super::PictureError;
+use crate::Size;
 
 /// A float image of shape \[3, height, width\]: red, green and blue planes, rows from the top,
 /// nominal range \[-1, 1\].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Canvas {
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
+    /// Size in pixels.
+    pub size: Size,
     /// `3 * height * width` samples, plane by plane.
     pub data: Vec<f32>,
 }
@@ -21,11 +20,12 @@ impl Canvas {
     ///
     /// # Errors
     /// [`PictureError::ZeroSide`] and [`PictureError::CanvasSamples`] if the shape is impossible.
-    pub fn new(width: u32, height: u32, data: Vec<f32>) -> Result<Self, PictureError> {
-        if width == 0 || height == 0 {
+    pub fn new(size: Size, data: Vec<f32>) -> Result<Self, PictureError> {
+        let Size { width, height } = size;
+        if size.area() == 0 {
             return Err(PictureError::ZeroSide { width, height });
         }
-        let expected = (u64::from(width) * u64::from(height)).saturating_mul(3);
+        let expected = size.area().saturating_mul(3);
         if expected != data.len() as u64 {
             return Err(PictureError::CanvasSamples {
                 width,
@@ -34,11 +34,7 @@ impl Canvas {
                 got: data.len(),
             });
         }
-        Ok(Self {
-            width,
-            height,
-            data,
-        })
+        Ok(Self { size, data })
     }
 
     /// The samples of an RGB picture as the published pre-processing makes them, in f32:
@@ -52,8 +48,7 @@ impl Canvas {
             data.extend(pixels.iter().map(|p| table[usize::from(p[channel])]));
         }
         Self {
-            width: picture.width(),
-            height: picture.height(),
+            size: picture.dimensions().into(),
             data,
         }
     }
@@ -62,7 +57,7 @@ impl Canvas {
     /// becomes 0. Samples missing in `data` (its fields are public) are black.
     #[must_use]
     pub fn to_rgb(&self) -> RgbImage {
-        let mut picture = RgbImage::new(self.width, self.height);
+        let mut picture = RgbImage::new(self.size.width, self.size.height);
         let (pixels, _) = picture.as_chunks_mut::<3>();
         let plane = pixels.len().max(1);
         for (channel, samples) in self.data.chunks(plane).take(3).enumerate() {
@@ -85,7 +80,7 @@ mod tests {
     fn planes_and_range() {
         let picture = RgbImage::from_fn(2, 1, |x, _| Rgb([x as u8 * 255, 51, 204]));
         let canvas = Canvas::from_rgb(&picture);
-        assert_eq!((canvas.width, canvas.height), (2, 1));
+        assert_eq!(canvas.size, Size::new(2, 1));
         assert_eq!(canvas.data[..2], [-1.0, 1.0]);
         for (got, want) in canvas.data[2..].iter().zip([-0.6f32, -0.6, 0.6, 0.6]) {
             assert!((got - want).abs() < 1e-6, "{got} {want}");
@@ -95,7 +90,8 @@ mod tests {
     #[test]
     fn equals_the_published_normalisation_bit_for_bit() {
         // CRC32 of the f32 dump `astronaut.out_normalised` of the reference implementation.
-        let picture = resize(&fixtures::photo("astronaut.png"), 256, 256).expect("memory");
+        let picture =
+            resize(&fixtures::photo("astronaut.png"), Size::new(256, 256)).expect("memory");
         let canvas = Canvas::from_rgb(&picture);
         let bytes: Vec<u8> = canvas.data.iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(crc32fast::hash(&bytes), 0xfd95_c4c7);
@@ -110,22 +106,21 @@ mod tests {
     #[test]
     fn out_of_range_samples_are_clamped() {
         let data = vec![-3.0, f32::NAN, f32::INFINITY];
-        let canvas = Canvas::new(1, 1, data).expect("three samples for one pixel");
+        let canvas = Canvas::new(Size::new(1, 1), data).expect("three samples for one pixel");
         assert_eq!(canvas.to_rgb().get_pixel(0, 0).0, [0, 0, 255]);
     }
 
     #[test]
     fn wrong_shapes_are_refused() {
         assert!(matches!(
-            Canvas::new(0, 4, vec![]),
+            Canvas::new(Size::new(0, 4), vec![]),
             Err(PictureError::ZeroSide { .. })
         ));
-        let error = Canvas::new(2, 2, vec![0.0; 11]).expect_err("11 samples");
+        let error = Canvas::new(Size::new(2, 2), vec![0.0; 11]).expect_err("11 samples");
         assert_eq!(error.to_string(), "a canvas of 2x2 has 12 samples, not 11");
-        assert!(Canvas::new(u32::MAX, u32::MAX, vec![]).is_err());
+        assert!(Canvas::new(Size::new(u32::MAX, u32::MAX), vec![]).is_err());
         let broken = Canvas {
-            width: 2,
-            height: 2,
+            size: Size::new(2, 2),
             data: vec![1.0; 3],
         };
         assert_eq!(broken.to_rgb().get_pixel(0, 0).0, [255, 0, 0]);

@@ -5,6 +5,7 @@ use image::{DynamicImage, RgbImage};
 use super::PictureError;
 use super::flatten::Flat;
 use super::resample::{Kernel, Rows, Span, columns_first, rows_first};
+use crate::Size;
 
 /// A rectangle in the pixels of the source picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +29,7 @@ pub struct Cropped {
     pub source: SourceRect,
 }
 
-/// `picture` at exactly `width` × `height`, aspect not kept: triangle filter with antialiasing,
+/// `picture` at exactly `size`, aspect not kept: triangle filter with antialiasing,
 /// horizontal pass first, bit-identical to the resampling of the published pre-processing.
 ///
 /// A picture that already has the size is copied. Takes up to 16 MiB beside the result, or the rows that one row of the
@@ -36,27 +37,22 @@ pub struct Cropped {
 ///
 /// # Errors
 /// [`PictureError::OutOfMemory`].
-pub fn resize(picture: &RgbImage, width: u32, height: u32) -> Result<RgbImage, PictureError> {
-    resize_rows(picture, picture.dimensions(), width, height)
+pub fn resize(picture: &RgbImage, size: Size) -> Result<RgbImage, PictureError> {
+    resize_rows(picture, picture.dimensions().into(), size)
 }
 
 /// [`resize`] of the [flattened](super::flatten) image, row by row.
 pub(crate) fn resize_image(
     image: &DynamicImage,
     background: [u8; 3],
-    (width, height): (u32, u32),
+    size: Size,
 ) -> Result<RgbImage, PictureError> {
-    let size = (image.width(), image.height());
-    resize_rows(&Flat { image, background }, size, width, height)
+    let source = Size::new(image.width(), image.height());
+    resize_rows(&Flat { image, background }, source, size)
 }
 
-fn resize_rows(
-    rows: &impl Rows,
-    (w, h): (u32, u32),
-    width: u32,
-    height: u32,
-) -> Result<RgbImage, PictureError> {
-    let (x, y) = (Span::whole(w, width), Span::whole(h, height));
+fn resize_rows(rows: &impl Rows, from: Size, to: Size) -> Result<RgbImage, PictureError> {
+    let (x, y) = whole(from, to);
     rows_first(rows, Kernel::Triangle, x, y)
 }
 
@@ -69,45 +65,46 @@ fn resize_rows(
 ///
 /// # Errors
 /// [`PictureError::OutOfMemory`].
-pub fn published_crop(
-    picture: &RgbImage,
-    width: u32,
-    height: u32,
-) -> Result<Cropped, PictureError> {
-    crop_rows(picture, picture.dimensions(), width, height)
+pub fn published_crop(picture: &RgbImage, canvas: Size) -> Result<Cropped, PictureError> {
+    crop_rows(picture, picture.dimensions().into(), canvas)
 }
 
 /// [`published_crop`] of the [flattened](super::flatten) image, row by row.
 pub(crate) fn crop_image(
     image: &DynamicImage,
     background: [u8; 3],
-    (width, height): (u32, u32),
+    canvas: Size,
 ) -> Result<Cropped, PictureError> {
-    let size = (image.width(), image.height());
-    crop_rows(&Flat { image, background }, size, width, height)
+    let source = Size::new(image.width(), image.height());
+    crop_rows(&Flat { image, background }, source, canvas)
 }
 
-fn crop_rows(
-    rows: &impl Rows,
-    size: (u32, u32),
-    width: u32,
-    height: u32,
-) -> Result<Cropped, PictureError> {
-    let (x, y, source) = spans(size, width, height);
+fn crop_rows(rows: &impl Rows, from: Size, to: Size) -> Result<Cropped, PictureError> {
+    let (x, y, source) = spans(from, to);
     let picture = rows_first(rows, Kernel::Triangle, x, y)?;
     Ok(Cropped { picture, source })
 }
 
+/// Both axes of a scaling of the whole picture.
+fn whole(from: Size, to: Size) -> (Span, Span) {
+    (
+        Span::whole(from.width, to.width),
+        Span::whole(from.height, to.height),
+    )
+}
+
 /// Both axes of the scaling, and the part of the source that is shown.
-fn spans((w, h): (u32, u32), width: u32, height: u32) -> (Span, Span, SourceRect) {
-    if w == 0 || h == 0 || width == 0 || height == 0 {
+fn spans(from: Size, to: Size) -> (Span, Span, SourceRect) {
+    let ((w, h), (width, height)) = (from.into(), to.into());
+    if from.area() == 0 || to.area() == 0 {
         let source = SourceRect {
             x: 0,
             y: 0,
             width: w,
             height: h,
         };
-        return (Span::whole(w, width), Span::whole(h, height), source);
+        let (x, y) = whole(from, to);
+        return (x, y, source);
     }
     // Compares width / w with height / h without rounding.
     let width_is_exact = u64::from(width) * u64::from(h) >= u64::from(height) * u64::from(w);
@@ -155,27 +152,22 @@ fn half_to_even(n: u64) -> u64 {
 /// Three-lobed Lanczos with antialiasing: on photographs it comes closer to the original than
 /// triangle or Catmull-Rom by PSNR (see the tests), SSIM and SSIMULACRA 2. Equal sizes are copied.
 /// The pass that leaves the smaller picture goes first, so the memory beside the result is at most
-/// `3 * min(width * canvas.height(), height * canvas.width())` bytes. A side of zero gives an empty
+/// `3 * min(size.width * canvas.height(), size.height * canvas.width())` bytes. A side of zero gives an empty
 /// picture; the caller has checked the size against its limits.
 ///
 /// # Errors
 /// [`PictureError::OutOfMemory`].
-pub fn restore(canvas: &RgbImage, width: u32, height: u32) -> Result<RgbImage, PictureError> {
-    restore_with(canvas, width, height, Kernel::Lanczos3)
+pub fn restore(canvas: &RgbImage, size: Size) -> Result<RgbImage, PictureError> {
+    restore_with(canvas, size, Kernel::Lanczos3)
 }
 
-fn restore_with(
-    canvas: &RgbImage,
-    width: u32,
-    height: u32,
-    kernel: Kernel,
-) -> Result<RgbImage, PictureError> {
-    let (w, h) = canvas.dimensions();
-    if (w, h) == (width, height) {
+fn restore_with(canvas: &RgbImage, to: Size, kernel: Kernel) -> Result<RgbImage, PictureError> {
+    let from = Size::from(canvas.dimensions());
+    if from == to {
         return Ok(canvas.clone());
     }
-    let (x, y) = (Span::whole(w, width), Span::whole(h, height));
-    if u64::from(width) * u64::from(h) <= u64::from(height) * u64::from(w) {
+    let (x, y) = whole(from, to);
+    if Size::new(to.width, from.height).area() <= Size::new(from.width, to.height).area() {
         rows_first(canvas, kernel, x, y)
     } else {
         columns_first(canvas, kernel, x, y)

@@ -104,15 +104,15 @@ fn crops_report_their_source() {
 }
 
 fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
-    super::resize(picture, width, height).expect("memory")
+    super::resize(picture, Size::new(width, height)).expect("memory")
 }
 
 fn restore(canvas: &RgbImage, width: u32, height: u32) -> RgbImage {
-    super::restore(canvas, width, height).expect("memory")
+    super::restore(canvas, Size::new(width, height)).expect("memory")
 }
 
 fn published_crop(picture: &RgbImage, width: u32, height: u32) -> Cropped {
-    super::published_crop(picture, width, height).expect("memory")
+    super::published_crop(picture, Size::new(width, height)).expect("memory")
 }
 
 #[test]
@@ -122,9 +122,9 @@ fn rows_made_one_by_one_are_those_of_the_flattened_picture() {
     let background = [250, 0, 99];
     let flat = crate::picture::flatten(&image, background);
     for deep in [image.clone(), DynamicImage::from(image.to_rgba16())] {
-        let resized = resize_image(&deep, background, (32, 48)).expect("memory");
+        let resized = resize_image(&deep, background, Size::new(32, 48)).expect("memory");
         assert_eq!(resized, resize(&flat, 32, 48));
-        let cropped = crop_image(&deep, background, (32, 48)).expect("memory");
+        let cropped = crop_image(&deep, background, Size::new(32, 48)).expect("memory");
         assert_eq!(cropped, published_crop(&flat, 32, 48));
     }
 }
@@ -224,8 +224,12 @@ fn the_chosen_kernel_is_the_best_on_photographs() {
         for original in [resize(&photo, 150, 100), photo] {
             let canvas = resize(&original, 256, 256);
             let (w, h) = original.dimensions();
-            let scores =
-                kernels.map(|k| psnr(&original, &restore_with(&canvas, w, h, k).expect("memory")));
+            let scores = kernels.map(|k| {
+                psnr(
+                    &original,
+                    &restore_with(&canvas, Size::new(w, h), k).expect("memory"),
+                )
+            });
             println!("{name} {w}x{h}: {kernels:?} = {scores:.2?} dB");
             assert!(scores[2] > scores[1] && scores[1] > scores[0]);
         }

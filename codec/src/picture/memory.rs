@@ -8,6 +8,7 @@ use image::ImageFormat;
 
 use super::save::SaveFormat;
 use super::{PictureError, jpeg, webp};
+use crate::Size;
 
 /// Most bytes that a colour profile or the like may unfold to.
 pub(super) const METADATA: u64 = 16 << 20;
@@ -80,8 +81,7 @@ pub(super) fn decoding(file: &[u8], format: ImageFormat, pixels: u64) -> u64 {
 
 /// What an encoder takes beside the picture of 8-bit RGB, the file it makes included, however little of it can be
 /// compressed.
-pub(super) fn encoding(format: SaveFormat, width: u32, height: u32) -> u64 {
-    let pixels = u64::from(width) * u64::from(height);
+pub(super) fn encoding(format: SaveFormat, size: Size) -> u64 {
     // A vector that grows has up to twice the bytes that it needs.
     let per_pixel = match format {
         // compressed data of 3 bytes and the file
@@ -95,8 +95,8 @@ pub(super) fn encoding(format: SaveFormat, width: u32, height: u32) -> u64 {
         SaveFormat::Bmp | SaveFormat::Tiff | SaveFormat::Pnm => 6,
     };
     // Rows are padded, and have a filter or a strip entry each.
-    let rows = u64::from(height) * 64 + u64::from(width) * 16;
-    pixels.saturating_mul(per_pixel).saturating_add(rows)
+    let rows = u64::from(size.height) * 64 + u64::from(size.width) * 16;
+    size.area().saturating_mul(per_pixel).saturating_add(rows)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 use super::load::one_line;
 use super::{PictureError, memory};
+use crate::Size;
 
 /// Quality of JPEG files, of 100.
 const JPEG_QUALITY: u8 = 90;
@@ -113,8 +114,9 @@ impl SaveFormat {
     ///
     /// # Errors
     /// [`PictureError::ZeroSide`], [`PictureError::TooLargeForFormat`].
-    pub fn check_size(self, width: u32, height: u32) -> Result<(), PictureError> {
-        if width == 0 || height == 0 {
+    pub fn check_size(self, size: Size) -> Result<(), PictureError> {
+        let Size { width, height } = size;
+        if size.area() == 0 {
             return Err(PictureError::ZeroSide { width, height });
         }
         if width.max(height) > self.max_side() {
@@ -136,9 +138,9 @@ impl SaveFormat {
 /// [`PictureError::Encode`] if the encoder fails, [`PictureError::OutOfMemory`] if the system does not have the memory
 /// that the encoder may need.
 pub fn encode(picture: &RgbImage, format: SaveFormat) -> Result<Vec<u8>, PictureError> {
-    let (width, height) = picture.dimensions();
-    format.check_size(width, height)?;
-    memory::probe(memory::encoding(format, width, height))?;
+    let size = picture.dimensions().into();
+    format.check_size(size)?;
+    memory::probe(memory::encoding(format, size))?;
     let mut bytes = Vec::new();
     let mut seekable = std::io::Cursor::new(&mut bytes);
     match format {

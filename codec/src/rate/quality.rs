@@ -39,7 +39,7 @@ impl Codec {
     ///
     /// # Errors
     /// [`Error::TargetNotReached`] with the best there is; as [`Codec::encode`] and [`Codec::decode`];
-    /// [`Error::Compare`] where the metric is not defined.
+    /// [`Error::Compare`] where the metric is not defined, and for an original size other than the picture's.
     ///
     /// ```
     /// # #[cfg(feature = "embedded-model")] {
@@ -52,7 +52,7 @@ impl Codec {
     /// let target = Target { metric: Metric::Psnr, value: 15.0 };
     /// let (encode, decode) = (EncodeOptions::default(), DecodeOptions::default().with_steps(1));
     /// let (file, reached) = codec.encode_to(&picture, target, Search::Ladder, &encode, &decode)?;
-    /// assert!(reached.quality >= 15.0 && file.len() <= 549);
+    /// assert!(reached.quality >= 15.0 && file.layers() == reached.tokens);
     /// # }
     /// # Ok::<(), flextok::Error>(())
     /// ```
@@ -63,14 +63,12 @@ impl Codec {
         search: Search,
         options: &EncodeOptions,
         decode: &DecodeOptions,
-    ) -> Result<(Vec<u8>, Reached), Error> {
+    ) -> Result<(TokenFile, Reached), Error> {
         check_target(target)?;
-        let bytes = self.encode(image, options)?;
-        let file = TokenFile::parse_with(&bytes, &self.limits().container)?;
+        let file = self.encode_file(image, options)?;
         let original = self.original(image, options)?;
         let reached = self.smallest_cut(&file, &original, target, search, decode)?;
-        let cut = file.cut(reached.tokens, KeepMetadata::Yes)?;
-        Ok((cut.to_bytes()?, reached))
+        Ok((file.cut(reached.tokens, KeepMetadata::Yes)?, reached))
     }
 
     /// The smallest cut of a file whose decode reaches a quality against `original`, which has the file's size; see
@@ -149,8 +147,8 @@ impl Codec {
         if !options.crop {
             return Ok(rgb);
         }
-        let (width, height) = options.canvas.unwrap_or(self.config().canvas);
-        let source = picture::published_crop(&rgb, width, height)?.source;
+        let canvas = options.canvas.unwrap_or(self.config().canvas);
+        let source = picture::published_crop(&rgb, canvas)?.source;
         let part = image::imageops::crop_imm(&rgb, source.x, source.y, source.width, source.height);
         Ok(part.to_image())
     }

@@ -85,13 +85,13 @@ impl Codec {
     /// Width in pixels of the canvas that pictures are resized to.
     #[wasm_bindgen(getter, js_name = canvasWidth)]
     pub fn canvas_width(&self) -> u32 {
-        self.0.0.config().canvas.0
+        self.0.0.config().canvas.width
     }
 
     /// Height in pixels of the canvas.
     #[wasm_bindgen(getter, js_name = canvasHeight)]
     pub fn canvas_height(&self) -> u32 {
-        self.0.0.config().canvas.1
+        self.0.0.config().canvas.height
     }
 
     /// Steps of a decode that names no number.
@@ -116,15 +116,15 @@ impl Codec {
         #[wasm_bindgen(js_name = originalHeight, unchecked_optional_param_type = "number")]
         original_height: Option<f64>,
     ) -> Result<Vec<u8>, JsValue> {
-        let (budget, size) = (Budget::new(tokens, bytes)?, (width, height));
-        if original_width.is_none() && original_height.is_none() {
-            return Ok(self.0.encode(rgba, size, budget)?);
-        }
-        let original = (
-            original_width.unwrap_or(width),
-            original_height.unwrap_or(height),
-        );
-        Ok(self.0.encode_reduced(rgba, size, original, budget)?)
+        let original = match (original_width, original_height) {
+            (None, None) => None,
+            (original_width, original_height) => Some((
+                original_width.unwrap_or(width),
+                original_height.unwrap_or(height),
+            )),
+        };
+        let budget = Budget::new(tokens, bytes)?;
+        Ok(self.0.encode(rgba, (width, height), original, budget)?)
     }
 
     /// The picture of a file, whole or cut, in its original size, or the canvas if `keepCanvas` is true. `onStep` is called

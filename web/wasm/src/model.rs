@@ -1,8 +1,8 @@
 //! The codec on pixels as canvases of pages have them: RGBA, 8 bits each.
 
-use flextok::container::{Header, Metadata, TokenFile};
+use flextok::container::TokenFile;
 use flextok::image::{DynamicImage, RgbaImage};
-use flextok::{CancelToken, Codec, DecodeOptions, EncodeOptions, Limits, Progress};
+use flextok::{CancelToken, Codec, DecodeOptions, EncodeOptions, Limits, Progress, Size};
 
 use crate::failure::Failure;
 use crate::numbers::{Budget, small, whole};
@@ -40,11 +40,13 @@ impl Model {
         Ok(Self(codec))
     }
 
-    /// A complete file of `rgba`, row by row from the top. Transparent pixels are put on white.
+    /// A complete file of `rgba`, row by row from the top. Transparent pixels are put on white. Pixels that stand for a
+    /// larger picture come with its `original` size, which decoders then restore.
     pub(crate) fn encode(
         &self,
         rgba: Vec<u8>,
         (width, height): (f64, f64),
+        original: Option<(f64, f64)>,
         budget: Budget,
     ) -> Result<Vec<u8>, Failure> {
         let (width, height) = (side("width", width)?, side("height", height)?);
@@ -60,41 +62,18 @@ impl Model {
             return Err(wrong());
         }
         let image = RgbaImage::from_raw(width, height, rgba).ok_or_else(wrong)?;
-        let options = EncodeOptions::default();
-        let options = match budget {
-            Budget::All => options,
-            Budget::Tokens(tokens) => options.with_tokens(tokens),
-            Budget::Bytes(bytes) => options.with_bytes(bytes),
+        let mut options = match budget {
+            Budget::All => EncodeOptions::default(),
+            Budget::Tokens(tokens) => EncodeOptions::default().with_tokens(tokens),
+            Budget::Bytes(bytes) => EncodeOptions::default().with_bytes(bytes),
         };
+        if let Some((width, height)) = original {
+            options.original_size = Some(Size {
+                width: side("originalWidth", width)?,
+                height: side("originalHeight", height)?,
+            });
+        }
         Ok(self.0.encode(&DynamicImage::ImageRgba8(image), &options)?)
-    }
-
-    /// As [`Self::encode`], of pixels that stand for a larger picture of `original` size: that is what the file says, so
-    /// that decoders enlarge to it.
-    pub(crate) fn encode_reduced(
-        &self,
-        rgba: Vec<u8>,
-        size: (f64, f64),
-        original: (f64, f64),
-        budget: Budget,
-    ) -> Result<Vec<u8>, Failure> {
-        let width = side("originalWidth", original.0)?;
-        let height = side("originalHeight", original.1)?;
-        // The header of the larger size may be longer, which a budget of bytes has to count: cut afterwards.
-        let file = TokenFile::parse(&self.encode(rgba, size, Budget::All)?)?;
-        let old = file.header();
-        let (columns, rows) = old.grid();
-        let header = Header::new(
-            old.fingerprint(),
-            width,
-            height,
-            old.tokens(),
-            old.codebook_size(),
-        )?
-        .with_canvas(old.canvas())?
-        .with_grid(columns, rows)?;
-        let file = TokenFile::new(header, file.ids().to_vec(), Metadata::default())?;
-        crate::file::cut(&file.to_bytes()?, budget)
     }
 
     /// The picture of a file, whole or cut. `on_step(step, total)` is called after each step; the decode ends early once
@@ -143,6 +122,8 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Arc, OnceLock};
 
+    use flextok::container::KeepMetadata;
+
     use super::*;
 
     type OnStep = fn(u32, u32) -> bool;
@@ -162,22 +143,33 @@ mod tests {
     #[test]
     fn a_reduced_picture_keeps_the_size_of_the_original() {
         let (pixels, size, original) = (rgba(60, 40), (60.0, 40.0), (70_000.0, 46_667.0));
-        let small = model().encode(pixels.clone(), size, Budget::All).unwrap();
-        let file = |budget| model().encode_reduced(pixels.clone(), size, original, budget);
-        let whole = TokenFile::parse(&file(Budget::All).unwrap()).unwrap();
+        let encode = |original, budget| model().encode(pixels.clone(), size, original, budget);
+        let file = |original, budget| {
+            let bytes = encode(original, budget).unwrap();
+            (TokenFile::parse(&bytes).unwrap(), bytes.len())
+        };
+        let (small, _) = file(None, Budget::All);
+        let (whole, _) = file(Some(original), Budget::All);
         let header = whole.header();
         assert_eq!((header.width(), header.height()), (70_000, 46_667));
-        assert_eq!(whole.ids(), TokenFile::parse(&small).unwrap().ids());
-        let nine = TokenFile::parse(&file(Budget::Tokens(9)).unwrap()).unwrap();
+        assert_eq!(whole.ids(), small.ids());
+        let (nine, _) = file(Some(original), Budget::Tokens(9));
         assert_eq!(nine.ids(), &whole.ids()[..9]);
-        assert!(file(Budget::Bytes(100)).unwrap().len() <= 100);
-        let wrong = model().encode_reduced(pixels.clone(), size, (1.5, 1.0), Budget::All);
-        assert_eq!(wrong.unwrap_err().kind, "usage");
+        // The header of the larger size is longer, which the budget has to count.
+        let (within, bytes) = file(Some(original), Budget::Bytes(100));
+        let cut = whole.fit(100, KeepMetadata::No).unwrap();
+        assert_eq!(
+            (within, bytes),
+            (cut.clone(), cut.to_bytes().unwrap().len())
+        );
+        for wrong in [(1.5, 1.0), (0.0, 1.0), (2_000_000.0, 1.0)] {
+            assert_eq!(encode(Some(wrong), Budget::All).unwrap_err().kind, "usage");
+        }
     }
 
     #[test]
     fn pixels_go_in_and_come_out() {
-        let file = model().encode(rgba(60, 40), (60.0, 40.0), Budget::Tokens(9));
+        let file = model().encode(rgba(60, 40), (60.0, 40.0), None, Budget::Tokens(9));
         let file = file.unwrap();
         let expected = model()
             .0
@@ -203,7 +195,7 @@ mod tests {
     #[test]
     fn pixels_have_to_fit_their_size() {
         let encode = |bytes: usize, size| {
-            let encoded = model().encode(vec![0; bytes], size, Budget::All);
+            let encoded = model().encode(vec![0; bytes], size, None, Budget::All);
             encoded
                 .map(|file| file.len())
                 .map_err(|failure| failure.kind)
@@ -222,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_decode_ends_at_the_step_that_says_so() {
-        let file = model().encode(rgba(8, 8), (8.0, 8.0), Budget::Tokens(1));
+        let file = model().encode(rgba(8, 8), (8.0, 8.0), None, Budget::Tokens(1));
         let file = file.unwrap();
         let request = Request {
             steps: Some(4.0),

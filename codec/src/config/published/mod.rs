@@ -16,6 +16,7 @@ use super::error::ConfigError;
 use super::fields::Fields;
 use super::read::{self, MAX_CHANNELS, PUBLISHED_EPS};
 use super::{AutoencoderKlConfig, ModelConfig, VaeConfig};
+use crate::Size;
 use crate::literal::{self, Value};
 
 type Result<T> = std::result::Result<T, ConfigError>;
@@ -128,7 +129,7 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
         registers,
         fsq_levels,
         layer_norm_eps: PUBLISHED_EPS,
-        canvas: (CANVAS, CANVAS),
+        canvas: Size::new(CANVAS, CANVAS),
         sampling,
     };
     config.canvas = config.canvas_near(CANVAS);

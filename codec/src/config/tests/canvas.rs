@@ -1,6 +1,7 @@
 //! Which canvases are possible.
 
 use super::{at, json_text, set};
+use crate::Size;
 use crate::config::*;
 use crate::literal::{Value, parse_python};
 
@@ -21,23 +22,23 @@ fn a_square_table_gives_a_square_canvas() {
     let config = published(&[]);
     assert_eq!(
         (config.canvas, config.max_canvas(), config.canvas_multiple()),
-        ((256, 256), (256, 256), 16)
+        (Size::new(256, 256), Size::new(256, 256), 16)
     );
-    let grid = config.patch_grid((192, 256)).unwrap();
+    let grid = config.patch_grid(Size::new(192, 256)).unwrap();
     assert_eq!(
         (grid.latents, grid.encoder, grid.decoder),
-        ((32, 24), (16, 12), (16, 12))
+        (Size::new(24, 32), Size::new(12, 16), Size::new(12, 16))
     );
-    assert_eq!((grid.encoder_patches(), grid.decoder_patches()), (192, 192));
+    assert_eq!((grid.encoder.area(), grid.decoder.area()), (192, 192));
     for canvas in [(0, 256), (256, 0), (250, 256), (256, 8)] {
-        let error = config.check_canvas(canvas).unwrap_err();
+        let error = config.check_canvas(canvas.into()).unwrap_err();
         assert!(
             matches!(error, CanvasError::Multiple { multiple: 16, .. }),
             "{error}"
         );
     }
     for canvas in [(272, 256), (256, 272), (u32::MAX - 15, 256)] {
-        let error = config.check_canvas(canvas).unwrap_err();
+        let error = config.check_canvas(canvas.into()).unwrap_err();
         assert!(
             matches!(error, CanvasError::TooLarge { max_width: 256, .. }),
             "{error}"
@@ -54,10 +55,10 @@ fn the_smaller_table_decides_for_each_axis() {
     let config = published(&[(&encoder, "[14, 24]"), (&decoder, "[18, 20]")]);
     assert_eq!(
         (config.max_canvas(), config.canvas),
-        ((320, 224), (256, 224))
+        (Size::new(320, 224), Size::new(256, 224))
     );
-    assert!(config.check_canvas((320, 192)).is_ok());
-    assert!(config.check_canvas((320, 240)).is_err());
+    assert!(config.check_canvas(Size::new(320, 192)).is_ok());
+    assert!(config.check_canvas(Size::new(320, 240)).is_err());
 }
 
 #[test]
@@ -69,10 +70,10 @@ fn an_interpolated_table_allows_every_size_up_to_the_limit() {
     ]);
     assert_eq!(
         (config.max_canvas(), config.canvas),
-        ((4096, 4096), (256, 256))
+        (Size::new(4096, 4096), Size::new(256, 256))
     );
     let one = published(&[(&scaling(ENCODER), "'interpolate'")]);
-    assert_eq!(one.max_canvas(), (256, 256));
+    assert_eq!(one.max_canvas(), Size::new(256, 256));
 }
 
 #[test]
@@ -86,11 +87,11 @@ fn sides_may_have_patches_of_their_own() {
     ]);
     assert_eq!(
         (config.canvas_multiple(), config.max_canvas(), config.canvas),
-        (48, (240, 240), (240, 240))
+        (48, Size::new(240, 240), Size::new(240, 240))
     );
-    let grid = config.patch_grid((240, 96)).unwrap();
+    let grid = config.patch_grid(Size::new(240, 96)).unwrap();
     assert_eq!(
         (grid.latents, grid.encoder, grid.decoder),
-        ((12, 30), (6, 15), (4, 10))
+        (Size::new(30, 12), Size::new(15, 6), Size::new(10, 4))
     );
 }

@@ -71,7 +71,7 @@ fn reads_the_embedded_model() {
         registers: 256,
         fsq_levels: vec![8, 8, 8, 5, 5, 5],
         layer_norm_eps: 1e-6,
-        canvas: (256, 256),
+        canvas: crate::Size::new(256, 256),
         sampling: SamplingDefaults {
             steps: 1,
             guidance: 1.0,

@@ -99,7 +99,7 @@ fn reads_the_small_checkpoint() {
         registers: 256,
         fsq_levels: vec![8, 8, 8, 5, 5, 5],
         layer_norm_eps: 1e-5,
-        canvas: (256, 256),
+        canvas: crate::Size::new(256, 256),
         sampling: SamplingDefaults {
             steps: 25,
             guidance: 7.5,
