@@ -1,4 +1,4 @@
-//! Contents of answers: pieces of memory and of files, at the pace of the connection.
+//! Bodies of answers: pieces of memory and of files, at the pace of the connection.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,14 +8,19 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 /// Bytes read from a file, or sent at a pace, at once at most.
 const CHUNK: usize = 64 << 10;
+
+/// The body of an answer.
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// What an answer is made from. Clones share the bytes.
 #[derive(Debug, Clone)]
@@ -104,26 +109,30 @@ impl Pacer {
     }
 }
 
+/// A body of bytes in memory, sent at once.
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    let body = Full::new(bytes.into());
+    body.map_err(|never| match never {}).boxed_unsync()
+}
+
 /// A body of `segments` in their order, through `pacer` if there is one.
 pub(crate) fn body(mut segments: VecDeque<Segment>, pacer: Option<Arc<Pacer>>) -> Body {
     if pacer.is_none()
         && segments.len() == 1
         && let Some(Segment::Memory(bytes)) = segments.front_mut()
     {
-        return Body::from(std::mem::take(bytes));
+        return full(std::mem::take(bytes));
     }
     let most = pacer.as_ref().map_or(CHUNK, |pacer| pacer.piece());
     let state = (segments, pacer);
-    Body::from_stream(stream::unfold(
-        state,
-        move |(mut segments, pacer)| async move {
-            let piece = next_piece(&mut segments, most).await?;
-            if let (Some(pacer), Ok(bytes)) = (&pacer, &piece) {
-                pacer.wait(bytes.len()).await;
-            }
-            Some((piece, (segments, pacer)))
-        },
-    ))
+    let frames = stream::unfold(state, move |(mut segments, pacer)| async move {
+        let piece = next_piece(&mut segments, most).await?;
+        if let (Some(pacer), Ok(bytes)) = (&pacer, &piece) {
+            pacer.wait(bytes.len()).await;
+        }
+        Some((piece.map(Frame::data), (segments, pacer)))
+    });
+    StreamBody::new(frames).boxed_unsync()
 }
 
 /// Takes up to `most` bytes from the front.
@@ -189,7 +198,7 @@ mod tests {
     use std::io::Write;
     use std::pin::Pin;
 
-    use http_body::Body as _;
+    use hyper::body::Body as _;
 
     use super::*;
 

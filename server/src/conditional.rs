@@ -1,22 +1,24 @@
 //! Conditional requests (RFC 9110, section 13): whether the client has what it asks for already.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use axum::http::HeaderMap;
-use axum::http::header::{
-    HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+use headers::{
+    ETag, Header, HeaderMapExt, IfMatch, IfModifiedSince, IfNoneMatch, IfUnmodifiedSince,
+    LastModified,
 };
+use hyper::HeaderMap;
+use hyper::header::IF_RANGE;
 
-/// What a representation can be recognised by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Validators<'a> {
-    /// The strong entity tag, with its quotes.
-    pub(crate) tag: &'a str,
-    /// When it was last changed, where that tells representations apart.
+/// What a client can recognise a representation by.
+#[derive(Debug, Clone)]
+pub(crate) struct Validators {
+    /// A strong entity tag.
+    pub(crate) tag: ETag,
+    /// When it was last changed, at or after 1970, where that tells representations apart.
     pub(crate) modified: Option<SystemTime>,
 }
 
-/// How the conditions of a request turn out.
+/// The outcome of a request's conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Proceed,
@@ -24,107 +26,56 @@ pub(crate) enum Verdict {
     Failed,
 }
 
-impl Validators<'_> {
+impl Validators {
     /// Evaluates the conditions in the order of section 13.2.2.
     pub(crate) fn judge(&self, headers: &HeaderMap) -> Verdict {
-        if headers.contains_key(IF_MATCH) {
-            if !self.listed(headers, IF_MATCH, false) {
-                return Verdict::Failed;
+        let passes = match headers.typed_get::<IfMatch>() {
+            Some(tags) => tags.precondition_passes(&self.tag),
+            None => {
+                let since = headers.typed_get::<IfUnmodifiedSince>().zip(self.modified);
+                since.is_none_or(|(since, modified)| since.precondition_passes(modified))
             }
-        } else if let Some((date, modified)) =
-            date(headers, IF_UNMODIFIED_SINCE).zip(self.seconds())
-            && modified > date
-        {
+        };
+        if !passes {
             return Verdict::Failed;
         }
-        if headers.contains_key(IF_NONE_MATCH) {
-            if self.listed(headers, IF_NONE_MATCH, true) {
-                return Verdict::NotModified;
+        let is_modified = match headers.typed_get::<IfNoneMatch>() {
+            Some(tags) => tags.precondition_passes(&self.tag),
+            None => {
+                let since = headers.typed_get::<IfModifiedSince>().zip(self.modified);
+                since.is_none_or(|(since, modified)| since.is_modified(modified))
             }
-        } else if let Some((date, modified)) = date(headers, IF_MODIFIED_SINCE).zip(self.seconds())
-            && modified <= date
-        {
-            return Verdict::NotModified;
+        };
+        match is_modified {
+            true => Verdict::Proceed,
+            false => Verdict::NotModified,
         }
-        Verdict::Proceed
     }
 
-    /// Whether ranges may be answered: no `If-Range`, or one that names this very representation.
+    /// Whether ranges may be answered: there is no `If-Range`, or it names this very representation.
     pub(crate) fn allow_range(&self, headers: &HeaderMap, now: SystemTime) -> bool {
-        let mut values = headers.get_all(IF_RANGE).iter();
-        let Some(value) = values.next() else {
+        // Not `headers::IfRange`: it also accepts dates later than the file's, which section 13.1.5 forbids, dates
+        // whose second is not over, and a second field.
+        let field = headers.get_all(IF_RANGE);
+        if field.iter().next().is_none() {
             return true;
-        };
-        let Ok(text) = value.to_str() else {
-            return false;
-        };
-        let text = text.trim();
-        if values.next().is_some() {
-            return false;
         }
-        if text.starts_with('"') || text.starts_with("W/") {
-            return text == self.tag;
+        if let Ok(tag) = ETag::decode(&mut field.iter()) {
+            return tag == self.tag;
         }
-        // A date is only as good as a tag if nothing can have changed within its second.
-        let date = httpdate::parse_http_date(text).ok();
-        let settled = seconds(now).checked_sub(2);
-        match (date.map(seconds), self.seconds()) {
-            (Some(date), Some(modified)) => date == modified && settled >= Some(modified),
-            _ => false,
-        }
+        let date = LastModified::decode(&mut field.iter()).ok();
+        let modified = self.modified.map(LastModified::from);
+        // A date is only as good as a tag if the file cannot have changed again within that second.
+        let settled = now.checked_sub(Duration::from_secs(2));
+        date.is_some() && date == modified && modified <= settled.map(LastModified::from)
     }
-
-    fn seconds(&self) -> Option<u64> {
-        self.modified.map(seconds)
-    }
-
-    /// Whether a list of tags has this one, or is `*`.
-    fn listed(&self, headers: &HeaderMap, name: HeaderName, weak: bool) -> bool {
-        headers.get_all(name).iter().any(|value| {
-            let value = value.as_bytes().trim_ascii();
-            value == b"*"
-                || tags(value)
-                    .any(|(is_weak, tag)| (weak || !is_weak) && tag == self.tag.as_bytes())
-        })
-    }
-}
-
-/// Dates in HTTP have whole seconds.
-fn seconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH);
-    since.unwrap_or(Duration::ZERO).as_secs()
-}
-
-fn date(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    let date = httpdate::parse_http_date(value.trim()).ok()?;
-    values.next().is_none().then(|| seconds(date))
-}
-
-/// The entity tags of a list: whether weak, and the tag with its quotes. Stops at what is none.
-fn tags(mut list: &[u8]) -> impl Iterator<Item = (bool, &[u8])> {
-    std::iter::from_fn(move || {
-        while let [b' ' | b'\t' | b',', rest @ ..] = list {
-            list = rest;
-        }
-        let (weak, quoted) = match list {
-            [b'W', b'/', rest @ ..] => (true, rest),
-            _ => (false, list),
-        };
-        let [b'"', inside @ ..] = quoted else {
-            return None;
-        };
-        let end = inside.iter().position(|&byte| byte == b'"')? + 2;
-        let (tag, rest) = quoted.split_at_checked(end)?;
-        list = rest;
-        Some((weak, tag))
-    })
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use hyper::header::{
+        HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
+    };
 
     use super::*;
 
@@ -142,10 +93,10 @@ mod tests {
         map
     }
 
-    fn validators() -> Validators<'static> {
+    fn validators() -> Validators {
         let modified = httpdate::parse_http_date(THEN).expect("a date");
         Validators {
-            tag: TAG,
+            tag: TAG.parse().expect("a tag"),
             // Files have finer times than HTTP.
             modified: Some(modified + Duration::from_millis(700)),
         }
@@ -224,7 +175,7 @@ mod tests {
     #[test]
     fn without_a_date_dates_do_not_count() {
         let validators = Validators {
-            tag: TAG,
+            tag: TAG.parse().expect("a tag"),
             modified: None,
         };
         for name in [IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE] {

@@ -1,26 +1,25 @@
-//! One connection: its requests one after the other, and when it has to go.
+//! One connection: its requests one after the other, and its end.
 
+use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, Response};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tower::ServiceExt;
 
-use crate::app::{App, Connection};
 use crate::body::Pacer;
-use crate::followed::followed;
-use crate::host;
 use crate::log::Log;
-use crate::places::{Answering, Place};
+use crate::routes::{App, respond};
+use crate::slots::{Responding, Slot};
 use crate::stream::Guarded;
 
 /// Bytes and fields of a request's header at most; beyond, the answer is 431.
@@ -31,39 +30,31 @@ const HEADER_FIELDS: usize = 64;
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
-    pub(crate) router: Router,
     pub(crate) log: Log,
     /// True when the server stops.
     pub(crate) stop: watch::Receiver<bool>,
 }
 
 /// Answers the requests of one connection.
-pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared, place: Place) {
-    let Shared {
-        app,
-        router,
-        log,
-        mut stop,
-    } = shared;
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared, slot: Slot) {
+    let Shared { app, log, mut stop } = shared;
     let options = &app.options;
     // Small pieces are the point; they do not wait for more.
     let _ = stream.set_nodelay(true);
-    let connection = Connection {
-        pacer: options.rate.map(|rate| Arc::new(Pacer::new(rate))),
-    };
-    let place = Arc::new(place);
-    let (requests, asked) = (log.clone(), Arc::clone(&place));
+    let pacer = options.rate.map(|rate| Arc::new(Pacer::new(rate)));
+    let slot = Arc::new(slot);
+    let (shared, requests, responder) = (Arc::clone(&app), log.clone(), Arc::clone(&slot));
     let service = service_fn(move |request: Request<Incoming>| {
-        let answering = Place::answer(&asked);
+        let responding = Slot::respond(&responder);
         answer(
-            router.clone(),
+            Arc::clone(&shared),
             requests.clone(),
-            connection.clone(),
-            (peer, answering),
+            pacer.clone(),
+            (peer, responding),
             request,
         )
     });
-    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&place), options));
+    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&slot), options));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // A client may have said all it has to say and still wait for the answer.
@@ -75,9 +66,9 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared, p
         .serve_connection(io, service);
     let mut connection = pin!(connection);
     let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
-    let (result, unwanted) = tokio::select! {
+    let (result, evicted) = tokio::select! {
         biased;
-        () = place.unwanted() => (None, true),
+        () = slot.evicted() => (None, true),
         () = stopped => (None, false),
         result = connection.as_mut() => (Some(result), false),
     };
@@ -88,16 +79,16 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared, p
         connection.as_mut().graceful_shutdown();
         tokio::select! {
             biased;
-            () = place.waits() => None,
+            () = slot.idle() => None,
             result = connection.as_mut() => Some(result),
         }
     };
     let late = match &result {
         Some(Err(error)) => error.is_timeout(),
         Some(Ok(())) => false,
-        None => unwanted,
+        None => evicted,
     };
-    if late && place.has_part() {
+    if late && slot.has_partial_request() {
         log.failed(peer, 408);
     } else if let Some(Err(error)) = result
         && error.is_parse()
@@ -107,28 +98,25 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared, p
     }
 }
 
-/// Answers one request, and sees that it is logged.
+/// Answers one request. The body carries the slot's guard and the log's line until it is sent or given up.
 async fn answer(
-    router: Router,
+    app: Arc<App>,
     log: Log,
-    connection: Connection,
-    (peer, answering): (SocketAddr, Answering),
-    mut request: Request<Incoming>,
-) -> Result<Response<Body>, std::convert::Infallible> {
-    let pending = log.request(peer, &request);
-    let response = match host::check(request.version(), request.headers()) {
-        Ok(()) => {
-            request.extensions_mut().insert(connection);
-            router.oneshot(request).await?
-        }
-        Err(refusal) => refusal.response(),
-    };
-    let status = response.status();
+    pacer: Option<Arc<Pacer>>,
+    (peer, responding): (SocketAddr, Responding),
+    request: Request<Incoming>,
+) -> Result<Response<impl Body<Data = Bytes, Error = io::Error>>, Infallible> {
+    let mut pending = log.request(peer, &request);
+    let response = respond(app, pacer, request).await;
+    if let Some(pending) = &mut pending {
+        pending.set_status(response.status());
+    }
     Ok(response.map(|body| {
-        let body = followed(body, answering);
-        match pending {
-            None => body,
-            Some(pending) => pending.follow(status, body),
-        }
+        body.inspect_frame(move |frame| {
+            let _held = &responding;
+            if let (Some(pending), Some(data)) = (&mut pending, frame.data_ref()) {
+                pending.add_sent(data.len());
+            }
+        })
     }))
 }

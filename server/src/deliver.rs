@@ -3,19 +3,18 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::body::Body;
-use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE,
-};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use bytes::Bytes;
+use headers::{AcceptRanges, ContentLength, ContentRange, ETag, HeaderMapExt, LastModified};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RANGE};
+use hyper::{HeaderMap, Method, Response, StatusCode};
 
-use crate::body::{Pacer, Segment, body};
+use crate::body::{Body, Pacer, Segment, body, full};
 use crate::conditional::{Validators, Verdict};
+use crate::error::Refusal;
 use crate::folder::{Stored, Tag};
-use crate::range::{self, Asked};
+use crate::range::{self, Selection};
 
 /// A content with what is said about it.
 #[derive(Debug)]
@@ -34,11 +33,16 @@ pub(crate) fn deliver(
 ) -> Response<Body> {
     let Representation { stored, headers } = representation;
     let now = SystemTime::now();
-    let tag = quoted(&stored.tag);
+    let tag = hexadecimal(&stored.tag);
+    // Quoted digits are always a tag, and dates before 1970 are none in HTTP.
+    let Ok(etag) = format!("\"{tag}\"").parse::<ETag>() else {
+        return Refusal::Fault("the file has no entity tag".to_owned()).response();
+    };
+    let modified = stored.modified.filter(|&modified| modified >= UNIX_EPOCH);
     let validators = Validators {
-        tag: &tag,
-        // A time to come would promise that nothing changes until then.
-        modified: stored.modified.map(|modified| modified.min(now)),
+        tag: etag,
+        // A time in the future would promise that nothing changes until then.
+        modified: modified.map(|modified| modified.min(now)),
     };
     let mut answer = Answer {
         headers,
@@ -64,16 +68,16 @@ pub(crate) fn deliver(
         return answer.empty(StatusCode::OK);
     }
     let mut ranges = request.get_all(RANGE).iter();
-    let asked = match (ranges.next(), ranges.next()) {
+    let selection = match (ranges.next(), ranges.next()) {
         (Some(value), None) if validators.allow_range(request, now) => {
             range::parse(value.as_bytes(), stored.length)
         }
-        _ => Asked::Whole,
+        _ => Selection::Whole,
     };
-    match asked {
-        Asked::Whole => answer.whole(),
-        Asked::Unsatisfiable => answer.unsatisfiable(),
-        Asked::Parts(parts) => match parts.as_slice() {
+    match selection {
+        Selection::Whole => answer.whole(),
+        Selection::Unsatisfiable => answer.unsatisfiable(),
+        Selection::Parts(parts) => match parts.as_slice() {
             [part] => answer.part(part.clone()),
             parts => answer.parts(parts),
         },
@@ -88,23 +92,16 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    fn set(&mut self, name: axum::http::HeaderName, value: &str) {
-        // Numbers, dates and hexadecimal digits: they are always possible values.
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
-        }
-    }
-
     fn length(&mut self, length: u64) {
-        self.headers.insert(CONTENT_LENGTH, length.into());
+        self.headers.typed_insert(ContentLength(length));
     }
 
-    fn validators(&mut self, validators: &Validators<'_>) {
-        self.set(ETAG, validators.tag);
+    fn validators(&mut self, validators: &Validators) {
+        self.headers.typed_insert(validators.tag.clone());
         if let Some(modified) = validators.modified {
-            self.set(LAST_MODIFIED, &httpdate::fmt_http_date(modified));
+            self.headers.typed_insert(LastModified::from(modified));
         }
-        self.set(ACCEPT_RANGES, "bytes");
+        self.headers.typed_insert(AcceptRanges::bytes());
     }
 
     fn finish(self, status: StatusCode, body: Body) -> Response<Body> {
@@ -115,7 +112,7 @@ impl Answer<'_> {
     }
 
     fn empty(self, status: StatusCode) -> Response<Body> {
-        self.finish(status, Body::empty())
+        self.finish(status, full(""))
     }
 
     fn content(mut self, status: StatusCode, segments: VecDeque<Segment>) -> Response<Body> {
@@ -131,7 +128,9 @@ impl Answer<'_> {
     }
 
     fn part(mut self, part: Range<u64>) -> Response<Body> {
-        self.set(CONTENT_RANGE, &content_range(&part, self.stored.length));
+        if let Ok(range) = ContentRange::bytes(part.clone(), self.stored.length) {
+            self.headers.typed_insert(range);
+        }
         self.length(part.end - part.start);
         let segment = self.stored.content.segment(part);
         self.content(StatusCode::PARTIAL_CONTENT, VecDeque::from([segment]))
@@ -152,9 +151,11 @@ impl Answer<'_> {
         };
         let mut joint = "";
         for part in parts {
-            let range = content_range(part, self.stored.length);
+            let (first, last) = (part.start, part.end.saturating_sub(1));
             let head = format!(
-                "{joint}--{boundary}\r\nContent-Type: {media}\r\nContent-Range: {range}\r\n\r\n"
+                "{joint}--{boundary}\r\nContent-Type: {media}\r\n\
+                 Content-Range: bytes {first}-{last}/{}\r\n\r\n",
+                self.stored.length
             );
             text(head, &mut segments);
             segments.push_back(self.stored.content.segment(part.clone()));
@@ -164,26 +165,22 @@ impl Answer<'_> {
         length += parts.iter().map(|part| part.end - part.start).sum::<u64>();
         self.length(length);
         let media = format!("multipart/byteranges; boundary={boundary}");
-        self.set(CONTENT_TYPE, &media);
+        // Hexadecimal digits are always a possible value.
+        if let Ok(media) = HeaderValue::try_from(media) {
+            self.headers.insert(CONTENT_TYPE, media);
+        }
         self.content(StatusCode::PARTIAL_CONTENT, segments)
     }
 
     fn unsatisfiable(mut self) -> Response<Body> {
         let length = self.stored.length;
-        self.set(CONTENT_RANGE, &format!("bytes */{length}"));
-        self.set(CONTENT_TYPE, "text/plain; charset=utf-8");
-        let line = format!("the range is not there: the content has {length} bytes\n");
-        self.finish(StatusCode::RANGE_NOT_SATISFIABLE, Body::from(line))
+        self.headers
+            .typed_insert(ContentRange::unsatisfied_bytes(length));
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        self.headers.insert(CONTENT_TYPE, plain);
+        let line = format!("range not satisfiable: the content has {length} bytes\n");
+        self.finish(StatusCode::RANGE_NOT_SATISFIABLE, full(line))
     }
-}
-
-fn content_range(part: &Range<u64>, length: u64) -> String {
-    let last = part.end.saturating_sub(1);
-    format!("bytes {}-{last}/{length}", part.start)
-}
-
-fn quoted(tag: &Tag) -> String {
-    format!("\"{}\"", hexadecimal(tag))
 }
 
 fn hexadecimal(tag: &Tag) -> String {

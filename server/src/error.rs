@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use axum::body::Body;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, Response, StatusCode};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+
+use crate::body::{Body, full};
 
 /// Why a [`Server`](crate::Server) could not start.
 #[derive(Debug, thiserror::Error)]
@@ -48,18 +49,18 @@ pub enum StartError {
 /// Why a request is not answered with what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// There is no such file, or none that is served; which of the two is not told.
+    /// There is no such file, or none that is served; the answer does not say which.
     NotFound,
     /// The query asks for something impossible; the text says what is allowed.
     Query(String),
     /// The stored file cannot be used; the text says why.
     Fault(String),
-    /// Not one `Host`.
+    /// No `Host`, several, or one that is malformed.
     Host,
-    /// Another method than those allowed.
+    /// A method other than these.
     Method(&'static str),
     /// A request with a body.
-    Content,
+    Body,
     /// Out of the memory set aside for large files.
     Busy,
 }
@@ -72,16 +73,17 @@ impl Refusal {
             Self::NotFound => (StatusCode::NOT_FOUND, text("no such file")),
             Self::Query(problem) => (StatusCode::BAD_REQUEST, problem.clone()),
             Self::Host => {
-                let line = "a request needs one Host field with a host and perhaps a port";
+                let line =
+                    "the request needs exactly one Host header with a host and an optional port";
                 (StatusCode::BAD_REQUEST, text(line))
             }
             Self::Fault(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem.clone()),
             Self::Method(allowed) => {
-                let line = format!("this method is not possible here; allowed: {allowed}");
+                let line = format!("method not allowed here; allowed: {allowed}");
                 (StatusCode::METHOD_NOT_ALLOWED, line)
             }
-            Self::Content => {
-                let line = "a request has no content here; send none";
+            Self::Body => {
+                let line = "requests with a body are not accepted; send none";
                 (StatusCode::PAYLOAD_TOO_LARGE, text(line))
             }
             Self::Busy => {
@@ -95,7 +97,7 @@ impl Refusal {
         let (status, mut line) = self.parts();
         line = line.replace(char::is_control, " ");
         line.push('\n');
-        let mut response = Response::new(Body::from(line));
+        let mut response = Response::new(full(line));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -105,7 +107,7 @@ impl Refusal {
             Self::Method(allowed) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allowed));
             }
-            Self::Content => {
+            Self::Body => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Busy => {

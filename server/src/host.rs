@@ -2,18 +2,24 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use axum::http::header::HOST;
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Version};
+use headers::{HeaderMapExt, Host};
+use hyper::header::HOST;
+use hyper::http::uri::Authority;
+use hyper::{HeaderMap, Version};
 
 use crate::error::Refusal;
 
 /// Refuses a request that does not say once where it goes (RFC 9112, section 3.2); before HTTP/1.1 it need not say.
 pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
+    // Not `headers::Host`: it takes the first of several, and user information with it.
     let mut hosts = headers.get_all(HOST).iter();
     let fits = match (hosts.next(), hosts.next()) {
         (None, _) => version < Version::HTTP_11,
-        (Some(host), None) => host.is_empty() || authority(host.as_bytes()).is_some(),
+        (Some(host), None) => {
+            let authority = Authority::try_from(host.as_bytes());
+            // User information belongs in addresses only.
+            host.is_empty() || authority.is_ok_and(|host| !host.as_str().contains('@'))
+        }
         _ => false,
     };
     fits.then_some(()).ok_or(Refusal::Host)
@@ -25,16 +31,8 @@ pub(crate) fn is_trusted(headers: &HeaderMap) -> bool {
     // Of several proxies the first is the one that the browser talks to.
     let proto = proto.and_then(|proto| proto.to_str().ok()?.split(',').next());
     let tls = proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"));
-    let host = headers
-        .get(HOST)
-        .and_then(|host| authority(host.as_bytes()));
-    tls || host.is_some_and(|host| is_loopback(host.host()))
-}
-
-/// Host and port; without a user, which only addresses have.
-fn authority(host: &[u8]) -> Option<Authority> {
-    let authority = Authority::try_from(host).ok()?;
-    (!authority.as_str().contains('@')).then_some(authority)
+    let host = headers.typed_get::<Host>();
+    tls || host.is_some_and(|host| is_loopback(host.hostname()))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -52,7 +50,7 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
+    use hyper::http::{HeaderName, HeaderValue};
 
     use super::*;
 

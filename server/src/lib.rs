@@ -50,8 +50,8 @@
 //! Only regular files named `*.flxt` beneath the directory are served, none that is hidden. Symbolic
 //! links may point within it (relatively), not out of it; the operating system resolves names beneath
 //! the directory, so that a change at the wrong moment leads nowhere else. Slow clients, large
-//! headers and many connections are bounded by [`Options`]; when all places are taken, the connection
-//! that has waited longest for a request makes room for a new one. Token files may be read by pages of any
+//! headers and many connections are bounded by [`Options`]; when all connection slots are
+//! taken, the connection that has been idle longest is closed for a new one. Token files may be read by pages of any
 //! site (`Access-Control-Allow-Origin: *`): what is served is public.
 //!
 //! There is no TLS and no HTTP/2: put a proxy in front for these, one that sets `X-Forwarded-Proto` to
@@ -69,27 +69,26 @@
     )
 )]
 
-mod app;
 mod body;
 mod conditional;
 mod connection;
 mod deliver;
 mod error;
 mod folder;
-mod followed;
 mod host;
 mod listing;
 mod log;
 mod model;
 mod name;
+mod negotiation;
 mod options;
 mod page;
-mod places;
 mod range;
+mod routes;
 mod server;
+mod slots;
 mod store;
 mod stream;
-mod wish;
 
 pub use error::StartError;
 pub use options::Options;

@@ -9,11 +9,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
 
-use axum::body::Body;
-use axum::http::header::{REFERER, USER_AGENT};
-use axum::http::{HeaderMap, HeaderName, Request, StatusCode};
-
-use crate::followed::{Follower, followed};
+use hyper::header::{HeaderName, REFERER, USER_AGENT};
+use hyper::{HeaderMap, Request, StatusCode};
 
 /// Lines that may wait for a slow disk; what comes on top is counted and dropped.
 const WAITING: usize = 1 << 16;
@@ -60,7 +57,7 @@ impl Log {
         }
     }
 
-    /// Notes a request that never became one.
+    /// Logs a request that could not be parsed.
     pub(crate) fn failed(&self, peer: SocketAddr, status: u16) {
         if self.0.is_some() {
             let date = date(SystemTime::now());
@@ -71,7 +68,7 @@ impl Log {
         }
     }
 
-    /// Remembers what the line will need of a request.
+    /// Collects the request's part of the line; `None` if nothing is logged.
     pub(crate) fn request<B>(&self, peer: SocketAddr, request: &Request<B>) -> Option<Pending> {
         self.0.as_ref()?;
         let mut line = String::new();
@@ -129,10 +126,13 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// The body of the answer, counted.
-    pub(crate) fn follow(mut self, status: StatusCode, body: Body) -> Body {
+    pub(crate) fn set_status(&mut self, status: StatusCode) {
         self.status = status;
-        followed(body, self)
+    }
+
+    /// Counts bytes of the answer's body.
+    pub(crate) fn add_sent(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
     }
 }
 
@@ -141,12 +141,6 @@ impl Drop for Pending {
         let (start, status, sent) = (&self.start, self.status.as_u16(), self.sent);
         let agent = &self.agent;
         self.log.line(format!("{start} {status} {sent}{agent}\n"));
-    }
-}
-
-impl Follower for Pending {
-    fn sent(&mut self, bytes: u64) {
-        self.sent += bytes;
     }
 }
 
@@ -192,9 +186,11 @@ mod tests {
     use std::task::Context;
     use std::time::{Duration, UNIX_EPOCH};
 
-    use http_body::Body as _;
+    use http_body_util::BodyExt;
+    use hyper::body::Body as _;
 
     use super::*;
+    use crate::body::full;
 
     #[test]
     fn nothing_of_a_stranger_ends_a_line() {
@@ -233,8 +229,11 @@ mod tests {
         let peer = "127.0.0.1:5".parse().expect("an address");
         let request = Request::get("/a.flxt?tokens=1").header(USER_AGENT, "x\"y");
         let pending = log.request(peer, &request.body(()).expect("a request"));
-        let pending = pending.expect("it is logged");
-        let mut body = pending.follow(StatusCode::PARTIAL_CONTENT, Body::from("12345"));
+        let mut pending = pending.expect("it is logged");
+        pending.set_status(StatusCode::PARTIAL_CONTENT);
+        let mut body = full("12345").inspect_frame(move |frame| {
+            pending.add_sent(frame.data_ref().map_or(0, bytes::Bytes::len));
+        });
         let mut context = Context::from_waker(std::task::Waker::noop());
         assert!(Pin::new(&mut body).poll_frame(&mut context).is_ready());
         assert!(shared.0.lock().expect("no panic").is_empty());

@@ -1,4 +1,4 @@
-//! What a server can be told.
+//! The options of a server.
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ pub struct Options {
     /// buffers hold, a few dozen kilobytes at least, is taken at once. At most half of
     /// [`rate`](Self::rate) counts; 0 is no bound. Default 2048.
     pub slowest: u64,
-    /// Time for running answers to end after shutdown was asked for. Default 5 s.
+    /// Time for running answers to end after shutdown began. Default 5 s.
     pub grace: Duration,
     /// Bytes of memory for cutting and sending large files, all requests together; a request beyond
     /// it is answered 503. Files of up to 64 KiB do not count. Default 256 MiB.

@@ -5,12 +5,13 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY,
-};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
+use hyper::HeaderMap;
+use hyper::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderName, HeaderValue, VARY,
+};
 
 use crate::body::Content;
 use crate::deliver::Representation;
@@ -19,6 +20,7 @@ use crate::folder::{Folder, Stored, Tag, tag};
 use crate::host;
 use crate::model::{MODEL, ModelFile};
 use crate::name::Name;
+use crate::negotiation;
 
 include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
@@ -177,7 +179,7 @@ pub(crate) fn page_headers(policy: &'static str, request: &HeaderMap) -> HeaderM
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",
         ),
-        (HeaderName::from_static("accept-ch"), crate::wish::ACCEPT_CH),
+        (HeaderName::from_static("accept-ch"), negotiation::ACCEPT_CH),
         (HeaderName::from_static("referrer-policy"), "no-referrer"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

@@ -2,15 +2,18 @@
 
 use std::ops::Range;
 
+// Not `headers::Range`: it is case-sensitive in the unit, drops ranges that are malformed or longer than the content
+// instead of ignoring or clamping them, and does not tell an invalid field from one that cannot be satisfied.
+
 /// Ranges answered in one response at most; a request for more gets the whole.
 const MAX_RANGES: usize = 16;
 
-/// What a `Range` field asks of a representation.
+/// What a `Range` field selects of a representation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Selection {
     /// All of it: the field is not one of byte ranges, malformed, or asks for more than it saves.
     Whole,
-    /// These parts, none of them empty, in the order asked for.
+    /// These parts, none of them empty, in the order of the field.
     Parts(Vec<Range<u64>>),
     /// Nothing that is there.
     Unsatisfiable,
@@ -24,13 +27,13 @@ enum Spec {
 }
 
 /// What `value` asks of a representation of `length` bytes.
-pub(crate) fn parse(value: &[u8], length: u64) -> Asked {
+pub(crate) fn parse(value: &[u8], length: u64) -> Selection {
     let Some(specs) = specs(value) else {
-        return Asked::Whole;
+        return Selection::Whole;
     };
     if length == 0 && specs.iter().any(|spec| matches!(spec, Spec::Last(1..))) {
         // Satisfiable, but no `Content-Range` can say so.
-        return Asked::Whole;
+        return Selection::Whole;
     }
     let parts: Vec<Range<u64>> = specs
         .iter()
@@ -41,11 +44,11 @@ pub(crate) fn parse(value: &[u8], length: u64) -> Asked {
         .iter()
         .fold(0_u64, |sum, part| sum.saturating_add(part.end - part.start));
     match parts.len() {
-        0 => Asked::Unsatisfiable,
-        1 => Asked::Parts(parts),
+        0 => Selection::Unsatisfiable,
+        1 => Selection::Parts(parts),
         // Overlapping parts are a way to make a server send much for little.
-        2..=MAX_RANGES if total <= length => Asked::Parts(parts),
-        _ => Asked::Whole,
+        2..=MAX_RANGES if total <= length => Selection::Parts(parts),
+        _ => Selection::Whole,
     }
 }
 
@@ -100,8 +103,8 @@ mod tests {
     use super::*;
 
     fn parts(value: &str, expected: &[Range<u64>]) {
-        let asked = parse(value.as_bytes(), 100);
-        assert_eq!(asked, Asked::Parts(expected.to_vec()), "{value}");
+        let selection = parse(value.as_bytes(), 100);
+        assert_eq!(selection, Selection::Parts(expected.to_vec()), "{value}");
     }
 
     #[test]
@@ -135,12 +138,12 @@ mod tests {
         ] {
             assert_eq!(
                 parse(value.as_bytes(), 100),
-                Asked::Unsatisfiable,
+                Selection::Unsatisfiable,
                 "{value}"
             );
         }
-        assert_eq!(parse(b"bytes=0-", 0), Asked::Unsatisfiable);
-        assert_eq!(parse(b"bytes=-5", 0), Asked::Whole);
+        assert_eq!(parse(b"bytes=0-", 0), Selection::Unsatisfiable);
+        assert_eq!(parse(b"bytes=-5", 0), Selection::Whole);
     }
 
     #[test]
@@ -165,14 +168,14 @@ mod tests {
             "bytes=0-60,40-99",
             "bytes=0-,0-",
         ] {
-            assert_eq!(parse(value.as_bytes(), 100), Asked::Whole, "{value}");
+            assert_eq!(parse(value.as_bytes(), 100), Selection::Whole, "{value}");
         }
-        assert_eq!(parse(b"bytes=\xff", 100), Asked::Whole);
+        assert_eq!(parse(b"bytes=\xff", 100), Selection::Whole);
         let many = |count: u64| {
             let items: Vec<String> = (0..count).map(|at| format!("{at}-{at}")).collect();
             parse(format!("bytes={}", items.join(",")).as_bytes(), 100)
         };
-        assert!(matches!(many(16), Asked::Parts(parts) if parts.len() == 16));
-        assert_eq!(many(17), Asked::Whole);
+        assert!(matches!(many(16), Selection::Parts(parts) if parts.len() == 16));
+        assert_eq!(many(17), Selection::Whole);
     }
 }

@@ -12,7 +12,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::app::{App, router};
 use crate::connection::{Shared, serve};
 use crate::error::StartError;
 use crate::folder::Folder;
@@ -21,7 +20,8 @@ use crate::log::{Log, Writing};
 use crate::model::ModelFile;
 use crate::options::Options;
 use crate::page::Page;
-use crate::places::Places;
+use crate::routes::App;
+use crate::slots::Slots;
 use crate::store::Store;
 
 /// Connections that the system holds until they are accepted.
@@ -161,7 +161,6 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let grace = app.options.grace;
         let shared = Shared {
-            router: router(Arc::clone(&app)),
             app,
             log,
             stop: stopped,
@@ -215,14 +214,14 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Accepts connections for ever, no more at a time than allowed.
 async fn accept_all(listener: &TcpListener, shared: &Shared, connections: &mut JoinSet<()>) {
-    let places = Arc::new(Places::new(shared.app.options.connections));
+    let slots = Arc::new(Slots::new(shared.app.options.connections));
     loop {
         // What ended is let go of.
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let place = Arc::clone(&places).take().await;
-                connections.spawn(serve(stream, peer, shared.clone(), place));
+                let slot = Arc::clone(&slots).acquire().await;
+                connections.spawn(serve(stream, peer, shared.clone(), slot));
             }
             Err(error) if of_one_connection(&error) => {}
             // Out of descriptors or memory: the connection stays where it is until something is freed.

@@ -1,4 +1,4 @@
-//! The token files: as they are stored, or cut to what is asked for.
+//! The token files: as they are stored, or cut to what is requested.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::body::Content;
 use crate::error::Refusal;
 use crate::folder::{Folder, HELD, Opened, Stored, tag};
 use crate::name::Name;
-use crate::wish::Wish;
+use crate::negotiation::Budget;
 
 /// Memory is counted in units of so many bytes.
 const UNIT: u64 = 1024;
@@ -24,11 +24,11 @@ pub(crate) struct Store {
     memory: Arc<Semaphore>,
 }
 
-/// What a request gets.
+/// The answer to a request for a token file.
 #[derive(Debug, Clone)]
 pub(crate) struct Selected {
     pub(crate) stored: Stored,
-    /// Tokens per canvas in it, where a number of tokens or bytes was asked for, or hints chose one.
+    /// Tokens per canvas in it, where a number of tokens or bytes was requested, or hints chose one.
     pub(crate) tokens: Option<u16>,
     /// Whether hints chose it.
     pub(crate) adapted: bool,
@@ -56,11 +56,11 @@ impl Store {
         }
     }
 
-    /// What `wish`, or else the hint of at most `hinted` tokens, makes of the file. Blocks.
+    /// The file within `budget`, or else within the hint of at most `hinted` tokens. Blocks.
     pub(crate) fn select(
         &self,
         name: &Name,
-        wish: Option<Wish>,
+        budget: Option<Budget>,
         hinted: Option<u16>,
     ) -> Result<Selected, Refusal> {
         let opened = self.folder.file(name)?;
@@ -70,10 +70,10 @@ impl Store {
             let problem = format!("the stored file has {length} bytes, allowed are {most}");
             return Err(Refusal::Fault(problem));
         }
-        match (wish, hinted) {
+        match (budget, hinted) {
             (None, None) => self.whole(opened, None),
             (None, Some(tokens)) => self.adapted(opened, tokens),
-            (Some(wish), _) => self.cut(opened, wish),
+            (Some(budget), _) => self.cut(opened, budget),
         }
     }
 
@@ -101,21 +101,21 @@ impl Store {
         }
     }
 
-    fn cut(&self, mut opened: Opened, wish: Wish) -> Result<Selected, Refusal> {
+    fn cut(&self, mut opened: Opened, budget: Budget) -> Result<Selected, Refusal> {
         let _permit = self.reserve(opened.length)?;
         let file = self.parse(&mut opened)?.map_err(|error| refusal(&error))?;
         let layers = file.layers();
-        let suffices = match wish {
-            Wish::Tokens(tokens) => tokens >= layers,
-            Wish::Bytes(bytes) => bytes >= opened.length,
+        let suffices = match budget {
+            Budget::Tokens(tokens) => tokens >= layers,
+            Budget::Bytes(bytes) => bytes >= opened.length,
         };
         // A cut has no metadata, also where nothing else is cut.
         if suffices && file.is_complete() && file.metadata().is_empty() {
             return self.whole(opened, Some(layers));
         }
-        let cut = match wish {
-            Wish::Tokens(tokens) => file.cut(tokens.min(layers), KeepMetadata::No),
-            Wish::Bytes(bytes) => file.fit(bytes, KeepMetadata::No),
+        let cut = match budget {
+            Budget::Tokens(tokens) => file.cut(tokens.min(layers), KeepMetadata::No),
+            Budget::Bytes(bytes) => file.fit(bytes, KeepMetadata::No),
         };
         self.made(&opened, &cut.map_err(|error| refusal(&error))?)
     }

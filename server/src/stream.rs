@@ -12,13 +12,13 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::options::Options;
-use crate::places::Place;
+use crate::slots::Slot;
 
-/// A socket whose writes fail when the client has used up the [`Patience`]. It tells the place what goes on.
+/// A socket whose writes fail when the client has used up the [`Patience`]. It reports its progress to the slot.
 #[derive(Debug)]
 pub(crate) struct Guarded {
     stream: TcpStream,
-    place: Arc<Place>,
+    slot: Arc<Slot>,
     patience: Patience,
 }
 
@@ -33,13 +33,13 @@ struct Patience {
 }
 
 impl Guarded {
-    pub(crate) fn new(stream: TcpStream, place: Arc<Place>, options: &Options) -> Self {
+    pub(crate) fn new(stream: TcpStream, slot: Arc<Slot>, options: &Options) -> Self {
         // A client cannot take more than it is sent.
         let sent = options.rate.map_or(u64::MAX, |rate| rate.get() / 2);
         let rate = options.slowest.min(sent);
         Self {
             stream,
-            place,
+            slot,
             patience: Patience::new(options.write_timeout, NonZeroU64::new(rate)),
         }
     }
@@ -100,7 +100,7 @@ impl AsyncRead for Guarded {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.place.received();
+            self.slot.bytes_received();
         }
         polled
     }
@@ -132,7 +132,7 @@ impl AsyncWrite for Guarded {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(context);
         if let Poll::Ready(Ok(())) = polled {
-            self.place.flushed();
+            self.slot.flushed();
         }
         self.patience.bound(context, polled, |()| 0)
     }

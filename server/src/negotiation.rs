@@ -1,6 +1,6 @@
-//! How much of a file is asked for: by the query, or by what the client says of its link.
+//! Content negotiation: how much of a token file an answer holds, by the query or by client hints.
 
-use axum::http::HeaderMap;
+use hyper::HeaderMap;
 
 use crate::error::Refusal;
 
@@ -8,47 +8,48 @@ use crate::error::Refusal;
 pub(crate) const VARY: &str = "Save-Data, ECT, Downlink";
 pub(crate) const ACCEPT_CH: &str = "ECT, Downlink, Save-Data";
 
-/// What a query asks for.
+/// The size that a query asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum Budget {
     /// At most so many tokens per canvas.
     Tokens(u16),
     /// A file of at most so many bytes.
     Bytes(u64),
 }
 
-impl Wish {
-    /// Reads `tokens=K` or `bytes=N` among other parameters, which are let be.
-    pub(crate) fn of_query(query: Option<&str>) -> Result<Option<Self>, Refusal> {
-        let mut wish = None;
+impl Budget {
+    /// Reads `tokens=K` or `bytes=N` and ignores other parameters.
+    pub(crate) fn from_query(query: Option<&str>) -> Result<Option<Self>, Refusal> {
+        let mut budget = None;
         for pair in query.unwrap_or_default().split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let asked = match key {
+            let value = match key {
                 "tokens" => Self::Tokens(count(key, value)?.try_into().unwrap_or(u16::MAX)),
                 "bytes" => Self::Bytes(count(key, value)?),
                 _ => continue,
             };
-            if wish.is_some() {
-                let problem = "the query asks twice; allowed: tokens=K or bytes=N, once";
+            if budget.is_some() {
+                let problem = "the query sets the size twice; allowed: tokens=K or bytes=N, once";
                 return Err(Refusal::Query(problem.to_owned()));
             }
-            wish = Some(asked);
+            budget = Some(value);
         }
-        Ok(wish)
+        Ok(budget)
     }
 }
 
-/// A whole number of at least 1; beyond 64 bits it is as good as infinite.
+/// A whole number of at least 1; beyond 64 bits it is treated as unlimited.
 fn count(key: &str, value: &str) -> Result<u64, Refusal> {
     let are_digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     let number = are_digits.then(|| value.parse().unwrap_or(u64::MAX));
     number.filter(|&number| number > 0).ok_or_else(|| {
-        let problem = format!("{key} is no whole number of at least 1; allowed: {key}=1 and above");
+        let problem = format!("{key} must be a whole number; allowed: {key}=1 and above");
         Refusal::Query(problem)
     })
 }
 
-/// The most tokens that suit the link the client hints at; none if there is no reason for fewer than all.
+/// The most tokens that suit the client's link according to its hints; `None` if there is no reason to send fewer
+/// than all.
 ///
 /// | hint | tokens |
 /// |---|---|
@@ -58,7 +59,7 @@ fn count(key: &str, value: &str) -> Result<u64, Refusal> {
 ///
 /// The smallest counts. The bounds of `Downlink` are those by which browsers tell these types of
 /// connections apart; the numbers of tokens are layers with a checkpoint.
-pub(crate) fn hinted(headers: &HeaderMap) -> Option<u16> {
+pub(crate) fn hinted_tokens(headers: &HeaderMap) -> Option<u16> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let save = text("save-data").and_then(|value| {
         let on = value.split(';').next().unwrap_or_default();
@@ -84,24 +85,24 @@ pub(crate) fn hinted(headers: &HeaderMap) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
+    use hyper::header::{HeaderName, HeaderValue};
 
     use super::*;
 
     #[test]
     fn queries() {
-        let wish = |query| Wish::of_query(Some(query));
-        assert_eq!(Wish::of_query(None), Ok(None));
+        let budget = |query| Budget::from_query(Some(query));
+        assert_eq!(Budget::from_query(None), Ok(None));
         for query in ["", "v=3", "tokens2=x", "Tokens=0", "&&"] {
-            assert_eq!(wish(query), Ok(None), "{query}");
+            assert_eq!(budget(query), Ok(None), "{query}");
         }
-        assert_eq!(wish("tokens=16"), Ok(Some(Wish::Tokens(16))));
-        assert_eq!(wish("v=3&tokens=0016"), Ok(Some(Wish::Tokens(16))));
-        assert_eq!(wish("tokens=70000"), Ok(Some(Wish::Tokens(u16::MAX))));
-        assert_eq!(wish("bytes=300&x"), Ok(Some(Wish::Bytes(300))));
+        assert_eq!(budget("tokens=16"), Ok(Some(Budget::Tokens(16))));
+        assert_eq!(budget("v=3&tokens=0016"), Ok(Some(Budget::Tokens(16))));
+        assert_eq!(budget("tokens=70000"), Ok(Some(Budget::Tokens(u16::MAX))));
+        assert_eq!(budget("bytes=300&x"), Ok(Some(Budget::Bytes(300))));
         assert_eq!(
-            wish("bytes=99999999999999999999"),
-            Ok(Some(Wish::Bytes(u64::MAX)))
+            budget("bytes=99999999999999999999"),
+            Ok(Some(Budget::Bytes(u64::MAX)))
         );
         for query in [
             "tokens=0",
@@ -116,12 +117,12 @@ mod tests {
             "bytes=1e3",
             "bytes= 1",
         ] {
-            let refusal = wish(query).expect_err(query);
+            let refusal = budget(query).expect_err(query);
             let says = matches!(&refusal, Refusal::Query(text) if text.contains("=1 and above"));
             assert!(says, "{query}: {refusal:?}");
         }
         for query in ["tokens=1&bytes=30", "tokens=1&tokens=1", "bytes=9&bytes=9"] {
-            let refusal = wish(query).expect_err(query);
+            let refusal = budget(query).expect_err(query);
             let says = matches!(&refusal, Refusal::Query(text) if text.contains("once"));
             assert!(says, "{query}: {refusal:?}");
         }
@@ -132,7 +133,7 @@ mod tests {
             let name = HeaderName::from_static(name);
             (name, HeaderValue::from_static(value))
         };
-        hinted(&fields.iter().map(field).collect())
+        hinted_tokens(&fields.iter().map(field).collect())
     }
 
     #[test]
