@@ -322,3 +322,18 @@ fn requests_with_a_content_are_refused() {
     let empty = server.get(FILE, &[("Content-Length", "0")]);
     assert_eq!((empty.status, empty.body), (200, bytes));
 }
+
+/// HTTP has no dates before 1970; a file system has.
+#[test]
+fn a_file_older_than_dates_is_served_without_one() {
+    let (place, bytes) = directory();
+    let path = place.path().join("a.flxt");
+    let before = std::time::SystemTime::UNIX_EPOCH - std::time::Duration::from_secs(86_400);
+    let file = std::fs::File::options().write(true).open(path);
+    file.and_then(|file| file.set_modified(before))
+        .expect("its time is set");
+    let server = serve(place.path(), Options::default());
+    let answer = server.get(FILE, &[("If-Modified-Since", SETTLED)]);
+    assert_eq!((answer.status, &answer.body), (200, &bytes));
+    assert!(!answer.has("last-modified"));
+}
