@@ -1,0 +1,307 @@
+//! Bytes to coefficients, as far as the bytes determine them.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::coder::{self, EVEN};
+use crate::contexts::{Cell, Contexts, Statistics, is_zero, loudness};
+use crate::grid::{BANDS, COLOURS, FREQUENCIES, blocks_of_bands};
+use crate::order::{Class, Layer, Order};
+use crate::value::value;
+use crate::{Band, Grid, Tables};
+
+/// What bytes decode to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The coefficients in the axes [colour, block row, block column, u, v].
+    pub coefficients: Vec<f32>,
+    /// Digits that were decoded.
+    pub digits: u64,
+    /// Index of the last layer that was begun. A stream that ends with a layer has begun the next, if there is one.
+    pub layer: usize,
+    /// What that layer gains per bit: how fine the picture is.
+    pub slope: i32,
+}
+
+/// Decodes all that `bytes` determine. What lies behind the last layer is ignored.
+#[must_use]
+pub fn decode_coefficients(tables: &Tables, grid: Grid, bytes: &[u8]) -> Decoded {
+    let mut decoder = Decoder::new(tables, grid);
+    decoder.feed(bytes);
+    let blocks = grid.blocks();
+    let mut bands = vec![0.0; grid.coefficients()];
+    for (band, values) in Band::all().zip(bands.chunks_exact_mut(blocks)) {
+        decoder.read(band, 0, values);
+    }
+    Decoded {
+        coefficients: blocks_of_bands(grid, &bands).unwrap_or_default(),
+        digits: decoder.digits(),
+        layer: decoder.layer(),
+        slope: decoder.slope(),
+    }
+}
+
+/// Coefficients of a band.
+#[derive(Clone, Debug, Default)]
+struct Coefficients {
+    /// Magnitude · 2, plus 1 if negative; empty before the first layer.
+    signed: Vec<u32>,
+    /// The last plane that all of them had.
+    plane: i32,
+}
+
+/// Decodes a stream that arrives in pieces.
+///
+/// After any pieces the state is the same as if the bytes had come in one: that of all digits that they determine,
+/// whatever follows. Memory grows with the bands that were begun, to 6 bytes a coefficient; a byte holds at most about
+/// 15 200 digits, which bounds the work.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    order: Order,
+    contexts: Contexts,
+    coder: coder::Decoder,
+    /// Bytes that are not in the coder's window yet.
+    pending: Vec<u8>,
+    /// The layer in hand; none behind the last.
+    layer: Option<Layer>,
+    /// Index and slope of the last layer that was begun.
+    index: usize,
+    slope: i32,
+    /// The layer's contexts, the loudness of its band, and how many of its digits were decoded.
+    cells: Vec<Cell>,
+    own: Vec<i16>,
+    done: usize,
+    digits: u64,
+    /// The means by colour and frequency as in [`Coefficients::signed`], and the last plane that each of them had.
+    means: Vec<u32>,
+    mean_planes: Vec<u8>,
+    /// By [`Band::index`]; those of the means are not used.
+    bands: Vec<Coefficients>,
+}
+
+impl Decoder {
+    /// Starts without any bytes.
+    #[must_use]
+    pub fn new(tables: &Tables, grid: Grid) -> Self {
+        let blocks = grid.blocks();
+        let mut decoder = Self {
+            order: Order::new(tables, grid),
+            contexts: Contexts::new(tables, grid),
+            coder: coder::Decoder::new(),
+            pending: Vec::new(),
+            layer: None,
+            index: 0,
+            slope: 0,
+            cells: vec![0; blocks],
+            own: Vec::new(),
+            done: 0,
+            digits: 0,
+            means: vec![0; COLOURS * blocks],
+            mean_planes: vec![0; COLOURS * blocks],
+            bands: vec![Coefficients::default(); BANDS],
+        };
+        decoder.begin_layer();
+        decoder
+    }
+
+    /// Decodes all that these bytes and those before determine. What lies behind the last layer is ignored.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+        self.coder.fill(&self.pending);
+        while let Some(layer) = self.layer
+            && self.decode(&layer)
+        {
+            self.end_layer(&layer);
+            self.index += usize::from(self.begin_layer());
+        }
+        self.pending.drain(..self.coder.at);
+        self.coder.at = 0;
+        if self.layer.is_none() {
+            self.pending.clear();
+        }
+    }
+
+    /// Digits that were decoded.
+    #[must_use]
+    pub fn digits(&self) -> u64 {
+        self.digits
+    }
+
+    /// Index of the last layer that was begun, as [`Decoded::layer`].
+    #[must_use]
+    pub fn layer(&self) -> usize {
+        self.index
+    }
+
+    /// What that layer gains per bit, as [`Decoded::slope`].
+    #[must_use]
+    pub fn slope(&self) -> i32 {
+        self.slope
+    }
+
+    /// Whether all layers were decoded, so that more bytes change nothing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.layer.is_none()
+    }
+
+    /// Writes the coefficients of a band to `values`, from that of the block with the index `first` on; 0 beyond the
+    /// last block. Returns whether some layer of the band was begun: if not, all are 0.
+    pub fn read(&self, band: Band, first: usize, values: &mut [f32]) -> bool {
+        let blocks = self.cells.len();
+        values.fill(0.0);
+        if band.index().is_multiple_of(FREQUENCIES) {
+            let means = self
+                .means
+                .iter()
+                .zip(&self.mean_planes)
+                .skip(band.colour() * blocks)
+                .take(blocks);
+            for (out, (&signed, &plane)) in values.iter_mut().zip(means.skip(first)) {
+                *out = coefficient(signed, plane.into());
+            }
+            return true;
+        }
+        let Coefficients { signed, plane } = &self.bands[band.index()];
+        let in_hand = self.layer.filter(|layer| layer.class == Class::Band(band));
+        let done = if in_hand.is_some() { self.done } else { 0 };
+        for (index, (out, &signed)) in values.iter_mut().zip(signed.iter().skip(first)).enumerate()
+        {
+            // Of the layer in hand, only the first digits are there.
+            let plane = in_hand
+                .filter(|_| first + index < done)
+                .map_or(*plane, |layer| layer.plane);
+            *out = coefficient(signed, plane);
+        }
+        !signed.is_empty()
+    }
+
+    /// Takes the next layer in hand, if there is one.
+    fn begin_layer(&mut self) -> bool {
+        self.done = 0;
+        self.layer = self.order.next();
+        let Some(layer) = &self.layer else {
+            return false;
+        };
+        self.slope = layer.slope;
+        match layer.class {
+            Class::Mean { colour, index } => {
+                self.cells[0] = self.contexts.mean(layer, colour, index)
+            }
+            Class::Band(band) => {
+                self.own = self.contexts.band(layer, band, &mut self.cells);
+                self.bands[band.index()].signed.resize(self.cells.len(), 0);
+            }
+        }
+        true
+    }
+
+    /// Decodes what there is of the layer in hand; whether that is all of it.
+    fn decode(&mut self, layer: &Layer) -> bool {
+        let mut reader = Reader {
+            layer,
+            coder: self.coder,
+            data: &self.pending,
+            statistics: &mut self.contexts.statistics,
+        };
+        let before = self.done;
+        let complete = match layer.class {
+            Class::Mean { colour, index } => {
+                let mean = &mut self.means[colour * self.cells.len() + index];
+                let read = reader.digit(self.cells[0], mean);
+                self.done += usize::from(read);
+                read
+            }
+            Class::Band(band) => {
+                let signed = &mut self.bands[band.index()].signed;
+                let left = signed
+                    .iter_mut()
+                    .zip(&mut self.own)
+                    .zip(&self.cells)
+                    .skip(before);
+                for ((signed, own), &cell) in left {
+                    if !reader.digit(cell, signed) {
+                        break;
+                    }
+                    *own = loudness(*signed >> 1, layer);
+                    self.done += 1;
+                }
+                self.done == self.cells.len()
+            }
+        };
+        self.coder = reader.coder;
+        self.digits += (self.done - before) as u64;
+        complete
+    }
+
+    fn end_layer(&mut self, layer: &Layer) {
+        match layer.class {
+            Class::Mean { colour, index } => {
+                let place = colour * self.cells.len() + index;
+                self.mean_planes[place] = layer.plane as u8;
+                self.contexts
+                    .end_mean(layer, colour, index, self.means[place] >> 1);
+            }
+            Class::Band(band) => {
+                self.bands[band.index()].plane = layer.plane;
+                self.contexts.end_band(band, core::mem::take(&mut self.own));
+            }
+        }
+    }
+}
+
+/// Reads the digits of a layer.
+struct Reader<'a> {
+    layer: &'a Layer,
+    coder: coder::Decoder,
+    data: &'a [u8],
+    statistics: &'a mut Statistics,
+}
+
+impl Reader<'_> {
+    /// Reads one coefficient's digit, with its sign and magnitude, into `signed`, unless the bytes end within it.
+    #[inline]
+    fn digit(&mut self, cell: Cell, signed: &mut u32) -> bool {
+        let before = self.coder;
+        match self.magnitude_and_sign(cell, *signed) {
+            Some(read) => {
+                *signed = read;
+                self.statistics.count(
+                    cell,
+                    if self.layer.first.is_some() {
+                        read > 1
+                    } else {
+                        read & 2 != 0
+                    },
+                );
+                true
+            }
+            None => {
+                self.coder = before;
+                false
+            }
+        }
+    }
+
+    #[inline]
+    fn magnitude_and_sign(&mut self, cell: Cell, signed: u32) -> Option<u32> {
+        let one = self
+            .coder
+            .get(self.data, self.statistics.probability(cell))?;
+        if one && is_zero(cell) {
+            let negative = self.coder.get(self.data, EVEN)?;
+            let magnitude = match self.layer.first {
+                Some(most_zeros) => self.coder.magnitude(self.data, most_zeros)?,
+                None => 1,
+            };
+            return Some(magnitude << 1 | u32::from(negative));
+        }
+        Some((signed & !1) << 1 | u32::from(one) << 1 | signed & 1)
+    }
+}
+
+/// The coefficient of a magnitude and sign, after a plane.
+fn coefficient(signed: u32, plane: i32) -> f32 {
+    let value = value(signed >> 1, plane);
+    if signed & 1 == 1 { -value } else { value }
+}
