@@ -27,21 +27,21 @@ pub(crate) const LEAST_PROBABILITY: i32 = 24;
 /// The arrays that [`Tables`] are made of, in row-major order, as the tensors `tables.*` of a model have them.
 #[derive(Clone, Copy, Debug)]
 pub struct TableParts<'a> {
-    /// `ac_size` [3, 32, 32]: expected size of a band by colour and frequency, in eighths of an octave.
+    /// `ac_size`, `[3, 32, 32]`: expected size of a band by colour and frequency, in eighths of an octave.
     pub ac_size: &'a [i32],
-    /// `dc_steps` [3, 90]: squared frequencies, with 24 fractional bits and rising, at which the expected size of a mean
+    /// `dc_steps`, `[3, 90]`: squared frequencies, with 24 fractional bits and rising, at which the expected size of a mean
     /// falls by an eighth of an octave.
     pub dc_steps: &'a [i64],
-    /// `dc_top` [3]: expected size of a mean below the first of these frequencies.
+    /// `dc_top`, `[3]`: expected size of a mean below the first of these frequencies.
     pub dc_top: &'a [i32],
-    /// `mean_size` [3]: expected size of the mean of everything in a grid of one block.
+    /// `mean_size`, `[3]`: expected size of the mean of everything in a grid of one block.
     pub mean_size: &'a [i32],
-    /// `order` [144, 24]: for each expected size (−24 to 119) and plane what it gains per bit, in any unit;
+    /// `order`, `[144, 24]`: for each expected size (−24 to 119) and plane what it gains per bit, in any unit;
     /// −32 768: the plane is not coded.
     pub order: &'a [i32],
-    /// `p_one` [3, 72]: probability of a one by state and row, in 1/65536.
+    /// `p_one`, `[3, 72]`: probability of a one by state and row, in 1/65536.
     pub p_one: &'a [i32],
-    /// `weights` [3, 6]: weight of each feature by state, in 1/256.
+    /// `weights`, `[3, 6]`: weight of each feature by state, in 1/256.
     pub weights: &'a [i32],
 }
 

@@ -1,11 +1,11 @@
 //! Pictures, their coefficients and streams by the reference implementation.
 
-mod common;
-
 use std::path::Path;
 
 use flextok_tokens::{Grid, Tables, decode_coefficients, encode_coefficients};
 use safetensors::SafeTensors;
+
+use crate::common;
 
 /// Encodes and decodes the case of a name; how many cuts were compared.
 fn check(tables: &Tables, file: &SafeTensors<'_>, name: &str) -> usize {
