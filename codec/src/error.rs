@@ -238,7 +238,7 @@ impl Error {
                 | ComputeError::WrongResult { .. },
             )) => ErrorKind::Device,
             Self::Network(NetworkError::Compute(_)) => ErrorKind::Resources,
-            Self::Network(NetworkError::Grid { .. } | NetworkError::Tokens { .. })
+            Self::Network(NetworkError::PositionTable { .. } | NetworkError::Tokens { .. })
             | Self::Option { .. }
             | Self::TargetNotReached { .. }
             | Self::CannotShare { .. }

@@ -48,8 +48,12 @@ fn accepted(config: Result<ModelConfig, ConfigError>) {
         Ok(config) => {
             assert!((2..=65_536).contains(&config.codebook_size()));
             assert!((1..=256).contains(&config.registers));
-            let grid = config.patch_grid(config.canvas).expect("its own canvas");
-            assert!(grid.encoder.area() > 0 && grid.decoder.area() > 0);
+            let [channels, rows, columns] =
+                config.latent_shape(config.canvas).expect("its own canvas");
+            assert!(channels > 0 && rows > 0 && columns > 0);
+            for patch in [config.encoder.patch_size, config.decoder.patch_size] {
+                assert_eq!((rows % patch, columns % patch), (0, 0));
+            }
             assert!(config.check_canvas(config.max_canvas()).is_ok());
             for side in [&config.encoder.transformer, &config.decoder.transformer] {
                 assert_eq!(side.width % side.head_dim, 0);

@@ -191,15 +191,9 @@ fn checked_noise(
             )
         });
     // A canvas that the model does not allow is refused with the file's name.
-    let Ok(grid) = config.patch_grid(canvas) else {
+    let Ok(wanted) = config.latent_shape(canvas) else {
         return Ok(noise.data);
     };
-    let Size { width, height } = grid.latents;
-    let wanted = [
-        config.vae.latent_channels(),
-        height as usize,
-        width as usize,
-    ];
     let shape = match noise.shape.as_slice() {
         [1, rest @ ..] if rest.len() == 3 => rest,
         shape => shape,

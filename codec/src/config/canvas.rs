@@ -1,4 +1,4 @@
-//! Which canvases a model can work on, and how many latents and patches they have.
+//! Which canvases a model can work on, and the shape of their latents.
 
 use super::{ModelConfig, PositionConfig, PositionScaling};
 use crate::Size;
@@ -40,18 +40,6 @@ pub enum CanvasError {
     },
 }
 
-/// The grids of a canvas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PatchGrid {
-    /// Latents.
-    pub latents: Size,
-    /// Patches that the encoder sees.
-    pub encoder: Size,
-    /// Patches that the decoder sees.
-    pub decoder: Size,
-}
-
 impl ModelConfig {
     /// Number of different tokens: the product of the FSQ levels, at most 65 536.
     #[must_use]
@@ -82,11 +70,11 @@ impl ModelConfig {
         Size::new(side(1), side(0))
     }
 
-    /// The grids of a canvas, whose size is in pixels.
+    /// The shape `[C, H, W]` of the latents of a canvas, whose size is in pixels.
     ///
     /// # Errors
-    /// [`CanvasError`] if a side is no multiple of [`Self::canvas_multiple`] or larger than [`Self::max_canvas`].
-    pub fn patch_grid(&self, canvas: Size) -> Result<PatchGrid, CanvasError> {
+    /// [`CanvasError`] if a side is not a multiple of [`Self::canvas_multiple`] or is larger than [`Self::max_canvas`].
+    pub fn latent_shape(&self, canvas: Size) -> Result<[usize; 3], CanvasError> {
         let Size { width, height } = canvas;
         let multiple = self.canvas_multiple();
         let (max_width, max_height) = self.max_canvas().into();
@@ -109,24 +97,16 @@ impl ModelConfig {
                 max_height,
             });
         }
-        let grid = |patch: usize| {
-            let pixels = to_u32(patch.saturating_mul(self.vae.factor()));
-            let count = |side: u32| side.checked_div(pixels).unwrap_or(0);
-            Size::new(count(width), count(height))
-        };
-        Ok(PatchGrid {
-            latents: grid(1),
-            encoder: grid(self.encoder.patch_size),
-            decoder: grid(self.decoder.patch_size),
-        })
+        let latents = |side: u32| (side as usize).checked_div(self.vae.factor()).unwrap_or(0);
+        Ok([self.vae.latent_channels(), latents(height), latents(width)])
     }
 
     /// Checks that the model can work on a canvas, whose size is in pixels.
     ///
     /// # Errors
-    /// Those of [`Self::patch_grid`].
+    /// Those of [`Self::latent_shape`].
     pub fn check_canvas(&self, canvas: Size) -> Result<(), CanvasError> {
-        self.patch_grid(canvas).map(|_| ())
+        self.latent_shape(canvas).map(|_| ())
     }
 
     /// The canvas closest to `pixels` squared that the position tables allow.

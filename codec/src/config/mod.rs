@@ -21,7 +21,7 @@ mod read;
 mod tests;
 mod vae;
 
-pub use canvas::{CanvasError, PatchGrid};
+pub use canvas::CanvasError;
 pub use error::ConfigError;
 use serde::Serialize;
 pub use vae::{AutoencoderKlConfig, LappedConfig, VaeConfig};

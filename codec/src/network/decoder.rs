@@ -99,7 +99,7 @@ impl<B: Backend> Decoder<B> {
     /// it. With `guided`, the unconditional pass runs too.
     ///
     /// # Errors
-    /// [`NetworkError::Tokens`] for more ids than registers, [`NetworkError::Grid`] for latents beyond the position table,
+    /// [`NetworkError::Tokens`] for more ids than registers, [`NetworkError::PositionTable`] for latents beyond the position table,
     /// [`NetworkError::Compute`].
     pub fn condition<'a>(
         &'a self,

@@ -58,7 +58,7 @@ impl<B: Backend> Encoder<B> {
     /// are the same, bit for bit, for any `tokens`.
     ///
     /// # Errors
-    /// [`NetworkError::Tokens`] for more tokens than registers, [`NetworkError::Grid`] for latents beyond the position table,
+    /// [`NetworkError::Tokens`] for more tokens than registers, [`NetworkError::PositionTable`] for latents beyond the position table,
     /// [`NetworkError::Compute`].
     ///
     /// # Panics

@@ -14,12 +14,12 @@ pub enum NetworkError {
     /// The engine failed.
     #[error(transparent)]
     Compute(#[from] ComputeError),
-    /// A grid of patches is larger than a position table.
+    /// The patches have more rows or columns than a position table.
     #[error(
-        "a grid of {rows}×{columns} patches is beyond the model's position table of {}; choose a smaller canvas",
+        "{rows}×{columns} patches are beyond the model's position table of {}; choose a smaller canvas",
         table.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
     )]
-    Grid {
+    PositionTable {
         /// Rows of patches.
         rows: usize,
         /// Columns of patches.

@@ -76,7 +76,7 @@ impl PositionTable {
         let same = (rows, columns) == (self.rows, self.columns);
         match self.scaling {
             PositionScaling::Crop if rows > self.rows || columns > self.columns => {
-                Err(NetworkError::Grid {
+                Err(NetworkError::PositionTable {
                     rows,
                     columns,
                     table: vec![self.rows, self.columns],

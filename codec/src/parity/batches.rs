@@ -5,7 +5,7 @@ use super::savings::{embedded, ids, latents, published};
 use crate::config::MaskMode;
 use crate::sampler::{Guidance, standard_normal};
 
-/// Every model at hand.
+/// Every available model.
 fn models() -> Vec<(String, Stages)> {
     let mut models = published();
     models.push(("embedded".to_owned(), embedded()));

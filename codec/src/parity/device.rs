@@ -1,4 +1,4 @@
-//! A device beside the CPU engine on what has no dumps: batches, odd numbers of tokens, other grids.
+//! A device compared with the CPU engine where there are no dumps: batches, odd numbers of tokens, other grids.
 
 use flextok_compute::{CpuEngine, GpuEngine};
 

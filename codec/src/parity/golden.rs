@@ -221,7 +221,7 @@ impl<B: TestEngine> Stages<B> {
         self.encode_batch(&[latents], height, tokens)
     }
 
-    /// [`Stages::encode`] of several images at once; values and ids of one stand behind those of the other.
+    /// [`Stages::encode`] of several images at once; values and ids are concatenated.
     pub(super) fn encode_batch(
         &self,
         latents: &[&[f32]],

@@ -1,4 +1,4 @@
-//! The transformers of network.md as it writes them, in f64 and without any saving: every register stands in the
+//! The transformers of network.md as it writes them, in f64 and without any saving: every register is in the
 //! sequence as often as the published code puts it there, every row goes through every block, every step computes its
 //! own modulation.
 

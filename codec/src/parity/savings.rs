@@ -18,7 +18,7 @@ pub(super) fn embedded() -> Stages {
     Stages::with(Weights::from_static(flextok_models::NANO).unwrap())
 }
 
-/// Every model at hand in the published layout: masks, null conditions, widths and element types differ.
+/// Every available model in the published layout: masks, null conditions, widths and element types differ.
 pub(super) fn published() -> Vec<(String, Stages)> {
     let mut folders: Vec<_> = std::fs::read_dir(data("variants"))
         .unwrap()
@@ -38,9 +38,8 @@ pub(super) fn published() -> Vec<(String, Stages)> {
 /// Rows of the latents of a model's own canvas, and how many numbers they have.
 pub(super) fn latents(stages: &Stages) -> (usize, usize) {
     let config = stages.weights.config();
-    let latents = config.patch_grid(config.canvas).unwrap().latents;
-    let values = latents.area() as usize * config.vae.latent_channels();
-    (latents.height as usize, values)
+    let [channels, rows, columns] = config.latent_shape(config.canvas).unwrap();
+    (rows, channels * rows * columns)
 }
 
 /// Ids that look like an image's: spread over the whole codebook.
@@ -114,7 +113,7 @@ fn one_representative_stands_for_all_dropped_registers() {
         );
         compare_with_plain(&name, &stages, &[1, 17, registers - 1, registers]);
 
-        // The comparison would notice if the representative did not stand for all of them.
+        // The comparison would fail if the representative did not count as all of them.
         let (height, count) = latents(&stages);
         let x = standard_normal(3, 0, count);
         let once = &plain[..2 * config.decoder.transformer.width];
@@ -174,7 +173,7 @@ fn fewer_registers_have_the_same_bits() {
     }
 }
 
-/// Predictions for both conditions at `step` of whatever schedule was computed.
+/// Predictions for both conditions at `step` of the current schedule.
 fn predictions(
     backend: &CpuEngine,
     conditioned: &mut crate::network::Conditioned<'_, CpuEngine>,

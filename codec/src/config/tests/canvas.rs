@@ -24,12 +24,11 @@ fn a_square_table_gives_a_square_canvas() {
         (config.canvas, config.max_canvas(), config.canvas_multiple()),
         (Size::new(256, 256), Size::new(256, 256), 16)
     );
-    let grid = config.patch_grid(Size::new(192, 256)).unwrap();
+    assert_eq!(config.latent_shape(Size::new(192, 256)), Ok([16, 32, 24]));
     assert_eq!(
-        (grid.latents, grid.encoder, grid.decoder),
-        (Size::new(24, 32), Size::new(12, 16), Size::new(12, 16))
+        (config.encoder.patch_size, config.decoder.patch_size),
+        (2, 2)
     );
-    assert_eq!((grid.encoder.area(), grid.decoder.area()), (192, 192));
     for canvas in [(0, 256), (256, 0), (250, 256), (256, 8)] {
         let error = config.check_canvas(canvas.into()).unwrap_err();
         assert!(
@@ -89,9 +88,10 @@ fn sides_may_have_patches_of_their_own() {
         (config.canvas_multiple(), config.max_canvas(), config.canvas),
         (48, Size::new(240, 240), Size::new(240, 240))
     );
-    let grid = config.patch_grid(Size::new(240, 96)).unwrap();
+    // Six and four rows of patches, fifteen and ten columns.
+    assert_eq!(config.latent_shape(Size::new(240, 96)), Ok([16, 12, 30]));
     assert_eq!(
-        (grid.latents, grid.encoder, grid.decoder),
-        (Size::new(30, 12), Size::new(15, 6), Size::new(10, 4))
+        (config.encoder.patch_size, config.decoder.patch_size),
+        (2, 3)
     );
 }
