@@ -260,43 +260,38 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads one coefficient's digit, with its sign and magnitude, into `signed`, unless the bytes end within it.
-    #[inline]
+    // Inlined, with the coder in registers: three quarters of the time of decoding are spent here.
+    #[inline(always)]
     fn digit(&mut self, cell: Cell, signed: &mut u32) -> bool {
-        let before = self.coder;
-        match self.magnitude_and_sign(cell, *signed) {
-            Some(read) => {
-                *signed = read;
-                self.statistics.count(
-                    cell,
-                    if self.layer.first.is_some() {
-                        read > 1
-                    } else {
-                        read & 2 != 0
-                    },
-                );
-                true
+        let mut coder = self.coder;
+        let Some(one) = coder.get(self.data, self.statistics.probability(cell)) else {
+            return false;
+        };
+        *signed = if one && is_zero(cell) {
+            match self.magnitude_and_sign(coder) {
+                Some((after, read)) => {
+                    coder = after;
+                    read
+                }
+                None => return false,
             }
-            None => {
-                self.coder = before;
-                false
-            }
-        }
+        } else {
+            (*signed & !1) << 1 | u32::from(one) << 1 | *signed & 1
+        };
+        self.coder = coder;
+        self.statistics.count(cell, one);
+        true
     }
 
+    /// What follows the first one of a coefficient, and the coder behind that.
     #[inline]
-    fn magnitude_and_sign(&mut self, cell: Cell, signed: u32) -> Option<u32> {
-        let one = self
-            .coder
-            .get(self.data, self.statistics.probability(cell))?;
-        if one && is_zero(cell) {
-            let negative = self.coder.get(self.data, EVEN)?;
-            let magnitude = match self.layer.first {
-                Some(most_zeros) => self.coder.magnitude(self.data, most_zeros)?,
-                None => 1,
-            };
-            return Some(magnitude << 1 | u32::from(negative));
-        }
-        Some((signed & !1) << 1 | u32::from(one) << 1 | signed & 1)
+    fn magnitude_and_sign(&self, mut coder: coder::Decoder) -> Option<(coder::Decoder, u32)> {
+        let negative = coder.get(self.data, EVEN)?;
+        let magnitude = match self.layer.first {
+            Some(most_zeros) => coder.magnitude(self.data, most_zeros)?,
+            None => 1,
+        };
+        Some((coder, magnitude << 1 | u32::from(negative)))
     }
 }
 
