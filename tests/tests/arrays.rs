@@ -163,8 +163,11 @@ fn canvases_are_written_as_floats() {
     let bytes = read(directory, "a.npy");
     let array = npy::read_f32(&bytes).expect("an array");
     assert_eq!(array.shape, [3, 256, 256]);
-    let canvas = flextok::picture::Canvas::new(flextok::Size::new(256, 256), array.data)
-        .expect("the shape fits");
+    let planes = &array.data;
+    let pixels = (0..256 * 256).flat_map(|pixel| [0, 1, 2].map(|c| planes[c * 256 * 256 + pixel]));
+    let size = flextok::Size::new(256, 256);
+    let canvas = flextok::picture::Canvas::new(size, pixels.collect()).expect("the shape fits");
+    assert_eq!(&canvas.planes(), planes);
     let picture = flextok::image::open(directory.join("a.png"))
         .expect("a PNG")
         .into_rgb8();

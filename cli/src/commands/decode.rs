@@ -148,7 +148,7 @@ fn decode(
             let canvas = model.codec.decode_canvas(file, options)?;
             let shape = [3, canvas.size.height as usize, canvas.size.width as usize];
             // The shape is that of the data, as the canvas is made.
-            npy::write_f32(&shape, &canvas.data).map_err(|error| flextok::Error::Option {
+            npy::write_f32(&shape, &canvas.planes()).map_err(|error| flextok::Error::Option {
                 option: "array",
                 value: error.to_string(),
                 allowed: "three planes".to_owned(),

@@ -2,7 +2,6 @@
 //!
 //! A single image is a batch of one, so that there is one way through the codec.
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use image::RgbImage;
@@ -72,7 +71,7 @@ impl Codec {
             let job = Job {
                 ids: &ids,
                 latents,
-                noise: &starting_noise(options, self.latent_values(latents)),
+                noise: &self.starting_noise(options, latents),
                 settings,
                 keep_latents: false,
             };
@@ -99,6 +98,20 @@ impl Codec {
     /// Numbers in latents of this size, all channels counted.
     pub(super) fn latent_values(&self, latents: Size) -> usize {
         latents.area() as usize * self.config().vae.latent_channels()
+    }
+
+    /// The noise of a seed for latents of this size, `[H, W, C]`.
+    pub(super) fn noise(&self, seed: u64, latents: Size) -> Vec<f32> {
+        let noise = standard_normal(seed, 0, self.latent_values(latents));
+        channels_last(&noise, self.config().vae.latent_channels())
+    }
+
+    /// The given noise, or that of the seed, `[H, W, C]`.
+    pub(super) fn starting_noise(&self, options: &DecodeOptions, latents: Size) -> Vec<f32> {
+        match &options.noise {
+            Some(noise) => channels_last(noise, self.config().vae.latent_channels()),
+            None => self.noise(options.seed, latents),
+        }
     }
 
     /// Checks the options' noise against the latents of a canvas.
@@ -132,12 +145,11 @@ impl Codec {
     }
 }
 
-/// The given noise, or that of the seed.
-pub(super) fn starting_noise(options: &DecodeOptions, count: usize) -> Cow<'_, [f32]> {
-    match &options.noise {
-        Some(noise) => noise.into(),
-        None => standard_normal(options.seed, 0, count).into(),
-    }
+/// `[C, H, W]`, in which noise is defined, to `[H, W, C]`, in which the network computes.
+fn channels_last(planes: &[f32], channels: usize) -> Vec<f32> {
+    let pixels = planes.len() / channels;
+    let pixel = |pixel| planes.iter().skip(pixel).step_by(pixels).copied();
+    (0..pixels).flat_map(pixel).collect()
 }
 
 /// The indices of the requests that go through the network together: of one canvas, and no more than `most` of it.
@@ -264,6 +276,14 @@ mod tests {
             [vec![0, 2, 3, 5, 6], vec![8, 9, 11], vec![1, 4], vec![7, 10]]
         );
         assert!(passes(&[], |_| 3).is_empty());
+    }
+
+    #[test]
+    fn noise_is_turned_to_pixels() {
+        let planes: Vec<f32> = (0..24).map(|value| value as f32).collect();
+        let pixels = channels_last(&planes, 3);
+        assert_eq!(pixels[..4], [0.0, 8.0, 16.0, 1.0]);
+        assert_eq!(pixels[21..], [7.0, 15.0, 23.0]);
     }
 
     #[test]

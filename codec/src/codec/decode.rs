@@ -74,7 +74,7 @@ impl Codec {
         Ok(only(self.pictures(&[request], options)?))
     }
 
-    /// The float canvas `[3, H, W]`, nominally in [-1, 1], of a parsed file; `keep_canvas` has no meaning here.
+    /// The float canvas `[H, W, 3]`, nominally in [-1, 1], of a parsed file; `keep_canvas` has no meaning here.
     ///
     /// # Errors
     /// As [`Codec::decode`].
@@ -122,7 +122,7 @@ impl Codec {
         self.pictures(&requests, options)
     }
 
-    /// The float canvas `[3, H, W]`, nominally in [-1, 1], that bare tokens describe.
+    /// The float canvas `[H, W, 3]`, nominally in [-1, 1], that bare tokens describe.
     ///
     /// # Errors
     /// As [`Codec::detokenize`].

@@ -10,7 +10,6 @@ use super::{Budget, Codec, EncodeOptions, limit};
 use crate::Size;
 use crate::error::Error;
 use crate::picture::{self, Canvas, Cropped};
-use crate::sampler::standard_normal;
 
 /// A picture's tokens, the size that a decoder restores, and the canvas's.
 struct Tokenized {
@@ -118,7 +117,7 @@ impl Codec {
         Ok(tokenized.into_iter().map(|one| one.ids).collect())
     }
 
-    /// The first `tokens` tokens of a float canvas `[3, H, W]` in [-1, 1].
+    /// The first `tokens` tokens of a float canvas `[H, W, 3]` in [-1, 1].
     ///
     /// `posterior_seed` samples the VAE's posterior instead of taking its mode.
     ///
@@ -137,7 +136,7 @@ impl Codec {
             return Err(Error::Option {
                 option: "canvas of",
                 value: format!("{} values", canvas.data.len()),
-                allowed: format!("3×{}×{} = {values} values", size.height, size.width),
+                allowed: format!("{}×{}×3 = {values} values", size.height, size.width),
             });
         }
         let canvases = std::slice::from_ref(canvas);
@@ -156,8 +155,7 @@ impl Codec {
         posterior_seed: Option<u64>,
     ) -> Result<Vec<Vec<u16>>, Error> {
         let noise = posterior_seed.zip(canvases.first()).map(|(seed, canvas)| {
-            let latents = self.latents(canvas.size);
-            standard_normal(seed, 0, self.latent_values(latents))
+            self.noise(seed, self.latents(canvas.size))
         });
         self.engine
             .tokenize(canvases, tokens.into(), noise.as_deref())

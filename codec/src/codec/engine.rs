@@ -25,7 +25,7 @@ pub(super) struct Job<'a> {
     pub(super) ids: &'a [&'a [u16]],
     /// Columns and rows of the latents of each image.
     pub(super) latents: Size,
-    /// Starting noise `[C, H, W]` of each image, or what takes its place at the settings' start.
+    /// Starting noise `[H, W, C]` of each image, or what takes its place at the settings' start.
     pub(super) noise: &'a [f32],
     /// Steps and guidance.
     pub(super) settings: Settings,
@@ -36,13 +36,13 @@ pub(super) struct Job<'a> {
 /// What became of an image of a job.
 pub(super) struct Decoded {
     pub(super) canvas: Canvas,
-    /// The clean latents `[C, H, W]`, if they were wanted.
+    /// The clean latents `[H, W, C]`, if they were wanted.
     pub(super) latents: Option<Vec<f32>>,
 }
 
 /// The network on some engine. What it makes of an image does not depend on the others of its batch.
 pub(super) trait Engine: Send + Sync {
-    /// The first `tokens` tokens of each of some canvases, which are of one size. `posterior` is noise `[C, H, W]` that
+    /// The first `tokens` tokens of each of some canvases, which are of one size. `posterior` is noise `[H, W, C]` that
     /// samples the VAE's posterior of each.
     fn tokenize(
         &self,
@@ -160,12 +160,11 @@ impl<B: Backend> NetworkOn<B> {
     ) -> Result<B::Tensor, NetworkError> {
         let backend = &self.backend;
         let channels = self.config().vae.latent_channels();
-        let noise = posterior.map(|noise| channels_last(noise, channels));
         let mut all = None;
         for (index, canvas) in canvases.iter().enumerate() {
             let shape = [canvas.size.height as usize, canvas.size.width as usize, 3];
-            let image = backend.upload(&channels_last(&canvas.data, 3), &shape)?;
-            let latents = half.vae.forward(backend, image, noise.as_deref())?;
+            let image = backend.upload(&canvas.data, &shape)?;
+            let latents = half.vae.forward(backend, image, posterior)?;
             let &[height, width, _] = backend.shape(&latents) else {
                 unreachable!("latents are [h, w, C]")
             };
@@ -195,7 +194,7 @@ impl<B: Backend> NetworkOn<B> {
         let backend = &self.backend;
         let (height, width) = (job.latents.height as usize, job.latents.width as usize);
         let channels = self.config().vae.latent_channels();
-        let noise = channels_last(job.noise, channels).repeat(job.ids.len());
+        let noise = job.noise.repeat(job.ids.len());
         let x = backend.upload(&noise, &[job.ids.len(), height, width, channels])?;
         let (decoder, guided) = (&half.decoder, job.settings.is_guided());
         let mut conditioned = decoder.condition(backend, (height, width), job.ids, guided)?;
@@ -238,10 +237,9 @@ impl<B: Backend> NetworkOn<B> {
         let image = backend.download(&image).map_err(NetworkError::from)?;
         let side = |latents: u32| latents * config.vae.factor() as u32;
         let size = Size::new(side(job.latents.width), side(job.latents.height));
-        let channels = config.vae.latent_channels();
         Ok(Decoded {
-            canvas: Canvas::new(size, channels_first(&image, 3))?,
-            latents: kept.map(|latents| channels_first(&latents, channels)),
+            canvas: Canvas::new(size, image)?,
+            latents: kept,
         })
     }
 }
@@ -275,36 +273,9 @@ impl<B: Backend> Engine for NetworkOn<B> {
     }
 }
 
-/// `[C, H, W]` to `[H, W, C]`.
-fn channels_last(planes: &[f32], channels: usize) -> Vec<f32> {
-    let pixels = planes.len() / channels;
-    let mut out = vec![0.0; planes.len()];
-    for (channel, plane) in planes.chunks_exact(pixels.max(1)).enumerate() {
-        for (pixel, &value) in out.chunks_exact_mut(channels).zip(plane) {
-            pixel[channel] = value;
-        }
-    }
-    out
-}
-
-/// `[H, W, C]` to `[C, H, W]`.
-fn channels_first(pixels: &[f32], channels: usize) -> Vec<f32> {
-    (0..channels)
-        .flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn channel_orders_are_inverse() {
-        let planes: Vec<f32> = (0..24).map(|value| value as f32).collect();
-        let pixels = channels_last(&planes, 3);
-        assert_eq!(pixels[..4], [0.0, 8.0, 16.0, 1.0]);
-        assert_eq!(channels_first(&pixels, 3), planes);
-    }
 
     #[test]
     fn a_lazy_value_can_be_asked_for_again_after_a_failure() {

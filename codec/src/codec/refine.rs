@@ -3,7 +3,7 @@
 use flextok_container::{Fingerprint, TokenFile};
 use image::RgbImage;
 
-use super::batch::{Request, Steps, only, starting_noise};
+use super::batch::{Request, Steps, only};
 use super::engine::Job;
 use super::{Codec, DecodeOptions};
 use crate::Size;
@@ -19,7 +19,7 @@ pub struct Latents {
 }
 
 impl Latents {
-    /// The values `[C, H, W]`.
+    /// The values `[H, W, C]`.
     #[must_use]
     pub fn values(&self) -> &[f32] {
         &self.values
@@ -89,12 +89,12 @@ impl Codec {
         let request = self.request_of_picture(file, options)?;
         let settings = self.settings(options)?;
         let latents = self.latents(request.canvas);
-        let mut x = starting_noise(options, self.latent_values(latents));
+        let mut x = self.starting_noise(options, latents);
         let settings = match from {
             None => settings,
             Some(start) => {
                 self.check_start(&start, &request)?;
-                for (x, &clean) in x.to_mut().iter_mut().zip(&start.latents.values) {
+                for (x, &clean) in x.iter_mut().zip(&start.latents.values) {
                     *x = (1.0 - start.time) * clean + start.time * *x;
                 }
                 Settings {

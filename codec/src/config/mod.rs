@@ -46,9 +46,9 @@ pub struct ModelConfig {
     pub fsq_levels: Vec<u32>,
     /// Epsilon of every layer norm.
     pub layer_norm_eps: f32,
-    /// Canvas in pixels that images are resized to unless another one is asked for.
+    /// Canvas in pixels that images are resized to by default.
     pub canvas: Size,
-    /// How to decode when the reader does not say.
+    /// How to decode by default.
     pub sampling: SamplingDefaults,
 }
 

@@ -1,22 +1,22 @@
-//! The float picture the network sees: three planes with samples in \[-1, 1\].
+//! The float picture the network sees: pixels of three samples in \[-1, 1\].
 
 use image::RgbImage;
 
 use super::PictureError;
 use crate::Size;
 
-/// A float image of shape \[3, height, width\]: red, green and blue planes, rows from the top,
+/// A float image of shape \[height, width, 3\]: rows from the top, pixels of red, green and blue,
 /// nominal range \[-1, 1\].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Canvas {
     /// Size in pixels.
     pub size: Size,
-    /// `3 * height * width` samples, plane by plane.
+    /// `height * width * 3` samples, pixel by pixel.
     pub data: Vec<f32>,
 }
 
 impl Canvas {
-    /// A canvas of given samples, `[3, height, width]`.
+    /// A canvas of given samples, `[height, width, 3]`.
     ///
     /// # Errors
     /// [`PictureError::ZeroSide`] and [`PictureError::CanvasSamples`] if the shape is impossible.
@@ -42,14 +42,10 @@ impl Canvas {
     #[must_use]
     pub fn from_rgb(picture: &RgbImage) -> Self {
         let table: [f32; 256] = std::array::from_fn(|v| (v as f32 / 255.0 - 0.5) / 0.5);
-        let (pixels, _) = picture.as_raw().as_chunks::<3>();
-        let mut data = Vec::with_capacity(pixels.len() * 3);
-        for channel in 0..3 {
-            data.extend(pixels.iter().map(|p| table[usize::from(p[channel])]));
-        }
+        let samples = picture.as_raw().iter();
         Self {
             size: picture.dimensions().into(),
-            data,
+            data: samples.map(|&v| table[usize::from(v)]).collect(),
         }
     }
 
@@ -58,14 +54,17 @@ impl Canvas {
     #[must_use]
     pub fn to_rgb(&self) -> RgbImage {
         let mut picture = RgbImage::new(self.size.width, self.size.height);
-        let (pixels, _) = picture.as_chunks_mut::<3>();
-        let plane = pixels.len().max(1);
-        for (channel, samples) in self.data.chunks(plane).take(3).enumerate() {
-            for (pixel, sample) in pixels.iter_mut().zip(samples) {
-                pixel[channel] = (((sample + 1.0) / 2.0).clamp(0.0, 1.0) * 255.0).round() as u8;
-            }
+        for (target, sample) in picture.iter_mut().zip(&self.data) {
+            *target = (((sample + 1.0) / 2.0).clamp(0.0, 1.0) * 255.0).round() as u8;
         }
         picture
+    }
+
+    /// The samples plane by plane, `[3, height, width]`, as arrays of other programs have them.
+    #[must_use]
+    pub fn planes(&self) -> Vec<f32> {
+        let plane = |channel| self.data.iter().skip(channel).step_by(3).copied();
+        (0..3).flat_map(plane).collect()
     }
 }
 
@@ -77,14 +76,18 @@ mod tests {
     use crate::picture::{fixtures, resize};
 
     #[test]
-    fn planes_and_range() {
+    fn order_and_range() {
         let picture = RgbImage::from_fn(2, 1, |x, _| Rgb([x as u8 * 255, 51, 204]));
         let canvas = Canvas::from_rgb(&picture);
         assert_eq!(canvas.size, Size::new(2, 1));
-        assert_eq!(canvas.data[..2], [-1.0, 1.0]);
-        for (got, want) in canvas.data[2..].iter().zip([-0.6f32, -0.6, 0.6, 0.6]) {
-            assert!((got - want).abs() < 1e-6, "{got} {want}");
-        }
+        let close = |got: &[f32], want: [f32; 6]| {
+            assert_eq!(got.len(), 6);
+            for (got, want) in got.iter().zip(want) {
+                assert!((got - want).abs() < 1e-6, "{got} {want}");
+            }
+        };
+        close(&canvas.data, [-1.0, -0.6, 0.6, 1.0, -0.6, 0.6]);
+        close(&canvas.planes(), [-1.0, 1.0, -0.6, -0.6, 0.6, 0.6]);
     }
 
     #[test]
@@ -93,7 +96,8 @@ mod tests {
         let picture =
             resize(&fixtures::photo("astronaut.png"), Size::new(256, 256)).expect("memory");
         let canvas = Canvas::from_rgb(&picture);
-        let bytes: Vec<u8> = canvas.data.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let planes = canvas.planes();
+        let bytes: Vec<u8> = planes.iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(crc32fast::hash(&bytes), 0xfd95_c4c7);
     }
 
@@ -123,6 +127,6 @@ mod tests {
             size: Size::new(2, 2),
             data: vec![1.0; 3],
         };
-        assert_eq!(broken.to_rgb().get_pixel(0, 0).0, [255, 0, 0]);
+        assert_eq!(broken.to_rgb().into_raw()[..4], [255, 255, 255, 0]);
     }
 }
