@@ -1,6 +1,5 @@
 //! What all commands share: the global options, the limits, the model, notes to the user.
 
-use std::error::Error as _;
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use flextok::compute::ComputeError;
 use flextok::network::NetworkError;
 use flextok::weights::WeightsError;
-use flextok::{Codec, Device, Error, ErrorKind, Limits, Precision};
+use flextok::{Codec, Device, Error, ErrorKind, Limits, Precision, Threads};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::{GlobalArgs, LimitArgs, PrecisionArg};
@@ -54,23 +53,16 @@ impl Context {
         }
     }
 
-    /// Starts the threads that metrics and picture scaling use, those of rayon's global pool, which would panic if they
-    /// could not be started later.
-    pub(crate) fn start_threads(&self) -> Result<(), CliError> {
-        let builder = rayon::ThreadPoolBuilder::new().num_threads(self.threads);
-        match builder.build_global() {
-            // Without a source it says that the pool is there already.
-            Err(error) if error.source().is_some() => {
-                let error = NetworkError::from(ComputeError::threads(self.threads, &error));
-                Err(CliError::codec("--threads", Error::from(error)))
-            }
-            _ => Ok(()),
-        }
+    /// Threads for work without a model.
+    pub(crate) fn threads(&self) -> Result<Threads, CliError> {
+        Threads::new(self.threads).map_err(|error| {
+            let error = NetworkError::from(error);
+            CliError::codec("--threads", Error::from(error))
+        })
     }
 
     /// Opens the model that was asked for, else the embedded one, on the device that was asked for.
     pub(crate) fn model(&self) -> Result<Model, CliError> {
-        self.start_threads()?;
         let model = self.model_on(self.device)?;
         let engine = model.codec.engine();
         if let Some(reason) = &engine.fallback {
@@ -170,6 +162,9 @@ fn embedded(_builder: flextok::CodecBuilder) -> Result<Model, CliError> {
 fn model_error(name: &str, error: Error) -> CliError {
     match error {
         error if error.kind() == ErrorKind::Device => CliError::codec("--device", error),
+        Error::Network(NetworkError::Compute(ComputeError::Threads { .. })) => {
+            CliError::codec("--threads", error)
+        }
         // The library names the file itself, which within a directory is the better name.
         Error::Weights(WeightsError::Storage { path, source })
         | Error::Network(NetworkError::Weights(WeightsError::Storage { path, source })) => {

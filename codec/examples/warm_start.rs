@@ -69,7 +69,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn open(codec: &Codec, path: &str) -> Result<Photo, Box<dyn Error>> {
     let image = load::open(path, &LoadOptions::default())?.image;
     let file = codec.encode_file(&image, &EncodeOptions::default())?;
-    let canvas = picture::resize(&picture::into_rgb(image, [255; 3]), codec.config().canvas)?;
+    let canvas = picture::resize(
+        &picture::into_rgb(image, [255; 3]),
+        codec.config().canvas,
+        codec.threads(),
+    )?;
     Ok(Photo { canvas, file })
 }
 
@@ -92,7 +96,7 @@ fn follow(
         let begin = Instant::now();
         let (decoded, latents) = codec.refine(&photo.file, start, &options)?;
         sum.time += begin.elapsed();
-        let quality = compare(&photo.canvas, &decoded)?;
+        let quality = compare(&photo.canvas, &decoded, codec.threads())?;
         sum.psnr += quality.psnr.unwrap_or(f64::INFINITY);
         sum.ssim += quality.ssim;
         sum.ssimulacra2 += quality.ssimulacra2.unwrap_or(100.0);

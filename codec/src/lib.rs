@@ -78,6 +78,7 @@ pub use codec::{
 };
 pub use error::{Error, ErrorKind};
 pub use flextok_compute as compute;
+pub use flextok_compute::Threads;
 pub use flextok_container as container;
 pub use image;
 pub use message::one_line;

@@ -45,12 +45,14 @@ fn a_crop_is_measured_against_the_part_that_it_keeps() {
     assert_eq!((reached.tokens, reached.decodes), (1, 1));
     let decoded = codec.decode_file(&file, &cheap()).unwrap();
     let rgb = photo.to_rgb8();
-    let source = published_crop(&rgb, Size::new(32, 32))
+    let source = published_crop(&rgb, Size::new(32, 32), codec.threads())
         .expect("memory")
         .source;
     assert_eq!(decoded.dimensions(), (source.width, source.height));
     let kept = image::imageops::crop_imm(&rgb, source.x, source.y, source.width, source.height);
-    let expected = Metric::Psnr.measure(&kept.to_image(), &decoded).unwrap();
+    let expected = Metric::Psnr
+        .measure(&kept.to_image(), &decoded, codec.threads())
+        .unwrap();
     assert_eq!(reached.quality, expected);
 }
 

@@ -1,7 +1,11 @@
 //! Properties of reading image files over arbitrary bytes.
 
-use flextok::Size;
+use std::sync::LazyLock;
+
 use flextok::picture::{self, LoadOptions, load};
+use flextok::{Size, Threads};
+
+static THREADS: LazyLock<Threads> = LazyLock::new(|| Threads::new(1).expect("a thread"));
 
 /// Small enough that an input takes milliseconds, whatever it claims to be.
 const LIMITS: LoadOptions = LoadOptions {
@@ -21,18 +25,19 @@ pub fn file(data: &[u8]) {
     assert!(width > 0 && height > 0);
     assert!(width <= LIMITS.max_side && height <= LIMITS.max_side);
     assert!(u64::from(width) * u64::from(height) <= LIMITS.max_pixels);
+    let threads = &*THREADS;
     let rgb = picture::into_rgb(loaded.image, [255, 0, 128]);
     assert_eq!(rgb.dimensions(), (width, height));
-    let cropped = picture::published_crop(&rgb, Size::new(24, 16)).expect("memory");
+    let cropped = picture::published_crop(&rgb, Size::new(24, 16), threads).expect("memory");
     assert_eq!(cropped.picture.dimensions(), (24, 16));
     let source = cropped.source;
     assert!(source.x + source.width <= width && source.y + source.height <= height);
-    let canvas = picture::resize(&rgb, Size::new(24, 16)).expect("memory");
+    let canvas = picture::resize(&rgb, Size::new(24, 16), threads).expect("memory");
     assert_eq!(
         picture::Canvas::from_rgb(&canvas).to_rgb(),
         canvas,
         "floats hold 8 bits"
     );
-    let restored = picture::restore(&canvas, Size::new(width, height)).expect("memory");
+    let restored = picture::restore(&canvas, Size::new(width, height), threads).expect("memory");
     assert_eq!(restored.dimensions(), (width, height));
 }

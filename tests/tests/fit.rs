@@ -27,7 +27,8 @@ fn rungs(codec: &Codec, bytes: &[u8]) -> Vec<(u64, f64)> {
     (1..=file.layers())
         .map(|tokens| {
             let decoded = codec.decode(bytes, &options.clone().with_tokens(tokens));
-            let quality = Metric::Psnr.measure(&whole, &decoded.expect("it decodes"));
+            let quality =
+                Metric::Psnr.measure(&whole, &decoded.expect("it decodes"), codec.threads());
             (
                 offsets[usize::from(tokens) - 1],
                 quality.expect("equal sizes"),

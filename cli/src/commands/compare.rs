@@ -40,11 +40,11 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
         let problem = "only one of the two pictures can come from it";
         return Err(CliError::usage("standard input", problem));
     }
-    context.start_threads()?;
+    let threads = context.threads()?;
     let (limits, background) = (&context.limits, args.background);
     let first = sources[0].rgb(limits, background, 0)?;
     let second = sources[1].rgb(limits, background, first.as_raw().len())?;
-    let comparison = metrics::compare(&first, &second).map_err(|source| {
+    let comparison = metrics::compare(&first, &second, &threads).map_err(|source| {
         let name = format!("{}, {}", sources[0].name(), sources[1].name());
         CliError::Compare { name, source }
     })?;

@@ -108,7 +108,7 @@ fn decode_tiles(
         let canvas: RgbImage = model.codec.decode_file(file, &options)?;
         let plural = if cut.tokens == 1 { "" } else { "s" };
         tiles.push(Tile {
-            picture: picture::restore(&canvas, size)?,
+            picture: picture::restore(&canvas, size, model.codec.threads())?,
             title: format!("{} token{plural}", cut.tokens),
             detail: format!("{} bytes", cut.complete_bytes),
         });

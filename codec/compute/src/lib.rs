@@ -16,7 +16,7 @@ pub mod storage;
 pub mod weight;
 
 pub use backend::Backend;
-pub use cpu::CpuEngine;
+pub use cpu::{CpuEngine, Threads};
 pub use error::ComputeError;
 #[cfg(feature = "cube")]
 pub use gpu::GpuEngine;

@@ -4,6 +4,7 @@
 
 use std::ops::ControlFlow;
 
+use flextok_compute::Threads;
 use image::RgbImage;
 
 use super::engine::Job;
@@ -26,10 +27,10 @@ pub(super) struct Request {
 
 impl Request {
     /// The picture of its canvas, in the size that was asked for.
-    pub(super) fn picture(&self, canvas: &Canvas) -> Result<RgbImage, Error> {
+    pub(super) fn picture(&self, canvas: &Canvas, threads: &Threads) -> Result<RgbImage, Error> {
         let picture = canvas.to_rgb();
         match self.size {
-            Some(size) => Ok(picture::restore(&picture, size)?),
+            Some(size) => Ok(picture::restore(&picture, size, threads)?),
             None => Ok(picture),
         }
     }

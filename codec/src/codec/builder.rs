@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use flextok_compute::Storage;
+use flextok_compute::{Storage, Threads};
 
 use super::device::Choice;
 use super::{Codec, Device, Limits, Precision};
 use crate::error::Error;
+use crate::network::NetworkError;
 use crate::weights::{OpenOptions, Weights};
 
 /// Settings of a [`Codec`].
@@ -41,8 +42,8 @@ impl Default for CodecBuilder {
 }
 
 impl CodecBuilder {
-    /// Number of compute threads; 0, the default, takes one for each core. Results do not depend on it. Pictures are
-    /// resampled on rayon's global pool.
+    /// Number of threads for all work: the network on the CPU, resampling and metrics. 0, the default, takes one for each
+    /// core. Results do not depend on it.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
@@ -116,15 +117,17 @@ impl CodecBuilder {
 
     fn build(self, weights: Weights) -> Result<Codec, Error> {
         let weights = Arc::new(weights);
+        let threads = Threads::new(self.threads).map_err(NetworkError::from)?;
         let choice = Choice {
             device: self.device,
             precision: self.precision,
-            threads: self.threads,
+            threads: threads.clone(),
             device_memory: self.limits.device_memory,
         };
         let (engine, engine_info) = choice.open(&weights)?;
         Ok(Codec {
             weights,
+            threads,
             engine,
             engine_info,
             limits: self.limits,

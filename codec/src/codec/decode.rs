@@ -142,7 +142,7 @@ impl Codec {
         options: &DecodeOptions,
     ) -> Result<Vec<RgbImage>, Error> {
         let pictures = self.run(requests, options, |request, canvas| {
-            request.picture(&canvas)
+            request.picture(&canvas, &self.threads)
         })?;
         pictures.into_iter().collect()
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use flextok_compute::{ComputeError, CpuEngine, Precision};
+use flextok_compute::{ComputeError, CpuEngine, Precision, Threads};
 
 use super::engine::{Engine, NetworkOn};
 use crate::error::Error;
@@ -86,7 +86,7 @@ pub struct EngineInfo {
 pub(super) struct Choice {
     pub(super) device: Device,
     pub(super) precision: Precision,
-    pub(super) threads: usize,
+    pub(super) threads: Threads,
     /// Most bytes of a device's memory; used by builds with GPU support only.
     #[cfg_attr(not(feature = "cube"), allow(dead_code))]
     pub(super) device_memory: u64,
@@ -121,7 +121,7 @@ impl Choice {
                 },
             });
         }
-        let backend = CpuEngine::new(self.threads).map_err(NetworkError::from)?;
+        let backend = CpuEngine::on(self.threads.clone());
         let info = EngineInfo {
             backend: "cpu",
             name: format!("{} threads", backend.threads()),

@@ -154,9 +154,9 @@ impl Codec {
         tokens: u16,
         posterior_seed: Option<u64>,
     ) -> Result<Vec<Vec<u16>>, Error> {
-        let noise = posterior_seed.zip(canvases.first()).map(|(seed, canvas)| {
-            self.noise(seed, self.latents(canvas.size))
-        });
+        let noise = posterior_seed
+            .zip(canvases.first())
+            .map(|(seed, canvas)| self.noise(seed, self.latents(canvas.size)));
         self.engine
             .tokenize(canvases, tokens.into(), noise.as_deref())
     }
@@ -350,10 +350,11 @@ impl Codec {
     ) -> Result<(Canvas, Size), Error> {
         let background = options.background;
         let (picture, size) = if options.crop {
-            let Cropped { picture, source } = picture::crop_image(image, background, canvas)?;
+            let Cropped { picture, source } =
+                picture::crop_image(image, background, canvas, &self.threads)?;
             (picture, Size::new(source.width, source.height))
         } else {
-            let picture = picture::resize_image(image, background, canvas)?;
+            let picture = picture::resize_image(image, background, canvas, &self.threads)?;
             (picture, Size::new(image.width(), image.height()))
         };
         Ok((

@@ -18,6 +18,7 @@ pub(crate) use decode::no_tokens;
 pub use device::{Device, EngineInfo, ParseDeviceError};
 use engine::Engine;
 pub use flextok_compute::Precision;
+use flextok_compute::Threads;
 use flextok_container::Fingerprint;
 pub use limits::Limits;
 pub use options::{Budget, CancelToken, DecodeOptions, EncodeOptions, Progress};
@@ -34,6 +35,7 @@ use crate::weights::Weights;
 /// that only encodes never touches the decoder's.
 pub struct Codec {
     weights: Arc<Weights>,
+    threads: Threads,
     engine: Box<dyn Engine>,
     engine_info: EngineInfo,
     limits: Limits,
@@ -102,6 +104,12 @@ impl Codec {
     #[must_use]
     pub fn engine(&self) -> &EngineInfo {
         &self.engine_info
+    }
+
+    /// The threads that this codec works on, for resampling and metrics of the caller's own.
+    #[must_use]
+    pub fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     /// The limits that this codec keeps to.

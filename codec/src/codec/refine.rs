@@ -122,7 +122,7 @@ impl Codec {
             canvas: request.canvas,
             model: self.fingerprint(),
         };
-        Ok((request.picture(&decoded.canvas)?, latents))
+        Ok((request.picture(&decoded.canvas, &self.threads)?, latents))
     }
 
     fn check_start(&self, start: &WarmStart<'_>, request: &Request) -> Result<(), Error> {

@@ -6,6 +6,7 @@
 
 mod ssim;
 
+use flextok_compute::Threads;
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -52,14 +53,19 @@ impl Metric {
         }
     }
 
-    /// Measures `second` against `first`, the original.
+    /// Measures `second` against `first`, the original, on these threads.
     ///
     /// # Errors
     /// [`CompareError::SizesDiffer`], [`CompareError::Empty`]; [`CompareError::TooSmall`] where SSIMULACRA 2 is not
     /// defined, [`CompareError::OutOfMemory`].
-    pub fn measure(self, first: &RgbImage, second: &RgbImage) -> Result<f64, CompareError> {
+    pub fn measure(
+        self,
+        first: &RgbImage,
+        second: &RgbImage,
+        threads: &Threads,
+    ) -> Result<f64, CompareError> {
         let (width, height) = checked(first, second)?;
-        match self {
+        threads.install(|| match self {
             Self::Psnr => {
                 let (_, squared) = differences(first, second);
                 Ok(psnr(first, squared).unwrap_or(f64::INFINITY))
@@ -69,7 +75,7 @@ impl Metric {
                 check_memory(first)?;
                 ssimulacra2(first, second).ok_or(CompareError::TooSmall { width, height })
             }
-        }
+        })
     }
 }
 
@@ -119,21 +125,29 @@ pub enum CompareError {
     },
 }
 
-/// Compares `second` with `first`. Only `ssimulacra2` depends on which is which.
+/// Compares `second` with `first` on these threads. Only `ssimulacra2` depends on which is which.
 ///
 /// # Errors
 /// [`CompareError::SizesDiffer`], [`CompareError::Empty`], [`CompareError::OutOfMemory`].
-pub fn compare(first: &RgbImage, second: &RgbImage) -> Result<Comparison, CompareError> {
+pub fn compare(
+    first: &RgbImage,
+    second: &RgbImage,
+    threads: &Threads,
+) -> Result<Comparison, CompareError> {
     checked(first, second)?;
     check_memory(first)?;
+    Ok(threads.install(|| measured(first, second)))
+}
+
+fn measured(first: &RgbImage, second: &RgbImage) -> Comparison {
     let (absolute, squared) = differences(first, second);
     let samples = first.as_raw().len() as f64;
-    Ok(Comparison {
+    Comparison {
         psnr: psnr(first, squared),
         ssim: ssim::ssim(first, second),
         mae: absolute as f64 / samples,
         ssimulacra2: ssimulacra2(first, second),
-    })
+    }
 }
 
 /// The size of both pictures.

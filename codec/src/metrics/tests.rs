@@ -5,8 +5,16 @@ use image::Rgb;
 use super::*;
 use crate::picture::fixtures::photo;
 
+fn threads(count: usize) -> Threads {
+    Threads::new(count).expect("a few threads")
+}
+
+fn compare(first: &RgbImage, second: &RgbImage) -> Result<Comparison, CompareError> {
+    super::compare(first, second, &threads(2))
+}
+
 fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
-    crate::picture::resize(picture, Size::new(width, height)).expect("memory")
+    crate::picture::resize(picture, Size::new(width, height), &threads(2)).expect("memory")
 }
 
 /// A photo and itself scaled to a third and back.
@@ -105,12 +113,7 @@ fn every_small_size_gives_numbers() {
 #[test]
 fn the_same_for_any_number_of_threads() {
     let (original, blurred) = blurred("chelsea.png");
-    let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.expect("a small pool");
-        pool.install(|| compare(&original, &blurred))
-            .expect("equal sizes")
-    };
+    let run = |count| super::compare(&original, &blurred, &threads(count)).expect("equal sizes");
     assert_eq!(run(1), run(3));
 }
 

@@ -93,8 +93,12 @@ mod tests {
     #[test]
     fn equals_the_published_normalisation_bit_for_bit() {
         // CRC32 of the f32 dump `astronaut.out_normalised` of the reference implementation.
-        let picture =
-            resize(&fixtures::photo("astronaut.png"), Size::new(256, 256)).expect("memory");
+        let picture = resize(
+            &fixtures::photo("astronaut.png"),
+            Size::new(256, 256),
+            &crate::Threads::new(1).expect("a thread"),
+        )
+        .expect("memory");
         let canvas = Canvas::from_rgb(&picture);
         let planes = canvas.planes();
         let bytes: Vec<u8> = planes.iter().flat_map(|v| v.to_le_bytes()).collect();

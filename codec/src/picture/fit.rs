@@ -1,5 +1,6 @@
 //! Pictures to the size of the canvas and back: plain resize, the published centre crop, restore.
 
+use flextok_compute::Threads;
 use image::{DynamicImage, RgbImage};
 
 use super::PictureError;
@@ -37,8 +38,8 @@ pub struct Cropped {
 ///
 /// # Errors
 /// [`PictureError::OutOfMemory`].
-pub fn resize(picture: &RgbImage, size: Size) -> Result<RgbImage, PictureError> {
-    resize_rows(picture, picture.dimensions().into(), size)
+pub fn resize(picture: &RgbImage, size: Size, threads: &Threads) -> Result<RgbImage, PictureError> {
+    resize_rows(picture, picture.dimensions().into(), size, threads)
 }
 
 /// [`resize`] of the [flattened](super::flatten) image, row by row.
@@ -46,14 +47,20 @@ pub(crate) fn resize_image(
     image: &DynamicImage,
     background: [u8; 3],
     size: Size,
+    threads: &Threads,
 ) -> Result<RgbImage, PictureError> {
     let source = Size::new(image.width(), image.height());
-    resize_rows(&Flat { image, background }, source, size)
+    resize_rows(&Flat { image, background }, source, size, threads)
 }
 
-fn resize_rows(rows: &impl Rows, from: Size, to: Size) -> Result<RgbImage, PictureError> {
+fn resize_rows(
+    rows: &impl Rows,
+    from: Size,
+    to: Size,
+    threads: &Threads,
+) -> Result<RgbImage, PictureError> {
     let (x, y) = whole(from, to);
-    rows_first(rows, Kernel::Triangle, x, y)
+    threads.install(|| rows_first(rows, Kernel::Triangle, x, y))
 }
 
 /// The published pre-processing: `picture` scaled until it just covers the canvas, then its centre.
@@ -65,8 +72,12 @@ fn resize_rows(rows: &impl Rows, from: Size, to: Size) -> Result<RgbImage, Pictu
 ///
 /// # Errors
 /// [`PictureError::OutOfMemory`].
-pub fn published_crop(picture: &RgbImage, canvas: Size) -> Result<Cropped, PictureError> {
-    crop_rows(picture, picture.dimensions().into(), canvas)
+pub fn published_crop(
+    picture: &RgbImage,
+    canvas: Size,
+    threads: &Threads,
+) -> Result<Cropped, PictureError> {
+    crop_rows(picture, picture.dimensions().into(), canvas, threads)
 }
 
 /// [`published_crop`] of the [flattened](super::flatten) image, row by row.
@@ -74,14 +85,20 @@ pub(crate) fn crop_image(
     image: &DynamicImage,
     background: [u8; 3],
     canvas: Size,
+    threads: &Threads,
 ) -> Result<Cropped, PictureError> {
     let source = Size::new(image.width(), image.height());
-    crop_rows(&Flat { image, background }, source, canvas)
+    crop_rows(&Flat { image, background }, source, canvas, threads)
 }
 
-fn crop_rows(rows: &impl Rows, from: Size, to: Size) -> Result<Cropped, PictureError> {
+fn crop_rows(
+    rows: &impl Rows,
+    from: Size,
+    to: Size,
+    threads: &Threads,
+) -> Result<Cropped, PictureError> {
     let (x, y, source) = spans(from, to);
-    let picture = rows_first(rows, Kernel::Triangle, x, y)?;
+    let picture = threads.install(|| rows_first(rows, Kernel::Triangle, x, y))?;
     Ok(Cropped { picture, source })
 }
 
@@ -157,8 +174,8 @@ fn half_to_even(n: u64) -> u64 {
 ///
 /// # Errors
 /// [`PictureError::OutOfMemory`].
-pub fn restore(canvas: &RgbImage, size: Size) -> Result<RgbImage, PictureError> {
-    restore_with(canvas, size, Kernel::Lanczos3)
+pub fn restore(canvas: &RgbImage, size: Size, threads: &Threads) -> Result<RgbImage, PictureError> {
+    threads.install(|| restore_with(canvas, size, Kernel::Lanczos3))
 }
 
 fn restore_with(canvas: &RgbImage, to: Size, kernel: Kernel) -> Result<RgbImage, PictureError> {

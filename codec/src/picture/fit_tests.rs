@@ -103,16 +103,20 @@ fn crops_report_their_source() {
     assert_eq!(rect(3, 2, 256, 1), (0, 0, 3, 1));
 }
 
+fn threads() -> Threads {
+    Threads::new(2).expect("two threads")
+}
+
 fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
-    super::resize(picture, Size::new(width, height)).expect("memory")
+    super::resize(picture, Size::new(width, height), &threads()).expect("memory")
 }
 
 fn restore(canvas: &RgbImage, width: u32, height: u32) -> RgbImage {
-    super::restore(canvas, Size::new(width, height)).expect("memory")
+    super::restore(canvas, Size::new(width, height), &threads()).expect("memory")
 }
 
 fn published_crop(picture: &RgbImage, width: u32, height: u32) -> Cropped {
-    super::published_crop(picture, Size::new(width, height)).expect("memory")
+    super::published_crop(picture, Size::new(width, height), &threads()).expect("memory")
 }
 
 #[test]
@@ -122,9 +126,10 @@ fn rows_made_one_by_one_are_those_of_the_flattened_picture() {
     let background = [250, 0, 99];
     let flat = crate::picture::flatten(&image, background);
     for deep in [image.clone(), DynamicImage::from(image.to_rgba16())] {
-        let resized = resize_image(&deep, background, Size::new(32, 48)).expect("memory");
+        let resized =
+            resize_image(&deep, background, Size::new(32, 48), &threads()).expect("memory");
         assert_eq!(resized, resize(&flat, 32, 48));
-        let cropped = crop_image(&deep, background, Size::new(32, 48)).expect("memory");
+        let cropped = crop_image(&deep, background, Size::new(32, 48), &threads()).expect("memory");
         assert_eq!(cropped, published_crop(&flat, 32, 48));
     }
 }
@@ -196,12 +201,10 @@ fn strips_and_empty_sizes() {
 #[test]
 fn results_do_not_depend_on_the_threads() {
     let seeding = photo("seeding.jpg");
-    let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.expect("a small pool").install(|| {
-            let canvas = resize(&seeding, 256, 256);
-            restore(&canvas, 700, 500)
-        })
+    let run = |count| {
+        let threads = Threads::new(count).expect("a few threads");
+        let canvas = super::resize(&seeding, Size::new(256, 256), &threads).expect("memory");
+        super::restore(&canvas, Size::new(700, 500), &threads).expect("memory")
     };
     assert_eq!(run(1), run(3));
 }

@@ -3,7 +3,7 @@
 //! Two passes over 8-bit samples with an 8-bit picture in between. The kernel is stretched by the
 //! scale when shrinking (built-in antialiasing). Only the wanted window of the output is computed,
 //! so that a crop of a huge enlargement costs no more than the crop. Rows are spread over the
-//! threads of the current rayon pool; each is computed alone, so the result does not depend on them.
+//! threads of the rayon pool that the caller has installed; each is computed alone, so the result does not depend on them.
 
 use image::RgbImage;
 use rayon::prelude::*;

@@ -138,7 +138,7 @@ impl Codec {
     ) -> Result<f64, Error> {
         let options = decode.clone().with_tokens(tokens).with_keep_canvas(false);
         let decoded = self.decode_file(file, &options)?;
-        Ok(metric.measure(original, &decoded)?)
+        Ok(metric.measure(original, &decoded, self.threads())?)
     }
 
     /// What a decode of the whole file is to be compared with.
@@ -148,7 +148,7 @@ impl Codec {
             return Ok(rgb);
         }
         let canvas = options.canvas.unwrap_or(self.config().canvas);
-        let source = picture::published_crop(&rgb, canvas)?.source;
+        let source = picture::published_crop(&rgb, canvas, self.threads())?.source;
         let part = image::imageops::crop_imm(&rgb, source.x, source.y, source.width, source.height);
         Ok(part.to_image())
     }

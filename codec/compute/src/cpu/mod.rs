@@ -31,7 +31,7 @@ pub use conv::PackedConv;
 use microkernel::Kernels;
 pub use packed::PackedLinear;
 use pulp::Arch;
-use threads::Threads;
+pub use threads::Threads;
 
 use crate::backend::{
     ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, Modulation,
@@ -47,23 +47,27 @@ pub struct CpuEngine {
 }
 
 impl CpuEngine {
-    /// An engine on `threads` threads, or on as many as the machine has if 0. On WebAssembly it has one, the caller's,
-    /// whatever is asked for.
+    /// An engine on threads of its own; see [`Threads::new`].
     ///
     /// # Errors
-    /// [`ComputeError::Threads`] if they cannot be started.
+    /// As [`Threads::new`].
     pub fn new(threads: usize) -> Result<Self, ComputeError> {
+        Ok(Self::on(Threads::new(threads)?))
+    }
+
+    /// An engine on threads that other work may share.
+    #[must_use]
+    pub fn on(threads: Threads) -> Self {
         Self::with_kernels(threads, Kernels::detect())
     }
 
-    fn with_kernels(threads: usize, kernels: Kernels) -> Result<Self, ComputeError> {
-        let threads = Threads::new(threads)?;
-        Ok(Self {
+    fn with_kernels(threads: Threads, kernels: Kernels) -> Self {
+        Self {
             pool: Pool::new(threads.count()),
             threads,
             kernels,
             arch: Arch::new(),
-        })
+        }
     }
 
     /// Number of threads.

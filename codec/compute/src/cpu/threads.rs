@@ -1,17 +1,24 @@
-//! The threads of an engine: a pool of its own, or, where the target has no threads, the caller's.
+//! The threads that work is spread over: a pool of its own, or, where the target has no threads, the caller's.
+
+use std::sync::Arc;
 
 use crate::ComputeError;
 
-/// Where an engine's tasks run.
-pub(super) struct Threads {
+/// A pool of threads that engines and other parallel work share. Clones are handles of the same pool, whose threads end
+/// with the last one.
+#[derive(Clone)]
+pub struct Threads {
     /// None on WebAssembly, which starts no threads. Rayon's global pool is then the calling thread alone, so that
     /// parallel loops run there, in order.
-    pool: Option<rayon::ThreadPool>,
+    pool: Option<Arc<rayon::ThreadPool>>,
 }
 
 impl Threads {
-    /// `threads` threads, or as many as the machine has if 0.
-    pub(super) fn new(threads: usize) -> Result<Self, ComputeError> {
+    /// `threads` threads, or one for each core if 0. On WebAssembly it is one, the caller's, whatever is asked for.
+    ///
+    /// # Errors
+    /// [`ComputeError::Threads`] if they cannot be started.
+    pub fn new(threads: usize) -> Result<Self, ComputeError> {
         if cfg!(target_family = "wasm") {
             return Ok(Self { pool: None });
         }
@@ -20,11 +27,14 @@ impl Threads {
             .thread_name(|index| format!("flextok-{index}"))
             .build()
             .map_err(|error| ComputeError::threads(threads, &error))?;
-        Ok(Self { pool: Some(pool) })
+        Ok(Self {
+            pool: Some(Arc::new(pool)),
+        })
     }
 
     /// Number of threads.
-    pub(super) fn count(&self) -> usize {
+    #[must_use]
+    pub fn count(&self) -> usize {
         match &self.pool {
             Some(pool) => pool.current_num_threads(),
             None => 1,
@@ -32,10 +42,19 @@ impl Threads {
     }
 
     /// Runs `work` so that its parallel loops use these threads.
-    pub(super) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(work),
             None => work(),
         }
+    }
+}
+
+impl std::fmt::Debug for Threads {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_tuple("Threads")
+            .field(&self.count())
+            .finish()
     }
 }

@@ -16,7 +16,7 @@ mod threads;
 use half::{bf16, f16};
 
 use super::microkernel::Kernels;
-use super::{CpuEngine, CpuTensor};
+use super::{CpuEngine, CpuTensor, Threads};
 use crate::{Backend, DType, Storage, Weight};
 
 /// `count` values spread over (-1, 1); another seed gives others.
@@ -35,7 +35,7 @@ pub(crate) fn values(seed: u64, count: usize) -> Vec<f32> {
 /// Engines with the widest kernels that the machine has, and with those that every machine has.
 fn engines(threads: usize) -> [CpuEngine; 2] {
     [Kernels::detect(), Kernels::scalar()]
-        .map(|kernels| CpuEngine::with_kernels(threads, kernels).unwrap())
+        .map(|kernels| CpuEngine::with_kernels(Threads::new(threads).unwrap(), kernels))
 }
 
 /// A tensor of the given values.

@@ -6,14 +6,14 @@ use crate::backend::{
     ApgParameters, AttentionSpec, ConvKind, Epilogue, Mask, ModulationVector, Sequence,
 };
 use crate::cpu::microkernel::Kernels;
-use crate::{Backend, ComputeError, CpuEngine, DType};
+use crate::{Backend, ComputeError, CpuEngine, DType, Threads};
 
 /// Runs `operation` on engines of 1, 2, 3 and 5 threads with both sets of kernels, and compares the bits.
 #[track_caller]
 fn same_for_all(operation: impl Fn(&CpuEngine) -> Vec<f32>) {
     for kernels in [Kernels::detect(), Kernels::scalar()] {
         let run = |threads: usize| {
-            let engine = CpuEngine::with_kernels(threads, kernels).unwrap();
+            let engine = CpuEngine::with_kernels(Threads::new(threads).unwrap(), kernels);
             assert_eq!(engine.threads(), threads);
             bits(&operation(&engine))
         };
