@@ -50,8 +50,8 @@ fn steps(criterion: &mut Criterion, name: &str, weights: &Weights) {
         group.bench_function(label, |bencher| {
             bencher.iter(|| {
                 let ran = backend.run(|| {
-                    conditioned.embed(&x, T);
-                    conditioned.predict(0, &mut out);
+                    conditioned.embed(&x, T)?;
+                    conditioned.predict(0, &mut out)
                 });
                 ran.expect("memory");
             });

@@ -104,14 +104,13 @@ impl<B: Backend> Stages<B> {
         shape[0] = conditioned.predictions();
         let mut out = backend.zeros_full(&shape).expect("memory");
         run(&mut |steps| {
-            let ran = backend.run(|| {
+            backend.run(|| {
                 for _ in 0..steps {
-                    conditioned.embed(&x, 0.52);
-                    conditioned.predict(0, &mut out);
+                    conditioned.embed(&x, 0.52).expect("memory");
+                    conditioned.predict(0, &mut out).expect("memory");
                 }
                 backend.download(&out).expect("a velocity");
             });
-            ran.expect("memory");
         });
     }
 
@@ -119,14 +118,13 @@ impl<B: Backend> Stages<B> {
     pub fn vae_decode(&self) {
         let noise = standard_normal(0, 0, self.latents.iter().product());
         let latents = self.backend.upload(&noise, &self.latents).expect("memory");
-        let ran = self.backend.run(|| {
+        self.backend.run(|| {
             let image = self
                 .vae_decoder
                 .forward(&self.backend, latents)
                 .expect("an image");
             self.backend.download(&image).expect("an image");
         });
-        ran.expect("memory");
     }
 
     /// The VAE's encoder on one canvas.
@@ -136,14 +134,13 @@ impl<B: Backend> Stages<B> {
         let shape = [height * factor, width * factor, 3];
         let image = standard_normal(1, 0, shape.iter().product());
         let image = self.backend.upload(&image, &shape).expect("memory");
-        let ran = self.backend.run(|| {
+        self.backend.run(|| {
             let latents = self
                 .vae_encoder
                 .forward(&self.backend, image, None)
                 .expect("latents");
             self.backend.download(&latents).expect("latents");
         });
-        ran.expect("memory");
     }
 
     /// A picture of the canvas's size to all tokens.

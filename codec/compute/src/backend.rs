@@ -4,7 +4,10 @@
 //! sequences are `[rows, channels]`, images are channels-last `[height, width, channels]`, and latents have the number
 //! of images in front. Sequences of several images, or of several passes over one, stand in the rows of one tensor. An operation
 //! writes into a tensor that its caller has allocated, so that a loop over steps allocates nothing. Shapes are the
-//! caller's duty: an operation panics if they do not fit, which is a bug in the network code and never depends on data.
+//! caller's duty: an operation panics if they do not match, which is a bug in the network code and never depends on data.
+//!
+//! Every operation returns a `Result`: it may need memory to work in, or a device may refuse it. After an error the
+//! contents of the tensors that the operation writes to are undefined.
 
 use std::ops::Range;
 
@@ -307,6 +310,10 @@ impl ApgParameters {
 }
 
 /// An engine: memory for tensors and the operations on them.
+///
+/// # Errors
+/// Each operation fails with [`ComputeError::OutOfMemory`] where the memory that it works in cannot be allocated, and on
+/// a device with [`ComputeError::DeviceMemory`], or with [`ComputeError::Device`] where its driver refuses the launch.
 pub trait Backend: Send + Sync {
     /// A tensor of f32 in the engine's memory.
     type Tensor: Send + Sync;
@@ -316,10 +323,7 @@ pub trait Backend: Send + Sync {
     type Conv: Send + Sync;
 
     /// Runs a whole computation where the engine's operations run best.
-    ///
-    /// # Errors
-    /// [`ComputeError::OutOfMemory`] if an operation lacked the memory to work in; the computation ended there.
-    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> Result<R, ComputeError>;
+    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R;
 
     /// A tensor of zeros.
     ///
@@ -345,7 +349,8 @@ pub trait Backend: Send + Sync {
     /// The values of a tensor.
     ///
     /// # Errors
-    /// An engine with memory of its own reports here what went wrong in the operations before.
+    /// An engine whose operations run asynchronously reports here what its driver found wrong in them after they were
+    /// launched.
     fn download(&self, tensor: &Self::Tensor) -> Result<Vec<f32>, ComputeError>;
 
     /// Gives a tensor another shape, with undefined contents; memory it already has is used again.
@@ -385,10 +390,15 @@ pub trait Backend: Send + Sync {
         target: &mut Self::Tensor,
         to: usize,
         count: usize,
-    );
+    ) -> Result<(), ComputeError>;
 
     /// Copies the columns from `first` on of all rows of `source` to `target`, which has as many rows.
-    fn copy_columns(&self, source: &Self::Tensor, first: usize, target: &mut Self::Tensor);
+    fn copy_columns(
+        &self,
+        source: &Self::Tensor,
+        first: usize,
+        target: &mut Self::Tensor,
+    ) -> Result<(), ComputeError>;
 
     /// Applies a linear layer to the given rows of `x`; row r of `x` gives row r of `out`.
     fn linear(
@@ -398,7 +408,7 @@ pub trait Backend: Send + Sync {
         weights: &Self::Linear,
         epilogue: Epilogue<'_, Self::Tensor>,
         out: &mut Self::Tensor,
-    );
+    ) -> Result<(), ComputeError>;
 
     /// `out = SiLU(x W₀ᵀ + b₀) ⊙ (x W₁ᵀ + b₁)` on the given rows, for weights prepared from two parts of equal size.
     fn swiglu(
@@ -407,7 +417,7 @@ pub trait Backend: Send + Sync {
         rows: Range<usize>,
         weights: &Self::Linear,
         out: &mut Self::Tensor,
-    );
+    ) -> Result<(), ComputeError>;
 
     /// Layer norm without affine parameters, then `·(1 + scale) + shift` where a modulation is given.
     fn norm_modulate(
@@ -417,7 +427,7 @@ pub trait Backend: Send + Sync {
         eps: f32,
         modulation: Option<Modulation<'_, Self::Tensor>>,
         out: &mut Self::Tensor,
-    );
+    ) -> Result<(), ComputeError>;
 
     /// Softmax attention; `qkv` is `[rows, 3·D]` with queries, keys and values side by side, `out` is `[rows, D]`.
     fn attention(
@@ -425,14 +435,25 @@ pub trait Backend: Send + Sync {
         qkv: &Self::Tensor,
         spec: &AttentionSpec<'_, Self::Tensor>,
         out: &mut Self::Tensor,
-    );
+    ) -> Result<(), ComputeError>;
 
     /// Cuts `[B, H, W, C]` latents, times `factor`, into rows of `patch²·C` values in (row, column, channel) order, image
     /// by image.
-    fn patchify(&self, latents: &Self::Tensor, patch: usize, factor: f32, out: &mut Self::Tensor);
+    fn patchify(
+        &self,
+        latents: &Self::Tensor,
+        patch: usize,
+        factor: f32,
+        out: &mut Self::Tensor,
+    ) -> Result<(), ComputeError>;
 
     /// The inverse of [`Backend::patchify`] with factor 1.
-    fn unpatchify(&self, patches: &Self::Tensor, patch: usize, out: &mut Self::Tensor);
+    fn unpatchify(
+        &self,
+        patches: &Self::Tensor,
+        patch: usize,
+        out: &mut Self::Tensor,
+    ) -> Result<(), ComputeError>;
 
     /// Convolution of `x`, normed and put through SiLU first where `norm` is given, plus `residual` where given.
     fn conv(
@@ -442,16 +463,18 @@ pub trait Backend: Send + Sync {
         weights: &Self::Conv,
         residual: Option<&Self::Tensor>,
         out: &mut Self::Tensor,
-    );
+    ) -> Result<(), ComputeError>;
 
     /// Group norm without an activation.
-    fn group_norm(&self, x: &Self::Tensor, norm: &GroupNorm, out: &mut Self::Tensor);
+    fn group_norm(
+        &self,
+        x: &Self::Tensor,
+        norm: &GroupNorm,
+        out: &mut Self::Tensor,
+    ) -> Result<(), ComputeError>;
 
     /// Transposed convolution of `[h, w, C]` latents with stride `stride`, cropped by `pad` on each side. `weights` maps
     /// `C` channels to `kernel²·channels` values in (row, column, channel) order; `out` is `[H, W, channels]`.
-    ///
-    /// # Errors
-    /// [`ComputeError::OutOfMemory`].
     fn lapped_synthesis(
         &self,
         latents: &Self::Tensor,
@@ -463,17 +486,32 @@ pub trait Backend: Send + Sync {
     ) -> Result<(), ComputeError>;
 
     /// `x *= factor`.
-    fn scale(&self, x: &mut Self::Tensor, factor: f32);
+    fn scale(&self, x: &mut Self::Tensor, factor: f32) -> Result<(), ComputeError>;
 
     /// `x -= dt·v`, an Euler step of the flow towards t = 0.
-    fn euler_step(&self, x: &mut Self::Tensor, velocity: &Self::Tensor, dt: f32);
+    fn euler_step(
+        &self,
+        x: &mut Self::Tensor,
+        velocity: &Self::Tensor,
+        dt: f32,
+    ) -> Result<(), ComputeError>;
 
     /// Turns predicted clean latents into the velocity `(x − clean) / t`, in place. Where `clean` has several
     /// predictions of all of `x`, one after the other, each is turned.
-    fn clean_to_velocity(&self, x: &Self::Tensor, t: f32, clean: &mut Self::Tensor);
+    fn clean_to_velocity(
+        &self,
+        x: &Self::Tensor,
+        t: f32,
+        clean: &mut Self::Tensor,
+    ) -> Result<(), ComputeError>;
 
     /// Classifier-free guidance: `u + scale·(c − u)`. `predictions` holds c of all images, then u of all images.
-    fn guide_cfg(&self, predictions: &Self::Tensor, scale: f32, out: &mut Self::Tensor);
+    fn guide_cfg(
+        &self,
+        predictions: &Self::Tensor,
+        scale: f32,
+        out: &mut Self::Tensor,
+    ) -> Result<(), ComputeError>;
 
     /// Adaptive projected guidance of `[B, …]` images, each on its own. `predictions` holds the conditional velocities of
     /// all images, then the unconditional ones; `running` is the guidance's state over the steps.
@@ -483,7 +521,7 @@ pub trait Backend: Send + Sync {
         parameters: ApgParameters,
         running: &mut Self::Tensor,
         out: &mut Self::Tensor,
-    );
+    ) -> Result<(), ComputeError>;
 
     /// FSQ (network.md section 4): the codebook index of each row of `[rows, levels]`.
     ///

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flextok_compute::Backend;
+use flextok_compute::{Backend, ComputeError};
 
 use crate::Size;
 use crate::config::ModelConfig;
@@ -95,12 +95,20 @@ impl<T> Lazy<T> {
 }
 
 /// Runs `make` on a thread of its own; on WebAssembly, which starts none and has no other pool to wait for, at once.
-fn on_own_thread<R: Send>(make: impl FnOnce() -> R + Send) -> R {
+fn on_own_thread<T: Send>(
+    make: impl FnOnce() -> Result<T, NetworkError> + Send,
+) -> Result<T, NetworkError> {
     if cfg!(target_family = "wasm") {
         return make();
     }
-    let made = std::thread::scope(|scope| scope.spawn(make).join());
-    made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    std::thread::scope(|scope| {
+        // Unlike `scope.spawn`, the builder does not panic where the system starts no more threads.
+        let thread = std::thread::Builder::new()
+            .spawn_scoped(scope, make)
+            .map_err(|error| ComputeError::threads(1, &error))?;
+        let made = thread.join();
+        made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The network on the engine `B`.
@@ -134,7 +142,7 @@ impl<B: Backend> NetworkOn<B> {
                 let encoder = Encoder::load(backend, weights, channels)?;
                 weights.release_pages();
                 Ok(EncoderHalf { vae, encoder })
-            })?
+            })
         })
     }
 
@@ -147,7 +155,7 @@ impl<B: Backend> NetworkOn<B> {
                 let decoder = Decoder::load(backend, weights, channels)?;
                 weights.release_pages();
                 Ok(DecoderHalf { vae, decoder })
-            })?
+            })
         })
     }
 
@@ -176,7 +184,7 @@ impl<B: Backend> NetworkOn<B> {
                 }
             };
             let pixels = height * width;
-            backend.copy_rows(&latents, 0, all, index * pixels, pixels);
+            backend.copy_rows(&latents, 0, all, index * pixels, pixels)?;
         }
         match all {
             Some(all) => Ok(all),
@@ -217,7 +225,7 @@ impl<B: Backend> NetworkOn<B> {
         };
         let mut one = backend.zeros_full(&[height, width, channels])?;
         let pixels = height * width;
-        backend.copy_rows(latents, index * pixels, &mut one, 0, pixels);
+        backend.copy_rows(latents, index * pixels, &mut one, 0, pixels)?;
         Ok(one)
     }
 
@@ -257,19 +265,18 @@ impl<B: Backend> Engine for NetworkOn<B> {
             let z = half.encoder.forward(&self.backend, &latents, tokens)?;
             Ok::<_, NetworkError>(self.backend.quantize(&z, &self.config().fsq_levels)?)
         });
-        let ids = ids.map_err(NetworkError::from)??;
+        let ids = ids?;
         Ok(ids.chunks(tokens.max(1)).map(<[u16]>::to_vec).collect())
     }
 
     fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Vec<Decoded>, Error> {
         let half = self.decoder()?;
-        let decoded = self.backend.run(|| {
+        self.backend.run(|| {
             let latents = self.sample(&half, job, on_step)?;
             (0..job.ids.len())
                 .map(|index| self.decoded(&half, self.one(&latents, index)?, job))
                 .collect()
-        });
-        decoded.map_err(NetworkError::from)?
+        })
     }
 }
 

@@ -97,7 +97,7 @@ impl<B: Backend> Transformer<B> {
         x: &mut B::Tensor,
         pass: &Pass<'_, B>,
         scratch: &mut Scratch<B>,
-    ) {
+    ) -> Result<(), NetworkError> {
         for (index, block) in self.blocks.iter().enumerate() {
             // Every row is a key of the next block, but after the last block only the wanted rows are read.
             let last = index + 1 == self.blocks.len();
@@ -106,8 +106,9 @@ impl<B: Backend> Transformer<B> {
             } else {
                 0..pass.packing.rows
             };
-            self.block(backend, x, (index, block), pass, queries, scratch);
+            self.block(backend, x, (index, block), pass, queries, scratch)?;
         }
+        Ok(())
     }
 
     fn block(
@@ -118,7 +119,7 @@ impl<B: Backend> Transformer<B> {
         pass: &Pass<'_, B>,
         queries: Range<usize>,
         scratch: &mut Scratch<B>,
-    ) {
+    ) -> Result<(), NetworkError> {
         let width = self.config.width;
         let vector = |which: usize| {
             pass.modulation.map(|(tables, row)| ModulationVector {
@@ -145,8 +146,8 @@ impl<B: Backend> Transformer<B> {
 
         let rows = pass.packing.rows;
         let modulation = pair(order::SHIFT_ATTENTION, order::SCALE_ATTENTION);
-        backend.norm_modulate(x, 0..rows, self.eps, modulation, normed);
-        backend.linear(normed, 0..rows, &block.qkv, Epilogue::Store, qkv);
+        backend.norm_modulate(x, 0..rows, self.eps, modulation, normed)?;
+        backend.linear(normed, 0..rows, &block.qkv, Epilogue::Store, qkv)?;
         let spec = AttentionSpec {
             sequences: &pass.packing.sequences,
             heads: width / self.config.head_dim,
@@ -157,19 +158,20 @@ impl<B: Backend> Transformer<B> {
             log_multiplicity: pass.log_multiplicity,
             queries: queries.clone(),
         };
-        backend.attention(qkv, &spec, mixed);
+        backend.attention(qkv, &spec, mixed)?;
         backend.linear(
             mixed,
             queries.clone(),
             &block.proj,
             onto(order::GATE_ATTENTION),
             x,
-        );
+        )?;
 
         let modulation = pair(order::SHIFT_MLP, order::SCALE_MLP);
-        backend.norm_modulate(x, queries.clone(), self.eps, modulation, normed);
-        backend.swiglu(normed, queries.clone(), &block.gate_up, hidden);
-        backend.linear(hidden, queries, &block.down, onto(order::GATE_MLP), x);
+        backend.norm_modulate(x, queries.clone(), self.eps, modulation, normed)?;
+        backend.swiglu(normed, queries.clone(), &block.gate_up, hidden)?;
+        backend.linear(hidden, queries, &block.down, onto(order::GATE_MLP), x)?;
+        Ok(())
     }
 }
 

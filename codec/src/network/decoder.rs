@@ -180,14 +180,14 @@ impl<B: Backend> Decoder<B> {
         let mut embeddings = backend.zeros(&[total, dim])?;
         let (mut row, mut token) = (0, 0);
         for (sequence, registers) in registers.iter().enumerate() {
-            backend.copy_rows(&tokens, token, &mut embeddings, row, registers.tokens);
+            backend.copy_rows(&tokens, token, &mut embeddings, row, registers.tokens)?;
             (row, token) = (row + registers.tokens, token + registers.tokens);
             let representative = match &mask_token {
                 Some(mask_token) if sequence < ids.len() => mask_token,
                 _ => &null,
             };
             if registers.alike > 0 {
-                backend.copy_rows(representative, 0, &mut embeddings, row, 1);
+                backend.copy_rows(representative, 0, &mut embeddings, row, 1)?;
                 row += 1;
             }
         }
@@ -211,7 +211,7 @@ impl<B: Backend> Decoder<B> {
             let positions = backend.upload(&positions, &[all.len(), dim])?;
             let epilogue = Epilogue::Plus(&positions);
             let rows = 0..all.len();
-            backend.linear(&codes, rows, &self.from_latents, epilogue, &mut embeddings);
+            backend.linear(&codes, rows, &self.from_latents, epilogue, &mut embeddings)?;
         }
         Ok(embeddings)
     }
@@ -274,14 +274,19 @@ struct Schedule<B: Backend> {
 
 impl<B: Backend> Schedule<B> {
     /// Makes the tables hold `step` and returns its row in them.
-    fn row(&mut self, decoder: &Decoder<B>, backend: &B, step: usize) -> usize {
+    fn row(
+        &mut self,
+        decoder: &Decoder<B>,
+        backend: &B,
+        step: usize,
+    ) -> Result<usize, NetworkError> {
         let chunk = step / STEPS_AT_ONCE;
         if self.chunk != Some(chunk) {
             let first = chunk * STEPS_AT_ONCE;
             let count = STEPS_AT_ONCE.min(self.steps - first);
-            backend.copy_rows(&self.activated, first, &mut self.picked, 0, count);
+            backend.copy_rows(&self.activated, first, &mut self.picked, 0, count)?;
             for (weights, table) in decoder.modulations.iter().zip(&mut self.tables) {
-                backend.linear(&self.picked, 0..count, weights, Epilogue::Store, table);
+                backend.linear(&self.picked, 0..count, weights, Epilogue::Store, table)?;
             }
             let weights = &decoder.head_modulation;
             backend.linear(
@@ -290,10 +295,10 @@ impl<B: Backend> Schedule<B> {
                 weights,
                 Epilogue::Store,
                 &mut self.head,
-            );
+            )?;
             self.chunk = Some(chunk);
         }
-        step % STEPS_AT_ONCE
+        Ok(step % STEPS_AT_ONCE)
     }
 }
 
@@ -345,7 +350,7 @@ impl<B: Backend> Conditioned<'_, B> {
             &decoder.time[0],
             Epilogue::Silu,
             &mut hidden,
-        );
+        )?;
         // Every user of the time embedding applies SiLU to it first.
         backend.linear(
             &hidden,
@@ -353,7 +358,7 @@ impl<B: Backend> Conditioned<'_, B> {
             &decoder.time[1],
             Epilogue::Silu,
             &mut activated,
-        );
+        )?;
         let rows = steps.min(STEPS_AT_ONCE);
         let table_width = 6 * config.adaln_expansion * dim;
         let tables = decoder
@@ -372,39 +377,46 @@ impl<B: Backend> Conditioned<'_, B> {
     }
 
     /// Embeds the noised latents `x`, `[images, h, w, C]`, of time `t`; the predictions that follow see them.
-    pub fn embed(&mut self, x: &B::Tensor, t: f32) {
+    ///
+    /// # Errors
+    /// [`NetworkError::Compute`].
+    pub fn embed(&mut self, x: &B::Tensor, t: f32) -> Result<(), NetworkError> {
         let (decoder, backend) = (self.decoder, self.backend);
         let factor = match decoder.config.decoder.input_scale {
             InputScale::One => 1.0,
             InputScale::OneMinusT => 1.0 - t,
         };
-        backend.patchify(x, decoder.config.decoder.patch_size, factor, &mut self.cut);
+        backend.patchify(x, decoder.config.decoder.patch_size, factor, &mut self.cut)?;
         let epilogue = Epilogue::Plus(&self.positions);
         let rows = 0..self.image_patches;
         let (patch_proj, embedded) = (&decoder.patch_proj, &mut self.embedded);
-        backend.linear(&self.cut, rows, patch_proj, epilogue, embedded);
+        backend.linear(&self.cut, rows, patch_proj, epilogue, embedded)?;
+        Ok(())
     }
 
     /// The decoder's output for the embedded latents at step `step` of the schedule, as latents
     /// `[predictions, h, w, C]`: those of all images given their tokens, then, if [`Decoder::condition`] was asked for
     /// guidance, those of all images given the null condition.
     ///
+    /// # Errors
+    /// [`NetworkError::Compute`].
+    ///
     /// # Panics
     /// If no schedule was prepared or `step` is beyond it.
-    pub fn predict(&mut self, step: usize, out: &mut B::Tensor) {
+    pub fn predict(&mut self, step: usize, out: &mut B::Tensor) -> Result<(), NetworkError> {
         let (decoder, backend) = (self.decoder, self.backend);
         let config = &decoder.config.decoder;
         let (image_patches, all_patches) = (self.image_patches, self.packing.patches);
         let Some(schedule) = &mut self.schedule else {
             panic!("the schedule is prepared before its steps")
         };
-        let row = schedule.row(decoder, backend, step);
+        let row = schedule.row(decoder, backend, step)?;
         let schedule = &*schedule;
         for first in (0..all_patches).step_by(image_patches.max(1)) {
-            backend.copy_rows(&self.embedded, 0, &mut self.rows, first, image_patches);
+            backend.copy_rows(&self.embedded, 0, &mut self.rows, first, image_patches)?;
         }
         let registers = self.packing.rows - all_patches;
-        backend.copy_rows(&self.registers, 0, &mut self.rows, all_patches, registers);
+        backend.copy_rows(&self.registers, 0, &mut self.rows, all_patches, registers)?;
         let pass = Pass {
             packing: &self.packing,
             wanted: 0..all_patches,
@@ -415,7 +427,7 @@ impl<B: Backend> Conditioned<'_, B> {
         };
         decoder
             .transformer
-            .forward(backend, &mut self.rows, &pass, &mut self.scratch);
+            .forward(backend, &mut self.rows, &pass, &mut self.scratch)?;
 
         let vector = |offset| ModulationVector {
             table: &schedule.head,
@@ -427,9 +439,10 @@ impl<B: Backend> Conditioned<'_, B> {
         let (shift, scale) = (vector(0), vector(config.transformer.width));
         let (modulation, eps) = (Modulation { shift, scale }, decoder.config.layer_norm_eps);
         let (patches, outputs) = (0..all_patches, &mut self.outputs);
-        backend.norm_modulate(&self.rows, patches.clone(), eps, Some(modulation), outputs);
+        backend.norm_modulate(&self.rows, patches.clone(), eps, Some(modulation), outputs)?;
         let (head, pieces) = (&decoder.head, &mut self.pieces);
-        backend.linear(&self.outputs, patches, head, Epilogue::Store, pieces);
-        backend.unpatchify(&self.pieces, config.patch_size, out);
+        backend.linear(&self.outputs, patches, head, Epilogue::Store, pieces)?;
+        backend.unpatchify(&self.pieces, config.patch_size, out)?;
+        Ok(())
     }
 }

@@ -93,19 +93,19 @@ impl<B: Backend> Encoder<B> {
             expansion: 1,
         };
         self.transformer
-            .forward(backend, &mut x, &pass, &mut scratch);
+            .forward(backend, &mut x, &pass, &mut scratch)?;
 
         let (dim, eps) = (encoder.transformer.width, self.config.layer_norm_eps);
         let mut outputs = backend.zeros(&[packing.rows, dim])?;
-        backend.norm_modulate(&x, wanted, eps, None, &mut outputs);
+        backend.norm_modulate(&x, wanted, eps, None, &mut outputs)?;
         let total = images * tokens;
         let mut picked = backend.zeros(&[total, dim])?;
         for (image, sequence) in packing.sequences.iter().enumerate() {
             let first = sequence.suffix.start;
-            backend.copy_rows(&outputs, first, &mut picked, image * tokens, tokens);
+            backend.copy_rows(&outputs, first, &mut picked, image * tokens, tokens)?;
         }
         let mut z = backend.zeros(&[total, self.config.fsq_levels.len()])?;
-        backend.linear(&picked, 0..total, &self.head, Epilogue::Store, &mut z);
+        backend.linear(&picked, 0..total, &self.head, Epilogue::Store, &mut z)?;
         Ok(z)
     }
 
@@ -126,14 +126,14 @@ impl<B: Backend> Encoder<B> {
 
         let patch = encoder.patch_size * encoder.patch_size * channels;
         let mut cut = backend.zeros(&[packing.patches, patch])?;
-        backend.patchify(latents, encoder.patch_size, 1.0, &mut cut);
+        backend.patchify(latents, encoder.patch_size, 1.0, &mut cut)?;
         let positions = backend.upload(&self.positions.grid(rows, columns)?, &[patches, dim])?;
         let mut x = backend.zeros(&[packing.rows, dim])?;
         let epilogue = Epilogue::Plus(&positions);
-        backend.linear(&cut, 0..packing.patches, &self.patch_proj, epilogue, &mut x);
+        backend.linear(&cut, 0..packing.patches, &self.patch_proj, epilogue, &mut x)?;
         for sequence in &packing.sequences {
             let first = sequence.suffix.start;
-            backend.copy_rows(&self.registers, 0, &mut x, first, registers);
+            backend.copy_rows(&self.registers, 0, &mut x, first, registers)?;
         }
         Ok((x, packing))
     }

@@ -270,8 +270,8 @@ impl<B: TestEngine> Stages<B> {
         shape[0] = conditioned.predictions();
         let mut out = backend.zeros_full(&shape).unwrap();
         conditioned.schedule(&[t]).unwrap();
-        conditioned.embed(&x, t);
-        conditioned.predict(0, &mut out);
+        conditioned.embed(&x, t).unwrap();
+        conditioned.predict(0, &mut out).unwrap();
         self.download(&out)
     }
 

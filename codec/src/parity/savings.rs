@@ -183,8 +183,8 @@ fn predictions(
     let mut shape = backend.shape(x).to_vec();
     shape[0] = conditioned.predictions();
     let mut out = backend.zeros(&shape).unwrap();
-    conditioned.embed(x, t);
-    conditioned.predict(step, &mut out);
+    conditioned.embed(x, t).unwrap();
+    conditioned.predict(step, &mut out).unwrap();
     let (conditional, unconditional) = out.values().split_at(x.values().len());
     [conditional.to_vec(), unconditional.to_vec()]
 }

@@ -73,13 +73,13 @@ impl<B: Backend> Guide<B> {
         (x, t): (&B::Tensor, f32),
         prediction: Prediction,
         predictions: &'a mut B::Tensor,
-    ) -> (&'a mut B::Tensor, Prediction) {
+    ) -> Result<(&'a mut B::Tensor, Prediction), NetworkError> {
         // Linear guidance commutes with turning clean latents into a velocity, so it is applied to the prediction; APG is
         // defined on velocities only.
-        match self {
+        Ok(match self {
             Self::None => (predictions, prediction),
             Self::Cfg { scale, out } => {
-                backend.guide_cfg(predictions, *scale, out);
+                backend.guide_cfg(predictions, *scale, out)?;
                 (out, prediction)
             }
             Self::Apg {
@@ -88,12 +88,12 @@ impl<B: Backend> Guide<B> {
                 out,
             } => {
                 if prediction == Prediction::CleanLatents {
-                    backend.clean_to_velocity(x, t, predictions);
+                    backend.clean_to_velocity(x, t, predictions)?;
                 }
-                backend.guide_apg(predictions, *parameters, running, out);
+                backend.guide_apg(predictions, *parameters, running, out)?;
                 (out, Prediction::Velocity)
             }
-        }
+        })
     }
 }
 
@@ -121,9 +121,9 @@ pub(crate) fn sample<B: Backend>(
     let times: Vec<f32> = (0..total).map(time).collect();
     conditioned.schedule(&times)?;
     for (done, &t) in (0..total).zip(&times) {
-        conditioned.embed(&x, t);
-        conditioned.predict(done as usize, &mut predictions);
-        let (output, kind) = guide.apply(backend, (&x, t), prediction, &mut predictions);
+        conditioned.embed(&x, t)?;
+        conditioned.predict(done as usize, &mut predictions)?;
+        let (output, kind) = guide.apply(backend, (&x, t), prediction, &mut predictions)?;
         let clean = kind == Prediction::CleanLatents;
         if clean && done + 1 == total {
             // The last step's Euler update ends exactly on the predicted clean latents; taking them as they are keeps
@@ -131,9 +131,9 @@ pub(crate) fn sample<B: Backend>(
             std::mem::swap(&mut x, output);
         } else {
             if clean {
-                backend.clean_to_velocity(&x, t, output);
+                backend.clean_to_velocity(&x, t, output)?;
             }
-            backend.euler_step(&mut x, output, dt);
+            backend.euler_step(&mut x, output, dt)?;
         }
         if progress(done + 1, total).is_break() {
             return Err(NetworkError::Cancelled {

@@ -10,6 +10,7 @@ use super::buffer::CpuTensor;
 use super::context::Context;
 use super::math::{exp, exp_minus, max, moments};
 use super::microkernel::{Panel, RowBlock, SharedMut, multiply};
+use crate::ComputeError;
 use crate::backend::{AttentionSpec, Sequence};
 
 /// Queries of a task: a multiple of the rows of every kernel.
@@ -54,7 +55,7 @@ pub(super) fn attention(
     qkv: &CpuTensor,
     spec: &AttentionSpec<'_, CpuTensor>,
     out: &mut CpuTensor,
-) {
+) -> Result<(), ComputeError> {
     let sizes = sizes(context, qkv, spec, out);
     let Sizes {
         heads,
@@ -63,9 +64,9 @@ pub(super) fn attention(
         value_width,
         panel_width,
     } = sizes;
-    let mut queries = context.pool.take(heads * padded * head_dim);
-    let mut keys = context.pool.take(heads * padded * head_dim);
-    let mut values = context.pool.take(heads * padded * value_width);
+    let mut queries = context.pool.take(heads * padded * head_dim)?;
+    let mut keys = context.pool.take(heads * padded * head_dim)?;
+    let mut values = context.pool.take(heads * padded * value_width)?;
     let targets = [&mut queries, &mut keys, &mut values].map(|buffer| SharedMut::new(buffer));
     (0..padded / panel_width).into_par_iter().for_each(|panel| {
         context.vectorized(
@@ -85,7 +86,7 @@ pub(super) fn attention(
     (0..tasks)
         .into_par_iter()
         .with_max_len(1)
-        .for_each(|mut task| {
+        .try_for_each(|mut task| {
             for place in placed(spec.sequences, panel_width) {
                 let (here, wanted) = (
                     blocks(place.sequence),
@@ -106,7 +107,8 @@ pub(super) fn attention(
                     target,
                 );
             }
-        });
+            Ok(())
+        })
 }
 
 /// The sequences with their places.
@@ -249,7 +251,7 @@ fn attend(
     place: Placed<'_>,
     (head, first, count): (usize, usize, usize),
     target: SharedMut,
-) {
+) -> Result<(), ComputeError> {
     let Sizes {
         padded,
         heads,
@@ -262,7 +264,7 @@ fn attend(
     let queries = &packed.queries[(base + first) * head_dim..][..count * head_dim];
     let mut scratch = context
         .pool
-        .take_in_task(QUERIES * (key_block + value_width + 2));
+        .take_in_task(QUERIES * (key_block + value_width + 2))?;
     let (logits, rest) = scratch.split_at_mut(QUERIES * key_block);
     let (sums, rest) = rest.split_at_mut(QUERIES * value_width);
     let (largest, totals) = rest.split_at_mut(QUERIES);
@@ -317,6 +319,7 @@ fn attend(
             *out = sum / *total;
         }
     }
+    Ok(())
 }
 
 /// Adds what the keys of positions from `start` on weigh as representatives of several.

@@ -1,7 +1,6 @@
 //! Memory of the CPU engine: cache-line aligned floats, and buffers that are used again instead of freed.
 
 use std::ops::{Deref, DerefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use bytemuck::allocation::try_zeroed_vec;
@@ -95,31 +94,34 @@ impl Pool {
     }
 
     /// A buffer of `len` floats with undefined values, for an operation.
-    ///
-    /// Without the memory for it, unwinds to [`catch_lack`].
-    pub(crate) fn take(&self, len: usize) -> Pooled<'_> {
-        let buffer = pick(&self.shared, len).unwrap_or_else(|| allocate(len));
-        Pooled::new(buffer, len, &self.shared)
+    pub(crate) fn take(&self, len: usize) -> Result<Pooled<'_>, ComputeError> {
+        let buffer = match pick(&self.shared, len) {
+            Some(buffer) => buffer,
+            None => Buffer::zeros(len)?,
+        };
+        Ok(Pooled::new(buffer, len, &self.shared))
     }
 
-    /// A buffer of `len` floats with undefined values, for a task that runs on one of the engine's threads. As
-    /// [`Pool::take`] without the memory for it.
-    pub(crate) fn take_in_task(&self, len: usize) -> Pooled<'_> {
+    /// A buffer of `len` floats with undefined values, for a task that runs on one of the engine's threads.
+    pub(crate) fn take_in_task(&self, len: usize) -> Result<Pooled<'_>, ComputeError> {
         let index = rayon::current_thread_index().filter(|&index| index < self.of_threads.len());
         let Some(index) = index else {
             return self.take(len);
         };
         let own = &self.of_threads[index];
-        let buffer = pick(own, len).unwrap_or_else(|| {
-            let others = self
-                .of_threads
-                .iter()
-                .enumerate()
-                .filter(|&(other, _)| other != index);
-            others.for_each(|(_, list)| give_back(list, allocate(len)));
-            allocate(len)
-        });
-        Pooled::new(buffer, len, own)
+        let buffer = match pick(own, len) {
+            Some(buffer) => buffer,
+            None => {
+                // Another thread may run this task the next time, and should not have to allocate then.
+                for (other, list) in self.of_threads.iter().enumerate() {
+                    if other != index {
+                        give_back(list, Buffer::zeros(len)?);
+                    }
+                }
+                Buffer::zeros(len)?
+            }
+        };
+        Ok(Pooled::new(buffer, len, own))
     }
 }
 
@@ -140,7 +142,9 @@ fn give_back(list: &FreeList, buffer: Buffer) {
     let mut buffers = list.lock().unwrap_or_else(PoisonError::into_inner);
     // All the room at once, so that the list itself never grows later.
     let room = (MAX_IDLE + 1).saturating_sub(buffers.len());
-    buffers.reserve(room);
+    if buffers.try_reserve(room).is_err() {
+        return;
+    }
     buffers.push(buffer);
     if buffers.len() > MAX_IDLE {
         let smallest = buffers
@@ -150,24 +154,6 @@ fn give_back(list: &FreeList, buffer: Buffer) {
         let index = smallest.map_or(0, |(index, _)| index);
         drop(buffers.swap_remove(index));
     }
-}
-
-/// Unwinds past the operation with the error if the memory is not there: operations give no results that could hold it,
-/// and the error is nobody's defect, so that no panic is reported.
-fn allocate(len: usize) -> Buffer {
-    Buffer::zeros(len).unwrap_or_else(|error| resume_unwind(Box::new(Lack(error))))
-}
-
-/// What [`allocate`] unwinds with.
-struct Lack(ComputeError);
-
-/// Runs a computation and catches what [`allocate`] unwinds with. Whatever the computation was writing to is unfinished
-/// then, and goes with it.
-pub(crate) fn catch_lack<R>(computation: impl FnOnce() -> R) -> Result<R, ComputeError> {
-    catch_unwind(AssertUnwindSafe(computation)).map_err(|cause| match cause.downcast::<Lack>() {
-        Ok(lack) => lack.0,
-        Err(panic) => resume_unwind(panic),
-    })
 }
 
 /// A buffer on loan from a [`Pool`].

@@ -10,7 +10,7 @@ use super::buffer::{CpuTensor, Pooled};
 use super::context::Context;
 use super::microkernel::{RowBlock, SharedMut, multiply};
 use super::norm::{apply_affine, group_norm_affine};
-use super::packed::{PackedLinear, PanelValues};
+use super::packed::{PackedLinear, PanelValues, Source};
 use super::winograd;
 use crate::backend::{ConvKind, GroupNorm};
 use crate::{ComputeError, DType, Weight};
@@ -85,9 +85,8 @@ fn pack_direct(
 ) -> Result<PackedLinear, ComputeError> {
     let (outputs, inputs) = (weight.shape()[0], weight.shape()[1]);
     let taps = weight.len() / (outputs * inputs);
-    let source = |output: usize, row: &mut [f32]| {
-        let mut original = vec![0.0; inputs * taps];
-        weight.read_f32(output * inputs * taps, &mut original);
+    let fill = |output: usize, row: &mut [f32], original: &mut [f32]| {
+        weight.read_f32(output * inputs * taps, original);
         for (index, value) in row.iter_mut().enumerate() {
             *value = original[index % inputs * taps + index / inputs];
         }
@@ -98,7 +97,10 @@ fn pack_direct(
         taps * inputs,
         &[outputs],
         bias,
-        &source,
+        &Source {
+            fill: &fill,
+            scratch: inputs * taps,
+        },
     )
 }
 
@@ -109,10 +111,9 @@ fn pack_doubling(
     bias: &[f32],
 ) -> Result<PackedLinear, ComputeError> {
     let (outputs, inputs) = (weight.shape()[0], weight.shape()[1]);
-    let source = |output: usize, row: &mut [f32]| {
-        let mut original = vec![0.0; inputs * 9];
-        weight.read_f32(output % outputs * inputs * 9, &mut original);
-        fold_phase(&original, output / outputs, row);
+    let fill = |output: usize, row: &mut [f32], original: &mut [f32]| {
+        weight.read_f32(output % outputs * inputs * 9, original);
+        fold_phase(original, output / outputs, row);
     };
     let bias = bias.repeat(4);
     PackedLinear::pack(
@@ -121,7 +122,10 @@ fn pack_doubling(
         4 * inputs,
         &[outputs; 4],
         bias,
-        &source,
+        &Source {
+            fill: &fill,
+            scratch: inputs * 9,
+        },
     )
 }
 
@@ -154,7 +158,7 @@ pub(super) fn conv(
     conv: &PackedConv,
     residual: Option<&CpuTensor>,
     out: &mut CpuTensor,
-) {
+) -> Result<(), ComputeError> {
     let &[height, width, channels] = x.shape() else {
         panic!("convolution input is [H, W, C]")
     };
@@ -172,7 +176,7 @@ pub(super) fn conv(
         residual.is_none_or(|residual| residual.shape() == out.shape()),
         "residual of another shape"
     );
-    let padded = pad(context, x, norm, conv);
+    let padded = pad(context, x, norm, conv)?;
     if let Some(bias) = &conv.winograd_bias {
         let (padded, weights) = (&*padded, &conv.weights);
         let job = winograd::Job {
@@ -199,11 +203,16 @@ pub(super) fn conv(
         conv,
         &image,
         if doubling { height } else { out_height },
-    );
+    )
 }
 
 /// All panels over all rows of the grid.
-fn direct(context: Context<'_>, conv: &PackedConv, image: &Image<'_>, grid: usize) {
+fn direct(
+    context: Context<'_>,
+    conv: &PackedConv,
+    image: &Image<'_>,
+    grid: usize,
+) -> Result<(), ComputeError> {
     let panels = conv.weights.panels();
     let wanted = (context.threads * 4).div_ceil(panels).clamp(1, grid);
     let rows_per_task = grid.div_ceil(wanted);
@@ -211,13 +220,14 @@ fn direct(context: Context<'_>, conv: &PackedConv, image: &Image<'_>, grid: usiz
     (0..panels * row_tasks)
         .into_par_iter()
         .with_max_len(1)
-        .for_each(|task| {
+        .try_for_each(|task| {
             let (panel, start) = (task / row_tasks, task % row_tasks * rows_per_task);
-            let values = conv.weights.panel(context.pool, panel);
+            let values = conv.weights.panel(context.pool, panel)?;
             for row in start..grid.min(start + rows_per_task) {
                 conv_row(context, conv, image, (panel, &values), row);
             }
-        });
+            Ok(())
+        })
 }
 
 /// What the tasks of one convolution share.
@@ -323,15 +333,17 @@ fn pad<'a>(
     x: &CpuTensor,
     norm: Option<&GroupNorm>,
     conv: &PackedConv,
-) -> Pooled<'a> {
+) -> Result<Pooled<'a>, ComputeError> {
     let &[height, width, channels] = x.shape() else {
         panic!("convolution input is [H, W, C]")
     };
     let (before, below) = conv.padding(height);
     let (_, after) = conv.padding(width);
     let row_len = (width + before + after) * channels;
-    let affine = norm.map(|norm| group_norm_affine(context, x.values(), norm));
-    let mut padded = context.pool.take((height + before + below) * row_len);
+    let affine = norm
+        .map(|norm| group_norm_affine(context, x.values(), norm))
+        .transpose()?;
+    let mut padded = context.pool.take((height + before + below) * row_len)?;
     let reflect = matches!(conv.kind, ConvKind::StridedReflect { .. });
     padded
         .par_chunks_mut(row_len)
@@ -351,7 +363,7 @@ fn pad<'a>(
             match &affine {
                 Some(affine) => context.vectorized_mut(
                     #[inline(always)]
-                    || apply_affine(source, affine, true, middle),
+                    || apply_affine(source, bytemuck::cast_slice(affine), true, middle),
                 ),
                 None => middle.copy_from_slice(source),
             }
@@ -370,7 +382,7 @@ fn pad<'a>(
                 right.fill(0.0);
             }
         });
-    padded
+    Ok(padded)
 }
 
 /// The source index of a padded index under reflection that does not repeat the border.

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::math::silu;
 use super::microkernel::{RowBlock, SharedMut, multiply};
 use super::packed::PackedLinear;
+use crate::ComputeError;
 use crate::backend::{Epilogue, ModulationVector};
 
 /// Rows that one call of the epilogue covers: a multiple of every kernel's rows, small enough for the first-level cache.
@@ -53,15 +54,18 @@ impl Tiling {
     }
 
     /// Calls `task(panel, rows)` for every panel and range of rows, in parallel.
-    pub(super) fn for_each(&self, task: impl Fn(usize, Range<usize>) + Sync + Send) {
+    pub(super) fn try_for_each(
+        &self,
+        task: impl Fn(usize, Range<usize>) -> Result<(), ComputeError> + Sync + Send,
+    ) -> Result<(), ComputeError> {
         (0..self.panels * self.row_tasks)
             .into_par_iter()
             .with_max_len(1)
-            .for_each(|index| {
+            .try_for_each(|index| {
                 let start = self.rows.start + index % self.row_tasks * self.rows_per_task;
                 let end = self.rows.end.min(start + self.rows_per_task);
-                task(index / self.row_tasks, start..end);
-            });
+                task(index / self.row_tasks, start..end)
+            })
     }
 }
 
@@ -73,20 +77,20 @@ pub(super) fn linear(
     weights: &PackedLinear,
     epilogue: &Epilogue<'_, CpuTensor>,
     out: &mut CpuTensor,
-) {
+) -> Result<(), ComputeError> {
     let (k, columns) = (weights.inputs(), weights.outputs());
     check_sizes(x, rows.end, (k, columns), out);
     let x_values = &x.values()[rows.start * k..rows.end * k];
     let target = SharedMut::new(out.values_mut());
-    Tiling::new(rows.clone(), weights.panels(), context.threads).for_each(|panel, task_rows| {
+    Tiling::new(rows.clone(), weights.panels(), context.threads).try_for_each(|panel, task_rows| {
         let place = weights.columns(panel);
-        let values = weights.panel(context.pool, panel);
+        let values = weights.panel(context.pool, panel)?;
         let finish = Finish {
             epilogue,
             bias: weights.bias(panel),
             columns: place.start..place.start + place.width,
         };
-        let mut scratch = context.pool.take_in_task(CHUNK * place.width);
+        let mut scratch = context.pool.take_in_task(CHUNK * place.width)?;
         for first in task_rows.clone().step_by(CHUNK) {
             let count = CHUNK.min(task_rows.end - first);
             let (products, stride) = if finish.is_in_place() {
@@ -116,7 +120,8 @@ pub(super) fn linear(
                 );
             }
         }
-    });
+        Ok(())
+    })
 }
 
 /// Panics unless both sides have these widths and at least `end` rows.
@@ -211,7 +216,7 @@ pub(super) fn swiglu(
     rows: Range<usize>,
     weights: &PackedLinear,
     out: &mut CpuTensor,
-) {
+) -> Result<(), ComputeError> {
     let (k, columns) = (weights.inputs(), weights.outputs() / 2);
     let panels = weights.panels() / 2;
     check_sizes(x, rows.end, (k, columns), out);
@@ -221,11 +226,11 @@ pub(super) fn swiglu(
     );
     let x_values = &x.values()[rows.start * k..rows.end * k];
     let target = SharedMut::new(out.values_mut());
-    Tiling::new(rows.clone(), panels, context.threads).for_each(|panel, task_rows| {
+    Tiling::new(rows.clone(), panels, context.threads).try_for_each(|panel, task_rows| {
         let place = weights.columns(panel);
-        let gate = weights.panel(context.pool, panel);
-        let up = weights.panel(context.pool, panels + panel);
-        let mut scratch = context.pool.take_in_task(2 * CHUNK * place.width);
+        let gate = weights.panel(context.pool, panel)?;
+        let up = weights.panel(context.pool, panels + panel)?;
+        let mut scratch = context.pool.take_in_task(2 * CHUNK * place.width)?;
         let (gates, ups) = scratch.split_at_mut(CHUNK * place.width);
         for first in task_rows.clone().step_by(CHUNK) {
             let count = CHUNK.min(task_rows.end - first);
@@ -262,7 +267,8 @@ pub(super) fn swiglu(
                 },
             );
         }
-    });
+        Ok(())
+    })
 }
 
 /// `SiLU(gate) ⊙ up` of one row of one panel, each with its biases if there are any.

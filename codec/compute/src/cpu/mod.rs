@@ -101,8 +101,8 @@ impl Backend for CpuEngine {
     type Linear = PackedLinear;
     type Conv = PackedConv;
 
-    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> Result<R, ComputeError> {
-        buffer::catch_lack(|| self.threads.install(computation))
+    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
+        self.threads.install(computation)
     }
 
     fn zeros(&self, shape: &[usize]) -> Result<CpuTensor, ComputeError> {
@@ -159,14 +159,20 @@ impl Backend for CpuEngine {
         target: &mut CpuTensor,
         to: usize,
         count: usize,
-    ) {
+    ) -> Result<(), ComputeError> {
         let columns = source.columns();
         assert_eq!(columns, target.columns(), "rows of another width");
         let source = &source.values()[from * columns..(from + count) * columns];
         target.values_mut()[to * columns..(to + count) * columns].copy_from_slice(source);
+        Ok(())
     }
 
-    fn copy_columns(&self, source: &CpuTensor, first: usize, target: &mut CpuTensor) {
+    fn copy_columns(
+        &self,
+        source: &CpuTensor,
+        first: usize,
+        target: &mut CpuTensor,
+    ) -> Result<(), ComputeError> {
         let (from, to) = (source.columns(), target.columns());
         assert!(
             first + to <= from && source.rows() == target.rows(),
@@ -176,6 +182,7 @@ impl Backend for CpuEngine {
         for (target, source) in target.values_mut().chunks_exact_mut(to).zip(rows) {
             target.copy_from_slice(&source[first..first + to]);
         }
+        Ok(())
     }
 
     fn linear(
@@ -185,9 +192,9 @@ impl Backend for CpuEngine {
         weights: &PackedLinear,
         epilogue: Epilogue<'_, CpuTensor>,
         out: &mut CpuTensor,
-    ) {
+    ) -> Result<(), ComputeError> {
         self.threads
-            .install(|| linear::linear(self.context(), x, rows, weights, &epilogue, out));
+            .install(|| linear::linear(self.context(), x, rows, weights, &epilogue, out))
     }
 
     fn swiglu(
@@ -196,9 +203,9 @@ impl Backend for CpuEngine {
         rows: Range<usize>,
         weights: &PackedLinear,
         out: &mut CpuTensor,
-    ) {
+    ) -> Result<(), ComputeError> {
         self.threads
-            .install(|| linear::swiglu(self.context(), x, rows, weights, out));
+            .install(|| linear::swiglu(self.context(), x, rows, weights, out))
     }
 
     fn norm_modulate(
@@ -208,23 +215,42 @@ impl Backend for CpuEngine {
         eps: f32,
         modulation: Option<Modulation<'_, CpuTensor>>,
         out: &mut CpuTensor,
-    ) {
+    ) -> Result<(), ComputeError> {
         let modulation = modulation.as_ref();
         self.threads
             .install(|| norm::norm_modulate(self.context(), x, rows, eps, modulation, out));
+        Ok(())
     }
 
-    fn attention(&self, qkv: &CpuTensor, spec: &AttentionSpec<'_, CpuTensor>, out: &mut CpuTensor) {
+    fn attention(
+        &self,
+        qkv: &CpuTensor,
+        spec: &AttentionSpec<'_, CpuTensor>,
+        out: &mut CpuTensor,
+    ) -> Result<(), ComputeError> {
         self.threads
-            .install(|| attention::attention(self.context(), qkv, spec, out));
+            .install(|| attention::attention(self.context(), qkv, spec, out))
     }
 
-    fn patchify(&self, latents: &CpuTensor, patch: usize, factor: f32, out: &mut CpuTensor) {
+    fn patchify(
+        &self,
+        latents: &CpuTensor,
+        patch: usize,
+        factor: f32,
+        out: &mut CpuTensor,
+    ) -> Result<(), ComputeError> {
         elementwise::patchify(latents, patch, factor, out);
+        Ok(())
     }
 
-    fn unpatchify(&self, patches: &CpuTensor, patch: usize, out: &mut CpuTensor) {
+    fn unpatchify(
+        &self,
+        patches: &CpuTensor,
+        patch: usize,
+        out: &mut CpuTensor,
+    ) -> Result<(), ComputeError> {
         elementwise::unpatchify(patches, patch, out);
+        Ok(())
     }
 
     fn conv(
@@ -234,14 +260,19 @@ impl Backend for CpuEngine {
         weights: &PackedConv,
         residual: Option<&CpuTensor>,
         out: &mut CpuTensor,
-    ) {
+    ) -> Result<(), ComputeError> {
         self.threads
-            .install(|| conv::conv(self.context(), x, norm, weights, residual, out));
+            .install(|| conv::conv(self.context(), x, norm, weights, residual, out))
     }
 
-    fn group_norm(&self, x: &CpuTensor, norm: &GroupNorm, out: &mut CpuTensor) {
+    fn group_norm(
+        &self,
+        x: &CpuTensor,
+        norm: &GroupNorm,
+        out: &mut CpuTensor,
+    ) -> Result<(), ComputeError> {
         self.threads
-            .install(|| norm::group_norm(self.context(), x, norm, out));
+            .install(|| norm::group_norm(self.context(), x, norm, out))
     }
 
     fn lapped_synthesis(
@@ -263,27 +294,46 @@ impl Backend for CpuEngine {
             weights,
             Epilogue::Store,
             &mut blocks,
-        );
+        )?;
         let values = blocks.values();
         self.threads
             .install(|| lapped::overlap_add(values, (height, width), (kernel, stride, pad), out));
         Ok(())
     }
 
-    fn scale(&self, x: &mut CpuTensor, factor: f32) {
+    fn scale(&self, x: &mut CpuTensor, factor: f32) -> Result<(), ComputeError> {
         x.values_mut().iter_mut().for_each(|value| *value *= factor);
+        Ok(())
     }
 
-    fn euler_step(&self, x: &mut CpuTensor, velocity: &CpuTensor, dt: f32) {
+    fn euler_step(
+        &self,
+        x: &mut CpuTensor,
+        velocity: &CpuTensor,
+        dt: f32,
+    ) -> Result<(), ComputeError> {
         elementwise::euler_step(self.context(), x, velocity, dt);
+        Ok(())
     }
 
-    fn clean_to_velocity(&self, x: &CpuTensor, t: f32, clean: &mut CpuTensor) {
+    fn clean_to_velocity(
+        &self,
+        x: &CpuTensor,
+        t: f32,
+        clean: &mut CpuTensor,
+    ) -> Result<(), ComputeError> {
         elementwise::clean_to_velocity(self.context(), x, t, clean);
+        Ok(())
     }
 
-    fn guide_cfg(&self, predictions: &CpuTensor, scale: f32, out: &mut CpuTensor) {
+    fn guide_cfg(
+        &self,
+        predictions: &CpuTensor,
+        scale: f32,
+        out: &mut CpuTensor,
+    ) -> Result<(), ComputeError> {
         elementwise::guide_cfg(self.context(), predictions, scale, out);
+        Ok(())
     }
 
     fn guide_apg(
@@ -292,8 +342,9 @@ impl Backend for CpuEngine {
         parameters: ApgParameters,
         running: &mut CpuTensor,
         out: &mut CpuTensor,
-    ) {
+    ) -> Result<(), ComputeError> {
         elementwise::guide_apg(predictions, parameters, running, out);
+        Ok(())
     }
 
     fn quantize(&self, latents: &CpuTensor, levels: &[u32]) -> Result<Vec<u16>, ComputeError> {

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::buffer::CpuTensor;
+use super::buffer::{CpuTensor, Pooled};
 use super::context::Context;
 use super::linear::modulation_row;
 use super::math::{moments, silu};
+use crate::ComputeError;
 use crate::backend::{GroupNorm, Modulation};
 
 /// Rows of a task.
@@ -68,26 +69,29 @@ pub(super) fn norm_modulate(
     });
 }
 
-/// Factor and offset of each channel that apply a group norm to `x` of `[pixels, channels]`.
+/// `[channels, 2]`: the factor and the offset of each channel that apply a group norm to `x` of `[pixels, channels]`.
 ///
 /// Sums are taken over fixed blocks of pixels and then over the blocks, in f64, so that they do not depend on threads.
-pub(super) fn group_norm_affine(
-    context: Context<'_>,
+pub(super) fn group_norm_affine<'a>(
+    context: Context<'a>,
     x: &[f32],
     norm: &GroupNorm,
-) -> Vec<(f32, f32)> {
+) -> Result<Pooled<'a>, ComputeError> {
     const PIXELS: usize = 512;
     let channels = norm.gamma.len();
-    let blocks: Vec<Vec<(f32, f32)>> = x
-        .par_chunks(PIXELS * channels)
-        .map(|block| {
-            let mut sums = vec![0.0f32; channels];
-            let mut squares = vec![0.0f32; channels];
+    let blocks = x.len().div_ceil(PIXELS * channels);
+    // Of each block, the sums of all channels and then the sums of squares.
+    let mut blocks = context.pool.take(blocks * 2 * channels)?;
+    x.par_chunks(PIXELS * channels)
+        .zip(blocks.par_chunks_mut(2 * channels))
+        .for_each(|(block, totals)| {
+            totals.fill(0.0);
+            let (sums, squares) = totals.split_at_mut(channels);
             context.vectorized_mut(
                 #[inline(always)]
                 || {
                     for pixel in block.chunks_exact(channels) {
-                        for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(pixel)
+                        for ((sum, square), &value) in sums.iter_mut().zip(&mut *squares).zip(pixel)
                         {
                             *sum += value;
                             *square += value * value;
@@ -95,17 +99,16 @@ pub(super) fn group_norm_affine(
                     }
                 },
             );
-            sums.into_iter().zip(squares).collect()
-        })
-        .collect();
+        });
     let per_group = channels / norm.groups;
     let count = (x.len() / norm.groups) as f64;
-    let mut affine = Vec::with_capacity(channels);
+    let mut affine = context.pool.take(2 * channels)?;
     for group in 0..norm.groups {
         let range = group * per_group..(group + 1) * per_group;
         let (mut sum, mut square) = (0.0f64, 0.0f64);
-        for block in &blocks {
-            for &(a, b) in &block[range.clone()] {
+        for block in blocks.chunks_exact(2 * channels) {
+            let (sums, squares) = block.split_at(channels);
+            for (&a, &b) in sums[range.clone()].iter().zip(&squares[range.clone()]) {
                 sum += f64::from(a);
                 square += f64::from(b);
             }
@@ -115,26 +118,24 @@ pub(super) fn group_norm_affine(
         let scale = 1.0 / (variance + f64::from(norm.eps)).sqrt();
         for channel in range {
             let factor = f64::from(norm.gamma[channel]) * scale;
-            affine.push((
-                factor as f32,
-                (f64::from(norm.beta[channel]) - mean * factor) as f32,
-            ));
+            affine[2 * channel] = factor as f32;
+            affine[2 * channel + 1] = (f64::from(norm.beta[channel]) - mean * factor) as f32;
         }
     }
-    affine
+    Ok(affine)
 }
 
 /// One run of pixels, normed, with or without SiLU.
 #[inline(always)]
-pub(super) fn apply_affine(x: &[f32], affine: &[(f32, f32)], activate: bool, out: &mut [f32]) {
+pub(super) fn apply_affine(x: &[f32], affine: &[[f32; 2]], activate: bool, out: &mut [f32]) {
     let channels = affine.len();
     for (x, out) in x.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
         if activate {
-            for ((out, &x), &(factor, offset)) in out.iter_mut().zip(x).zip(affine) {
+            for ((out, &x), &[factor, offset]) in out.iter_mut().zip(x).zip(affine) {
                 *out = silu(x * factor + offset);
             }
         } else {
-            for ((out, &x), &(factor, offset)) in out.iter_mut().zip(x).zip(affine) {
+            for ((out, &x), &[factor, offset]) in out.iter_mut().zip(x).zip(affine) {
                 *out = x * factor + offset;
             }
         }
@@ -147,8 +148,9 @@ pub(super) fn group_norm(
     x: &CpuTensor,
     norm: &GroupNorm,
     out: &mut CpuTensor,
-) {
-    let affine = group_norm_affine(context, x.values(), norm);
+) -> Result<(), ComputeError> {
+    let affine = group_norm_affine(context, x.values(), norm)?;
+    let affine: &[[f32; 2]] = bytemuck::cast_slice(&affine);
     let chunk = 64 * affine.len();
     let out = &mut out.values_mut()[..x.values().len()];
     x.values()
@@ -157,7 +159,8 @@ pub(super) fn group_norm(
         .for_each(|(x, out)| {
             context.vectorized_mut(
                 #[inline(always)]
-                || apply_affine(x, &affine, false, out),
+                || apply_affine(x, affine, false, out),
             );
         });
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Weights as the microkernels want them: panels of neighbouring outputs, in the element type they are stored in.
 
+use bytemuck::Zeroable;
+use bytemuck::allocation::try_zeroed_vec;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -39,8 +41,15 @@ pub struct PackedLinear {
 /// panel for every use costs more than twice the memory does.
 const KEEPS_HALVES: bool = !cfg!(target_family = "wasm");
 
-/// Rows of the matrices that are to be packed: `fill(output, k values)`.
-type Source<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
+/// Writes the `k` values of an output: `fill(output, values, scratch)`.
+type Fill<'a> = dyn Fn(usize, &mut [f32], &mut [f32]) + Sync + 'a;
+
+/// The rows of the matrices that are to be packed.
+pub(super) struct Source<'a> {
+    pub(super) fill: &'a Fill<'a>,
+    /// Floats that `fill` needs to work in.
+    pub(super) scratch: usize,
+}
 
 impl PackedLinear {
     /// Packs `sizes[i]` outputs of each part i; a panel never spans two parts. `source` gives the row of an output, in
@@ -51,7 +60,7 @@ impl PackedLinear {
         k: usize,
         sizes: &[usize],
         bias: Vec<f32>,
-        source: Source<'_>,
+        source: &Source<'_>,
     ) -> Result<Self, ComputeError> {
         let panel_width = kernels.panel_width();
         let mut columns = Vec::new();
@@ -67,24 +76,21 @@ impl PackedLinear {
         }
         let panel_len = k * panel_width;
         let len = panel_len * columns.len();
-        let out_of_memory = || ComputeError::OutOfMemory {
-            shape: vec![outputs, k],
-        };
         let kept = if KEEPS_HALVES { dtype } else { DType::F32 };
         let values = match kept {
             DType::F32 => {
                 let mut buffer = Buffer::zeros(len)?;
-                pack_panels(&mut buffer, panel_len, &columns, k, source, |value| value);
+                pack_panels(&mut buffer, panel_len, &columns, k, source, |value| value)?;
                 Values::F32(buffer)
             }
             DType::F16 => {
-                let mut packed = zeroed(len, f16::ZERO).ok_or_else(out_of_memory)?;
-                pack_panels(&mut packed, panel_len, &columns, k, source, f16::from_f32);
+                let mut packed = zeroed(len)?;
+                pack_panels(&mut packed, panel_len, &columns, k, source, f16::from_f32)?;
                 Values::F16(packed)
             }
             DType::BF16 => {
-                let mut packed = zeroed(len, bf16::ZERO).ok_or_else(out_of_memory)?;
-                pack_panels(&mut packed, panel_len, &columns, k, source, bf16::from_f32);
+                let mut packed = zeroed(len)?;
+                pack_panels(&mut packed, panel_len, &columns, k, source, bf16::from_f32)?;
                 Values::Bf16(packed)
             }
         };
@@ -113,7 +119,7 @@ impl PackedLinear {
             .map_or(DType::F32, |(weight, _)| weight.dtype());
         let same = parts.iter().all(|(weight, _)| weight.dtype() == first);
         let dtype = if same { first } else { DType::F32 };
-        let source = |output: usize, row: &mut [f32]| {
+        let fill = |output: usize, row: &mut [f32], _: &mut [f32]| {
             let mut output = output;
             for ((weight, _), &size) in parts.iter().zip(&sizes) {
                 if output < size {
@@ -121,6 +127,10 @@ impl PackedLinear {
                 }
                 output -= size;
             }
+        };
+        let source = Source {
+            fill: &fill,
+            scratch: 0,
         };
         Self::pack(kernels, dtype, k, &sizes, bias, &source)
     }
@@ -166,7 +176,11 @@ impl PackedLinear {
     }
 
     /// A panel's values as f32, from a converted copy where they are stored in another type.
-    pub(super) fn panel<'a>(&'a self, pool: &'a Pool, panel: usize) -> PanelValues<'a> {
+    pub(super) fn panel<'a>(
+        &'a self,
+        pool: &'a Pool,
+        panel: usize,
+    ) -> Result<PanelValues<'a>, ComputeError> {
         let len = self.k * self.panel_width;
         let range = panel * len..(panel + 1) * len;
         let view = |values: *const f32| Panel {
@@ -175,13 +189,13 @@ impl PackedLinear {
             k: self.k,
             width: self.columns[panel].width,
         };
-        match &self.values {
+        Ok(match &self.values {
             Values::F32(values) => PanelValues {
                 panel: view(values[range].as_ptr()),
                 _converted: None,
             },
             Values::F16(values) => {
-                let mut converted = pool.take_in_task(len);
+                let mut converted = pool.take_in_task(len)?;
                 values[range].convert_to_f32_slice(&mut converted);
                 PanelValues {
                     panel: view(converted.as_ptr()),
@@ -189,7 +203,7 @@ impl PackedLinear {
                 }
             }
             Values::Bf16(values) => {
-                let mut converted = pool.take_in_task(len);
+                let mut converted = pool.take_in_task(len)?;
                 for (out, value) in converted.iter_mut().zip(&values[range]) {
                     *out = f32::from_bits(u32::from(value.to_bits()) << 16);
                 }
@@ -198,7 +212,7 @@ impl PackedLinear {
                     _converted: Some(converted),
                 }
             }
-        }
+        })
     }
 }
 
@@ -225,11 +239,8 @@ impl PanelValues<'_> {
     }
 }
 
-fn zeroed<T: Copy>(len: usize, zero: T) -> Option<Vec<T>> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(len).ok()?;
-    values.resize(len, zero);
-    Some(values)
+fn zeroed<T: Zeroable>(len: usize) -> Result<Vec<T>, ComputeError> {
+    try_zeroed_vec(len).map_err(|()| ComputeError::OutOfMemory { shape: vec![len] })
 }
 
 /// Transposes the outputs of each panel into place, a block of rows at a time so that both sides stay in cache.
@@ -238,23 +249,24 @@ fn pack_panels<T: Send>(
     panel_len: usize,
     columns: &[Columns],
     k: usize,
-    source: Source<'_>,
+    source: &Source<'_>,
     convert: impl Fn(f32) -> T + Sync,
-) {
+) -> Result<(), ComputeError> {
     if panel_len == 0 {
-        return;
+        return Ok(());
     }
     let panel_width = panel_len / k;
     packed
         .par_chunks_mut(panel_len)
         .zip(columns)
-        .for_each(|(panel, columns)| {
+        .try_for_each(|(panel, columns)| {
             const ROWS: usize = 16;
-            let mut rows = vec![0.0; ROWS * k];
+            let mut memory = Buffer::zeros(ROWS * k + source.scratch)?;
+            let (rows, scratch) = memory.split_at_mut(ROWS * k);
             for first in (0..columns.width).step_by(ROWS) {
                 let count = ROWS.min(columns.width - first);
                 for (index, row) in rows.chunks_exact_mut(k).take(count).enumerate() {
-                    source(columns.start + first + index, row);
+                    (source.fill)(columns.start + first + index, row, scratch);
                 }
                 for (inner, target) in panel.chunks_exact_mut(panel_width).enumerate() {
                     for (index, value) in target[first..first + count].iter_mut().enumerate() {
@@ -262,5 +274,6 @@ fn pack_panels<T: Send>(
                     }
                 }
             }
-        });
+            Ok(())
+        })
 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::buffer::CpuTensor;
 use super::context::Context;
 use super::microkernel::{Kernels, RowBlock, SharedMut, multiply};
-use super::packed::PackedLinear;
+use super::packed::{PackedLinear, Source};
 use crate::{ComputeError, DType, Weight};
 
 /// Values of a transformed tile.
@@ -39,11 +39,10 @@ pub(super) fn pack(
         [0.5, -0.5, 0.5],
         [0.0, 0.0, 1.0],
     ];
-    let source = |output: usize, row: &mut [f32]| {
+    let fill = |output: usize, row: &mut [f32], original: &mut [f32]| {
         let (point, output) = (output / outputs, output % outputs);
         let (down, across) = (G[point / 4], G[point % 4]);
-        let mut original = vec![0.0; inputs * 9];
-        weight.read_f32(output * inputs * 9, &mut original);
+        weight.read_f32(output * inputs * 9, original);
         for (value, taps) in row.iter_mut().zip(original.as_chunks::<9>().0) {
             let line = |y: usize| {
                 across[0] * taps[3 * y] + across[1] * taps[3 * y + 1] + across[2] * taps[3 * y + 2]
@@ -57,7 +56,10 @@ pub(super) fn pack(
         inputs,
         &[outputs; POINTS],
         Vec::new(),
-        &source,
+        &Source {
+            fill: &fill,
+            scratch: inputs * 9,
+        },
     )
 }
 
@@ -73,7 +75,11 @@ pub(super) struct Job<'a> {
 }
 
 /// Convolves into `out` of `[height, width, outputs]`.
-pub(super) fn convolve(context: Context<'_>, job: &Job<'_>, out: &mut CpuTensor) {
+pub(super) fn convolve(
+    context: Context<'_>,
+    job: &Job<'_>,
+    out: &mut CpuTensor,
+) -> Result<(), ComputeError> {
     let outputs = job.weights.outputs() / POINTS;
     let (height, width) = job.size;
     assert_eq!(
@@ -93,10 +99,10 @@ pub(super) fn convolve(context: Context<'_>, job: &Job<'_>, out: &mut CpuTensor)
     (0..tiles.div_ceil(slots))
         .into_par_iter()
         .with_max_len(1)
-        .for_each(|task| {
+        .try_for_each(|task| {
             let tiles = task * slots..tiles.min((task + 1) * slots);
-            Block { job, tiles, slots }.run(context, target);
-        });
+            Block { job, tiles, slots }.run(context, target)
+        })
 }
 
 /// The tiles of one task, of which each has a slot in the scratch memory.
@@ -109,13 +115,13 @@ struct Block<'a> {
 impl Block<'_> {
     /// All three steps. Points are the outer loop of the products, so that a point's inputs stay in cache while all
     /// weights pass by.
-    fn run(&self, context: Context<'_>, target: SharedMut) {
+    fn run(&self, context: Context<'_>, target: SharedMut) -> Result<(), ComputeError> {
         let (job, slots) = (self.job, self.slots);
         let (inputs, outputs) = (job.weights.inputs(), job.weights.outputs() / POINTS);
         let panels = job.weights.panels() / POINTS;
         let mut scratch = context
             .pool
-            .take_in_task(POINTS * slots * (inputs + outputs));
+            .take_in_task(POINTS * slots * (inputs + outputs))?;
         let (transformed, products) = scratch.split_at_mut(POINTS * slots * inputs);
         context.vectorized_mut(
             #[inline(always)]
@@ -128,7 +134,7 @@ impl Block<'_> {
         for index in 0..POINTS * panels {
             let (point, panel) = (index / panels, index % panels);
             let start = job.weights.columns(panel).start;
-            let values = job.weights.panel(context.pool, index);
+            let values = job.weights.panel(context.pool, index)?;
             let rows = RowBlock {
                 x: transformed[point * slots * inputs..].as_ptr(),
                 x_stride: inputs,
@@ -153,6 +159,7 @@ impl Block<'_> {
                 }
             },
         );
+        Ok(())
     }
 
     /// `Bᵀ d B` of the 4×4 input pixels of a tile, for all channels.

@@ -42,18 +42,6 @@ use crate::backend::{AttentionSpec, Mask};
 /// Queries of a unit.
 const ROWS: usize = 4;
 
-/// See [`crate::Backend::attention`].
-pub(super) fn attention(
-    engine: &GpuEngine,
-    qkv: &GpuTensor,
-    spec: &AttentionSpec<'_, GpuTensor>,
-    out: &mut GpuTensor,
-) {
-    if let Err(error) = launch(engine, qkv, spec, out) {
-        engine.fail_with(Some(&error));
-    }
-}
-
 /// The rows from the first to the last that a sequence has. Panics unless the tensors have them.
 fn rows(qkv: &GpuTensor, spec: &AttentionSpec<'_, GpuTensor>, out: &GpuTensor) -> Range<usize> {
     let width = out.columns();
@@ -87,11 +75,12 @@ fn most_units(engine: &GpuEngine) -> usize {
     hardware.max_units_per_cube.min(hardware.max_cube_dim.0) as usize
 }
 
-fn launch(
+/// See [`crate::Backend::attention`].
+pub(super) fn attention(
     engine: &GpuEngine,
     qkv: &GpuTensor,
     spec: &AttentionSpec<'_, GpuTensor>,
-    out: &GpuTensor,
+    out: &mut GpuTensor,
 ) -> Result<(), ComputeError> {
     let rows = rows(qkv, spec, out);
     let head_dim = out.columns() / spec.heads;

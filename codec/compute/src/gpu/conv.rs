@@ -128,7 +128,7 @@ pub(super) fn conv(
     conv: &GpuConv,
     residual: Option<&GpuTensor>,
     out: &mut GpuTensor,
-) {
+) -> Result<(), ComputeError> {
     let &[height, width, channels] = &*x.shape else {
         panic!("convolution input is [H, W, C]")
     };
@@ -144,7 +144,7 @@ pub(super) fn conv(
         "residual of another shape"
     );
     if out.len() == 0 {
-        return;
+        return Ok(());
     }
     assert!(height.min(width) > 0, "convolution of an empty image");
     if let ConvKind::StridedReflect { pad, .. } = conv.kind {
@@ -154,16 +154,15 @@ pub(super) fn conv(
             "an image too small for its reflection"
         );
     }
-    let Some(norm) = norm else {
-        return launch(engine, x, conv, residual, out);
-    };
-    match engine.scratch(&x.shape, engine.element()) {
-        Ok(normed) => {
-            super::group_norm::normalise(engine, x, norm, true, &normed);
+    match norm {
+        Some(norm) => {
+            let normed = engine.scratch(&x.shape, engine.element())?;
+            super::group_norm::normalise(engine, x, norm, true, &normed)?;
             launch(engine, &normed, conv, residual, out);
         }
-        Err(error) => engine.fail_with(Some(&error)),
+        None => launch(engine, x, conv, residual, out),
     }
+    Ok(())
 }
 
 /// The product, in one launch for each part of the weights.

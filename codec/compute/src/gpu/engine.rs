@@ -1,9 +1,7 @@
 //! The engine: a device's client, its precision, its memory budget, and the counters of what it did.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::ThreadId;
 
 use cubecl::client::Client;
 use cubecl::prelude::{CubeCount, CubeDim};
@@ -76,8 +74,6 @@ pub struct GpuEngine {
     budget: Arc<Budget>,
     buffer_limit: u64,
     counters: AtomicCounters,
-    /// What the first launch that could not be made said, for each thread that launches; reported by its next download.
-    failures: Mutex<HashMap<ThreadId, String>>,
     /// Buffers that operations have worked in, for those that follow.
     spare: Mutex<Vec<GpuTensor>>,
     pub(super) tables: super::attention::Tables,
@@ -109,7 +105,6 @@ impl GpuEngine {
             budget: Budget::new(options.memory_limit),
             buffer_limit: options.buffer_limit.map_or(own, |limit| limit.min(own)),
             counters: AtomicCounters::default(),
-            failures: Mutex::new(HashMap::new()),
             spare: Mutex::new(Vec::new()),
             tables: super::attention::Tables::default(),
             group_norms: super::group_norm::Parameters::default(),
@@ -338,25 +333,12 @@ impl GpuEngine {
         })
     }
 
-    /// Remembers that an operation failed before it could launch anything.
-    pub(super) fn fail_with(&self, error: Option<&ComputeError>) {
-        if let Some(error) = error {
-            self.fail(error.to_string());
+    /// The error for what the driver, or a launch, reported.
+    pub(super) fn refused(&self, reason: &str) -> ComputeError {
+        ComputeError::Device {
+            device: self.info.name.clone(),
+            reason: one_line(reason),
         }
-    }
-
-    /// Remembers that a launch could not be made.
-    pub(super) fn fail(&self, reason: String) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures
-            .entry(std::thread::current().id())
-            .or_insert(reason);
-    }
-
-    /// What went wrong in this thread's launches since the last call.
-    pub(super) fn take_failure(&self) -> Option<String> {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.remove(&std::thread::current().id())
     }
 
     /// Waits for everything that was launched, and copies a tensor's values to the host. Values that no network gives,
@@ -378,16 +360,8 @@ impl GpuEngine {
 
     /// [`GpuEngine::read`] without a look at the values.
     pub(super) fn read_raw(&self, tensor: &GpuTensor) -> Result<Vec<f32>, ComputeError> {
-        let broken = |reason: String| ComputeError::Device {
-            device: self.info.name.clone(),
-            reason: one_line(&reason),
-        };
-        let failure = self.take_failure();
-        if let Some(reason) = failure {
-            return Err(broken(reason));
-        }
         let bytes = self.client.read_one(tensor.handle.clone());
-        let bytes = bytes.map_err(|error| broken(error.to_string()))?;
+        let bytes = bytes.map_err(|error| self.refused(&error.to_string()))?;
         self.counters
             .downloaded
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);

@@ -12,7 +12,7 @@
 //! Cost: the image is read three times (the second time from a cache) and written once.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cubecl::prelude::*;
 
@@ -39,17 +39,12 @@ struct Kept {
     hash: u64,
     gamma: Vec<f32>,
     beta: Vec<f32>,
-    tensor: GpuTensor,
+    tensor: Arc<GpuTensor>,
 }
 
 impl Parameters {
-    /// Calls `f` with the scales and then the offsets of all channels, uploaded if they are not there yet.
-    fn with(
-        &self,
-        engine: &GpuEngine,
-        norm: &GroupNorm,
-        f: impl FnOnce(&GpuTensor),
-    ) -> Result<(), ComputeError> {
+    /// The scales and then the offsets of all channels, uploaded if they are not there yet.
+    fn get(&self, engine: &GpuEngine, norm: &GroupNorm) -> Result<Arc<GpuTensor>, ComputeError> {
         let mut hasher = DefaultHasher::new();
         let values = norm.gamma.iter().chain(&norm.beta);
         values.for_each(|value| value.to_bits().hash(&mut hasher));
@@ -63,18 +58,18 @@ impl Parameters {
                 hash,
                 gamma: norm.gamma.clone(),
                 beta: norm.beta.clone(),
-                tensor: engine.upload_f32(
+                tensor: Arc::new(engine.upload_f32(
                     &[&norm.gamma[..], &norm.beta[..]].concat(),
                     &[2, norm.gamma.len()],
-                )?,
+                )?),
             },
         };
-        f(&entry.tensor);
+        let tensor = Arc::clone(&entry.tensor);
         kept.push(entry);
         if kept.len() > KEPT {
             kept.remove(0);
         }
-        Ok(())
+        Ok(tensor)
     }
 }
 
@@ -295,7 +290,7 @@ pub(super) fn normalise(
     norm: &GroupNorm,
     activate: bool,
     out: &GpuTensor,
-) {
+) -> Result<(), ComputeError> {
     let (pixels, channels) = (x.rows(), x.columns());
     assert!(
         norm.gamma.len() == channels
@@ -306,7 +301,7 @@ pub(super) fn normalise(
     );
     assert!(out.len() >= x.len(), "a group norm into a smaller tensor");
     if x.len() == 0 {
-        return;
+        return Ok(());
     }
     let lanes = channels.min(UNITS);
     let blocks = channels.div_ceil(lanes);
@@ -315,14 +310,9 @@ pub(super) fn normalise(
     let chunk = rows * per_unit;
     let chunks = pixels.div_ceil(chunk);
     let per_group = channels / norm.groups;
-    let partial = engine.scratch(&[chunks, channels, 2], Element::F32);
-    let statistics = engine.scratch(&[norm.groups, 2], Element::F32);
-    let (partial, statistics) = match (partial, statistics) {
-        (Ok(partial), Ok(statistics)) => (partial, statistics),
-        (partial, statistics) => {
-            return engine.fail_with(partial.err().or(statistics.err()).as_ref());
-        }
-    };
+    let partial = engine.scratch(&[chunks, channels, 2], Element::F32)?;
+    let statistics = engine.scratch(&[norm.groups, 2], Element::F32)?;
+    let parameters = engine.group_norms.get(engine, norm)?;
     let dim = CubeDim::new_1d(UNITS as u32);
     engine.count(x.len() * x.element.size() + partial.len() * 4);
     chunk_kernel::launch(
@@ -355,11 +345,8 @@ pub(super) fn normalise(
         norm.groups as u32,
         norm.eps,
     );
-    let applied = engine.group_norms.with(engine, norm, |parameters| {
-        let bytes = x.len() * (x.element.size() + out.element.size());
-        let Some((count, dim)) = engine.elementwise(x.len(), bytes) else {
-            return;
-        };
+    let bytes = x.len() * (x.element.size() + out.element.size());
+    if let Some((count, dim)) = engine.elementwise(x.len(), bytes) {
         apply_kernel::launch(
             engine.client(),
             count,
@@ -375,11 +362,16 @@ pub(super) fn normalise(
             x.element.kind(),
             out.element.kind(),
         );
-    });
-    engine.fail_with(applied.err().as_ref());
+    }
+    Ok(())
 }
 
 /// See [`crate::Backend::group_norm`].
-pub(super) fn group_norm(engine: &GpuEngine, x: &GpuTensor, norm: &GroupNorm, out: &mut GpuTensor) {
-    normalise(engine, x, norm, false, out);
+pub(super) fn group_norm(
+    engine: &GpuEngine,
+    x: &GpuTensor,
+    norm: &GroupNorm,
+    out: &mut GpuTensor,
+) -> Result<(), ComputeError> {
+    normalise(engine, x, norm, false, out)
 }

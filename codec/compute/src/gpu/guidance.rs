@@ -10,6 +10,7 @@ use cubecl::prelude::*;
 
 use super::engine::GpuEngine;
 use super::tensor::{Element, GpuTensor};
+use crate::ComputeError;
 use crate::backend::ApgParameters;
 
 /// Units of a cube.
@@ -146,24 +147,18 @@ pub(super) fn guide_apg(
     parameters: ApgParameters,
     running: &GpuTensor,
     out: &GpuTensor,
-) {
+) -> Result<(), ComputeError> {
     let all = out.len();
     assert_eq!(predictions.len(), 2 * all, "two predictions of each image");
     assert_eq!(running.len(), all, "a state of other images");
     if all == 0 {
-        return;
+        return Ok(());
     }
     let images = out.shape.first().map_or(1, |&images| images.max(1));
     let one = all / images;
     let chunks = one.div_ceil(CHUNK);
-    let scratch = engine.scratch(&[images, chunks, SUMS], Element::F32);
-    let totals = engine.scratch(&[images, SUMS], Element::F32);
-    let (sums, totals) = match (scratch, totals) {
-        (Ok(sums), Ok(totals)) => (sums, totals),
-        (sums, totals) => {
-            return engine.fail_with(sums.err().or(totals.err()).as_ref());
-        }
-    };
+    let sums = engine.scratch(&[images, chunks, SUMS], Element::F32)?;
+    let totals = engine.scratch(&[images, SUMS], Element::F32)?;
     let dim = CubeDim::new_1d(UNITS as u32);
     let passed = all * 2 * (predictions.element.size() + running.element.size());
     engine.count(passed);
@@ -194,7 +189,7 @@ pub(super) fn guide_apg(
     );
     let bytes = all * (predictions.element.size() + running.element.size() + out.element.size());
     let Some((count, dim)) = engine.elementwise(all, bytes) else {
-        return;
+        return Ok(());
     };
     guide_kernel::launch(
         engine.client(),
@@ -212,4 +207,5 @@ pub(super) fn guide_apg(
         running.element.kind(),
         out.element.kind(),
     );
+    Ok(())
 }

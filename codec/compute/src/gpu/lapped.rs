@@ -170,7 +170,7 @@ fn band(
         weights,
         &Epilogue::Store,
         &mut target,
-    );
+    )?;
     let row = out.shape[1] * out.shape[2];
     let elements = rows.len() * row;
     let bytes = blocks.len() * blocks.element.size() + elements * out.element.size();

@@ -106,7 +106,7 @@ fn multiply(
     (x, rows): (&GpuTensor, Range<usize>),
     weights: &GpuLinear,
     (out, offset): (&GpuTensor, usize),
-) {
+) -> Result<(), ComputeError> {
     let (k, stride) = (weights.inputs, weights.outputs);
     let start = rows.start * k * x.element.size();
     let picked;
@@ -116,12 +116,9 @@ fn multiply(
         (x, start)
     } else {
         // Operands have the weights' type, and begin where a part of a buffer may.
-        picked = engine.scratch(&[rows.len(), k], engine.element());
-        let Ok(picked) = &picked else {
-            return engine.fail_with(picked.as_ref().err());
-        };
-        super::elementwise::copy_rows(engine, &as_rows(x, k), rows.start, picked, 0, rows.len());
-        (&**picked, 0)
+        picked = engine.scratch(&[rows.len(), k], engine.element())?;
+        super::elementwise::copy_rows(engine, &as_rows(x, k), rows.start, &picked, 0, rows.len());
+        (&*picked, 0)
     };
     let kinds = MatmulGlobalElems {
         lhs: source.element.kind(),
@@ -154,14 +151,15 @@ fn multiply(
             // Matrix units that do not take this shape; whether they do depends on shape and device only.
             launched = launch(Routine::SimpleUnit(Default::default()));
         }
-        if let Err(error) = launched {
+        launched.map_err(|error| {
             let (rows, columns) = (rows.len(), outputs);
-            engine.fail(format!(
+            engine.refused(&format!(
                 "no product of [{rows}, {k}] and [{columns}, {k}]: {error:?}"
-            ));
-        }
+            ))
+        })?;
         column += outputs;
     }
+    Ok(())
 }
 
 /// The kernel for a product: matrix units where operands are f16 and the device has them, else plain multiply-adds, which
@@ -257,10 +255,10 @@ pub(super) fn linear(
     weights: &GpuLinear,
     epilogue: &Epilogue<'_, GpuTensor>,
     out: &mut GpuTensor,
-) {
+) -> Result<(), ComputeError> {
     check(x, rows.clone(), weights, (out, weights.outputs));
     if rows.is_empty() {
-        return;
+        return Ok(());
     }
     let width = weights.outputs;
     let offset = rows.start * width * out.element.size();
@@ -268,11 +266,8 @@ pub(super) fn linear(
     if plain && offset.is_multiple_of(engine.alignment()) {
         return multiply(engine, (x, rows), weights, (out, offset));
     }
-    let products = match engine.scratch(&[rows.len(), width], engine.element()) {
-        Ok(products) => products,
-        Err(error) => return engine.fail_with(Some(&error)),
-    };
-    multiply(engine, (x, rows.clone()), weights, (&products, 0));
+    let products = engine.scratch(&[rows.len(), width], engine.element())?;
+    multiply(engine, (x, rows.clone()), weights, (&products, 0))?;
     let (finish, other, split, gates) = match epilogue {
         Epilogue::Store => (Finish::Store, &*products, 0, (0, 0)),
         Epilogue::Silu => (Finish::Silu, &*products, 0, (0, 0)),
@@ -284,7 +279,7 @@ pub(super) fn linear(
     let reads = usize::from(matches!(finish, Finish::Residual | Finish::Gated));
     let bytes = elements * (products.element.size() + (1 + reads) * out.element.size());
     let Some((count, dim)) = engine.elementwise(elements, bytes) else {
-        return;
+        return Ok(());
     };
     finish_kernel::launch(
         engine.client(),
@@ -307,6 +302,7 @@ pub(super) fn linear(
         other.element.kind(),
         out.element.kind(),
     );
+    Ok(())
 }
 
 /// `out[first + r] = SiLU(products[r][c] + bias[c]) · (products[r][hidden + c] + bias[hidden + c])`.
@@ -345,7 +341,7 @@ pub(super) fn swiglu(
     rows: Range<usize>,
     weights: &GpuLinear,
     out: &mut GpuTensor,
-) {
+) -> Result<(), ComputeError> {
     let hidden = weights.outputs / 2;
     assert_eq!(
         weights.parts,
@@ -353,18 +349,15 @@ pub(super) fn swiglu(
         "gated MLP of parts of different sizes"
     );
     check(x, rows.clone(), weights, (out, hidden));
-    let products = match engine.scratch(&[rows.len(), weights.outputs], engine.element()) {
-        Ok(products) => products,
-        Err(error) => return engine.fail_with(Some(&error)),
-    };
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let products = engine.scratch(&[rows.len(), weights.outputs], engine.element())?;
+    multiply(engine, (x, rows.clone()), weights, (&products, 0))?;
     let elements = rows.len() * hidden;
     let bytes = products.len() * products.element.size() + elements * out.element.size();
-    if rows.is_empty() {
-        return;
-    }
-    multiply(engine, (x, rows.clone()), weights, (&products, 0));
     let Some((count, dim)) = engine.elementwise(elements, bytes) else {
-        return;
+        return Ok(());
     };
     swiglu_kernel::launch(
         engine.client(),
@@ -380,6 +373,7 @@ pub(super) fn swiglu(
         products.element.kind(),
         out.element.kind(),
     );
+    Ok(())
 }
 
 /// Panics unless the input has these rows of the weights' width, and the output as many of `width`.

@@ -2,7 +2,8 @@
 //!
 //! Tensors stay on the device between one upload and one download. Which kernel runs, and with which launch geometry,
 //! follows from shapes and the device's properties alone, never from timing, so that a device gives the same bytes on
-//! each run. Launches are asynchronous: what goes wrong in one is reported by the download of what it should have written.
+//! each run. An operation that cannot be launched returns its error. Launches are asynchronous: what the driver finds wrong
+//! later is returned by the next download.
 
 mod attention;
 mod conv;
@@ -41,10 +42,8 @@ impl Backend for GpuEngine {
     type Linear = GpuLinear;
     type Conv = GpuConv;
 
-    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> Result<R, ComputeError> {
-        // What an earlier computation of this thread left behind, which ended before its download.
-        self.take_failure();
-        Ok(computation())
+    fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
+        computation()
     }
 
     fn zeros(&self, shape: &[usize]) -> Result<GpuTensor, ComputeError> {
@@ -105,12 +104,19 @@ impl Backend for GpuEngine {
         target: &mut GpuTensor,
         to: usize,
         count: usize,
-    ) {
+    ) -> Result<(), ComputeError> {
         elementwise::copy_rows(self, source, from, target, to, count);
+        Ok(())
     }
 
-    fn copy_columns(&self, source: &GpuTensor, first: usize, target: &mut GpuTensor) {
+    fn copy_columns(
+        &self,
+        source: &GpuTensor,
+        first: usize,
+        target: &mut GpuTensor,
+    ) -> Result<(), ComputeError> {
         elementwise::copy_columns(self, source, first, target);
+        Ok(())
     }
 
     fn linear(
@@ -120,12 +126,18 @@ impl Backend for GpuEngine {
         weights: &GpuLinear,
         epilogue: Epilogue<'_, GpuTensor>,
         out: &mut GpuTensor,
-    ) {
-        linear::linear(self, x, rows, weights, &epilogue, out);
+    ) -> Result<(), ComputeError> {
+        linear::linear(self, x, rows, weights, &epilogue, out)
     }
 
-    fn swiglu(&self, x: &GpuTensor, rows: Range<usize>, weights: &GpuLinear, out: &mut GpuTensor) {
-        linear::swiglu(self, x, rows, weights, out);
+    fn swiglu(
+        &self,
+        x: &GpuTensor,
+        rows: Range<usize>,
+        weights: &GpuLinear,
+        out: &mut GpuTensor,
+    ) -> Result<(), ComputeError> {
+        linear::swiglu(self, x, rows, weights, out)
     }
 
     fn norm_modulate(
@@ -135,20 +147,39 @@ impl Backend for GpuEngine {
         eps: f32,
         modulation: Option<Modulation<'_, GpuTensor>>,
         out: &mut GpuTensor,
-    ) {
+    ) -> Result<(), ComputeError> {
         norm::norm_modulate(self, x, rows, eps, modulation.as_ref(), out);
+        Ok(())
     }
 
-    fn attention(&self, qkv: &GpuTensor, spec: &AttentionSpec<'_, GpuTensor>, out: &mut GpuTensor) {
-        attention::attention(self, qkv, spec, out);
+    fn attention(
+        &self,
+        qkv: &GpuTensor,
+        spec: &AttentionSpec<'_, GpuTensor>,
+        out: &mut GpuTensor,
+    ) -> Result<(), ComputeError> {
+        attention::attention(self, qkv, spec, out)
     }
 
-    fn patchify(&self, latents: &GpuTensor, patch: usize, factor: f32, out: &mut GpuTensor) {
+    fn patchify(
+        &self,
+        latents: &GpuTensor,
+        patch: usize,
+        factor: f32,
+        out: &mut GpuTensor,
+    ) -> Result<(), ComputeError> {
         patches::patchify(self, latents, patch, factor, out);
+        Ok(())
     }
 
-    fn unpatchify(&self, patches: &GpuTensor, patch: usize, out: &mut GpuTensor) {
+    fn unpatchify(
+        &self,
+        patches: &GpuTensor,
+        patch: usize,
+        out: &mut GpuTensor,
+    ) -> Result<(), ComputeError> {
         patches::unpatchify(self, patches, patch, out);
+        Ok(())
     }
 
     fn conv(
@@ -158,12 +189,17 @@ impl Backend for GpuEngine {
         weights: &GpuConv,
         residual: Option<&GpuTensor>,
         out: &mut GpuTensor,
-    ) {
-        conv::conv(self, x, norm, weights, residual, out);
+    ) -> Result<(), ComputeError> {
+        conv::conv(self, x, norm, weights, residual, out)
     }
 
-    fn group_norm(&self, x: &GpuTensor, norm: &GroupNorm, out: &mut GpuTensor) {
-        group_norm::group_norm(self, x, norm, out);
+    fn group_norm(
+        &self,
+        x: &GpuTensor,
+        norm: &GroupNorm,
+        out: &mut GpuTensor,
+    ) -> Result<(), ComputeError> {
+        group_norm::group_norm(self, x, norm, out)
     }
 
     fn lapped_synthesis(
@@ -178,20 +214,39 @@ impl Backend for GpuEngine {
         lapped::synthesis(self, latents, weights, (kernel, stride, pad), out)
     }
 
-    fn scale(&self, x: &mut GpuTensor, factor: f32) {
+    fn scale(&self, x: &mut GpuTensor, factor: f32) -> Result<(), ComputeError> {
         elementwise::scale(self, x, factor);
+        Ok(())
     }
 
-    fn euler_step(&self, x: &mut GpuTensor, velocity: &GpuTensor, dt: f32) {
+    fn euler_step(
+        &self,
+        x: &mut GpuTensor,
+        velocity: &GpuTensor,
+        dt: f32,
+    ) -> Result<(), ComputeError> {
         elementwise::euler_step(self, x, velocity, dt);
+        Ok(())
     }
 
-    fn clean_to_velocity(&self, x: &GpuTensor, t: f32, clean: &mut GpuTensor) {
+    fn clean_to_velocity(
+        &self,
+        x: &GpuTensor,
+        t: f32,
+        clean: &mut GpuTensor,
+    ) -> Result<(), ComputeError> {
         elementwise::clean_to_velocity(self, x, t, clean);
+        Ok(())
     }
 
-    fn guide_cfg(&self, predictions: &GpuTensor, scale: f32, out: &mut GpuTensor) {
+    fn guide_cfg(
+        &self,
+        predictions: &GpuTensor,
+        scale: f32,
+        out: &mut GpuTensor,
+    ) -> Result<(), ComputeError> {
         elementwise::guide_cfg(self, predictions, scale, out);
+        Ok(())
     }
 
     fn guide_apg(
@@ -200,8 +255,8 @@ impl Backend for GpuEngine {
         parameters: ApgParameters,
         running: &mut GpuTensor,
         out: &mut GpuTensor,
-    ) {
-        guidance::guide_apg(self, predictions, parameters, running, out);
+    ) -> Result<(), ComputeError> {
+        guidance::guide_apg(self, predictions, parameters, running, out)
     }
 
     fn quantize(&self, latents: &GpuTensor, levels: &[u32]) -> Result<Vec<u16>, ComputeError> {

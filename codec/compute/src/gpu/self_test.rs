@@ -91,14 +91,14 @@ fn transformer<B: Backend>(engine: &B, results: &mut Results) -> Result<(), Comp
     let mut normed = engine.zeros(&[ROWS, CHANNELS])?;
     let (shift, scale) = (vector(0), vector(2));
     let modulation = Some(Modulation { shift, scale });
-    engine.norm_modulate(&x, 0..ROWS, 1e-5, modulation, &mut normed);
+    engine.norm_modulate(&x, 0..ROWS, 1e-5, modulation, &mut normed)?;
     results.push(("the norm", engine.download(&normed)?));
 
     let part = |seed| weight(seed, &[CHANNELS, CHANNELS]);
     let (q, k, v) = (part(3)?, part(4)?, part(5)?);
     let layers = engine.linear_weights(&[(&q, None), (&k, None), (&v, None)])?;
     let mut qkv = engine.zeros(&[ROWS, 3 * CHANNELS])?;
-    engine.linear(&normed, 0..ROWS, &layers, Epilogue::Store, &mut qkv);
+    engine.linear(&normed, 0..ROWS, &layers, Epilogue::Store, &mut qkv)?;
     results.push(("the product", engine.download(&qkv)?));
 
     let mut mixed = engine.zeros(&[ROWS, CHANNELS])?;
@@ -111,19 +111,19 @@ fn transformer<B: Backend>(engine: &B, results: &mut Results) -> Result<(), Comp
         log_multiplicity: None,
         queries: 0..ROWS,
     };
-    engine.attention(&qkv, &spec, &mut mixed);
+    engine.attention(&qkv, &spec, &mut mixed)?;
     results.push(("attention", engine.download(&mixed)?));
 
     let gated = engine.linear_weights(&[(&q, None), (&k, None)])?;
     let mut hidden = engine.zeros(&[ROWS, CHANNELS])?;
-    engine.swiglu(&mixed, 0..ROWS, &gated, &mut hidden);
+    engine.swiglu(&mixed, 0..ROWS, &gated, &mut hidden)?;
     results.push(("the gated MLP", engine.download(&hidden)?));
 
     let (layer, bias) = (part(14)?, weight(15, &[CHANNELS])?);
     let layer = engine.linear_weights(&[(&layer, Some(&bias))])?;
     let mut gated = engine.upload(&pattern(16, ROWS * CHANNELS), &[ROWS, CHANNELS])?;
     let gate = Epilogue::GatedResidual(vector(1));
-    engine.linear(&hidden, 0..ROWS, &layer, gate, &mut gated);
+    engine.linear(&hidden, 0..ROWS, &layer, gate, &mut gated)?;
     results.push(("a gated residual", engine.download(&gated)?));
     Ok(())
 }
@@ -134,23 +134,23 @@ fn flow<B: Backend>(engine: &B, results: &mut Results) -> Result<(), ComputeErro
     let count = shape.iter().product();
     let mut x = engine.upload(&pattern(6, count), &shape)?;
     let mut patches = engine.zeros(&[SIDE * SIDE / 4, 4 * COLOURS])?;
-    engine.patchify(&x, 2, 0.5, &mut patches);
+    engine.patchify(&x, 2, 0.5, &mut patches)?;
     let mut back = engine.zeros_full(&shape)?;
-    engine.unpatchify(&patches, 2, &mut back);
+    engine.unpatchify(&patches, 2, &mut back)?;
     results.push(("patches", engine.download(&back)?));
 
     let predictions = engine.upload(&pattern(7, 2 * count), &[2, SIDE, SIDE, COLOURS])?;
     let mut running = engine.zeros_full(&shape)?;
     let mut velocity = engine.zeros_full(&shape)?;
     let parameters = ApgParameters::published(7.5);
-    engine.guide_apg(&predictions, parameters, &mut running, &mut velocity);
-    engine.euler_step(&mut x, &velocity, 0.25);
+    engine.guide_apg(&predictions, parameters, &mut running, &mut velocity)?;
+    engine.euler_step(&mut x, &velocity, 0.25)?;
     results.push(("a guided step", engine.download(&x)?));
 
-    engine.clean_to_velocity(&x, 0.5, &mut velocity);
-    engine.scale(&mut velocity, 0.25);
+    engine.clean_to_velocity(&x, 0.5, &mut velocity)?;
+    engine.scale(&mut velocity, 0.25)?;
     results.push(("a velocity", engine.download(&velocity)?));
-    engine.guide_cfg(&predictions, 1.5, &mut velocity);
+    engine.guide_cfg(&predictions, 1.5, &mut velocity)?;
     results.push(("plain guidance", engine.download(&velocity)?));
     let ids = engine.quantize(&x, &[8, 8, 5])?;
     let ids = ids.into_iter().map(f32::from).collect();
@@ -165,7 +165,7 @@ fn images<B: Backend>(engine: &B, results: &mut Results) -> Result<(), ComputeEr
     let first = weight(9, &[WIDE, COLOURS, 3, 3])?;
     let first = engine.conv_weights(&first, None, ConvKind::Same)?;
     let mut wide = engine.zeros(&[SIDE, SIDE, WIDE])?;
-    engine.conv(&image, None, &first, None, &mut wide);
+    engine.conv(&image, None, &first, None, &mut wide)?;
     results.push(("a convolution", engine.download(&wide)?));
 
     let second = weight(10, &[WIDE, WIDE, 3, 3])?;
@@ -177,7 +177,7 @@ fn images<B: Backend>(engine: &B, results: &mut Results) -> Result<(), ComputeEr
         eps: 1e-6,
     };
     let mut out = engine.zeros(&[SIDE, SIDE, WIDE])?;
-    engine.conv(&wide, Some(&norm), &second, Some(&wide), &mut out);
+    engine.conv(&wide, Some(&norm), &second, Some(&wide), &mut out)?;
     results.push(("a normed convolution", engine.download(&out)?));
 
     for (kind, name) in [
@@ -188,7 +188,7 @@ fn images<B: Backend>(engine: &B, results: &mut Results) -> Result<(), ComputeEr
         let weights = engine.conv_weights(&weights, None, kind)?;
         let size = kind.output_size(SIDE, 3);
         let mut resized = engine.zeros(&[size, size, COLOURS])?;
-        engine.conv(&wide, None, &weights, None, &mut resized);
+        engine.conv(&wide, None, &weights, None, &mut resized)?;
         results.push((name, engine.download(&resized)?));
     }
 

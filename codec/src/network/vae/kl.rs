@@ -69,14 +69,14 @@ impl<B: Backend> Resnet<B> {
         };
         let shape = [height, width, self.outputs];
         backend.reshape(hidden, &shape)?;
-        backend.conv(x, Some(&self.norms[0]), &self.convs[0], None, hidden);
+        backend.conv(x, Some(&self.norms[0]), &self.convs[0], None, hidden)?;
         backend.reshape(spare, &shape)?;
         if let Some(shortcut) = &self.shortcut {
-            backend.conv(x, None, shortcut, None, spare);
+            backend.conv(x, None, shortcut, None, spare)?;
             std::mem::swap(x, spare);
             backend.reshape(spare, &shape)?;
         }
-        backend.conv(hidden, Some(&self.norms[1]), &self.convs[1], Some(x), spare);
+        backend.conv(hidden, Some(&self.norms[1]), &self.convs[1], Some(x), spare)?;
         std::mem::swap(x, spare);
         Ok(())
     }
@@ -115,7 +115,7 @@ impl<B: Backend> Work<B> {
             outputs,
         ];
         backend.reshape(&mut self.spare, &shape)?;
-        backend.conv(&self.x, norm, conv, None, &mut self.spare);
+        backend.conv(&self.x, norm, conv, None, &mut self.spare)?;
         std::mem::swap(&mut self.x, &mut self.spare);
         Ok(())
     }
@@ -147,9 +147,9 @@ impl<B: Backend> MidAttention<B> {
         };
         let rows = height * width;
         backend.reshape(&mut work.hidden, &[height, width, channels])?;
-        backend.group_norm(&work.x, &self.norm, &mut work.hidden);
+        backend.group_norm(&work.x, &self.norm, &mut work.hidden)?;
         let mut qkv = backend.zeros(&[rows, 3 * self.channels])?;
-        backend.linear(&work.hidden, 0..rows, &self.qkv, Epilogue::Store, &mut qkv);
+        backend.linear(&work.hidden, 0..rows, &self.qkv, Epilogue::Store, &mut qkv)?;
         let spec = AttentionSpec {
             sequences: &[Sequence::single(rows, rows)],
             heads: 1,
@@ -160,14 +160,14 @@ impl<B: Backend> MidAttention<B> {
             log_multiplicity: None,
             queries: 0..rows,
         };
-        backend.attention(&qkv, &spec, &mut work.hidden);
+        backend.attention(&qkv, &spec, &mut work.hidden)?;
         backend.linear(
             &work.hidden,
             0..rows,
             &self.out,
             Epilogue::Residual,
             &mut work.x,
-        );
+        )?;
         Ok(())
     }
 }
@@ -331,7 +331,7 @@ impl<B: Backend> KlEncoder<B> {
             None => {
                 // A normal distribution's mode is its mean, which the first half of the channels holds.
                 let mut means = backend.zeros(&shape)?;
-                backend.copy_columns(&moments, 0, &mut means);
+                backend.copy_columns(&moments, 0, &mut means)?;
                 means
             }
             Some(noise) => {
@@ -339,7 +339,7 @@ impl<B: Backend> KlEncoder<B> {
                 backend.upload(&sample_posterior(&values, channels, noise), &shape)?
             }
         };
-        backend.scale(&mut latents, self.config.scaling_factor);
+        backend.scale(&mut latents, self.config.scaling_factor)?;
         Ok(latents)
     }
 
@@ -425,7 +425,7 @@ impl<B: Backend> KlDecoder<B> {
         backend: &B,
         mut latents: B::Tensor,
     ) -> Result<B::Tensor, NetworkError> {
-        backend.scale(&mut latents, 1.0 / self.config.scaling_factor);
+        backend.scale(&mut latents, 1.0 / self.config.scaling_factor)?;
         let mut work = Work::new(backend, latents)?;
         work.conv(
             backend,

@@ -46,8 +46,8 @@ impl<B: Backend> Analysis<B> {
             channels, stride, ..
         } = self.config;
         let mut latents = backend.zeros(&[height / stride, width / stride, channels])?;
-        backend.conv(image, None, &self.conv, None, &mut latents);
-        backend.scale(&mut latents, self.config.scaling_factor);
+        backend.conv(image, None, &self.conv, None, &mut latents)?;
+        backend.scale(&mut latents, self.config.scaling_factor)?;
         Ok(latents)
     }
 }
@@ -102,7 +102,7 @@ impl<B: Backend> Synthesis<B> {
             ..
         } = self.config;
         let mut image = backend.zeros(&[height * stride, width * stride, COLOURS])?;
-        backend.scale(latents, 1.0 / self.config.scaling_factor);
+        backend.scale(latents, 1.0 / self.config.scaling_factor)?;
         backend.lapped_synthesis(latents, &self.weights, kernel, stride, pad, &mut image)?;
         Ok(image)
     }

@@ -125,7 +125,9 @@ fn check(
 ) {
     let rows = qkv.len() / (3 * width);
     let mut out = untouched(engine, &[rows, width]);
-    engine.attention(&upload(engine, qkv, &[rows, 3 * width]), spec, &mut out);
+    engine
+        .attention(&upload(engine, qkv, &[rows, 3 * width]), spec, &mut out)
+        .unwrap();
     let expected = plain(qkv, width, spec);
     let place = spec.queries.start * width..spec.queries.end * width;
     assert_close(what, &out.values()[place.clone()], &expected, 5e-6);
@@ -276,11 +278,13 @@ fn a_multiplicity_stands_for_keys_that_are_really_repeated() {
         check("one key for many", &engine, &short, width, &spec);
 
         let mut out = untouched(&engine, &[short_rows, width]);
-        engine.attention(
-            &upload(&engine, &short, &[short_rows, 3 * width]),
-            &spec,
-            &mut out,
-        );
+        engine
+            .attention(
+                &upload(&engine, &short, &[short_rows, 3 * width]),
+                &spec,
+                &mut out,
+            )
+            .unwrap();
         let expected = plain(&long, width, &repeated);
         assert_close(
             "repeated keys",
@@ -318,11 +322,11 @@ fn a_query_does_not_depend_on_the_queries_beside_it() {
             spec.mask = mask;
             spec.queries = 1000..rows;
             let mut all = untouched(&engine, &[rows, width]);
-            engine.attention(&qkv, &spec, &mut all);
+            engine.attention(&qkv, &spec, &mut all).unwrap();
             for queries in [1000..1001, 1017..1066, 1299..1300, 1020..1040] {
                 spec.queries = queries.clone();
                 let mut some = untouched(&engine, &[rows, width]);
-                engine.attention(&qkv, &spec, &mut some);
+                engine.attention(&qkv, &spec, &mut some).unwrap();
                 let place = queries.start * width..queries.end * width;
                 assert_eq!(
                     bits(&some.values()[place.clone()]),
@@ -347,7 +351,7 @@ fn a_causal_query_does_not_depend_on_what_comes_after_it() {
             spec.queries = 1000..1010;
             let mut out = untouched(&engine, &[rows, width]);
             let qkv = upload(&engine, &qkv[..rows * 3 * width], &[rows, 3 * width]);
-            engine.attention(&qkv, &spec, &mut out);
+            engine.attention(&qkv, &spec, &mut out).unwrap();
             bits(&out.values()[1000 * width..1010 * width])
         };
         let short = run(1010);

@@ -153,7 +153,9 @@ impl Case {
         let mut out = untouched(engine, &size);
         let x = upload(engine, &x, &image);
         let residual = self.residual.then_some(&residual);
-        engine.conv(&x, norm.as_ref(), &packed, residual, &mut out);
+        engine
+            .conv(&x, norm.as_ref(), &packed, residual, &mut out)
+            .unwrap();
         assert_close(&what, out.values(), &expected, 2e-5);
     }
 }
@@ -281,13 +283,15 @@ fn an_impulse_shows_each_kernel_where_it_belongs() {
             .conv_weights(&f32_weight(&numbers, &shape), None, ConvKind::Same)
             .unwrap();
         let mut out = untouched(&engine, &[height, width, outputs]);
-        engine.conv(
-            &upload(&engine, &x, &[height, width, inputs]),
-            None,
-            &packed,
-            None,
-            &mut out,
-        );
+        engine
+            .conv(
+                &upload(&engine, &x, &[height, width, inputs]),
+                None,
+                &packed,
+                None,
+                &mut out,
+            )
+            .unwrap();
         for (index, &value) in out.values().iter().enumerate() {
             let (pixel, output) = (index / outputs, index % outputs);
             // Output (y, x) sees the impulse through tap (3 − y + 1, 2 − x + 1).

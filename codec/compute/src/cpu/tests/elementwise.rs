@@ -30,11 +30,11 @@ fn patches_hold_rows_columns_and_channels_in_order() {
             let x = upload(&engine, &latents, &shape);
             let cut_shape = [images * rows * columns, patch * patch * channels];
             let mut cut = untouched(&engine, &cut_shape);
-            engine.patchify(&x, patch, 0.25, &mut cut);
+            engine.patchify(&x, patch, 0.25, &mut cut).unwrap();
             assert_eq!(cut.values(), expected);
             let mut back = untouched(&engine, &shape);
-            engine.patchify(&x, patch, 1.0, &mut cut);
-            engine.unpatchify(&cut, patch, &mut back);
+            engine.patchify(&x, patch, 1.0, &mut cut).unwrap();
+            engine.unpatchify(&cut, patch, &mut back).unwrap();
             assert_eq!(back.values(), latents);
         }
     }
@@ -46,8 +46,8 @@ fn rows_are_copied_where_they_belong() {
     let source = upload(&engine, &values(1, 12), &[4, 3]);
     let mut target = upload(&engine, &values(2, 15), &[5, 3]);
     let before = target.values().to_vec();
-    engine.copy_rows(&source, 1, &mut target, 3, 2);
-    engine.copy_rows(&source, 4, &mut target, 5, 0);
+    engine.copy_rows(&source, 1, &mut target, 3, 2).unwrap();
+    engine.copy_rows(&source, 4, &mut target, 5, 0).unwrap();
     assert_eq!(target.values()[..9], before[..9]);
     assert_eq!(target.values()[9..], source.values()[3..9]);
 }
@@ -93,7 +93,7 @@ fn euler_steps_and_guidance_follow_their_equations() {
         let fresh = || upload(&engine, a.values(), &[count]);
 
         let mut x = fresh();
-        engine.euler_step(&mut x, &b, 0.04);
+        engine.euler_step(&mut x, &b, 0.04).unwrap();
         assert_close(
             "euler",
             x.values(),
@@ -101,7 +101,7 @@ fn euler_steps_and_guidance_follow_their_equations() {
             1e-6,
         );
         let mut x = fresh();
-        engine.clean_to_velocity(&b, 0.52, &mut x);
+        engine.clean_to_velocity(&b, 0.52, &mut x).unwrap();
         assert_close(
             "velocity",
             x.values(),
@@ -110,17 +110,17 @@ fn euler_steps_and_guidance_follow_their_equations() {
         );
         let both = upload(&engine, &[a.values(), b.values()].concat(), &[2, count]);
         let mut x = untouched(&engine, &[1, count]);
-        engine.guide_cfg(&both, 1.5, &mut x);
+        engine.guide_cfg(&both, 1.5, &mut x).unwrap();
         assert_close("cfg", x.values(), &expect(&|c, u| u + 1.5 * (c - u)), 1e-6);
         assert_eq!(both.values()[..count], *a.values(), "predictions stay");
         // Two predictions of the same latents.
         let mut x = upload(&engine, &[a.values(), a.values()].concat(), &[2, count]);
-        engine.clean_to_velocity(&b, 0.52, &mut x);
+        engine.clean_to_velocity(&b, 0.52, &mut x).unwrap();
         let velocity = expect(&|clean, x| (x - clean) / 0.52f32 as f64);
         let twice = [velocity.as_slice(), &velocity].concat();
         assert_close("velocities", x.values(), &twice, 1e-6);
         let mut x = fresh();
-        engine.scale(&mut x, -3.0);
+        engine.scale(&mut x, -3.0).unwrap();
         assert_close("scale", x.values(), &expect(&|x, _| -3.0 * x), 1e-6);
     }
 }
@@ -169,7 +169,7 @@ fn apg(
     let mut out = untouched(engine, &shape);
     let step = |(c, u): &Velocities| {
         let both = upload(engine, &[c.as_slice(), u].concat(), &[2 * images, shape[1]]);
-        engine.guide_apg(&both, p, &mut running, &mut out);
+        engine.guide_apg(&both, p, &mut running, &mut out).unwrap();
         [out.values().to_vec(), running.values().to_vec()]
     };
     steps.iter().map(step).collect()

@@ -121,7 +121,9 @@ impl Case {
             } else {
                 untouched(engine, &[total, outputs])
             };
-            engine.linear(&x, SKIP..SKIP + rows, &packed, epilogue, &mut out);
+            engine
+                .linear(&x, SKIP..SKIP + rows, &packed, epilogue, &mut out)
+                .unwrap();
             let found = &out.values()[SKIP * outputs..(SKIP + rows) * outputs];
             assert_close(&format!("{name}, epilogue {index}"), found, &expected, 3e-6);
             for row in [0, 1, total - 1] {
@@ -164,7 +166,9 @@ fn what_is_added_starts_again_after_its_last_row() {
         let run = |other: &[f32]| {
             let other = upload(&engine, other, &[other.len() / outputs, outputs]);
             let mut out = untouched(&engine, &[rows, outputs]);
-            engine.linear(&x, 0..rows, &packed, Epilogue::Plus(&other), &mut out);
+            engine
+                .linear(&x, 0..rows, &packed, Epilogue::Plus(&other), &mut out)
+                .unwrap();
             bits(out.values())
         };
         assert_eq!(run(&short), run(&short.repeat(copies)));
@@ -198,7 +202,9 @@ fn parts_stand_side_by_side_whatever_their_types_and_biases() {
         let total: usize = sizes.iter().sum();
         let mut out = untouched(&engine, &[rows, total]);
         let x = upload(&engine, &x, &[rows, inputs]);
-        engine.linear(&x, 0..rows, &packed, Epilogue::Store, &mut out);
+        engine
+            .linear(&x, 0..rows, &packed, Epilogue::Store, &mut out)
+            .unwrap();
         let mut start = 0;
         for (((_, numbers), bias), size) in parts.iter().zip(sizes) {
             let bias = bias.as_ref().map(crate::Weight::to_f32);
@@ -247,7 +253,7 @@ fn the_gated_mlp_is_right_on_awkward_sizes() {
                     .map(|(gate, up)| silu(gate) * up)
                     .collect();
                 let mut out = untouched(engine, &[rows + 1, hidden]);
-                engine.swiglu(&x, 1..rows + 1, &packed, &mut out);
+                engine.swiglu(&x, 1..rows + 1, &packed, &mut out).unwrap();
                 assert!(out.values()[..hidden].iter().all(|&v| v == UNTOUCHED));
                 let what = format!("{rows}×{inputs} to {hidden}");
                 assert_close(&what, &out.values()[hidden..], &expected, 3e-6);
@@ -266,13 +272,19 @@ fn a_row_does_not_depend_on_the_rows_beside_it() {
         let x = upload(&engine, &values(1, rows * inputs), &[rows, inputs]);
         let mut all = untouched(&engine, &[rows, outputs]);
         let mut all_gated = untouched(&engine, &[rows, outputs]);
-        engine.linear(&x, 0..rows, &packed, Epilogue::Store, &mut all);
-        engine.swiglu(&x, 0..rows, &pair, &mut all_gated);
+        engine
+            .linear(&x, 0..rows, &packed, Epilogue::Store, &mut all)
+            .unwrap();
+        engine.swiglu(&x, 0..rows, &pair, &mut all_gated).unwrap();
         for range in [0..1, 5..6, 47..49, 100..148, 1..257, 200..257] {
             let mut some = untouched(&engine, &[rows, outputs]);
             let mut some_gated = untouched(&engine, &[rows, outputs]);
-            engine.linear(&x, range.clone(), &packed, Epilogue::Store, &mut some);
-            engine.swiglu(&x, range.clone(), &pair, &mut some_gated);
+            engine
+                .linear(&x, range.clone(), &packed, Epilogue::Store, &mut some)
+                .unwrap();
+            engine
+                .swiglu(&x, range.clone(), &pair, &mut some_gated)
+                .unwrap();
             let place = range.start * outputs..range.end * outputs;
             for (some, all) in [(&some, &all), (&some_gated, &all_gated)] {
                 let (some, all) = (&some.values()[place.clone()], &all.values()[place.clone()]);

@@ -15,11 +15,15 @@ fn many_steps_at_once_give_the_bits_of_each_step_alone() {
             let x = values(4, steps * width);
             let mut all = untouched(&engine, &[steps, outputs]);
             let together = upload(&engine, &x, &[steps, width]);
-            engine.linear(&together, 0..steps, &packed, Epilogue::Store, &mut all);
+            engine
+                .linear(&together, 0..steps, &packed, Epilogue::Store, &mut all)
+                .unwrap();
             for step in 0..steps {
                 let alone = upload(&engine, &x[step * width..(step + 1) * width], &[1, width]);
                 let mut one = untouched(&engine, &[1, outputs]);
-                engine.linear(&alone, 0..1, &packed, Epilogue::Store, &mut one);
+                engine
+                    .linear(&alone, 0..1, &packed, Epilogue::Store, &mut one)
+                    .unwrap();
                 let row = &all.values()[step * outputs..(step + 1) * outputs];
                 assert_eq!(bits(one.values()), bits(row), "step {step} of {steps}");
             }

@@ -47,7 +47,7 @@ proptest! {
         let total = rows + skip;
         let x = upload(engine, &values(1, total * inputs), &[total, inputs]);
         let mut out = untouched(engine, &[total, outputs]);
-        engine.linear(&x, skip..total, &packed, Epilogue::Store, &mut out);
+        engine.linear(&x, skip..total, &packed, Epilogue::Store, &mut out).unwrap();
         let used = &x.values()[skip * inputs..];
         let expected = product(used, &numbers, biased.then_some(bias.as_slice()), inputs);
         assert_close("linear", &out.values()[skip * outputs..], &expected, 3e-6);
@@ -79,7 +79,7 @@ proptest! {
         spec.qk_norm_eps = normed.then_some(1e-5);
         spec.log_multiplicity = weighted.then_some(&weights);
         let mut out = untouched(engine, &[rows, width]);
-        engine.attention(&upload(engine, &qkv, &[rows, 3 * width]), &spec, &mut out);
+        engine.attention(&upload(engine, &qkv, &[rows, 3 * width]), &spec, &mut out).unwrap();
         let place = spec.queries.start * width..spec.queries.end * width;
         assert_close("attention", &out.values()[place], &plain(&qkv, width, &spec), 1e-5);
     }

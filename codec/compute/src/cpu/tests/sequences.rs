@@ -59,7 +59,7 @@ impl Packed<'_> {
         spec.log_multiplicity = self.weighted.then_some(&weights);
         spec.queries = queries.clone();
         let mut out = untouched(engine, &[rows, width]);
-        engine.attention(&qkv_tensor, &spec, &mut out);
+        engine.attention(&qkv_tensor, &spec, &mut out).unwrap();
         let found = &out.values()[queries.start * width..queries.end * width];
         assert_close("packed", found, &plain(qkv, width, &spec), 1e-5);
         out
@@ -146,7 +146,9 @@ fn rows_of_no_sequence_are_neither_read_nor_written() {
         ];
         let spec = full(&sequences, heads, dim);
         let mut out = untouched(&engine, &[rows, width]);
-        engine.attention(&upload(&engine, &qkv, &[rows, 3 * width]), &spec, &mut out);
+        engine
+            .attention(&upload(&engine, &qkv, &[rows, 3 * width]), &spec, &mut out)
+            .unwrap();
         for (row, values) in out.values().chunks_exact(width).enumerate() {
             let outside = (20..30).contains(&row);
             assert!(

@@ -55,13 +55,15 @@ fn linear_layers_and_gated_mlps() {
             Epilogue::Residual,
             Epilogue::GatedResidual(gate),
         ] {
-            engine.linear(&x, 0..rows, &packed, epilogue, &mut out);
+            engine
+                .linear(&x, 0..rows, &packed, epilogue, &mut out)
+                .unwrap();
             all.extend_from_slice(out.values());
         }
         let pair = engine
             .linear_weights(&[(&stored, Some(&bias)), (&stored, None)])
             .unwrap();
-        engine.swiglu(&x, 0..rows, &pair, &mut out);
+        engine.swiglu(&x, 0..rows, &pair, &mut out).unwrap();
         all.extend_from_slice(out.values());
         all
     });
@@ -104,7 +106,7 @@ fn attention() {
                 log_multiplicity: Some(&weights),
                 queries: 990..rows,
             };
-            engine.attention(&qkv, &spec, &mut out);
+            engine.attention(&qkv, &spec, &mut out).unwrap();
             all.extend_from_slice(out.values());
         }
         all
@@ -121,9 +123,13 @@ fn norms() {
             &[height, width, channels],
         );
         let mut out = untouched(engine, &[height, width, channels]);
-        engine.group_norm(&x, &group_norm(channels, 32), &mut out);
+        engine
+            .group_norm(&x, &group_norm(channels, 32), &mut out)
+            .unwrap();
         let mut all = out.values().to_vec();
-        engine.norm_modulate(&x, 0..height * width, 1e-6, None, &mut out);
+        engine
+            .norm_modulate(&x, 0..height * width, 1e-6, None, &mut out)
+            .unwrap();
         all.extend_from_slice(out.values());
         all
     });
@@ -155,7 +161,9 @@ fn convolutions() {
             let residual = upload(engine, &values(4, size.iter().product()), &size);
             let mut out = untouched(engine, &size);
             let norm = group_norm(inputs, 1);
-            engine.conv(&x, Some(&norm), &packed, Some(&residual), &mut out);
+            engine
+                .conv(&x, Some(&norm), &packed, Some(&residual), &mut out)
+                .unwrap();
             out.values().to_vec()
         });
     }
@@ -179,16 +187,22 @@ fn lapped_synthesis_and_operations_on_elements() {
         let mut v = upload(engine, &values(5, count), &shape);
         let mut running = engine.zeros(&shape).unwrap();
         for _ in 0..3 {
-            engine.guide_cfg(&predictions, 1.5, &mut v);
-            engine.copy_rows(&v, 0, &mut predictions, 0, height * width);
-            engine.guide_apg(
-                &predictions,
-                ApgParameters::published(7.5),
-                &mut running,
-                &mut v,
-            );
-            engine.copy_rows(&v, 0, &mut predictions, 0, height * width);
-            engine.clean_to_velocity(&x, 0.5, &mut predictions);
+            engine.guide_cfg(&predictions, 1.5, &mut v).unwrap();
+            engine
+                .copy_rows(&v, 0, &mut predictions, 0, height * width)
+                .unwrap();
+            engine
+                .guide_apg(
+                    &predictions,
+                    ApgParameters::published(7.5),
+                    &mut running,
+                    &mut v,
+                )
+                .unwrap();
+            engine
+                .copy_rows(&v, 0, &mut predictions, 0, height * width)
+                .unwrap();
+            engine.clean_to_velocity(&x, 0.5, &mut predictions).unwrap();
         }
         [image.values(), v.values()].concat()
     });
@@ -203,23 +217,36 @@ fn operations_give_the_same_bits_from_inside_and_outside_the_pool() {
     let x = upload(&engine, &values(1, rows * inputs), &[rows, inputs]);
     let run = || {
         let mut out = untouched(&engine, &[rows, outputs]);
-        engine.linear(&x, 0..rows, &packed, Epilogue::Silu, &mut out);
+        engine
+            .linear(&x, 0..rows, &packed, Epilogue::Silu, &mut out)
+            .unwrap();
         bits(out.values())
     };
-    assert_eq!(run(), engine.run(run).unwrap());
+    assert_eq!(run(), engine.run(run));
 }
 
 #[test]
-fn a_lack_of_scratch_memory_is_an_error_of_the_computation() {
+fn an_operation_without_the_memory_to_work_in_returns_the_error() {
     for threads in [1, 3] {
         let engine = CpuEngine::new(threads).unwrap();
-        let lack = engine.run(|| {
-            rayon::scope(|scope| scope.spawn(|_| drop(engine.pool.take_in_task(usize::MAX / 64))));
-        });
+        // No machine has 2⁶² bytes, which the padded input would take.
+        let (stride, pad) = (1 << 30, 1 << 28);
+        let kind = ConvKind::StridedReflect { stride, pad };
+        let conv = |kind| {
+            let weights = f32_weight(&values(1, 4 * 4 * 4), &[4, 1, 4, 4]);
+            let weights = engine.conv_weights(&weights, None, kind)?;
+            let x = upload(&engine, &values(2, 16), &[4, 4, 1]);
+            let mut out = untouched(&engine, &[kind.output_size(4, 4), 1, 4]);
+            engine.conv(&x, None, &weights, None, &mut out)
+        };
+        let error = conv(kind);
         assert!(
-            matches!(lack, Err(ComputeError::OutOfMemory { .. })),
-            "{lack:?}"
+            matches!(error, Err(ComputeError::OutOfMemory { .. })),
+            "{error:?}"
         );
-        assert_eq!(engine.run(|| 7).unwrap(), 7, "it still computes");
+        let in_task = engine.run(|| engine.pool.take_in_task(usize::MAX / 64).err());
+        assert!(matches!(in_task, Some(ComputeError::OutOfMemory { .. })));
+        let kind = ConvKind::StridedReflect { stride: 4, pad: 0 };
+        conv(kind).unwrap();
     }
 }

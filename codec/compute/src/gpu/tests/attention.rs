@@ -85,7 +85,7 @@ impl Case {
             log_multiplicity: self.weighted.then_some(&weights),
             queries: self.queries.clone(),
         };
-        engine.attention(qkv, &spec, &mut out);
+        engine.attention(qkv, &spec, &mut out).unwrap();
         engine.download(&out).unwrap()
     }
 
@@ -289,7 +289,7 @@ fn half_precision_is_single_precision_on_rounded_numbers() {
             log_multiplicity: None,
             queries: 0..case.rows,
         };
-        gpu.attention(&qkv, &spec, &mut out);
+        gpu.attention(&qkv, &spec, &mut out).unwrap();
         let plain = Case {
             eps: None,
             weighted: false,
@@ -321,9 +321,9 @@ fn repeated(engine: &GpuEngine, case: &Case) -> (u64, u64) {
         log_multiplicity: None,
         queries: case.queries.clone(),
     };
-    engine.attention(&qkv, &spec, &mut out);
+    engine.attention(&qkv, &spec, &mut out).unwrap();
     let before = engine.counters();
-    engine.attention(&qkv, &spec, &mut out);
+    engine.attention(&qkv, &spec, &mut out).unwrap();
     let after = engine.counters();
     (
         after.launches - before.launches,

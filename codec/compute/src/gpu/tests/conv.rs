@@ -28,7 +28,7 @@ pub(super) fn activations<B: Backend>(engine: &B, values: &[f32], shape: &[usize
     let full = engine.upload(values, shape).unwrap();
     let mut out = engine.zeros(shape).unwrap();
     let rows = shape.iter().take(shape.len() - 1).product();
-    engine.copy_rows(&full, 0, &mut out, 0, rows);
+    engine.copy_rows(&full, 0, &mut out, 0, rows).unwrap();
     out
 }
 
@@ -101,7 +101,9 @@ impl Case {
         let residual = activations(engine, &values(4, count), &size);
         let residual = self.residual.then_some(&residual);
         let mut out = engine.zeros(&size).unwrap();
-        engine.conv(&x, norm.as_ref(), &weights, residual, &mut out);
+        engine
+            .conv(&x, norm.as_ref(), &weights, residual, &mut out)
+            .unwrap();
         engine.download(&out).unwrap()
     }
 

@@ -17,16 +17,18 @@ fn run<B: Backend>(engine: &B, shape: [usize; 4], patch: usize) -> Vec<Vec<f32>>
     let mut keep = |tensor: &B::Tensor| results.push(engine.download(tensor).unwrap());
 
     let mut scaled = x();
-    engine.scale(&mut scaled, 0.75);
+    engine.scale(&mut scaled, 0.75).unwrap();
     keep(&scaled);
     let mut moved = x();
-    engine.euler_step(&mut moved, &scaled, 0.125);
+    engine.euler_step(&mut moved, &scaled, 0.125).unwrap();
     keep(&moved);
     let mut velocities = predictions();
-    engine.clean_to_velocity(&x(), 0.52, &mut velocities);
+    engine
+        .clean_to_velocity(&x(), 0.52, &mut velocities)
+        .unwrap();
     keep(&velocities);
     let mut guided = engine.zeros_full(&shape).unwrap();
-    engine.guide_cfg(&predictions(), 1.5, &mut guided);
+    engine.guide_cfg(&predictions(), 1.5, &mut guided).unwrap();
     keep(&guided);
     // Two steps, so that the momentum counts; the first shrinks the difference, the second does not.
     let mut running = engine.zeros_full(&shape).unwrap();
@@ -36,25 +38,31 @@ fn run<B: Backend>(engine: &B, shape: [usize; 4], patch: usize) -> Vec<Vec<f32>>
             eta: 0.25,
             ..ApgParameters::published(7.5)
         };
-        engine.guide_apg(&velocities, parameters, &mut running, &mut guided);
+        engine
+            .guide_apg(&velocities, parameters, &mut running, &mut guided)
+            .unwrap();
         keep(&guided);
         keep(&running);
     }
     let cut = [count / (patch * patch * channels), patch * patch * channels];
     let mut patches = engine.zeros(&cut).unwrap();
-    engine.patchify(&x(), patch, 0.5, &mut patches);
+    engine.patchify(&x(), patch, 0.5, &mut patches).unwrap();
     keep(&patches);
     let mut back = engine.zeros_full(&shape).unwrap();
-    engine.unpatchify(&patches, patch, &mut back);
+    engine.unpatchify(&patches, patch, &mut back).unwrap();
     keep(&back);
     let mut rows = engine
         .zeros(&[images * height * width + 2, channels])
         .unwrap();
-    engine.copy_rows(&x(), 1, &mut rows, 3, count / channels - 1);
+    engine
+        .copy_rows(&x(), 1, &mut rows, 3, count / channels - 1)
+        .unwrap();
     keep(&rows);
     let columns = channels.div_ceil(2);
     let mut part = engine.zeros(&[images, height, width, columns]).unwrap();
-    engine.copy_columns(&x(), channels - columns, &mut part);
+    engine
+        .copy_columns(&x(), channels - columns, &mut part)
+        .unwrap();
     keep(&part);
     results
 }
@@ -97,12 +105,14 @@ fn images_of_a_batch_are_guided_as_alone() {
         let predictions = engine().upload(predictions, &both).unwrap();
         let mut running = engine().zeros_full(&all).unwrap();
         let mut out = engine().zeros_full(&all).unwrap();
-        engine().guide_apg(
-            &predictions,
-            ApgParameters::published(7.5),
-            &mut running,
-            &mut out,
-        );
+        engine()
+            .guide_apg(
+                &predictions,
+                ApgParameters::published(7.5),
+                &mut running,
+                &mut out,
+            )
+            .unwrap();
         engine().download(&out).unwrap()
     };
     let together = guide(&predictions, 3);

@@ -10,7 +10,7 @@ use crate::{Backend, CpuEngine};
 fn run<B: Backend>(engine: &B, numbers: &[f32], shape: [usize; 3], norm: &GroupNorm) -> Vec<f32> {
     let x = activations(engine, numbers, &shape);
     let mut out = engine.zeros(&shape).unwrap();
-    engine.group_norm(&x, norm, &mut out);
+    engine.group_norm(&x, norm, &mut out).unwrap();
     engine.download(&out).unwrap()
 }
 

@@ -140,7 +140,7 @@ fn what_was_analysed_is_synthesised_again() {
     let image = values(3, height * width);
     let x = activations(gpu, &image, &[height, width, 1]);
     let mut latents = gpu.zeros(&[height / 2, width / 2, 4]).unwrap();
-    gpu.conv(&x, None, &analysis, None, &mut latents);
+    gpu.conv(&x, None, &analysis, None, &mut latents).unwrap();
     let mut out = gpu.zeros(&[height, width, 1]).unwrap();
     gpu.lapped_synthesis(&latents, &synthesis, 4, 2, 1, &mut out)
         .unwrap();

@@ -69,7 +69,9 @@ fn run<B: Backend>(engine: &B, case: &Case, epilogue: &str) -> Vec<f32> {
     let mut out = engine
         .upload(&values(6, total * outputs), &[total, outputs])
         .unwrap();
-    engine.linear(&x, rows.clone(), &weights, epilogue, &mut out);
+    engine
+        .linear(&x, rows.clone(), &weights, epilogue, &mut out)
+        .unwrap();
     engine.download(&out).unwrap()
 }
 
@@ -125,7 +127,9 @@ fn run_swiglu<B: Backend>(engine: &B, case: &Case) -> Vec<f32> {
     let mut out = engine
         .upload(&values(6, case.total * hidden), &[case.total, hidden])
         .unwrap();
-    engine.swiglu(&x, case.rows.clone(), &weights, &mut out);
+    engine
+        .swiglu(&x, case.rows.clone(), &weights, &mut out)
+        .unwrap();
     engine.download(&out).unwrap()
 }
 

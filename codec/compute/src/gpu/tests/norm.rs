@@ -44,7 +44,9 @@ impl Case {
             shift: vector(step, shift, 0, 3),
             scale: vector(step, scale, 4, 1),
         });
-        engine.norm_modulate(&x, self.normed.clone(), 1e-5, modulation, &mut out);
+        engine
+            .norm_modulate(&x, self.normed.clone(), 1e-5, modulation, &mut out)
+            .unwrap();
         engine.download(&out).unwrap()
     }
 
@@ -91,7 +93,9 @@ fn a_large_mean_does_not_swallow_the_variance() {
     fn run<B: Backend>(engine: &B, x: &[f32]) -> Vec<f32> {
         let x = engine.upload(x, &[1, x.len()]).unwrap();
         let mut out = engine.zeros(engine.shape(&x)).unwrap();
-        engine.norm_modulate(&x, 0..1, 1e-5, None, &mut out);
+        engine
+            .norm_modulate(&x, 0..1, 1e-5, None, &mut out)
+            .unwrap();
         engine.download(&out).unwrap()
     }
     // The mean is exact to 1e-4 at best, which is the tolerance.
@@ -107,7 +111,9 @@ fn rows_in_half_precision_are_normed_in_single_precision() {
     let run = |engine: &crate::gpu::GpuEngine| {
         let uploaded = engine.upload_rounded(&x, &[rows, width]).unwrap();
         let mut out = engine.zeros(&[rows, width]).unwrap();
-        engine.norm_modulate(&uploaded, 0..rows, 1e-6, None, &mut out);
+        engine
+            .norm_modulate(&uploaded, 0..rows, 1e-6, None, &mut out)
+            .unwrap();
         engine.download(&out).unwrap()
     };
     let (single, half) = (run(engine()), run(half_engine()));
