@@ -11,6 +11,7 @@
 
 use std::ops::Range;
 
+use crate::error::with_capacity;
 use crate::{ComputeError, Weight};
 
 /// One modulation vector of an adaLN block for each of two groups of rows.
@@ -254,10 +255,10 @@ impl LinearParts {
         }
         let mut bias = Vec::new();
         if parts.iter().any(|(_, bias)| bias.is_some()) {
-            bias.reserve(sizes.iter().sum());
+            bias = with_capacity(sizes.iter().sum())?;
             for ((_, part), &size) in parts.iter().zip(&sizes) {
                 match part {
-                    Some(part) => bias.extend(part.to_f32()),
+                    Some(part) => bias.extend(part.to_f32()?),
                     None => bias.resize(bias.len() + size, 0.0),
                 }
             }

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
+use crate::ComputeError;
+use crate::error::with_capacity;
 use crate::storage::Storage;
 
 /// Element type of a stored tensor.
@@ -45,6 +47,12 @@ pub enum WeightError {
     /// The product of the dimensions does not fit the address space.
     #[error("shape {shape:?} has more elements than can be addressed")]
     TooManyElements {
+        /// The shape that was asked for.
+        shape: Vec<usize>,
+    },
+    /// There is no memory for the tensor's bytes.
+    #[error("out of memory for a weight of shape {shape:?}")]
+    OutOfMemory {
         /// The shape that was asked for.
         shape: Vec<usize>,
     },
@@ -108,12 +116,13 @@ impl Weight {
     /// A tensor made from values in memory; the values' count must be the product of the shape.
     ///
     /// # Errors
-    /// [`WeightError::Range`] if it is not.
+    /// [`WeightError::Range`] if it is not; [`WeightError::OutOfMemory`].
     pub fn from_f32(values: &[f32], shape: &[usize]) -> Result<Self, WeightError> {
-        let bytes: Vec<u8> = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
+        let mut bytes =
+            with_capacity(size_of_val(values)).map_err(|_| WeightError::OutOfMemory {
+                shape: shape.to_vec(),
+            })?;
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         let size = bytes.len();
         Self::new(
             Storage::from_vec(bytes),
@@ -181,10 +190,13 @@ impl Weight {
     }
 
     /// All elements as f32, in row-major order.
-    #[must_use]
-    pub fn to_f32(&self) -> Vec<f32> {
-        let mut out = vec![0.0; self.len()];
+    ///
+    /// # Errors
+    /// [`ComputeError::OutOfMemory`].
+    pub fn to_f32(&self) -> Result<Vec<f32>, ComputeError> {
+        let mut out = with_capacity(self.len())?;
+        out.resize(self.len(), 0.0);
         self.read_f32(0, &mut out);
-        out
+        Ok(out)
     }
 }

@@ -48,7 +48,7 @@ impl<B: Backend> Decoder<B> {
         let width = decoder.transformer.width;
         let patch = decoder.patch_size * decoder.patch_size * channels;
         let vs = VarBuilder::new(backend, weights).pp("decoder.module_dict");
-        let vector = |name: &str| Ok::<_, NetworkError>(vs.get(&[width], name)?.to_f32());
+        let vector = |name: &str| Ok::<_, NetworkError>(vs.get(&[width], name)?.to_f32()?);
         let positions = |module: &str, config| PositionTable::load(&vs.pp(module), config, width);
         let registers = positions("dec_registers_posemb_module", &decoder.register_positions)?;
         let mask_token = match decoder.dropped {

@@ -38,7 +38,7 @@ impl<B: Backend> Encoder<B> {
         Ok(Self {
             patch_proj: vs.pp("enc_patch_emb.patch_proj").linear(width, patch)?,
             positions: PositionTable::load(&vs.pp("enc_posemb_module"), &encoder.positions, width)?,
-            registers: backend.upload(&registers.to_f32(), &shape)?,
+            registers: backend.upload(&registers.to_f32()?, &shape)?,
             transformer: Transformer::load(
                 &vs.pp("enc_transformer"),
                 &encoder.transformer,

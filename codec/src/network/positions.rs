@@ -40,7 +40,7 @@ impl PositionTable {
             }
             (false, _) => vec![1, 1, width, columns],
         };
-        let stored = vs.get(&expected, name)?.to_f32();
+        let stored = vs.get(&expected, name)?.to_f32()?;
         let kind = if planar {
             config.kind
         } else {

@@ -19,7 +19,7 @@ impl Plain<'_> {
     fn tensor(&self, name: &str) -> Vec<f64> {
         let shape = self.0.try_shape(name).unwrap().to_vec();
         let stored = self.0.tensor(name, &shape).unwrap();
-        widen(&stored.to_f32())
+        widen(&stored.to_f32().unwrap())
     }
 
     /// `x Wᵀ`, plus the bias where there is one.

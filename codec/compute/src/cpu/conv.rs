@@ -36,7 +36,7 @@ impl PackedConv {
         kind: ConvKind,
     ) -> Result<Self, ComputeError> {
         let (outputs, inputs, kernel) = kind.check_weights(weight, bias)?;
-        let bias = bias.map(Weight::to_f32).unwrap_or_default();
+        let bias = bias.map(Weight::to_f32).transpose()?.unwrap_or_default();
         let mut winograd_bias = None;
         let weights = if kind == ConvKind::Same && kernel == 3 && winograd::suits(inputs, outputs) {
             winograd_bias = Some(bias);

@@ -36,6 +36,7 @@ pub use threads::Threads;
 use crate::backend::{
     ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, Modulation,
 };
+use crate::error::with_capacity;
 use crate::{ComputeError, Weight};
 
 /// The engine: a thread pool, the kernels that fit the processor, and scratch memory.
@@ -116,12 +117,7 @@ impl Backend for CpuEngine {
     }
 
     fn download(&self, tensor: &CpuTensor) -> Result<Vec<f32>, ComputeError> {
-        let mut values = Vec::new();
-        values
-            .try_reserve_exact(tensor.values().len())
-            .map_err(|_| ComputeError::OutOfMemory {
-                shape: tensor.shape().to_vec(),
-            })?;
+        let mut values = with_capacity(tensor.values().len())?;
         values.extend_from_slice(tensor.values());
         Ok(values)
     }

@@ -21,6 +21,7 @@ use kernel::{Border, NARROW, SizesLaunch, Variant, WIDE, conv_kernel};
 use super::engine::GpuEngine;
 use super::tensor::GpuTensor;
 use crate::backend::{ConvKind, GroupNorm};
+use crate::error::with_capacity;
 use crate::{ComputeError, Weight};
 
 /// Outputs of split weights come in multiples of this, the columns of a whole tile.
@@ -48,7 +49,7 @@ impl GpuConv {
         kind: ConvKind,
     ) -> Result<Self, ComputeError> {
         let (outputs, inputs, kernel) = kind.check_weights(weight, bias)?;
-        let bias = bias.map_or_else(|| vec![0.0; outputs], Weight::to_f32);
+        let bias = bias.map_or_else(|| zeros(outputs), Weight::to_f32)?;
         let taps = if kind == ConvKind::DoubleNearest {
             16
         } else {
@@ -81,6 +82,12 @@ impl GpuConv {
     }
 }
 
+fn zeros(len: usize) -> Result<Vec<f32>, ComputeError> {
+    let mut values = with_capacity(len)?;
+    values.resize(len, 0.0);
+    Ok(values)
+}
+
 /// The weights of `count` outputs from `first` on.
 fn upload_piece(
     engine: &GpuEngine,
@@ -93,8 +100,8 @@ fn upload_piece(
     let doubling = kind == ConvKind::DoubleNearest;
     let rows = if doubling { 16 } else { taps } * inputs;
     let width = count.next_multiple_of(4);
-    let mut values = vec![0.0; rows * width];
-    let mut original = vec![0.0; inputs * taps];
+    let mut values = zeros(rows * width)?;
+    let mut original = zeros(inputs * taps)?;
     for output in 0..count {
         weight.read_f32((first + output) * inputs * taps, &mut original);
         for (index, &value) in original.iter().enumerate() {

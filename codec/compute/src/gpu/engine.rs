@@ -11,6 +11,7 @@ use cubecl_environment::stream::StreamId;
 use super::device::{self, DeviceInfo};
 use super::memory::Budget;
 use super::tensor::{Element, GpuTensor, element_count};
+use crate::error::with_capacity;
 use crate::{ComputeError, Precision};
 
 /// Units of a cube of the elementwise kernels.
@@ -263,11 +264,16 @@ impl GpuEngine {
             element_count(shape)? * element.size(),
             "bytes of another shape"
         );
+        let room = bytes.len().next_multiple_of(4);
+        let mut padded = Vec::new();
+        if bytes.len() < room {
+            padded = with_capacity(room)?;
+            padded.extend_from_slice(bytes);
+        }
         self.tensor(bytes.len(), shape, element, |room| {
             if bytes.len() == room {
                 return self.client.create_from_slice(bytes);
             }
-            let mut padded = bytes.to_vec();
             padded.resize(room, 0);
             self.client.create_from_slice(&padded)
         })
@@ -291,10 +297,8 @@ impl GpuEngine {
         match self.element {
             Element::F32 => self.upload_f32(values, shape),
             Element::F16 => {
-                let halves: Vec<half::f16> = values
-                    .iter()
-                    .map(|&value| half::f16::from_f32(value))
-                    .collect();
+                let mut halves = with_capacity(values.len())?;
+                halves.extend(values.iter().map(|&value| half::f16::from_f32(value)));
                 self.upload_bytes(bytemuck::cast_slice(&halves), shape, Element::F16)
             }
         }
@@ -366,18 +370,18 @@ impl GpuEngine {
             .downloaded
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let count = tensor.len();
-        Ok(match tensor.element {
-            Element::F32 => bytes
-                .chunks_exact(4)
-                .take(count)
-                .map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
-                .collect(),
-            Element::F16 => bytes
-                .chunks_exact(2)
-                .take(count)
-                .map(|b| half::f16::from_ne_bytes([b[0], b[1]]).to_f32())
-                .collect(),
-        })
+        let mut values = with_capacity(count)?;
+        match tensor.element {
+            Element::F32 => {
+                let words = bytes.as_chunks::<4>().0.iter().take(count);
+                values.extend(words.map(|&bytes| f32::from_ne_bytes(bytes)));
+            }
+            Element::F16 => {
+                let halves = bytes.as_chunks::<2>().0.iter().take(count);
+                values.extend(halves.map(|&bytes| half::f16::from_ne_bytes(bytes).to_f32()));
+            }
+        }
+        Ok(values)
     }
 }
 

@@ -86,7 +86,12 @@ fn upload_pieces(
         Ok::<_, ComputeError>(())
     };
     for (weight, _) in parts {
-        values.extend(weight.to_f32());
+        let weight = weight.to_f32()?;
+        let (len, shape) = (weight.len(), vec![weight.len()]);
+        values
+            .try_reserve(len)
+            .map_err(|_| ComputeError::OutOfMemory { shape })?;
+        values.extend(weight);
         let mut done = 0;
         while values.len() - done >= piece_rows * inputs {
             upload(&values[done..done + piece_rows * inputs])?;

@@ -25,8 +25,8 @@ fn group_norm<B>(vs: &VarBuilder<'_, B>, channels: usize) -> Result<GroupNorm, N
         });
     }
     Ok(GroupNorm {
-        gamma: vs.get(&[channels], "weight")?.to_f32(),
-        beta: vs.get(&[channels], "bias")?.to_f32(),
+        gamma: vs.get(&[channels], "weight")?.to_f32()?,
+        beta: vs.get(&[channels], "bias")?.to_f32()?,
         groups: GROUPS,
         eps: EPS,
     })

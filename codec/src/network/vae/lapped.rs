@@ -66,7 +66,7 @@ impl<B: Backend> Synthesis<B> {
         let name = "synthesis.weight";
         let taps = config.kernel * config.kernel;
         let shape = [config.channels, COLOURS, config.kernel, config.kernel];
-        let stored = vs.get(&shape, name)?.to_f32();
+        let stored = vs.get(&shape, name)?.to_f32()?;
         // Stored [latent channel][colour][tap]; the engine wants a row of inputs for each output [tap][colour].
         let mut matrix = Vec::with_capacity(stored.len());
         for output in 0..taps * COLOURS {

@@ -207,7 +207,7 @@ fn parts_stand_side_by_side_whatever_their_types_and_biases() {
             .unwrap();
         let mut start = 0;
         for (((_, numbers), bias), size) in parts.iter().zip(sizes) {
-            let bias = bias.as_ref().map(crate::Weight::to_f32);
+            let bias = bias.as_ref().map(|bias| bias.to_f32().unwrap());
             let expected = product(x.values(), numbers, bias.as_deref(), inputs);
             let found: Vec<f32> = out
                 .values()
