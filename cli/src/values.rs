@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use flextok::Size;
+use flextok::metrics::Metric;
 
 /// Red, green and blue. The name matters: clap would take a bare array for a list.
 pub(crate) type Color = [u8; 3];
@@ -32,6 +34,11 @@ pub(crate) fn real(text: &str) -> Result<f32, String> {
 pub(crate) fn quality(text: &str) -> Result<f64, String> {
     let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
     value.ok_or_else(|| "allowed: a finite number, for example 17.5".to_owned())
+}
+
+/// One of the metrics, which `--help` lists.
+pub(crate) fn metric() -> impl TypedValueParser<Value = Metric> {
+    PossibleValuesParser::new(Metric::ALL.map(Metric::id)).try_map(|id| id.parse::<Metric>())
 }
 
 /// A number of things, in words.

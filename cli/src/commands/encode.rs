@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Arg, ArgGroup, ArgMatches, Args, Command, FromArgMatches};
 use flextok::container::{Metadata, TokenFile};
 use flextok::metrics::Metric;
 use flextok::picture::LoadedPicture;
@@ -64,30 +64,50 @@ pub(crate) struct EncodeArgs {
     metadata: bool,
 }
 
-/// The quality to reach, if one was asked for.
-#[derive(Debug, Args)]
-#[group(id = "target", multiple = false, conflicts_with_all = ["tokens", "bytes"])]
-struct TargetArgs {
-    /// As few tokens as reach a PSNR of DB decibels when decoded. It takes up to 22 decodes, or one of
-    /// each number of tokens where the target is hardly or not reached
-    #[arg(long, value_name = "DB", value_parser = values::quality)]
-    target_psnr: Option<f64>,
+/// The quality to reach, if one was asked for: an option `--target-…` for each metric.
+#[derive(Debug)]
+struct TargetArgs(Option<Target>);
 
-    /// As few tokens as reach an SSIM of S (at most 1)
-    #[arg(long, value_name = "S", value_parser = values::quality)]
-    target_ssim: Option<f64>,
-
-    /// As few tokens as reach a SSIMULACRA 2 score of S (at most 100; may be negative)
-    #[arg(long, value_name = "S", value_parser = values::quality)]
-    target_ssimulacra2: Option<f64>,
+fn target_option(metric: Metric) -> String {
+    format!("target-{}", metric.id())
 }
 
-impl TargetArgs {
-    fn target(&self) -> Option<Target> {
-        let of = |metric, value: Option<f64>| value.map(|value| Target { metric, value });
-        of(Metric::Psnr, self.target_psnr)
-            .or(of(Metric::Ssim, self.target_ssim))
-            .or(of(Metric::Ssimulacra2, self.target_ssimulacra2))
+impl Args for TargetArgs {
+    fn augment_args(command: Command) -> Command {
+        let group = ArgGroup::new("target").conflicts_with_all(["tokens", "bytes"]);
+        let group = group.args(Metric::ALL.map(target_option));
+        let options = Metric::ALL.map(|metric| {
+            let name = target_option(metric);
+            Arg::new(&name)
+                .long(&name)
+                .value_name("S")
+                .value_parser(values::quality)
+                .help(format!(
+                    "As few tokens as reach this {metric} when decoded, {}. It takes up to 22 decodes, or one of \
+                     each number of tokens where the target is barely reached or not at all",
+                    metric.scale()
+                ))
+        });
+        command.group(group).args(options)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for TargetArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut given = Metric::ALL.into_iter().filter_map(|metric| {
+            let value = matches.get_one(&target_option(metric)).copied()?;
+            Some(Target { metric, value })
+        });
+        Ok(Self(given.next()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 
@@ -112,7 +132,7 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
     }
     options.canvas = args.canvas;
 
-    let encoded = match args.target.target() {
+    let encoded = match args.target.0 {
         None => model.codec.encode_file(&picture.image, &options),
         Some(target) => to_target(args, target, &picture, &options, (&model, context)),
     };

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use flextok::Error;
 use flextok::container::{KeepMetadata, TokenFile};
 use flextok::image::RgbImage;
@@ -50,8 +50,8 @@ pub(crate) struct FitArgs {
     in_place: bool,
 
     /// What is measured
-    #[arg(long, value_name = "METRIC", default_value = "psnr")]
-    metric: MetricArg,
+    #[arg(long, value_name = "METRIC", default_value = "psnr", value_parser = values::metric())]
+    metric: Metric,
 
     /// Directory with the original photos, by the names of the files with any other extension; not for
     /// files that were encoded with --crop
@@ -77,24 +77,6 @@ pub(crate) struct FitArgs {
 
     #[command(flatten)]
     sampling: SamplingArgs,
-}
-
-/// The values of `--metric`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum MetricArg {
-    Psnr,
-    Ssim,
-    Ssimulacra2,
-}
-
-impl From<MetricArg> for Metric {
-    fn from(arg: MetricArg) -> Self {
-        match arg {
-            MetricArg::Psnr => Self::Psnr,
-            MetricArg::Ssim => Self::Ssim,
-            MetricArg::Ssimulacra2 => Self::Ssimulacra2,
-        }
-    }
 }
 
 /// One file on its way.
@@ -353,7 +335,7 @@ fn rungs(
         Some(source) => source.rgb(&context.limits, args.background, 0)?,
         None => model.codec.decode_file(file, &options).map_err(failed)?,
     };
-    let metric = args.metric.into();
+    let metric = args.metric;
     let rungs = model
         .codec
         .rungs(file, args.keep(), &reference, metric, cuts, &options);
@@ -366,7 +348,6 @@ fn report(
     rungs: &[Rung],
     context: &Context,
 ) -> Result<(), CliError> {
-    let metric: Metric = args.metric.into();
     let finite = |quality: f64| quality.is_finite().then_some(quality);
     let line = |(item, rung): (&Item, &Rung)| Line {
         file: item.source.name(),
@@ -379,7 +360,7 @@ fn report(
     };
     let worst = rungs.iter().map(|rung| rung.quality);
     let report = Report {
-        metric: metric.name(),
+        metric: args.metric.name(),
         total_bytes: args.total_bytes,
         used_bytes: rungs.iter().map(|rung| rung.bytes).sum(),
         worst: finite(worst.fold(f64::INFINITY, f64::min)),

@@ -84,12 +84,6 @@ impl<'a> Report<'a> {
 
     fn text(&self) -> String {
         let parts = &self.parameters.parts;
-        let sampling = &self.config.sampling;
-        let guidance = match (sampling.guidance, sampling.apg) {
-            (1.0, _) => "no guidance".to_owned(),
-            (scale, true) => format!("APG {scale}"),
-            (scale, false) => format!("CFG {scale}"),
-        };
         let transformer = |config: &flextok::config::TransformerConfig| {
             format!("{} blocks of width {}", config.depth, config.width)
         };
@@ -125,7 +119,7 @@ impl<'a> Report<'a> {
             ("stored as", stored.collect::<Vec<_>>().join(", ")),
             ("encoder", transformer(&self.config.encoder.transformer)),
             ("decoder", transformer(&self.config.decoder.transformer)),
-            ("sampling", format!("{} steps, {guidance}", sampling.steps)),
+            ("sampling", self.config.sampling.to_string()),
         ];
         let line =
             |(name, value): (&str, String)| format!("{name:<12} {}\n", flextok::one_line(&value));

@@ -17,12 +17,14 @@ mod fields;
 mod native;
 mod published;
 mod read;
+mod sampling;
 #[cfg(test)]
 mod tests;
 mod vae;
 
 pub use canvas::CanvasError;
 pub use error::ConfigError;
+pub use sampling::SamplingDefaults;
 use serde::Serialize;
 pub use vae::{AutoencoderKlConfig, LappedConfig, VaeConfig};
 
@@ -231,16 +233,4 @@ pub struct DecoderConfig {
     pub prediction: Prediction,
     /// Factor on the input.
     pub input_scale: InputScale,
-}
-
-/// How to decode by default.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct SamplingDefaults {
-    /// Euler steps.
-    pub steps: u32,
-    /// Guidance scale; 1 is none.
-    pub guidance: f32,
-    /// Whether guidance is adaptive projected guidance (APG) rather than classifier-free guidance (CFG).
-    pub apg: bool,
 }

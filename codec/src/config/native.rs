@@ -5,8 +5,8 @@ use super::fields::Fields;
 use super::read::{self, MAX_PATCH, MAX_REGISTERS, MAX_TABLE, MAX_WIDTH, PUBLISHED_EPS};
 use super::{
     DecoderConfig, DroppedRegisters, EncoderConfig, InputScale, MaskMode, ModelConfig,
-    PositionConfig, PositionKind, PositionScaling, Prediction, TimeConfig, TransformerConfig,
-    Unconditional, VaeConfig,
+    PositionConfig, PositionKind, PositionScaling, Prediction, SamplingDefaults, TimeConfig,
+    TransformerConfig, Unconditional, VaeConfig,
 };
 use crate::Size;
 use crate::literal::Value;
@@ -44,7 +44,7 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
             .number_opt("layer_norm_eps", 0.0, 0.1)?
             .unwrap_or(PUBLISHED_EPS),
         canvas: Size::new(0, 0),
-        sampling: read::sampling(&mut fields)?,
+        sampling: SamplingDefaults::read(&mut fields)?,
     };
     let side = fields.size("image_size", 1..=MAX_TABLE.saturating_mul(64))?;
     let side = u32::try_from(side).unwrap_or(u32::MAX);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::ConfigError;
 use super::fields::Fields;
-use super::{ModelConfig, SamplingDefaults, TransformerConfig, native, published};
+use super::{ModelConfig, TransformerConfig, native, published};
 use crate::literal::{self, LiteralError, Value};
 
 /// Most transformer blocks of one side.
@@ -189,31 +189,6 @@ pub(super) fn frequency_embedding_size(fields: &mut Fields<'_>) -> Result<usize,
         return Err(fields.refuse(key, found, "an even number"));
     }
     Ok(size)
-}
-
-/// Reads an optional block of sampling defaults.
-pub(super) fn sampling(fields: &mut Fields<'_>) -> Result<SamplingDefaults, ConfigError> {
-    let default = SamplingDefaults {
-        steps: 25,
-        guidance: 7.5,
-        apg: true,
-    };
-    if fields.get("sampling").is_none() {
-        return Ok(default);
-    }
-    let mut block = fields.nested("sampling")?;
-    let steps = block.size_opt("steps", 1..=10_000)?;
-    let sampling = SamplingDefaults {
-        steps: steps
-            .and_then(|steps| u32::try_from(steps).ok())
-            .unwrap_or(default.steps),
-        guidance: block
-            .number_opt("guidance", -1000.0, 1000.0)?
-            .unwrap_or(default.guidance),
-        apg: block.flag_or("apg", default.apg)?,
-    };
-    block.finish()?;
-    Ok(sampling)
 }
 
 /// Checks what only shows when all parts of a config are together.

@@ -6,6 +6,8 @@
 
 mod ssim;
 
+use std::str::FromStr;
+
 use flextok_compute::Threads;
 use image::RgbImage;
 use rayon::prelude::*;
@@ -43,13 +45,36 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// What people call it.
+    /// All metrics.
+    pub const ALL: [Self; 3] = [Self::Psnr, Self::Ssim, Self::Ssimulacra2];
+
+    /// Its usual name, such as `SSIMULACRA 2`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Psnr => "PSNR",
             Self::Ssim => "SSIM",
             Self::Ssimulacra2 => "SSIMULACRA 2",
+        }
+    }
+
+    /// Its name on command lines, which `FromStr` reads, such as `ssimulacra2`.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Psnr => "psnr",
+            Self::Ssim => "ssim",
+            Self::Ssimulacra2 => "ssimulacra2",
+        }
+    }
+
+    /// Its unit or range in words.
+    #[must_use]
+    pub fn scale(self) -> &'static str {
+        match self {
+            Self::Psnr => "in dB",
+            Self::Ssim => "at most 1",
+            Self::Ssimulacra2 => "at most 100; may be negative",
         }
     }
 
@@ -76,6 +101,25 @@ impl Metric {
                 ssimulacra2(first, second).ok_or(CompareError::TooSmall { width, height })
             }
         })
+    }
+}
+
+/// The text is not the [`Metric::id`] of a metric.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a metric; allowed: {}", Metric::ALL.map(Metric::id).join(", "))]
+pub struct ParseMetricError {
+    found: String,
+}
+
+impl FromStr for Metric {
+    type Err = ParseMetricError;
+
+    fn from_str(text: &str) -> Result<Self, ParseMetricError> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|metric| metric.id() == text)
+            .ok_or_else(|| ParseMetricError {
+                found: text.to_owned(),
+            })
     }
 }
 

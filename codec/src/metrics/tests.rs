@@ -127,3 +127,16 @@ fn different_sizes_are_an_error() {
     let empty = compare(&RgbImage::new(0, 4), &RgbImage::new(0, 4));
     assert!(matches!(empty, Err(CompareError::Empty { .. })));
 }
+
+#[test]
+fn metrics_are_read_by_their_ids() {
+    for metric in Metric::ALL {
+        assert_eq!(metric.id().parse(), Ok(metric));
+    }
+    assert!("PSNR".parse::<Metric>().is_err());
+    let refusal = "vmaf".parse::<Metric>().expect_err("another metric");
+    assert_eq!(
+        refusal.to_string(),
+        "`vmaf` is not a metric; allowed: psnr, ssim, ssimulacra2"
+    );
+}

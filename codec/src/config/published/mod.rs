@@ -15,7 +15,7 @@ use self::wiring::{Signal, Wiring};
 use super::error::ConfigError;
 use super::fields::Fields;
 use super::read::{self, MAX_CHANNELS, PUBLISHED_EPS};
-use super::{AutoencoderKlConfig, ModelConfig, VaeConfig};
+use super::{AutoencoderKlConfig, ModelConfig, SamplingDefaults, VaeConfig};
 use crate::Size;
 use crate::literal::{self, Value};
 
@@ -92,7 +92,7 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
     } else {
         None
     };
-    let sampling = read::sampling(&mut fields)?;
+    let sampling = SamplingDefaults::read(&mut fields)?;
     fields.finish()?;
     let Ok([vae, encoder, decoder, regularizer, pipeline]) = <[Fields<'_>; 5]>::try_from(parts)
     else {
