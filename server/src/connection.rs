@@ -20,7 +20,7 @@ use crate::body::Pacer;
 use crate::log::Log;
 use crate::routes::{App, respond};
 use crate::slots::{Responding, Slot};
-use crate::stream::Guarded;
+use crate::stream::TimedStream;
 
 /// Bytes and fields of a request's header at most; beyond, the answer is 431.
 const HEADER_BYTES: usize = 16 << 10;
@@ -54,7 +54,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared, s
             request,
         )
     });
-    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&slot), options));
+    let io = TokioIo::new(TimedStream::new(stream, Arc::clone(&slot), options));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // A client may have said all it has to say and still wait for the answer.

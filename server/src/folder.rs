@@ -1,4 +1,4 @@
-//! Files beneath one directory: opened without leaving it, recognised by what is in them.
+//! Files beneath one directory: opened without leaving it, identified by a hash of their content.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,28 +16,28 @@ use crate::body::{Content, Source};
 use crate::error::Refusal;
 use crate::name::Name;
 
-/// Files up to this size are held while they are sent; larger ones are read piece by piece.
+/// Files up to this size are held in memory while they are sent; larger ones are read piece by piece.
 pub(crate) const HELD: u64 = 64 << 10;
 
-/// Tags of large files that are remembered.
+/// Number of large files whose tags are cached.
 const REMEMBERED: usize = 1024;
 
-/// A directory. Opening goes through the system's own resolution beneath it, so that neither `..` nor a symbolic link
-/// leads out, also if the tree changes meanwhile.
+/// A directory. The operating system resolves names beneath it, so that neither `..` nor a symbolic link leads out, even
+/// if the tree changes concurrently.
 #[derive(Debug)]
 pub(crate) struct Folder {
     dir: Dir,
     tags: Tags,
 }
 
-/// Content tags by what changes when a file does, so that large files are not read for each request.
+/// Content tags by the metadata that change with a file, so that large files are not read for each request.
 #[derive(Debug, Default)]
 pub(crate) struct Tags(Mutex<HashMap<Identity, Tag>>);
 
-/// The first half of the SHA-256 of a content.
+/// The first half of the content's SHA-256.
 pub(crate) type Tag = [u8; 16];
 
-/// Tells versions of a file apart without reading it.
+/// Distinguishes versions of a file without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Identity {
     file: (u64, u64),
@@ -46,7 +46,7 @@ struct Identity {
     changed: (i64, i64),
 }
 
-/// A regular file, open.
+/// An open regular file.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) file: File,
@@ -55,7 +55,7 @@ pub(crate) struct Opened {
     identity: Identity,
 }
 
-/// What a file held when it was opened.
+/// The content of a file when it was opened.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) content: Content,
@@ -65,7 +65,7 @@ pub(crate) struct Stored {
 }
 
 impl Folder {
-    /// Opens the directory; it stays the same one if its path is given to another later.
+    /// Opens the directory; it stays the same one even if another directory takes its path.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let dir = Dir::open_ambient_dir(path, ambient_authority())?;
         // One that may not be read can be opened all the same.
@@ -80,7 +80,7 @@ impl Folder {
         &self.dir
     }
 
-    /// Opens a regular file. Whatever else the name stands for is not found, like a name that leads out.
+    /// Opens a regular file. Anything else, and a name that leads out of the directory, is not found.
     pub(crate) fn file(&self, name: &Name) -> Result<Opened, Refusal> {
         let file = self.dir.open_with(name.as_str(), &options());
         let file = file.map_err(|error| refusal(&error))?.into_std();
@@ -94,7 +94,7 @@ impl Folder {
 }
 
 impl Tags {
-    /// Reads a small file, and finds the tag of a large one.
+    /// Reads a small file, or looks up or computes the tag of a large one.
     pub(crate) fn load(&self, mut opened: Opened) -> Result<Stored, Refusal> {
         let modified = opened.modified;
         if opened.length <= HELD {
@@ -127,7 +127,7 @@ impl Tags {
         })
     }
 
-    /// A file that changed just now may change again without looking different.
+    /// Caches the tag, except of a file that changed so recently that another change might leave its metadata the same.
     fn remember(&self, identity: Identity, tag: Tag) {
         let settled = identity.modified.is_some_and(|modified| {
             let age = SystemTime::now().duration_since(modified);
@@ -148,7 +148,7 @@ impl Tags {
 }
 
 impl Opened {
-    /// None for what is no regular file.
+    /// `None` if it is not a regular file.
     pub(crate) fn new(file: File) -> io::Result<Option<Self>> {
         let metadata = file.metadata()?;
         let (length, modified) = (metadata.len(), metadata.modified().ok());
@@ -166,7 +166,7 @@ impl Opened {
         }))
     }
 
-    /// The content, of which there may be more or less than when it was opened, up to `most` bytes.
+    /// The content, up to `most` bytes; its length may have changed since the file was opened.
     pub(crate) fn read(&mut self, most: u64) -> Result<Vec<u8>, Refusal> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.length.min(HELD)).unwrap_or(0));
         let read = (&self.file).take(most).read_to_end(&mut bytes);
@@ -199,7 +199,7 @@ impl Opened {
 }
 
 impl Stored {
-    /// Bytes that belong to the program.
+    /// Content that is embedded in the program.
     pub(crate) fn of_static(bytes: &'static [u8]) -> Self {
         Self {
             tag: tag(bytes),
@@ -222,7 +222,7 @@ fn half(hasher: Sha256) -> Tag {
     tag
 }
 
-/// For reading, and without waiting for a writer where the name is a FIFO's.
+/// Opens for reading, without waiting for a writer if the name is a FIFO's.
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -234,7 +234,7 @@ fn options() -> OpenOptions {
     options
 }
 
-/// A file that cannot be opened is not there, unless the fault is the server's own.
+/// Reports a file that cannot be opened as not found, unless the fault is the server's own.
 fn refusal(error: &io::Error) -> Refusal {
     match error.raw_os_error() {
         #[cfg(unix)]
@@ -259,7 +259,7 @@ fn changed(metadata: &std::fs::Metadata) -> (i64, i64) {
     (metadata.ctime(), metadata.ctime_nsec())
 }
 
-/// Without stable numbers of files, the time of creation has to do.
+/// The creation time instead of an inode number, which this platform does not provide in stable Rust.
 #[cfg(not(unix))]
 fn number(metadata: &std::fs::Metadata) -> (u64, u64) {
     let created = metadata.created().ok();

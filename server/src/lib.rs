@@ -1,37 +1,35 @@
 //! An HTTP server for `.flxt` files: whole, in ranges, or cut to what a link carries.
 //!
-//! A token file may be cut anywhere and still is a picture, so that a server needs no model and no
-//! decoding to fit any link. This one serves a directory of such files, and the page that decodes
-//! them in the browser. It links the container only; decoding is the receiver's.
+//! A token file cut anywhere still decodes to a picture, so a server can adapt to any link without a model and
+//! without decoding. This one serves a directory of such files and the page that decodes them in the browser.
 //!
 //! # Addresses
 //!
 //! | Address | Answer |
 //! |---|---|
-//! | `/NAME.flxt` | the stored file, with `Range`, `ETag`, conditions; also in folders |
+//! | `/NAME.flxt` | the stored file, with `Range`, `ETag` and conditional requests; also in subdirectories |
 //! | `/NAME.flxt?tokens=K` | a complete file of at most K tokens per canvas, without metadata |
 //! | `/NAME.flxt?bytes=N` | a complete file of at most N bytes, without metadata |
 //! | `/index.json` | an array of `name`, `url`, `bytes`, `width`, `height`, `tokens` |
-//! | `/` | the page, else a plain index |
+//! | `/` | the page, or a plain index if there is none |
 //! | `/api.js` … | files of the page |
 //! | `/model.safetensors` | [`Options::model`], else the page's, else the embedded one |
 //!
-//! The cuts are those of `flextok truncate`: also where all tokens are asked for the metadata go. A truncated stored file is
-//! served as it is, and cut as far as it goes. A corrupt one is served as it is too, since receivers
-//! check what they get, but cannot be cut: the answer is 500 with the fault. An impossible budget is
-//! 400 with what is allowed. Errors are one line of text.
+//! Cuts are those of `flextok truncate`: they drop the metadata even if all tokens are requested. A truncated stored
+//! file is served unchanged, and cut within the tokens it has. A corrupt file is served unchanged as well, since
+//! receivers check it, but it cannot be cut: the server answers 500 and names the fault. If the requested number of
+//! tokens or bytes is out of range, it answers 400 and states the allowed range. Each error is one line of text.
 //!
 //! # Changes
 //!
-//! Files are looked at anew for each request. Replace one by renaming another to its name: an answer
-//! that has begun then ends with the old content, while a large file that is overwritten in place
-//! breaks it. The directory itself is opened once: one that is deleted and made again is another, and
-//! needs another start.
+//! The server opens files anew for each request. To replace a file, rename a new one over it: a response in progress
+//! then completes with the old content, whereas overwriting a large file in place aborts it. The directory is opened
+//! once; after deleting and recreating it, restart the server.
 //!
 //! # Adaptation
 //!
-//! A request that asks for neither tokens nor bytes may be answered with fewer tokens, by what the
-//! client says of its link; the smallest number counts:
+//! A request that specifies neither tokens nor bytes may be answered with fewer tokens, depending on the client
+//! hints about its link; the smallest number applies:
 //!
 //! | Client hint | Tokens |
 //! |---|---|
@@ -40,23 +38,22 @@
 //! | `ECT: 3g`, `Downlink` below 0.7 Mbit/s | 64 |
 //! | others, none | all |
 //!
-//! Such an answer has `Flextok-Tokens` and `Content-Location`, an `ETag` of its own, and no
-//! `Last-Modified`: the stored file's date would not tell it from the whole, and `If-Range` with a
-//! date could join parts of the two. A range is a range of what is chosen that way; a client that
-//! wants all tokens whatever its link asks for `?tokens=256`.
+//! Such a response has `Flextok-Tokens`, `Content-Location` and its own `ETag`, but no `Last-Modified`: both it and
+//! the whole file would have the same date, and `If-Range` with that date could combine parts of the two. Ranges refer
+//! to the adapted file; a client that wants all tokens regardless of its link requests `?tokens=256`.
 //!
 //! # Safety
 //!
-//! Only regular files named `*.flxt` beneath the directory are served, none that is hidden. Symbolic
-//! links may point within it (relatively), not out of it; the operating system resolves names beneath
-//! the directory, so that a change at the wrong moment leads nowhere else. Slow clients, large
+//! Only regular, non-hidden files named `*.flxt` beneath the directory are served. Relative symbolic links may point
+//! within the directory, never out of it; the operating system enforces this while it resolves a name, so there is no
+//! race with concurrent changes. Slow clients, large
 //! headers and many connections are bounded by [`Options`]; when all connection slots are
-//! taken, the connection that has been idle longest is closed for a new one. Token files may be read by pages of any
-//! site (`Access-Control-Allow-Origin: *`): what is served is public.
+//! taken, the connection that has been idle longest is closed for a new one. Pages of any
+//! site may read token files (`Access-Control-Allow-Origin: *`): everything served is public.
 //!
-//! There is no TLS and no HTTP/2: put a proxy in front for these, one that sets `X-Forwarded-Proto` to
-//! `https`: pages are isolated (`Cross-Origin-Opener-Policy`, `Cross-Origin-Embedder-Policy`) where
-//! browsers let them be, over TLS or from a loopback address.
+//! For TLS and HTTP/2, put a proxy in front that sets `X-Forwarded-Proto` to `https`. Pages are cross-origin isolated
+//! (`Cross-Origin-Opener-Policy`, `Cross-Origin-Embedder-Policy`) where browsers permit it: over TLS or from a loopback
+//! address.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -94,11 +91,11 @@ pub use error::StartError;
 pub use options::Options;
 pub use server::Server;
 
-/// Raises this process's limit on open files, of which each connection is one, as far as it may;
-/// gives the limit then.
+/// Raises this process's limit on open files as far as the system permits and returns the new limit. Each connection
+/// takes one.
 ///
 /// # Errors
-/// If the system refuses; the limit is then what it was.
+/// If the system refuses; the limit is then unchanged.
 pub fn raise_file_limit() -> std::io::Result<u64> {
     rlimit::increase_nofile_limit(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The index: which token files there are, and what their headers say.
+//! The index of token files, with what their headers say.
 
 use std::fmt::Write as _;
 use std::io::Read;
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use crate::folder::Folder;
 use crate::name::Name;
 
-/// Folders within folders that are looked into.
+/// Largest depth of subdirectories that are searched.
 const MAX_DEPTH: usize = 16;
 
 /// One file of `/index.json`.
@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 16;
 pub(crate) struct Entry {
     /// Path beneath the directory, parts joined by `/`.
     name: String,
-    /// The same, as an address on this server.
+    /// The same, as a URL path on this server.
     url: String,
     bytes: u64,
     /// Picture size in pixels.
@@ -31,15 +31,15 @@ pub(crate) struct Entry {
     tokens: u16,
 }
 
-/// The listing, made anew when it is old compared with what making it costs: many requests for the index of a large
-/// directory then cost no more than a fifth of one processor.
+/// The cached listing. It is kept for four times as long as it took to make, so that any number of requests for the
+/// index of a large directory takes at most a fifth of one processor.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     last: Mutex<Option<(Instant, Arc<Vec<Entry>>)>>,
 }
 
 impl Index {
-    /// The files now. Those that ask meanwhile wait and share the result.
+    /// The current listing. Concurrent callers wait for the same result.
     pub(crate) async fn get(
         &self,
         folder: &Arc<Folder>,
@@ -71,7 +71,8 @@ fn entries(folder: &Folder, limits: &Limits, most: usize) -> Vec<Entry> {
     names.iter().filter_map(entry).collect()
 }
 
-/// Names of token files in `dir` and its folders; links to folders are not followed, since they may lead back.
+/// Collects the names of token files in `dir` and its subdirectories. Links to directories are not followed, since they
+/// may form a cycle.
 fn collect(dir: &Dir, within: Option<&Name>, depth: usize, most: usize, names: &mut Vec<Name>) {
     let Ok(entries) = dir.entries() else { return };
     for entry in entries.flatten() {
@@ -93,7 +94,7 @@ fn collect(dir: &Dir, within: Option<&Name>, depth: usize, most: usize, names: &
     }
 }
 
-/// What is known of a file by its header and length; none if it is no token file.
+/// The entry of a file, from its header and length; `None` if it is not a token file.
 fn entry(folder: &Folder, limits: &Limits, name: &Name) -> Option<Entry> {
     let opened = folder.file(name).ok()?;
     let mut start = Vec::new();
@@ -115,7 +116,7 @@ fn entry(folder: &Folder, limits: &Limits, name: &Name) -> Option<Entry> {
     })
 }
 
-/// The index as a plain page, for a server that has no other.
+/// The index as a plain HTML page, for a server without a page.
 pub(crate) fn html(entries: &[Entry]) -> String {
     let mut page = String::from(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
@@ -137,7 +138,7 @@ pub(crate) fn html(entries: &[Entry]) -> String {
                 ..
             } = entry;
             let name = escaped(&entry.name);
-            // A name may turn the direction of writing, within itself. Writing to a string does not fail.
+            // <bdi> confines a change of writing direction to the name. Writing to a string does not fail.
             let _ = writeln!(
                 page,
                 "<tr><td><a href=\"{url}\"><bdi>{name}</bdi></a><td>{bytes}<td>{tokens}<td>{width}×{height}"
@@ -147,7 +148,7 @@ pub(crate) fn html(entries: &[Entry]) -> String {
     }
     page.push_str(
         "<p>Append <code>?tokens=16</code> or <code>?bytes=100</code> to an address for a complete \
-         file of so much; <a href=\"/index.json\">the same list as JSON</a>.\n\
+         file of that size; <a href=\"/index.json\">the same list as JSON</a>.\n\
          <p>This program was built without the page that decodes pictures in the browser. \
          <code>web/build.sh</code> makes it: build the program again afterwards, or start it with \
          <code>--page web/dist</code>.\n",

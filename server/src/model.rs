@@ -31,7 +31,7 @@ impl ModelFile {
         };
         match model.opened()? {
             Some(_) => Ok(model),
-            None => Err(io::Error::other("this is no regular file")),
+            None => Err(io::Error::other("this is not a regular file")),
         }
     }
 

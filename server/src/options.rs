@@ -19,39 +19,38 @@ use flextok_container::Limits;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Directory with the page's files, `index.html` among them, in place of those that were embedded
-    /// when the crate was built. Read anew for each request.
+    /// Directory with the page's files, including `index.html`, instead of the embedded ones. Read anew for each
+    /// request.
     pub page: Option<PathBuf>,
-    /// Weights file that the page gets as `/model.safetensors`, or a directory with one of that name;
-    /// `None` is the page's own, else the embedded one. Opened anew for each request.
+    /// Weights file served as `/model.safetensors`, or a directory that contains a file of that name. `None`: the
+    /// file in the page's directory, or else the embedded model. Opened anew for each request.
     pub model: Option<PathBuf>,
-    /// Bytes per second of `.flxt` content on each connection, evenly in small pieces; `None` is as
-    /// fast as can be. Other answers, such as the page and the model, are not slowed down.
+    /// Bytes per second of `.flxt` content on each connection, sent evenly in small pieces; `None`: unlimited. Other
+    /// responses, such as the page and the model, are not throttled.
     pub rate: Option<NonZeroU64>,
-    /// Whether client hints (`Save-Data`, `ECT`, `Downlink`) choose how much of a file is sent when
-    /// the request does not say so itself.
+    /// Whether client hints (`Save-Data`, `ECT`, `Downlink`) select the number of tokens when the request does not.
     pub adapt: bool,
-    /// What stored files may ask for; larger ones are not served.
+    /// Limits on stored files; files beyond them are not served.
     pub limits: Limits,
-    /// Connections at a time. For more, those go that have waited longest for a request, whole or half;
-    /// while all are being answered, more wait. Default 4096.
+    /// Concurrent connections. When all are taken, a new connection replaces the one that has been without a complete
+    /// request for longest; while all are being answered, it waits. Default 4096.
     pub connections: usize,
-    /// Time for a request's header to arrive whole, counted from the start of the connection or the
-    /// end of the answer before, so that it bounds idle connections too. Default 20 s.
+    /// Time for a complete request header to arrive, counted from the start of the connection or the end of the
+    /// previous response, so that it bounds idle connections too. Default 20 s.
     pub header_timeout: Duration,
-    /// Time that a client may take no byte of an answer. Default 30 s.
+    /// Time for which a client may read no byte of a response. Default 30 s.
     pub write_timeout: Duration,
-    /// Bytes per second of an answer that a client has to take on average; one that stays below is let
-    /// go when it has fallen behind by [`write_timeout`](Self::write_timeout). What the system's
-    /// buffers hold, a few dozen kilobytes at least, is taken at once. At most half of
-    /// [`rate`](Self::rate) counts; 0 is no bound. Default 2048.
+    /// Bytes per second of a response that a client has to read on average; it is disconnected once it has fallen
+    /// behind by [`write_timeout`](Self::write_timeout). Bytes in the system's buffers, at least a few dozen
+    /// kilobytes, count as read. At most half of [`rate`](Self::rate) is required; 0 disables the check. Default
+    /// 2048.
     pub slowest: u64,
-    /// Time for running answers to end after shutdown began. Default 5 s.
+    /// Time for responses in progress to complete after shutdown begins. Default 5 s.
     pub grace: Duration,
-    /// Bytes of memory for cutting and sending large files, all requests together; a request beyond
-    /// it is answered 503. Files of up to 64 KiB do not count. Default 256 MiB.
+    /// Bytes of memory for cutting and sending large files, for all requests together; a request beyond it is
+    /// answered with 503. Files of up to 64 KiB do not count. Default 256 MiB.
     pub memory: usize,
-    /// Files that the index lists at most. Default 10 000.
+    /// Largest number of files that the index lists. Default 10 000.
     pub listed: usize,
 }
 

@@ -1,4 +1,4 @@
-//! A connection's socket with bounds on how long and how slowly the client may take an answer.
+//! A connection's socket that bounds how long and how slowly the client may read an answer.
 
 use std::io;
 use std::num::NonZeroU64;
@@ -14,38 +14,39 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::options::Options;
 use crate::slots::Slot;
 
-/// A socket whose writes fail when the client has used up the [`Patience`]. It reports its progress to the slot.
+/// A socket whose writes fail once the client has used up its [`WaitAllowance`]. It reports its progress to the slot.
 #[derive(Debug)]
-pub(crate) struct Guarded {
+pub(crate) struct TimedStream {
     stream: TcpStream,
     slot: Arc<Slot>,
-    patience: Patience,
+    allowance: WaitAllowance,
 }
 
-/// The time that writes may still wait for the client. It runs only while one does, and what is taken earns more.
+/// The time that writes may still wait for the client. It is spent only while a write waits; bytes that the client
+/// takes add to it.
 #[derive(Debug)]
-struct Patience {
+struct WaitAllowance {
     most: Duration,
     left: Duration,
-    /// Bytes per second that keep it where it is; without them, any byte renews it.
+    /// Bytes per second that balance the time spent waiting; `None`: any byte restores all of it.
     rate: Option<NonZeroU64>,
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
-impl Guarded {
+impl TimedStream {
     pub(crate) fn new(stream: TcpStream, slot: Arc<Slot>, options: &Options) -> Self {
-        // A client cannot take more than it is sent.
+        // A client cannot take bytes faster than the server sends them.
         let sent = options.rate.map_or(u64::MAX, |rate| rate.get() / 2);
         let rate = options.slowest.min(sent);
         Self {
             stream,
             slot,
-            patience: Patience::new(options.write_timeout, NonZeroU64::new(rate)),
+            allowance: WaitAllowance::new(options.write_timeout, NonZeroU64::new(rate)),
         }
     }
 }
 
-impl Patience {
+impl WaitAllowance {
     fn new(most: Duration, rate: Option<NonZeroU64>) -> Self {
         Self {
             most,
@@ -55,7 +56,7 @@ impl Patience {
         }
     }
 
-    /// Passes on what a write of so many bytes gave, unless it has waited too long.
+    /// Passes on the result of a write unless the client has used up the allowance; `taken` gives the bytes written.
     fn bound<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -91,7 +92,7 @@ impl Patience {
     }
 }
 
-impl AsyncRead for Guarded {
+impl AsyncRead for TimedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -106,14 +107,14 @@ impl AsyncRead for Guarded {
     }
 }
 
-impl AsyncWrite for Guarded {
+impl AsyncWrite for TimedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.patience.bound(context, polled, |&taken| taken)
+        self.allowance.bound(context, polled, |&taken| taken)
     }
 
     fn poll_write_vectored(
@@ -122,7 +123,7 @@ impl AsyncWrite for Guarded {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
-        self.patience.bound(context, polled, |&taken| taken)
+        self.allowance.bound(context, polled, |&taken| taken)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -134,12 +135,12 @@ impl AsyncWrite for Guarded {
         if let Poll::Ready(Ok(())) = polled {
             self.slot.flushed();
         }
-        self.patience.bound(context, polled, |()| 0)
+        self.allowance.bound(context, polled, |()| 0)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.patience.bound(context, polled, |()| 0)
+        self.allowance.bound(context, polled, |()| 0)
     }
 }
 
@@ -151,13 +152,13 @@ mod tests {
 
     use super::*;
 
-    /// Writes of `bytes`, each after `pause` of waiting, until one fails; how many were possible of a hundred.
-    async fn writes(patience: &mut Patience, bytes: usize, pause: Duration) -> usize {
+    /// Makes up to a hundred writes of `bytes`, each after waiting for `pause`; returns how many succeeded.
+    async fn writes(allowance: &mut WaitAllowance, bytes: usize, pause: Duration) -> usize {
         for at in 0..100 {
             let mut taken = Box::pin(sleep(pause));
             let write = poll_fn(|context| {
                 let polled = taken.as_mut().poll(context).map(|()| Ok(bytes));
-                patience.bound(context, polled, |&taken| taken)
+                allowance.bound(context, polled, |&taken| taken)
             });
             if write.await.is_err() {
                 return at;
@@ -170,22 +171,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stall_ends_it() {
-        let mut patience = Patience::new(MOST, None);
+        let mut allowance = WaitAllowance::new(MOST, None);
         let second = Duration::from_secs(1);
-        assert_eq!(writes(&mut patience, 1, MOST - second).await, 100);
-        assert_eq!(writes(&mut patience, 1, MOST + second).await, 0);
+        assert_eq!(writes(&mut allowance, 1, MOST - second).await, 100);
+        assert_eq!(writes(&mut allowance, 1, MOST + second).await, 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn so_does_a_trickle() {
         let pause = Duration::from_secs(2);
-        let patience = || Patience::new(MOST, NonZeroU64::new(2048));
-        // At half the rate the patience shrinks by half of the time.
-        let possible = writes(&mut patience(), 2048, pause).await;
+        let allowance = || WaitAllowance::new(MOST, NonZeroU64::new(2048));
+        // At half the rate, the allowance shrinks by half of each pause.
+        let possible = writes(&mut allowance(), 2048, pause).await;
         assert!((25..35).contains(&possible), "{possible}");
-        assert_eq!(writes(&mut patience(), 4097, pause).await, 100);
-        // What was taken fast before does not help for ever.
-        let mut fast = patience();
+        assert_eq!(writes(&mut allowance(), 4097, pause).await, 100);
+        // A fast start does not pay for unlimited slowness.
+        let mut fast = allowance();
         assert_eq!(writes(&mut fast, 1 << 20, Duration::ZERO).await, 100);
         assert!(writes(&mut fast, 2048, pause).await < 35);
     }

@@ -1,4 +1,4 @@
-// The demonstration of a file that arrives slowly: <flextok-image> on a line of some bytes a second.
+// The demonstration of a file that arrives slowly: <flextok-image> over a throttled connection.
 
 const $ = (id) => document.getElementById(id);
 const SLOTS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
@@ -84,7 +84,7 @@ function keep(image, tokens) {
   item.classList.add("there");
 }
 
-/** The same response with its body held back to so many bytes a second; 0 is as it comes. */
+/** The same response with its body throttled to this many bytes per second; 0 is unlimited. */
 function slowly(response, rate) {
   if (!rate || !response.ok) return response;
   const reader = response.body.getReader();

@@ -1,4 +1,4 @@
-// The model's bytes: fetched once, kept in the Cache API where there is one, and asked after by ETag on each start.
+// The model's bytes: fetched once, kept in the Cache API where available, and revalidated by ETag on each start.
 
 const CACHE = "flextok-model-1";
 
@@ -16,7 +16,7 @@ export async function fetchModel(url, report, { fresh = false } = {}) {
     if (!kept) throw fault(`the model could not be fetched: ${error.message}`, { url });
     response = undefined;
   }
-  // Without a server to ask, and also where it is in trouble, the model of last time is as good.
+  // If the server is unreachable or fails, use the cached model.
   if (kept && (!response || response.status === 304 || response.status >= 500)) {
     const bytes = new Uint8Array(await kept.arrayBuffer());
     report({ loaded: bytes.length, total: bytes.length, cached: true });
@@ -84,7 +84,7 @@ function keep(cache, url, response, bytes) {
     if (value) headers[name] = value;
   }
   if (!headers.ETag && !headers["Last-Modified"]) return;
-  // Nobody waits for it, and a full disk is no reason to fail.
+  // Not awaited, and a full disk is not an error.
   cache?.put(url, new Response(bytes, { headers })).catch(() => {});
 }
 

@@ -70,7 +70,7 @@ export class Stage extends EventTarget {
     const opening = new AbortController();
     this.#opening = opening;
     const { signal } = opening;
-    // What is said of the picture before is not true of this one.
+    // The texts about the previous picture do not apply to this one.
     $("status").classList.remove("bad");
     $("status").textContent = "";
     try {
@@ -82,7 +82,7 @@ export class Stage extends EventTarget {
       this.dispatchEvent(new CustomEvent("open", { detail: { url } }));
       await this.#choose(Math.min(this.#tokens, this.#most));
       if (!signal.aborted) this.note(done ?? describe(info, fault));
-      // Where there is no original to compare with, there is the most that the file can give.
+      // Without an original to compare with, show the decode of the whole file.
       if (!photo) await this.#paint("whole", file, this.#most, `${file.length} bytes`);
     } catch (error) {
       if (signal.aborted) return undefined;

@@ -45,7 +45,7 @@ impl Value {
     }
 }
 
-/// Prints the value as a Python literal, in a form that [`super::literal::parse_python`] reads back.
+/// Prints the value as a Python literal, in a form that [`parse_python`](super::parse_python) reads back.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
