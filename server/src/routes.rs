@@ -43,16 +43,15 @@ const TOKEN_FILE_HEADERS: [(HeaderName, &str); 3] = [
 ];
 
 /// Headers of the answer to a preflight request, which browsers send before one with unusual headers.
-const PREFLIGHT_HEADERS: [(HeaderName, &str); 4] = [
+const PREFLIGHT_HEADERS: [(HeaderName, &str); 3] = [
     (ALLOW, FILE_METHODS),
     (ACCESS_CONTROL_ALLOW_METHODS, PAGE_METHODS),
-    (
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, \
-         Cache-Control, Save-Data, ECT, Downlink",
-    ),
     (ACCESS_CONTROL_MAX_AGE, "86400"),
 ];
+
+/// Request headers that the answer to a preflight request permits besides client hints.
+const PERMITTED_HEADERS: &str = "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, \
+    If-Unmodified-Since, Cache-Control";
 
 /// Methods of token files, and of everything else.
 const FILE_METHODS: &str = "GET, HEAD, OPTIONS";
@@ -186,6 +185,11 @@ async fn token_file(
         let mut response = Response::new(full(""));
         *response.status_mut() = StatusCode::NO_CONTENT;
         insert(response.headers_mut(), &PREFLIGHT_HEADERS);
+        let permitted = format!("{PERMITTED_HEADERS}, {}", negotiation::VARY);
+        if let Ok(permitted) = HeaderValue::try_from(permitted) {
+            let headers = response.headers_mut();
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, permitted);
+        }
         return Ok(response);
     }
     head.check(FILE_METHODS)?;
