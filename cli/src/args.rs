@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{
     ArgAction, Args, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
-    ValueEnum,
 };
-use flextok::Device;
+use flextok::{Device, Precision};
 
 #[cfg(feature = "serve")]
 use crate::commands::serve::ServeArgs;
@@ -121,9 +120,10 @@ pub(crate) struct GlobalArgs {
         global = true,
         value_name = "TYPE",
         default_value = "auto",
+        value_parser = values::precision(),
         help_heading = "Global options"
     )]
-    pub(crate) precision: PrecisionArg,
+    pub(crate) precision: Precision,
 
     /// Overwrite existing output files
     #[arg(short, long, global = true, help_heading = "Global options")]
@@ -145,14 +145,6 @@ pub(crate) struct GlobalArgs {
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
-}
-
-/// The values of `--precision`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PrecisionArg {
-    Auto,
-    F32,
-    F16,
 }
 
 /// Bounds that a user may have to raise; in `--help`, not in `-h`.

@@ -10,7 +10,7 @@ use flextok::weights::WeightsError;
 use flextok::{Codec, Device, Error, ErrorKind, Limits, Precision, Threads};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::args::{GlobalArgs, LimitArgs, PrecisionArg};
+use crate::args::{GlobalArgs, LimitArgs};
 use crate::exit::{CliError, report};
 
 /// The global options, ready to use.
@@ -44,11 +44,7 @@ impl Context {
             model: args.model,
             threads: args.threads.unwrap_or(0).into(),
             device: args.device,
-            precision: match args.precision {
-                PrecisionArg::Auto => Precision::Auto,
-                PrecisionArg::F32 => Precision::F32,
-                PrecisionArg::F16 => Precision::F16,
-            },
+            precision: args.precision,
             mmap: !args.no_mmap,
         }
     }

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use flextok::Size;
 use flextok::metrics::Metric;
+use flextok::{Precision, Size};
 
 /// Red, green and blue. The name matters: clap would take a bare array for a list.
 pub(crate) type Color = [u8; 3];
@@ -39,6 +39,12 @@ pub(crate) fn quality(text: &str) -> Result<f64, String> {
 /// One of the metrics, which `--help` lists.
 pub(crate) fn metric() -> impl TypedValueParser<Value = Metric> {
     PossibleValuesParser::new(Metric::ALL.map(Metric::id)).try_map(|id| id.parse::<Metric>())
+}
+
+/// One of the precisions, which `--help` lists.
+pub(crate) fn precision() -> impl TypedValueParser<Value = Precision> {
+    PossibleValuesParser::new(Precision::ALL.map(Precision::id))
+        .try_map(|id| id.parse::<Precision>())
 }
 
 /// A number of things, in words.

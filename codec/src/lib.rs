@@ -74,7 +74,7 @@ pub mod weights;
 
 pub use codec::{
     Budget, CancelToken, Codec, CodecBuilder, DecodeOptions, Device, EncodeOptions, EngineInfo,
-    Latents, Limits, ParseDeviceError, Precision, Progress, WarmStart,
+    Latents, Limits, ParseDeviceError, ParsePrecisionError, Precision, Progress, WarmStart,
 };
 pub use error::{Error, ErrorKind};
 pub use flextok_compute as compute;

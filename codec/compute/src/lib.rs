@@ -21,6 +21,6 @@ pub use error::ComputeError;
 #[cfg(feature = "cube")]
 pub use gpu::GpuEngine;
 pub use map_fault::explain_map_faults;
-pub use precision::Precision;
+pub use precision::{ParsePrecisionError, Precision};
 pub use storage::{Storage, StorageError};
 pub use weight::{DType, Weight, WeightError};

@@ -1,5 +1,7 @@
 //! The choice of an element type.
 
+use std::str::FromStr;
+
 /// Element type of weights and activations on a GPU. The CPU engine computes in single precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -12,4 +14,55 @@ pub enum Precision {
     /// Half precision; sums, norms, the softmax and the latents stay in single precision. An error where the engine has
     /// no half precision.
     F16,
+}
+
+impl Precision {
+    /// All choices.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::F32, Self::F16];
+
+    /// Its name, which `FromStr` reads: `auto`, `f32` or `f16`.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+}
+
+/// The text is not the [`Precision::id`] of a precision.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a precision; allowed: {}", Precision::ALL.map(Precision::id).join(", "))]
+pub struct ParsePrecisionError {
+    found: String,
+}
+
+impl FromStr for Precision {
+    type Err = ParsePrecisionError;
+
+    fn from_str(text: &str) -> Result<Self, ParsePrecisionError> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|precision| precision.id() == text)
+            .ok_or_else(|| ParsePrecisionError {
+                found: text.to_owned(),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precisions_are_read_by_their_ids() {
+        for precision in Precision::ALL {
+            assert_eq!(precision.id().parse(), Ok(precision));
+        }
+        let refusal = "f64".parse::<Precision>().expect_err("another type");
+        assert_eq!(
+            refusal.to_string(),
+            "`f64` is not a precision; allowed: auto, f32, f16"
+        );
+    }
 }
