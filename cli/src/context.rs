@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flextok::compute::ComputeError;
-use flextok::network::NetworkError;
 use flextok::weights::WeightsError;
 use flextok::{Codec, Device, Error, ErrorKind, Limits, Precision, Threads};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -51,10 +50,7 @@ impl Context {
 
     /// Threads for work without a model.
     pub(crate) fn threads(&self) -> Result<Threads, CliError> {
-        Threads::new(self.threads).map_err(|error| {
-            let error = NetworkError::from(error);
-            CliError::codec("--threads", Error::from(error))
-        })
+        Threads::new(self.threads).map_err(|error| CliError::codec("--threads", error))
     }
 
     /// Opens the model that was asked for, else the embedded one, on the device that was asked for.
@@ -158,17 +154,12 @@ fn embedded(_builder: flextok::CodecBuilder) -> Result<Model, CliError> {
 fn model_error(name: &str, error: Error) -> CliError {
     match error {
         error if error.kind() == ErrorKind::Device => CliError::codec("--device", error),
-        Error::Network(NetworkError::Compute(ComputeError::Threads { .. })) => {
-            CliError::codec("--threads", error)
-        }
+        Error::Compute(ComputeError::Threads { .. }) => CliError::codec("--threads", error),
         // The library names the file itself, which within a directory is the better name.
-        Error::Weights(WeightsError::Storage { path, source })
-        | Error::Network(NetworkError::Weights(WeightsError::Storage { path, source })) => {
-            CliError::Model {
-                name: path.display().to_string(),
-                source,
-            }
-        }
+        Error::Weights(WeightsError::Storage { path, source }) => CliError::Model {
+            name: path.display().to_string(),
+            source,
+        },
         error => CliError::codec(name, error),
     }
 }

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use flextok::container;
 use flextok::metrics::CompareError;
 use flextok::npy::NpyError;
 use flextok::picture::PictureError;
-use flextok::{Error, ErrorKind};
+use flextok::{Error, ErrorKind, LimitKind};
 
 use crate::{interrupt, output};
 
@@ -53,8 +52,14 @@ pub(crate) enum CliError {
     #[error("{subject}: {problem}")]
     Usage { subject: String, problem: String },
     /// The library refused.
-    #[error("{name}: {source}{}", hint(.source))]
+    #[error("{name}: {source}{}", .source.limit().map_or("", hint))]
     Codec { name: String, source: Box<Error> },
+    /// An input that is no image has more bytes than an image may have.
+    #[error(
+        "{name}: the input has more than {max} bytes, the limit{}",
+        hint(LimitKind::ImageBytes)
+    )]
+    TooManyBytes { name: String, max: u64 },
     /// Reading failed.
     #[error("{name}: cannot read: {source}")]
     Read {
@@ -135,6 +140,7 @@ impl CliError {
                 ..
             } => Code::Io,
             Self::Usage { .. } | Self::Npy { .. } | Self::Compare { .. } => Code::Usage,
+            Self::TooManyBytes { .. } => Code::Limit,
             Self::Directory { code, .. } => *code,
             Self::Truncated { .. } => Code::Corrupt,
             Self::Read { .. } | Self::Write { .. } | Self::Exists { .. } | Self::Output { .. } => {
@@ -155,31 +161,18 @@ impl CliError {
         report(&self.to_string());
         self.code().into()
     }
-
-    /// [`CliError::codec`] for an error of the container.
-    pub(crate) fn container(name: impl Into<String>, error: container::Error) -> Self {
-        Self::codec(name, error)
-    }
 }
 
-/// The option that raises an exceeded limit, where there is one.
-fn hint(error: &Error) -> &'static str {
-    match error {
-        Error::Limit {
-            what: "picture pixels",
-            ..
-        }
-        | Error::Picture(PictureError::TooManyPixels { .. }) => {
-            "; raise it with --max-pixels if the input is trusted"
-        }
-        Error::Limit {
-            what: "canvas pixels",
-            ..
-        } => "; raise it with --max-canvas-pixels if memory and time allow",
-        Error::Limit { what: "steps", .. } => "; raise it with --max-steps",
-        Error::Picture(PictureError::TooManyBytes { .. }) => "; raise it with --max-input-bytes",
-        Error::Picture(PictureError::TooMuchMemory { .. }) => "; raise it with --max-memory",
-        _ => "",
+/// The option that raises a limit, where there is one. A limit that the library adds does not compile before it stands here.
+fn hint(limit: LimitKind) -> &'static str {
+    match limit {
+        LimitKind::Pixels => "; raise it with --max-pixels if the input is trusted",
+        LimitKind::ImageBytes => "; raise it with --max-input-bytes",
+        LimitKind::ImageMemory => "; raise it with --max-memory",
+        LimitKind::CanvasPixels => "; raise it with --max-canvas-pixels if memory and time allow",
+        LimitKind::Steps => "; raise it with --max-steps",
+        LimitKind::DeviceMemory => "; raise it with --max-device-memory",
+        LimitKind::Side | LimitKind::Container | LimitKind::WeightsBytes => "",
     }
 }
 
@@ -225,19 +218,53 @@ mod tests {
             CliError::codec("a.png", PictureError::Empty).code(),
             Code::Image
         );
-        let damaged = container::TokenFile::parse(b"no").expect_err("not a file");
-        assert_eq!(CliError::container("a", damaged).code(), Code::Corrupt);
-        let large = Error::Limit {
-            what: "steps",
+        let damaged = flextok::container::TokenFile::parse(b"no").expect_err("not a file");
+        assert_eq!(CliError::codec("a", damaged).code(), Code::Corrupt);
+        assert_eq!(CliError::usage("--seed", "no").code() as u8, 2);
+    }
+
+    #[test]
+    fn every_limit_that_an_option_raises_is_told_which() {
+        use flextok::compute::ComputeError;
+        let limit = |limit| Error::Limit {
+            limit,
             actual: 2,
             allowed: 1,
         };
-        let error = CliError::codec("a", large);
-        assert_eq!(error.code(), Code::Limit);
-        assert!(
-            error.to_string().ends_with("raise it with --max-steps"),
-            "{error}"
-        );
-        assert_eq!(CliError::usage("--seed", "no").code() as u8, 2);
+        let device_memory = ComputeError::DeviceMemoryLimit {
+            device: "a GPU".to_owned(),
+            what: "the weights".to_owned(),
+            needed: 2,
+            allowed: 1,
+        };
+        let image_memory = PictureError::TooMuchMemory { needed: 2, max: 1 };
+        let batch = Error::InBatch {
+            index: 0,
+            error: Box::new(limit(LimitKind::CanvasPixels)),
+        };
+        for (error, code, option) in [
+            (limit(LimitKind::Steps), Code::Limit, "--max-steps"),
+            (limit(LimitKind::Pixels), Code::Limit, "--max-pixels"),
+            (batch, Code::Limit, "--max-canvas-pixels"),
+            (
+                PictureError::TooManyBytes { max: 1 }.into(),
+                Code::Limit,
+                "--max-input-bytes",
+            ),
+            (image_memory.into(), Code::Limit, "--max-memory"),
+            (device_memory.into(), Code::Device, "--max-device-memory"),
+        ] {
+            let error = CliError::codec("a", error);
+            assert_eq!(error.code(), code, "{error}");
+            // The advice is what is tested here.
+            let line = error.to_string();
+            let words: Vec<&str> = line.split(' ').collect();
+            assert!(words.contains(&option), "{line}");
+        }
+        let large = CliError::TooManyBytes {
+            name: "a".to_owned(),
+            max: 1,
+        };
+        assert_eq!(large.code(), Code::Limit);
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flextok::Limits;
 use flextok::container::{MAGIC, ReadError, State, TokenFile};
 use flextok::image::RgbImage;
-use flextok::picture::{self, LoadedPicture, load};
+use flextok::picture::{self, LoadedPicture, PictureError, load};
 
 use crate::exit::{CliError, Code};
 
@@ -75,9 +75,7 @@ impl Source {
             Self::File(path) => load::open(path, &options),
         }
         .map_err(|error| match error {
-            flextok::picture::PictureError::Directory { .. } => {
-                directory(self.name(), "an image file", Code::Image)
-            }
+            PictureError::Directory { .. } => directory(self.name(), "an image file", Code::Image),
             error => CliError::codec(self.name(), error),
         })
     }
@@ -188,7 +186,7 @@ fn read_tokens(stream: impl Read, name: String, limits: &Limits) -> Result<Token
             bytes: counting.bytes,
         }),
         Err(ReadError::Io(source)) => Err(CliError::Read { name, source }),
-        Err(ReadError::Format(error)) => Err(CliError::container(name, error)),
+        Err(ReadError::Format(error)) => Err(CliError::codec(name, error)),
         Err(other) => Err(CliError::Read {
             name,
             source: io::Error::other(other),
@@ -204,10 +202,10 @@ fn read_all(stream: impl Read, name: &str, max: u64) -> Result<Vec<u8>, CliError
         source,
     })?;
     if bytes.len() as u64 > max {
-        return Err(CliError::codec(
-            name,
-            flextok::picture::PictureError::TooManyBytes { max },
-        ));
+        return Err(CliError::TooManyBytes {
+            name: name.to_owned(),
+            max,
+        });
     }
     Ok(bytes)
 }

@@ -1,10 +1,13 @@
 //! The errors of the codec, and the groups that callers treat alike.
 
+use std::fmt;
 use std::sync::Arc;
 
-use flextok_compute::ComputeError;
+use flextok_compute::{ComputeError, StorageError};
 use flextok_container::Fingerprint;
 
+#[cfg(feature = "metrics")]
+use crate::metrics::{CompareError, Metric};
 use crate::network::NetworkError;
 use crate::picture::{PictureError, PictureErrorKind};
 use crate::weights::WeightsError;
@@ -22,9 +25,22 @@ pub enum Error {
     /// The model could not be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The network could not be prepared or run.
+    /// The weights do not make up the network that the config describes, or it was asked for more than it can do.
+    /// [`NetworkError::Weights`], [`NetworkError::Compute`] and [`NetworkError::Cancelled`] become [`Error::Weights`],
+    /// [`Error::Compute`] and [`Error::Cancelled`], so that each fault has one place.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Network(NetworkError),
+    /// The engine could not start, or could not do what it was asked to.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
+    /// The caller cancelled.
+    #[error("cancelled after {done} of {total} steps")]
+    Cancelled {
+        /// Steps that were done.
+        done: u32,
+        /// Steps that were asked for.
+        total: u32,
+    },
     /// The file was made by another model.
     #[error(
         "made with model {expected}, but the model here is {found}; give the model that made the file"
@@ -71,7 +87,7 @@ pub enum Error {
     )]
     FileTokens {
         /// What is beyond.
-        what: &'static str,
+        what: TokenBound,
         /// The value in the file.
         actual: u64,
         /// The largest allowed.
@@ -93,7 +109,7 @@ pub enum Error {
     #[error("{option} {value} is not possible; allowed: {allowed}")]
     Option {
         /// The option.
-        option: &'static str,
+        option: OptionName,
         /// Its value.
         value: String,
         /// What is allowed.
@@ -103,20 +119,20 @@ pub enum Error {
     #[error("{what} {actual} is beyond the model's {allowed}")]
     Tokens {
         /// What is beyond.
-        what: &'static str,
+        what: TokenBound,
         /// The value given.
         actual: u64,
         /// The largest allowed.
         allowed: u64,
     },
     /// A limit of [`Limits`](crate::Limits) was exceeded.
-    #[error("{what}: {actual}, the limit is {allowed}")]
+    #[error("{limit}: {actual}, the limit is {allowed}")]
     Limit {
-        /// What was limited.
-        what: &'static str,
+        /// The limit.
+        limit: LimitKind,
         /// The value met.
         actual: u64,
-        /// The limit.
+        /// The most that is allowed.
         allowed: u64,
     },
     /// One of several inputs of a batch was refused; nothing was done with the others.
@@ -127,14 +143,15 @@ pub enum Error {
         /// What is wrong with it.
         error: Box<Error>,
     },
-    /// No cut of a file is as good as was asked for.
+    /// No cut of a file reaches the quality that was asked for.
+    #[cfg(feature = "metrics")]
     #[error(
-        "{metric} {wanted} is not reached: the best of the cuts is that of {tokens} tokens with {reached:.3}; ask for less"
+        "no cut reaches {metric} {wanted}: the best has {tokens} tokens and reaches {reached:.3}; ask for less"
     )]
     TargetNotReached {
-        /// Name of the metric.
-        metric: &'static str,
-        /// What was asked for.
+        /// The metric.
+        metric: Metric,
+        /// The quality that was asked for.
         wanted: f64,
         /// The best that was reached.
         reached: f64,
@@ -156,13 +173,132 @@ pub enum Error {
     /// Pictures that cannot be compared.
     #[cfg(feature = "metrics")]
     #[error(transparent)]
-    Compare(#[from] crate::metrics::CompareError),
-    /// What a decode in the background came to, for everybody who asks.
+    Compare(#[from] CompareError),
+    /// Bytes were fed to a progressive decoder after its end.
+    #[error("{bytes} bytes were fed after the end; feed all bytes before it")]
+    FedAfterEnd {
+        /// Number of bytes.
+        bytes: usize,
+    },
+    /// The error that ended the decode in the background, shared by all who ask for it.
     #[error(transparent)]
     Background(Arc<Error>),
     /// The thread that decodes in the background has panicked, in a progress callback if not by a defect.
-    #[error("the decoding thread panicked; see to it that the progress callback does not")]
+    #[error("the decoding thread panicked; the progress callback must not panic")]
     Panicked,
+}
+
+impl From<NetworkError> for Error {
+    fn from(error: NetworkError) -> Self {
+        match error {
+            NetworkError::Weights(error) => Self::Weights(error),
+            NetworkError::Compute(error) => Self::Compute(error),
+            NetworkError::Cancelled { done, total } => Self::Cancelled { done, total },
+            error => Self::Network(error),
+        }
+    }
+}
+
+/// The limits of [`Limits`](crate::Limits), each of which is one field there. A new limit is a new variant that a program
+/// has to name, so that none goes without advice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LimitKind {
+    /// [`Limits::pixels`](crate::Limits::pixels).
+    Pixels,
+    /// [`Limits::side`](crate::Limits::side).
+    Side,
+    /// [`Limits::image_bytes`](crate::Limits::image_bytes).
+    ImageBytes,
+    /// [`Limits::image_memory`](crate::Limits::image_memory).
+    ImageMemory,
+    /// [`Limits::canvas_pixels`](crate::Limits::canvas_pixels).
+    CanvasPixels,
+    /// [`Limits::steps`](crate::Limits::steps).
+    Steps,
+    /// [`Limits::container`](crate::Limits::container).
+    Container,
+    /// [`Limits::weights_bytes`](crate::Limits::weights_bytes).
+    WeightsBytes,
+    /// [`Limits::device_memory`](crate::Limits::device_memory).
+    DeviceMemory,
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Pixels => "picture pixels",
+            Self::Side => "picture side",
+            Self::ImageBytes => "image bytes",
+            Self::ImageMemory => "image memory",
+            Self::CanvasPixels => "canvas pixels",
+            Self::Steps => "steps",
+            Self::Container => "token file",
+            Self::WeightsBytes => "weights bytes",
+            Self::DeviceMemory => "device memory",
+        })
+    }
+}
+
+/// What [`Error::Option`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OptionName {
+    /// The canvas: its size, or the number of its values.
+    Canvas,
+    /// Guidance scale.
+    Guidance,
+    /// Starting noise.
+    Noise,
+    /// The picture to encode.
+    Picture,
+    /// Element type of the engine.
+    Precision,
+    /// The cuts of one of several pictures that share a budget.
+    Rungs,
+    /// Sampling steps.
+    Steps,
+    /// The quality to reach.
+    Target,
+    /// Number of tokens.
+    Tokens,
+    /// Start of a decode from earlier latents.
+    WarmStart,
+}
+
+impl fmt::Display for OptionName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Canvas => "canvas",
+            Self::Guidance => "guidance",
+            Self::Noise => "noise",
+            Self::Picture => "picture",
+            Self::Precision => "precision",
+            Self::Rungs => "rungs",
+            Self::Steps => "steps",
+            Self::Target => "target quality",
+            Self::Tokens => "tokens",
+            Self::WarmStart => "warm start",
+        })
+    }
+}
+
+/// The two bounds that a model puts on tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenBound {
+    /// How many there are: at most the model's registers.
+    Count,
+    /// A token's id: less than the codebook size.
+    Id,
+}
+
+impl fmt::Display for TokenBound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Count => "number of tokens",
+            Self::Id => "token id",
+        })
+    }
 }
 
 /// Groups of [`Error`], one for each thing that a caller can do.
@@ -227,33 +363,55 @@ impl Error {
             | Self::WrongModel { .. }
             | Self::Codebook { .. }
             | Self::FileCanvas { .. } => ErrorKind::Model,
-            Self::Network(NetworkError::Cancelled { .. }) => ErrorKind::Cancelled,
-            Self::Network(NetworkError::Compute(ComputeError::WeightShape { .. })) => {
-                ErrorKind::Model
-            }
-            Self::Network(NetworkError::Compute(
+            Self::Network(error) => match error {
+                NetworkError::PositionTable { .. } | NetworkError::Tokens { .. } => {
+                    ErrorKind::Usage
+                }
+                _ => ErrorKind::Model,
+            },
+            Self::Compute(error) => match error {
+                ComputeError::WeightShape { .. } => ErrorKind::Model,
                 ComputeError::NoDevice { .. }
                 | ComputeError::Device { .. }
                 | ComputeError::DeviceMemory { .. }
-                | ComputeError::WrongResult { .. },
-            )) => ErrorKind::Device,
-            Self::Network(NetworkError::Compute(_)) => ErrorKind::Resources,
-            Self::Network(NetworkError::PositionTable { .. } | NetworkError::Tokens { .. })
-            | Self::Option { .. }
-            | Self::TargetNotReached { .. }
+                | ComputeError::DeviceMemoryLimit { .. }
+                | ComputeError::WrongResult { .. } => ErrorKind::Device,
+                _ => ErrorKind::Resources,
+            },
+            Self::Cancelled { .. } => ErrorKind::Cancelled,
+            Self::Option { .. }
             | Self::CannotShare { .. }
-            | Self::Tokens { .. } => ErrorKind::Usage,
-            Self::Network(_) => ErrorKind::Model,
+            | Self::Tokens { .. }
+            | Self::FedAfterEnd { .. }
+            | Self::Panicked => ErrorKind::Usage,
             Self::Grid { .. } => ErrorKind::Unsupported,
             Self::NoTokens { .. } | Self::FileTokens { .. } => ErrorKind::Corrupt,
             Self::Limit { .. } => ErrorKind::Limit,
             Self::InBatch { error, .. } => error.kind(),
             Self::Background(error) => error.kind(),
-            Self::Panicked => ErrorKind::Usage,
             #[cfg(feature = "metrics")]
-            Self::Compare(crate::metrics::CompareError::OutOfMemory { .. }) => ErrorKind::Resources,
+            Self::Compare(CompareError::OutOfMemory { .. }) => ErrorKind::Resources,
             #[cfg(feature = "metrics")]
-            Self::Compare(_) => ErrorKind::Usage,
+            Self::Compare(_) | Self::TargetNotReached { .. } => ErrorKind::Usage,
+        }
+    }
+
+    /// The field of [`Limits`](crate::Limits) to raise, where one was exceeded. Its kind need not be
+    /// [`ErrorKind::Limit`]: that of device memory is [`ErrorKind::Device`].
+    #[must_use]
+    pub fn limit(&self) -> Option<LimitKind> {
+        match self {
+            Self::Limit { limit, .. } => Some(*limit),
+            Self::Container(flextok_container::Error::Limit { .. }) => Some(LimitKind::Container),
+            Self::Picture(error) => error.limit(),
+            Self::Weights(WeightsError::Storage {
+                source: StorageError::TooLarge { .. },
+                ..
+            }) => Some(LimitKind::WeightsBytes),
+            Self::Compute(ComputeError::DeviceMemoryLimit { .. }) => Some(LimitKind::DeviceMemory),
+            Self::InBatch { error, .. } => error.limit(),
+            Self::Background(error) => error.limit(),
+            _ => None,
         }
     }
 }
@@ -286,7 +444,7 @@ mod tests {
 
     #[test]
     fn kinds_say_what_a_caller_can_do() {
-        let network = |error| Error::Network(NetworkError::Compute(error));
+        let network = |error| Error::from(NetworkError::Compute(error));
         let text = String::new;
         for (error, kind) in [
             (
@@ -322,7 +480,7 @@ mod tests {
             ),
             (
                 Error::FileTokens {
-                    what: "id",
+                    what: TokenBound::Id,
                     actual: 9,
                     allowed: 8,
                 },

@@ -76,7 +76,7 @@ pub use codec::{
     Budget, CancelToken, Codec, CodecBuilder, DecodeOptions, Device, EncodeOptions, EngineInfo,
     Latents, Limits, ParseDeviceError, ParsePrecisionError, Precision, Progress, WarmStart,
 };
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, LimitKind, OptionName, TokenBound};
 pub use flextok_compute as compute;
 pub use flextok_compute::Threads;
 pub use flextok_container as container;

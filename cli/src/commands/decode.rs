@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flextok::container::TokenFile;
-use flextok::picture::PictureError;
 use flextok::picture::save::{self, SaveFormat};
-use flextok::{DecodeOptions, Size, npy};
+use flextok::picture::{Canvas, PictureError};
+use flextok::{DecodeOptions, Error, OptionName, Size, npy};
 
 use super::sampling::SamplingArgs;
 use crate::context::{Context, Model};
@@ -85,19 +85,24 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
     let ticks = bar.clone();
     options = options.with_progress(move |progress| ticks.set_position(progress.step.into()));
 
-    let decoded = decode(&model, &input.file, &options, format);
-    bar.finish_and_clear();
-    let bytes = decoded.map_err(|error| match (&error, &args.noise) {
-        (flextok::Error::Picture(_), _) => CliError::codec(output.name(), error),
-        (
-            flextok::Error::Option {
-                option: "noise", ..
-            },
-            Some(path),
-        ) => CliError::codec(Source::new(path).name(), error),
+    let failed = |error| match (&error, &args.noise) {
+        (Error::Picture(_), _) => CliError::codec(output.name(), error),
+        (Error::Option { option, .. }, Some(path)) if *option == OptionName::Noise => {
+            CliError::codec(Source::new(path).name(), error)
+        }
         _ => model.error(&source.name(), error),
-    })?;
-    output.write(&bytes)?;
+    };
+    let decoded = match format {
+        Format::Picture(format) => decode(&model, &input.file, &options, format).map_err(failed),
+        Format::Npy => {
+            let canvas = model.codec.decode_canvas(&input.file, &options);
+            canvas
+                .map_err(failed)
+                .and_then(|canvas| array(&canvas, &output))
+        }
+    };
+    bar.finish_and_clear();
+    output.write(&decoded?)?;
     if let Some(note) = input.truncation(&source.name()) {
         context.note(&note);
     }
@@ -137,24 +142,18 @@ fn decode(
     model: &Model,
     file: &TokenFile,
     options: &DecodeOptions,
-    format: Format,
-) -> Result<Vec<u8>, flextok::Error> {
-    match format {
-        Format::Picture(format) => {
-            let picture = model.codec.decode_file(file, options)?;
-            Ok(save::encode(&picture, format)?)
-        }
-        Format::Npy => {
-            let canvas = model.codec.decode_canvas(file, options)?;
-            let shape = [3, canvas.size.height as usize, canvas.size.width as usize];
-            // The shape is that of the data, as the canvas is made.
-            npy::write_f32(&shape, &canvas.planes()).map_err(|error| flextok::Error::Option {
-                option: "array",
-                value: error.to_string(),
-                allowed: "three planes".to_owned(),
-            })
-        }
-    }
+    format: SaveFormat,
+) -> Result<Vec<u8>, Error> {
+    let picture = model.codec.decode_file(file, options)?;
+    Ok(save::encode(&picture, format)?)
+}
+
+fn array(canvas: &Canvas, output: &Output) -> Result<Vec<u8>, CliError> {
+    let shape = [3, canvas.size.height as usize, canvas.size.width as usize];
+    npy::write_f32(&shape, &canvas.planes()).map_err(|source| CliError::Npy {
+        name: output.name(),
+        source,
+    })
 }
 
 type Noise = npy::NpyArray<f32>;

@@ -160,7 +160,7 @@ impl Item {
     fn cut(&self, tokens: u16, keep: KeepMetadata) -> Result<Vec<u8>, CliError> {
         let cut = self.input.file.cut(tokens, keep);
         cut.and_then(|cut| cut.to_bytes())
-            .map_err(|error| CliError::container(self.source.name(), error))
+            .map_err(|error| CliError::codec(self.source.name(), error))
     }
 
     /// What a truncated input deserves to be said about.
@@ -249,19 +249,18 @@ fn original(directory: &Path, file: &Path) -> Result<Source, CliError> {
 
 /// Refuses a budget that not even one token of each file fits, before anything is decoded.
 fn affordable(args: &FitArgs, items: &[Item]) -> Result<(), CliError> {
-    let mut minimum = 0_u64;
-    for item in items {
-        minimum = minimum.saturating_add(item.cut(1, args.keep())?.len() as u64);
-    }
-    if minimum <= args.total_bytes {
-        return Ok(());
-    }
-    let error = Error::CannotShare {
-        files: items.len(),
-        bytes: args.total_bytes,
-        minimum,
+    let smallest = |item: &Item| -> Result<Vec<Rung>, CliError> {
+        Ok(vec![Rung {
+            tokens: 1,
+            bytes: item.cut(1, args.keep())?.len() as u64,
+            quality: 0.0,
+        }])
     };
-    Err(CliError::codec("--total-bytes", error))
+    let smallest = items.iter().map(smallest).collect::<Result<Vec<_>, _>>()?;
+    match rate::share(&smallest, args.total_bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(CliError::codec("--total-bytes", error)),
+    }
 }
 
 /// The cut of each file.

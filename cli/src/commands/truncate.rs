@@ -52,7 +52,7 @@ pub(crate) fn run(args: &TruncateArgs, context: &Context) -> Result<(), CliError
     output.refuse_other_extensions()?;
     let input = source.tokens(&context.limits)?;
     let (cut, bytes) =
-        cut(args, &input.file).map_err(|error| CliError::container(source.name(), error))?;
+        cut(args, &input.file).map_err(|error| CliError::codec(source.name(), error))?;
     output.write(&bytes)?;
 
     let kept = cut.header().tokens();

@@ -44,7 +44,7 @@ pub enum ComputeError {
         /// What its driver or the self-test said.
         reason: String,
     },
-    /// A tensor or a model is larger than the device allows.
+    /// A tensor is larger than the device allows.
     #[error("{device} cannot hold {what}: {needed} bytes are needed, {allowed} are allowed")]
     DeviceMemory {
         /// Name of the device.
@@ -53,7 +53,21 @@ pub enum ComputeError {
         what: String,
         /// Bytes that are needed in all.
         needed: u64,
-        /// Bytes that the device or the caller's limit allows.
+        /// Bytes that the device allows.
+        allowed: u64,
+    },
+    /// A model or its tensors need more of a device's memory than the caller's limit.
+    #[error(
+        "{device} may not hold {what}: {needed} bytes of its memory are needed, the limit is {allowed}"
+    )]
+    DeviceMemoryLimit {
+        /// Name of the device.
+        device: String,
+        /// What was to be stored.
+        what: String,
+        /// Bytes that are needed in all.
+        needed: u64,
+        /// The caller's limit in bytes.
         allowed: u64,
     },
     /// A computation on a device gave values that no computation of a network gives.

@@ -10,8 +10,7 @@ use image::RgbImage;
 use super::engine::Job;
 use super::{CancelToken, Codec, DecodeOptions, Progress};
 use crate::Size;
-use crate::error::Error;
-use crate::network::NetworkError;
+use crate::error::{Error, OptionName};
 use crate::picture::{self, Canvas};
 use crate::sampler::standard_normal;
 
@@ -124,8 +123,8 @@ impl Codec {
         let count = self.latent_values(latents);
         if noise.len() != count {
             return Err(Error::Option {
-                option: "noise of",
-                value: format!("{} values", noise.len()),
+                option: OptionName::Noise,
+                value: format!("of {} values", noise.len()),
                 allowed: format!(
                     "{}×{}×{} = {count} values",
                     self.config().vae.latent_channels(),
@@ -137,7 +136,7 @@ impl Codec {
         if let Some(index) = noise.iter().position(|value| !value.is_finite()) {
             let value = format!("with {} at index {index}", noise[index]);
             return Err(Error::Option {
-                option: "noise",
+                option: OptionName::Noise,
                 value,
                 allowed: "finite values".to_owned(),
             });
@@ -217,7 +216,7 @@ impl<'a> Steps<'a> {
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.is_cancelled() {
             let (done, total) = (self.before, self.total);
-            return Err(NetworkError::Cancelled { done, total }.into());
+            return Err(Error::Cancelled { done, total });
         }
         Ok(())
     }
@@ -239,11 +238,10 @@ impl<'a> Steps<'a> {
     /// An error of the present pass with the steps of all passes.
     fn count_in(&self, error: Error) -> Error {
         match error {
-            Error::Network(NetworkError::Cancelled { done, .. }) => NetworkError::Cancelled {
+            Error::Cancelled { done, .. } => Error::Cancelled {
                 done: self.before.saturating_add(done),
                 total: self.total,
-            }
-            .into(),
+            },
             other => other,
         }
     }

@@ -8,7 +8,6 @@ use flextok_compute::{Storage, Threads};
 use super::device::Choice;
 use super::{Codec, Device, Limits, Precision};
 use crate::error::Error;
-use crate::network::NetworkError;
 use crate::weights::{OpenOptions, Weights};
 
 /// Settings of a [`Codec`].
@@ -117,7 +116,7 @@ impl CodecBuilder {
 
     fn build(self, weights: Weights) -> Result<Codec, Error> {
         let weights = Arc::new(weights);
-        let threads = Threads::new(self.threads).map_err(NetworkError::from)?;
+        let threads = Threads::new(self.threads)?;
         let choice = Choice {
             device: self.device,
             precision: self.precision,

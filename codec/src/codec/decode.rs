@@ -6,7 +6,7 @@ use image::RgbImage;
 use super::batch::{Request, each, only};
 use super::{Codec, DecodeOptions, limit};
 use crate::Size;
-use crate::error::Error;
+use crate::error::{Error, LimitKind, OptionName};
 use crate::picture::Canvas;
 use crate::sampler::{Guidance, Settings};
 
@@ -16,8 +16,8 @@ impl Codec {
     /// # Errors
     /// [`Error::Container`] for bytes that are damaged or no such file, [`Error::NoTokens`] for a file that was cut before
     /// its first token, [`Error::WrongModel`] for a file of another model, [`Error::Limit`] for a size beyond the limits,
-    /// [`Error::Option`] for options the model does not allow, [`Error::Network`] with
-    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) if the options' token was cancelled.
+    /// [`Error::Option`] for options the model does not allow, [`Error::Cancelled`] if the
+    /// options' token was cancelled, [`Error::Compute`] if the engine fails.
     pub fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Error> {
         let request = self.request_of_bytes(bytes, options)?;
         Ok(only(self.pictures(&[request], options)?))
@@ -196,9 +196,9 @@ impl Codec {
     /// Checks the size that a file asks to restore.
     fn check_size(&self, header: &Header) -> Result<(), Error> {
         let size = size_of(header);
-        limit("picture pixels", size.area(), self.limits.pixels)?;
+        limit(LimitKind::Pixels, size.area(), self.limits.pixels)?;
         let side = size.width.max(size.height);
-        limit("picture side", side.into(), self.limits.side.into())
+        limit(LimitKind::Side, side.into(), self.limits.side.into())
     }
 
     /// Checks that a file is of this model, and of a kind that can be decoded.
@@ -277,7 +277,7 @@ impl Codec {
         options: &DecodeOptions,
     ) -> Result<Request, Error> {
         if ids.is_empty() {
-            self.check_tokens("tokens", 0)?;
+            self.check_tokens(0)?;
         }
         self.check_ids(ids)?;
         let canvas = self.check_canvas(canvas)?;
@@ -293,7 +293,7 @@ impl Codec {
     fn wanted(&self, options: &DecodeOptions) -> Result<Option<u16>, Error> {
         options
             .tokens
-            .map(|tokens| self.check_tokens("tokens", tokens))
+            .map(|tokens| self.check_tokens(tokens))
             .transpose()
     }
 
@@ -304,17 +304,17 @@ impl Codec {
         if steps == 0 {
             let allowed = format!("1 to {}", self.limits.steps);
             return Err(Error::Option {
-                option: "steps",
+                option: OptionName::Steps,
                 value: steps.to_string(),
                 allowed,
             });
         }
-        limit("steps", steps.into(), self.limits.steps.into())?;
+        limit(LimitKind::Steps, steps.into(), self.limits.steps.into())?;
         let scale = options.guidance.unwrap_or(defaults.guidance);
         if !scale.is_finite() || scale.abs() > MAX_GUIDANCE {
             let allowed = format!("-{MAX_GUIDANCE} to {MAX_GUIDANCE}");
             return Err(Error::Option {
-                option: "guidance",
+                option: OptionName::Guidance,
                 value: scale.to_string(),
                 allowed,
             });

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use flextok_compute::{ComputeError, CpuEngine, Precision, Threads};
 
 use super::engine::{Engine, NetworkOn};
-use crate::error::Error;
-use crate::network::NetworkError;
+use crate::error::{Error, OptionName};
 use crate::weights::Weights;
 
 /// Where to compute.
@@ -34,7 +33,7 @@ pub enum Device {
 
 /// The text is none of `auto`, `cpu`, `gpu` and `gpu:N`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no device; allowed: auto, cpu, gpu, gpu:N with N from the list of devices")]
+#[error("`{0}` is not a device; allowed: auto, cpu, gpu, gpu:N with N from the list of devices")]
 pub struct ParseDeviceError(String);
 
 impl FromStr for Device {
@@ -103,17 +102,14 @@ impl Choice {
                 Ok(opened) => Ok(opened),
                 Err(reason) => self.cpu(weights, Some(reason)),
             },
-            Device::Gpu | Device::GpuIndex(_) => {
-                let opened = self.named(weights);
-                opened.map_err(|error| NetworkError::from(error).into())
-            }
+            Device::Gpu | Device::GpuIndex(_) => Ok(self.named(weights)?),
         }
     }
 
     fn cpu(&self, weights: &Arc<Weights>, fallback: Option<String>) -> Result<Opened, Error> {
         if self.precision == Precision::F16 {
             return Err(Error::Option {
-                option: "precision",
+                option: OptionName::Precision,
                 value: "f16".to_owned(),
                 allowed: match fallback {
                     Some(reason) => format!("f32 or auto on the CPU, since {reason}"),
@@ -210,7 +206,7 @@ impl Choice {
         };
         let needed = weights.parameters().total().saturating_mul(element);
         if needed > self.device_memory {
-            return Err(ComputeError::DeviceMemory {
+            return Err(ComputeError::DeviceMemoryLimit {
                 device: device.name.clone(),
                 what: "the model's weights".to_owned(),
                 needed,

@@ -8,7 +8,7 @@ use image::DynamicImage;
 use super::batch::{each, only};
 use super::{Budget, Codec, EncodeOptions, limit};
 use crate::Size;
-use crate::error::Error;
+use crate::error::{Error, LimitKind, OptionName, TokenBound};
 use crate::picture::{self, Canvas, Cropped};
 
 /// A picture's tokens, the size that a decoder restores, and the canvas's.
@@ -129,13 +129,13 @@ impl Codec {
         tokens: u16,
         posterior_seed: Option<u64>,
     ) -> Result<Vec<u16>, Error> {
-        let tokens = self.check_tokens("tokens", tokens)?;
+        let tokens = self.check_tokens(tokens)?;
         let size = self.check_canvas(Some(canvas.size))?;
         let values = 3 * size.area() as usize;
         if canvas.data.len() != values {
             return Err(Error::Option {
-                option: "canvas of",
-                value: format!("{} values", canvas.data.len()),
+                option: OptionName::Canvas,
+                value: format!("of {} values", canvas.data.len()),
                 allowed: format!("{}×{}×3 = {values} values", size.height, size.width),
             });
         }
@@ -181,7 +181,7 @@ impl Codec {
             self.check_ids(ids.as_ref())?;
         }
         let tokens = canvases.first().map_or(0, |ids| ids.as_ref().len());
-        let tokens = self.check_tokens("tokens", u16::try_from(tokens).unwrap_or(u16::MAX))?;
+        let tokens = self.check_tokens(u16::try_from(tokens).unwrap_or(u16::MAX))?;
         let header = self
             .header(size, tokens, canvas)?
             .with_grid(grid.0, grid.1)?;
@@ -194,11 +194,11 @@ impl Codec {
         u16::try_from(self.config().registers).unwrap_or(u16::MAX)
     }
 
-    pub(super) fn check_tokens(&self, option: &'static str, tokens: u16) -> Result<u16, Error> {
+    pub(super) fn check_tokens(&self, tokens: u16) -> Result<u16, Error> {
         if tokens == 0 || tokens > self.max_tokens() {
             let allowed = format!("1 to {}", self.max_tokens());
             return Err(Error::Option {
-                option,
+                option: OptionName::Tokens,
                 value: tokens.to_string(),
                 allowed,
             });
@@ -210,7 +210,7 @@ impl Codec {
         let registers = u64::from(self.max_tokens());
         if ids.len() as u64 > registers {
             return Err(Error::Tokens {
-                what: "number of tokens",
+                what: TokenBound::Count,
                 actual: ids.len() as u64,
                 allowed: registers,
             });
@@ -218,7 +218,7 @@ impl Codec {
         let largest = self.config().codebook_size() - 1;
         match ids.iter().find(|&&id| u32::from(id) > largest) {
             Some(&id) => Err(Error::Tokens {
-                what: "token",
+                what: TokenBound::Id,
                 actual: id.into(),
                 allowed: largest.into(),
             }),
@@ -314,7 +314,7 @@ impl Codec {
         self.check_picture(size)?;
         match options.budget {
             Budget::Full => Ok(self.max_tokens()),
-            Budget::Tokens(tokens) => self.check_tokens("tokens", tokens),
+            Budget::Tokens(tokens) => self.check_tokens(tokens),
             Budget::Bytes(bytes) => {
                 // The header of the whole picture is at least as long as that of a part which a crop keeps.
                 let size = options.original_size.unwrap_or(size);
@@ -327,17 +327,17 @@ impl Codec {
     fn check_picture(&self, size: Size) -> Result<(), Error> {
         if size.area() == 0 {
             return Err(Error::Option {
-                option: "picture size",
-                value: size.to_string(),
-                allowed: "1x1 and larger".to_owned(),
+                option: OptionName::Picture,
+                value: format!("of {size} pixels"),
+                allowed: "1x1 pixels and more".to_owned(),
             });
         }
         limit(
-            "picture side",
+            LimitKind::Side,
             size.width.max(size.height).into(),
             self.limits.side.into(),
         )?;
-        limit("picture pixels", size.area(), self.limits.pixels)?;
+        limit(LimitKind::Pixels, size.area(), self.limits.pixels)?;
         Ok(())
     }
 

@@ -26,7 +26,7 @@ pub use refine::{Latents, WarmStart};
 
 use crate::Size;
 use crate::config::ModelConfig;
-use crate::error::Error;
+use crate::error::{Error, LimitKind, OptionName};
 use crate::weights::Weights;
 
 /// A model on an engine, ready to encode and decode. It can be shared between threads.
@@ -45,7 +45,7 @@ impl Codec {
     /// The codec with the model that is embedded in the program.
     ///
     /// # Errors
-    /// [`Error::Network`] if the engine's threads cannot be started.
+    /// [`Error::Compute`] if the engine's threads cannot be started.
     #[cfg(feature = "embedded-model")]
     pub fn embedded() -> Result<Self, Error> {
         Self::builder().embedded()
@@ -54,7 +54,7 @@ impl Codec {
     /// The codec with the model in a `.safetensors` file, or in a directory with a `model.safetensors`.
     ///
     /// # Errors
-    /// [`Error::Weights`] if the file cannot be opened or is refused, [`Error::Network`] if the engine cannot start.
+    /// [`Error::Weights`] if the file cannot be opened or is refused, [`Error::Compute`] if the engine cannot start.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::builder().open(path)
     }
@@ -62,7 +62,7 @@ impl Codec {
     /// The codec with the model whose safetensors file, config included, is `bytes`.
     ///
     /// # Errors
-    /// [`Error::Weights`] if the bytes are refused, [`Error::Network`] if the engine cannot start.
+    /// [`Error::Weights`] if the bytes are refused, [`Error::Compute`] if the engine cannot start.
     ///
     /// ```
     /// # #[cfg(feature = "embedded-model")] {
@@ -124,11 +124,15 @@ impl Codec {
         self.config()
             .check_canvas(canvas)
             .map_err(|error| Error::Option {
-                option: "canvas",
+                option: OptionName::Canvas,
                 value: canvas.to_string(),
                 allowed: error.to_string(),
             })?;
-        limit("canvas pixels", canvas.area(), self.limits.canvas_pixels)?;
+        limit(
+            LimitKind::CanvasPixels,
+            canvas.area(),
+            self.limits.canvas_pixels,
+        )?;
         Ok(canvas)
     }
 }
@@ -144,10 +148,10 @@ impl std::fmt::Debug for Codec {
     }
 }
 
-fn limit(what: &'static str, actual: u64, allowed: u64) -> Result<(), Error> {
+fn limit(limit: LimitKind, actual: u64, allowed: u64) -> Result<(), Error> {
     if actual > allowed {
         Err(Error::Limit {
-            what,
+            limit,
             actual,
             allowed,
         })

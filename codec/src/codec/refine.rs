@@ -7,7 +7,7 @@ use super::batch::{Request, Steps, only};
 use super::engine::Job;
 use super::{Codec, DecodeOptions};
 use crate::Size;
-use crate::error::Error;
+use crate::error::{Error, OptionName};
 use crate::sampler::Settings;
 
 /// The clean latents that a decode ended with, for [`Codec::refine`].
@@ -126,25 +126,28 @@ impl Codec {
     }
 
     fn check_start(&self, start: &WarmStart<'_>, request: &Request) -> Result<(), Error> {
-        let refused = |option, value: String, allowed: String| {
+        let refused = |value: String, allowed: String| {
             Err(Error::Option {
-                option,
+                option: OptionName::WarmStart,
                 value,
                 allowed,
             })
         };
         if !(start.time > 0.0 && start.time <= 1.0) {
             let allowed = "above 0 and at most 1".to_owned();
-            return refused("time of the warm start", start.time.to_string(), allowed);
+            return refused(format!("at time {}", start.time), allowed);
         }
         let (latents, canvas) = (start.latents, request.canvas);
         if latents.model != self.fingerprint() {
-            let allowed = format!("those of model {}", self.fingerprint());
-            return refused("latents of model", latents.model.to_string(), allowed);
+            let allowed = format!("latents of model {}", self.fingerprint());
+            return refused(format!("from latents of model {}", latents.model), allowed);
         }
         if latents.canvas != canvas {
-            let (value, allowed) = (latents.canvas.to_string(), canvas.to_string());
-            return refused("latents of canvas", value, allowed);
+            let allowed = format!("latents of canvas {canvas}");
+            return refused(
+                format!("from latents of canvas {}", latents.canvas),
+                allowed,
+            );
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::error::LimitKind;
+
 /// The groups of [`PictureError`] that callers usually treat alike (exit codes, HTTP states).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -169,7 +171,19 @@ pub enum PictureError {
 }
 
 impl PictureError {
-    /// Which group this error belongs to.
+    /// The limit that was exceeded, if it is one that [`Limits`](crate::Limits) sets.
+    #[must_use]
+    pub(crate) fn limit(&self) -> Option<LimitKind> {
+        match self {
+            Self::TooManyBytes { .. } => Some(LimitKind::ImageBytes),
+            Self::TooManyPixels { .. } => Some(LimitKind::Pixels),
+            Self::SideTooLong { .. } => Some(LimitKind::Side),
+            Self::TooMuchMemory { .. } => Some(LimitKind::ImageMemory),
+            _ => None,
+        }
+    }
+
+    /// The group that this error belongs to.
     #[must_use]
     pub fn kind(&self) -> PictureErrorKind {
         match self {

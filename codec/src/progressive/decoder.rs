@@ -9,7 +9,6 @@ use flextok_container::{Event, Header, Metadata, State};
 
 use super::background::{Shared, work};
 use super::{Pictures, ProgressiveOptions, ProgressivePicture, ProgressiveReader};
-use crate::network::NetworkError;
 use crate::{Codec, Error};
 
 /// Decodes a file while it arrives, on a thread of its own.
@@ -62,7 +61,7 @@ impl ProgressiveDecoder {
     /// A decoder of one file.
     ///
     /// # Errors
-    /// As [`ProgressiveReader::new`]; [`Error::Network`] if there can be no thread.
+    /// As [`ProgressiveReader::new`]; [`Error::Compute`] if its thread cannot be started.
     pub fn new(codec: Arc<Codec>, options: ProgressiveOptions) -> Result<Self, Error> {
         let reader = ProgressiveReader::new(codec, options)?;
         let shared = Arc::new(Shared::new(reader.options()));
@@ -72,8 +71,7 @@ impl ProgressiveDecoder {
                 let shared = Arc::clone(&shared);
                 move || work(&shared)
             });
-        let worker =
-            spawned.map_err(|error| NetworkError::from(ComputeError::threads(1, &error)))?;
+        let worker = spawned.map_err(|error| ComputeError::threads(1, &error))?;
         Ok(Self {
             reader,
             shared,

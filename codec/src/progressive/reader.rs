@@ -7,7 +7,7 @@ use flextok_container::{Event, Header, Metadata, Reader, State};
 
 use super::{PictureJob, Refresh};
 use crate::codec::no_tokens;
-use crate::{Codec, DecodeOptions, Error};
+use crate::{Codec, DecodeOptions, Error, OptionName};
 
 /// How a file is decoded while it arrives.
 ///
@@ -110,8 +110,8 @@ impl ProgressiveReader {
             .filter(|&time| !(time > 0.0 && time <= 1.0))
         {
             return Err(Error::Option {
-                option: "time of the warm start",
-                value: time.to_string(),
+                option: OptionName::WarmStart,
+                value: format!("at time {time}"),
                 allowed: "above 0 and at most 1".to_owned(),
             });
         }
@@ -131,15 +131,11 @@ impl ProgressiveReader {
     /// # Errors
     /// [`Error::Container`] for bytes that contradict the format; as soon as the header is there, what the codec holds
     /// against such a file ([`Error::WrongModel`], [`Error::Grid`], [`Error::Limit`] …). The first such error comes again
-    /// from every later call; what came before the fault can still be decoded. [`Error::Option`] after
+    /// from every later call; what came before the fault can still be decoded. [`Error::FedAfterEnd`] after
     /// [`ProgressiveReader::end`].
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if self.ended {
-            return Err(Error::Option {
-                option: "feed",
-                value: format!("of {} bytes after the end", bytes.len()),
-                allowed: "bytes before the end".to_owned(),
-            });
+            return Err(Error::FedAfterEnd { bytes: bytes.len() });
         }
         let fed = self.reader.feed(bytes);
         if let Some(header) = self.reader.header().filter(|_| !self.decodable) {

@@ -7,7 +7,7 @@ use super::ladder::search;
 use super::{Rung, Search};
 use crate::metrics::Metric;
 use crate::picture;
-use crate::{Codec, DecodeOptions, EncodeOptions, Error};
+use crate::{Codec, DecodeOptions, EncodeOptions, Error, OptionName};
 
 /// A quality that a decoded picture should reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,7 +90,7 @@ impl Codec {
         let found = search(file.layers().max(1), how, target.value, measure)?;
         if !found.is_enough {
             return Err(Error::TargetNotReached {
-                metric: target.metric.name(),
+                metric: target.metric,
                 wanted: target.value,
                 reached: found.quality,
                 tokens: found.tokens,
@@ -159,7 +159,7 @@ fn check_target(target: Target) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Option {
-        option: "target quality",
+        option: OptionName::Target,
         value: target.value.to_string(),
         allowed: "a finite number".to_owned(),
     })

@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use crate::Error;
+use crate::{Error, OptionName};
 
 /// A cut of a picture: what it costs and how good it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,8 +43,8 @@ pub fn share(pictures: &[Vec<Rung>], total: u64) -> Result<Vec<usize>, Error> {
     let ladders: Vec<Vec<usize>> = pictures.iter().map(|rungs| worthwhile(rungs)).collect();
     if let Some(index) = ladders.iter().position(Vec::is_empty) {
         return Err(Error::Option {
-            option: "rungs of picture",
-            value: format!("{index}: none"),
+            option: OptionName::Rungs,
+            value: format!("of picture {index}: none"),
             allowed: "at least one".to_owned(),
         });
     }

@@ -238,18 +238,22 @@ impl GpuEngine {
         bytes: u64,
         what: impl Fn() -> String,
     ) -> Result<Arc<super::memory::Reserved>, ComputeError> {
-        let refuse = |needed, allowed| ComputeError::DeviceMemory {
-            device: self.info.name.clone(),
-            what: what(),
-            needed,
-            allowed,
-        };
         if bytes > self.buffer_limit {
-            return Err(refuse(bytes, self.buffer_limit));
+            return Err(ComputeError::DeviceMemory {
+                device: self.info.name.clone(),
+                what: what(),
+                needed: bytes,
+                allowed: self.buffer_limit,
+            });
         }
         self.budget
             .reserve(bytes)
-            .map_err(|(needed, allowed)| refuse(needed, allowed))
+            .map_err(|(needed, allowed)| ComputeError::DeviceMemoryLimit {
+                device: self.info.name.clone(),
+                what: what(),
+                needed,
+                allowed,
+            })
     }
 
     /// A tensor of given bytes, which are its elements in the machine's byte order.

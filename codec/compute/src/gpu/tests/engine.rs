@@ -55,7 +55,7 @@ fn memory_beyond_the_limit_is_refused_and_freed_memory_counts_again() {
     let first = limited.zeros(&[512]).unwrap();
     match limited.zeros(&[513]) {
         Err(
-            error @ ComputeError::DeviceMemory {
+            error @ ComputeError::DeviceMemoryLimit {
                 needed, allowed, ..
             },
         ) => {
