@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use crate::error::with_capacity;
-use crate::{ComputeError, Weight};
+use crate::{ComputeError, Element, Quantizer, Weight};
 
 /// One modulation vector of an adaLN block for each of two groups of rows.
 ///
@@ -323,6 +323,9 @@ pub trait Backend: Send + Sync {
     /// The weights of a convolution, prepared for the engine.
     type Conv: Send + Sync;
 
+    /// Element type of weights and activations.
+    fn element(&self) -> Element;
+
     /// Runs a whole computation where the engine's operations run best.
     fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R;
 
@@ -528,7 +531,11 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// Those of [`Backend::download`].
-    fn quantize(&self, latents: &Self::Tensor, levels: &[u32]) -> Result<Vec<u16>, ComputeError>;
+    fn quantize(
+        &self,
+        latents: &Self::Tensor,
+        quantizer: &Quantizer,
+    ) -> Result<Vec<u16>, ComputeError>;
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@
 pub mod backend;
 pub mod cpu;
 mod error;
-mod fsq;
 #[cfg(feature = "cube")]
 pub mod gpu;
 mod map_fault;
 mod precision;
+mod quantizer;
 pub mod storage;
 pub mod weight;
 
@@ -21,6 +21,7 @@ pub use error::ComputeError;
 #[cfg(feature = "cube")]
 pub use gpu::GpuEngine;
 pub use map_fault::explain_map_faults;
-pub use precision::{ParsePrecisionError, Precision};
+pub use precision::{Element, ParsePrecisionError, Precision};
+pub use quantizer::Quantizer;
 pub use storage::{Storage, StorageError};
 pub use weight::{DType, Weight, WeightError};

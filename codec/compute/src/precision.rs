@@ -1,4 +1,4 @@
-//! The choice of an element type.
+//! Element types of weights and activations, and the choice of one.
 
 use std::str::FromStr;
 
@@ -47,6 +47,36 @@ impl FromStr for Precision {
             .ok_or_else(|| ParsePrecisionError {
                 found: text.to_owned(),
             })
+    }
+}
+
+/// Element type that an engine computes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// Single precision.
+    F32,
+    /// Half precision.
+    F16,
+}
+
+impl Element {
+    /// Bytes that one element takes.
+    #[must_use]
+    pub const fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+}
+
+impl std::fmt::Display for Element {
+    /// The type's name, as `--precision` takes it.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use flextok_compute::{ComputeError, CpuEngine, Precision, Threads};
+use flextok_compute::{Backend, ComputeError, CpuEngine, Element, Precision, Threads};
 
 use super::engine::{Engine, NetworkOn};
 use crate::error::{Error, OptionName};
@@ -74,8 +74,8 @@ pub struct EngineInfo {
     pub backend: &'static str,
     /// Name of the device, or the number of threads.
     pub name: String,
-    /// `f32` or `f16`.
-    pub precision: &'static str,
+    /// Element type of weights and activations.
+    pub precision: Element,
     /// Why it is not the device that [`Device::Auto`] looks for first.
     pub fallback: Option<String>,
 }
@@ -121,7 +121,7 @@ impl Choice {
         let info = EngineInfo {
             backend: "cpu",
             name: format!("{} threads", backend.threads()),
-            precision: "f32",
+            precision: backend.element(),
             fallback,
         };
         Ok((Box::new(NetworkOn::new(backend, Arc::clone(weights))), info))
@@ -200,10 +200,7 @@ impl Choice {
         let mut options = GpuOptions::default();
         options.precision = self.precision;
         options.memory_limit = Some(self.device_memory);
-        let element = match device.computes_in_half(self.precision)? {
-            true => 2,
-            false => 4,
-        };
+        let element = device.element(self.precision)?.size() as u64;
         let needed = weights.parameters().total().saturating_mul(element);
         if needed > self.device_memory {
             return Err(ComputeError::DeviceMemoryLimit {
@@ -217,7 +214,7 @@ impl Choice {
         let info = EngineInfo {
             backend: device.backend,
             name: device.name.clone(),
-            precision: if backend.is_half() { "f16" } else { "f32" },
+            precision: backend.element(),
             fallback: None,
         };
         Ok((Box::new(NetworkOn::new(backend, Arc::clone(weights))), info))

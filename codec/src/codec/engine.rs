@@ -263,7 +263,7 @@ impl<B: Backend> Engine for NetworkOn<B> {
         let ids = self.backend.run(|| {
             let latents = self.latents(&half, canvases, posterior)?;
             let z = half.encoder.forward(&self.backend, &latents, tokens)?;
-            Ok::<_, NetworkError>(self.backend.quantize(&z, &self.config().fsq_levels)?)
+            Ok::<_, NetworkError>(self.backend.quantize(&z, &self.config().quantizer)?)
         });
         let ids = ids?;
         Ok(ids.chunks(tokens.max(1)).map(<[u16]>::to_vec).collect())

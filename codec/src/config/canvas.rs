@@ -41,12 +41,10 @@ pub enum CanvasError {
 }
 
 impl ModelConfig {
-    /// Number of different tokens: the product of the FSQ levels, at most 65 536.
+    /// Number of different tokens, at most 65 536.
     #[must_use]
     pub fn codebook_size(&self) -> u32 {
-        self.fsq_levels
-            .iter()
-            .fold(1, |product: u32, &levels| product.saturating_mul(levels))
+        self.quantizer.codebook_size()
     }
 
     /// What both sides of a canvas have to be multiples of, in pixels.

@@ -24,6 +24,7 @@ mod vae;
 
 pub use canvas::CanvasError;
 pub use error::ConfigError;
+use flextok_compute::Quantizer;
 pub use sampling::SamplingDefaults;
 use serde::Serialize;
 pub use vae::{AutoencoderKlConfig, LappedConfig, VaeConfig};
@@ -44,14 +45,31 @@ pub struct ModelConfig {
     pub decoder: DecoderConfig,
     /// Number of registers, which is the largest number of tokens per canvas (256 in all published models).
     pub registers: usize,
-    /// Levels of each FSQ channel; the codebook size is their product (network.md section 4).
-    pub fsq_levels: Vec<u32>,
+    /// How registers become ids of the codebook (network.md section 4).
+    #[serde(serialize_with = "quantizer")]
+    pub quantizer: Quantizer,
     /// Epsilon of every layer norm.
     pub layer_norm_eps: f32,
     /// Canvas in pixels that images are resized to by default.
     pub canvas: Size,
     /// How to decode by default.
     pub sampling: SamplingDefaults,
+}
+
+/// Quantizers belong to a crate that knows no serialization.
+fn quantizer<S: serde::Serializer>(
+    quantizer: &Quantizer,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    enum Form<'a> {
+        Fsq { levels: &'a [u32] },
+    }
+    match quantizer {
+        Quantizer::Fsq { levels } => Form::Fsq { levels },
+    }
+    .serialize(serializer)
 }
 
 /// The shape of a stack of pre-norm transformer blocks with a gated SiLU MLP.

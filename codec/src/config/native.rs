@@ -39,7 +39,7 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
         encoder,
         decoder,
         registers,
-        fsq_levels: read::levels(&mut fields, "fsq_levels")?,
+        quantizer: read::fsq(&mut fields, "fsq_levels")?,
         layer_norm_eps: fields
             .number_opt("layer_norm_eps", 0.0, 0.1)?
             .unwrap_or(PUBLISHED_EPS),

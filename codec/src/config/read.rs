@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use flextok_compute::Quantizer;
+
 use super::error::ConfigError;
 use super::fields::Fields;
 use super::{ModelConfig, TransformerConfig, native, published};
@@ -163,8 +165,8 @@ pub(super) fn transformer(
     })
 }
 
-/// Reads the levels of the quantiser.
-pub(super) fn levels(fields: &mut Fields<'_>, key: &'static str) -> Result<Vec<u32>, ConfigError> {
+/// Reads the levels of an FSQ.
+pub(super) fn fsq(fields: &mut Fields<'_>, key: &'static str) -> Result<Quantizer, ConfigError> {
     let levels = fields.sizes(key, 1..=MAX_LEVELS, 2..=MAX_CODEBOOK)?;
     let product = levels
         .iter()
@@ -174,10 +176,12 @@ pub(super) fn levels(fields: &mut Fields<'_>, key: &'static str) -> Result<Vec<u
         let allowed = format!("levels with a product of at most {MAX_CODEBOOK}");
         return Err(fields.refuse(key, found, allowed));
     }
-    Ok(levels
-        .into_iter()
-        .map(|level| u32::try_from(level).unwrap_or(u32::MAX))
-        .collect())
+    Ok(Quantizer::Fsq {
+        levels: levels
+            .into_iter()
+            .map(|level| u32::try_from(level).unwrap_or(u32::MAX))
+            .collect(),
+    })
 }
 
 /// Reads the size of the time embedding, which is half cosines and half sines.

@@ -13,7 +13,7 @@ use super::block::{Pass, Scratch, Transformer};
 use super::builder::VarBuilder;
 use super::packing::Packing;
 use super::positions::PositionTable;
-use super::{NetworkError, fsq, time};
+use super::{NetworkError, time};
 use crate::config::{DroppedRegisters, InputScale, ModelConfig, Prediction};
 use crate::weights::Weights;
 
@@ -68,7 +68,7 @@ impl<B: Backend> Decoder<B> {
         Ok(Self {
             from_latents: vs
                 .pp("dec_from_latents.proj")
-                .linear(width, config.fsq_levels.len())?,
+                .linear(width, config.quantizer.channels())?,
             register_positions: registers.grid(1, config.registers)?,
             mask_token,
             nullcond,
@@ -196,14 +196,13 @@ impl<B: Backend> Decoder<B> {
 
     /// Embeddings of all images' tokens, one image after the other.
     fn token_embeddings(&self, backend: &B, ids: &[&[u16]]) -> Result<B::Tensor, NetworkError> {
-        let (dim, levels) = (
-            self.config.decoder.transformer.width,
-            &self.config.fsq_levels,
-        );
+        let dim = self.config.decoder.transformer.width;
+        let quantizer = &self.config.quantizer;
         let all = ids.concat();
         let mut embeddings = backend.zeros(&[all.len(), dim])?;
         if !all.is_empty() {
-            let codes = backend.upload(&fsq::codes(&all, levels), &[all.len(), levels.len()])?;
+            let codes =
+                backend.upload(&quantizer.codes(&all), &[all.len(), quantizer.channels()])?;
             let positions = ids
                 .iter()
                 .flat_map(|ids| &self.register_positions[..ids.len() * dim]);

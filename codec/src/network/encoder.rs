@@ -46,7 +46,7 @@ impl<B: Backend> Encoder<B> {
             )?,
             head: vs
                 .pp("enc_to_latents.proj")
-                .linear(config.fsq_levels.len(), width)?,
+                .linear(config.quantizer.channels(), width)?,
             config,
         })
     }
@@ -104,7 +104,7 @@ impl<B: Backend> Encoder<B> {
             let first = sequence.suffix.start;
             backend.copy_rows(&outputs, first, &mut picked, image * tokens, tokens)?;
         }
-        let mut z = backend.zeros(&[total, self.config.fsq_levels.len()])?;
+        let mut z = backend.zeros(&[total, self.config.quantizer.channels()])?;
         backend.linear(&picked, 0..total, &self.head, Epilogue::Store, &mut z)?;
         Ok(z)
     }

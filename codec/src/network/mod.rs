@@ -11,7 +11,6 @@ pub(crate) mod builder;
 mod decoder;
 mod encoder;
 mod error;
-mod fsq;
 mod packing;
 pub(crate) mod positions;
 mod time;

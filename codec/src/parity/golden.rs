@@ -233,7 +233,7 @@ impl<B: TestEngine> Stages<B> {
         let z = encoder.forward(self.backend, &latents, tokens).unwrap();
         let ids = self
             .backend
-            .quantize(&z, &self.weights.config().fsq_levels)
+            .quantize(&z, &self.weights.config().quantizer)
             .unwrap();
         (self.backend.download(&z).unwrap(), ids)
     }

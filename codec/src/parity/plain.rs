@@ -2,6 +2,8 @@
 //! sequence as often as the published code puts it there, every row goes through every block, every step computes its
 //! own modulation.
 
+use flextok_compute::Quantizer;
+
 use crate::config::{
     DroppedRegisters, InputScale, PositionConfig, TransformerConfig, Unconditional,
 };
@@ -124,10 +126,11 @@ impl Plain<'_> {
                 Unconditional::ZeroSingle => vec![0.0; width],
             };
         };
+        let Quantizer::Fsq { levels } = &config.quantizer;
         let mut codes = Vec::new();
         for &id in ids {
             let mut rest = u32::from(id);
-            for &level in &config.fsq_levels {
+            for &level in levels {
                 let half = f64::from(level / 2);
                 codes.push((f64::from(rest % level) - half) / half);
                 rest /= level;

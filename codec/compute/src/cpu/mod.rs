@@ -37,7 +37,7 @@ use crate::backend::{
     ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, Modulation,
 };
 use crate::error::with_capacity;
-use crate::{ComputeError, Weight};
+use crate::{ComputeError, Element, Quantizer, Weight};
 
 /// The engine: a thread pool, the kernels that fit the processor, and scratch memory.
 pub struct CpuEngine {
@@ -101,6 +101,10 @@ impl Backend for CpuEngine {
     type Tensor = CpuTensor;
     type Linear = PackedLinear;
     type Conv = PackedConv;
+
+    fn element(&self) -> Element {
+        Element::F32
+    }
 
     fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
         self.threads.install(computation)
@@ -343,7 +347,11 @@ impl Backend for CpuEngine {
         Ok(())
     }
 
-    fn quantize(&self, latents: &CpuTensor, levels: &[u32]) -> Result<Vec<u16>, ComputeError> {
-        Ok(crate::fsq::quantize(latents.values(), levels))
+    fn quantize(
+        &self,
+        latents: &CpuTensor,
+        quantizer: &Quantizer,
+    ) -> Result<Vec<u16>, ComputeError> {
+        Ok(quantizer.ids(latents.values()))
     }
 }

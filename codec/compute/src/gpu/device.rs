@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use cubecl::client::Client;
 
 use super::engine::one_line;
-use crate::{ComputeError, Precision};
+use crate::{ComputeError, Element, Precision};
 
 /// What kind of hardware a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,15 +90,15 @@ impl DeviceInfo {
         self.kind != DeviceKind::Software
     }
 
-    /// Whether an engine of this precision computes in half precision here.
+    /// The element type that an engine of this precision computes in here.
     ///
     /// # Errors
-    /// [`ComputeError::Device`] if it would have to and the device cannot.
-    pub fn computes_in_half(&self, precision: Precision) -> Result<bool, ComputeError> {
+    /// [`ComputeError::Device`] if the device cannot compute in it.
+    pub fn element(&self, precision: Precision) -> Result<Element, ComputeError> {
         match precision {
-            Precision::F32 => Ok(false),
-            Precision::Auto => Ok(self.f16),
-            Precision::F16 if self.f16 => Ok(true),
+            Precision::Auto if self.f16 => Ok(Element::F16),
+            Precision::Auto | Precision::F32 => Ok(Element::F32),
+            Precision::F16 if self.f16 => Ok(Element::F16),
             Precision::F16 => Err(ComputeError::Device {
                 device: self.name.clone(),
                 reason: "it does not compute in half precision; use f32".to_owned(),

@@ -71,7 +71,7 @@ struct AtomicCounters {
 pub struct GpuEngine {
     client: Client,
     info: DeviceInfo,
-    element: Element,
+    pub(super) element: Element,
     budget: Arc<Budget>,
     buffer_limit: u64,
     counters: AtomicCounters,
@@ -94,10 +94,7 @@ impl GpuEngine {
         unsafe {
             client.set_stream(StreamId::allocate());
         }
-        let element = match info.computes_in_half(options.precision)? {
-            true => Element::F16,
-            false => Element::F32,
-        };
+        let element = info.element(options.precision)?;
         let own = client.properties().memory.max_page_size;
         let engine = Self {
             client,
@@ -120,12 +117,6 @@ impl GpuEngine {
     #[must_use]
     pub fn device(&self) -> &DeviceInfo {
         &self.info
-    }
-
-    /// Whether weights and activations are in half precision.
-    #[must_use]
-    pub fn is_half(&self) -> bool {
-        self.element == Element::F16
     }
 
     /// Bytes of device memory that weights and tensors take now.
@@ -428,7 +419,7 @@ impl std::fmt::Debug for GpuEngine {
         formatter
             .debug_struct("GpuEngine")
             .field("device", &self.info)
-            .field("half", &self.is_half())
+            .field("element", &self.element)
             .finish_non_exhaustive()
     }
 }

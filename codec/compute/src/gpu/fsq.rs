@@ -10,7 +10,7 @@ use cubecl::prelude::*;
 use super::engine::GpuEngine;
 use super::tensor::{Element, GpuTensor};
 use crate::ComputeError;
-use crate::fsq::Channel;
+use crate::quantizer::FsqChannel;
 
 /// Values that are written for each row: its index, and the largest magnitude of its latents.
 const RESULTS: usize = 2;
@@ -68,7 +68,7 @@ pub(super) fn quantize(
     let (mut thresholds, mut bases, mut basis) = (Vec::new(), Vec::new(), 1.0);
     for &count in levels {
         let start = thresholds.len();
-        thresholds.extend((1..count).map(|digit| threshold(Channel::new(count), digit)));
+        thresholds.extend((1..count).map(|digit| threshold(FsqChannel::new(count), digit)));
         thresholds.resize(start + most, f32::INFINITY);
         bases.push(basis);
         basis *= count as f32;
@@ -109,7 +109,7 @@ pub(super) fn quantize(
 }
 
 /// The smallest f32 whose digit is at least `digit`.
-fn threshold(channel: Channel, digit: u32) -> f32 {
+fn threshold(channel: FsqChannel, digit: u32) -> f32 {
     // Ordered like the numbers they stand for, so that halving an interval of them halves the numbers between.
     let order = |value: f32| {
         let bits = value.to_bits() as i32;
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_threshold_is_where_the_digit_changes() {
         for levels in [2, 3, 5, 7, 8, 16] {
-            let channel = Channel::new(levels);
+            let channel = FsqChannel::new(levels);
             for digit in 1..levels {
                 let at = threshold(channel, digit);
                 assert_eq!(channel.digit(at), digit, "{levels} levels");

@@ -35,12 +35,16 @@ pub use crate::Precision;
 use crate::backend::{
     ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, Modulation,
 };
-use crate::{ComputeError, Weight};
+use crate::{ComputeError, Element, Quantizer, Weight};
 
 impl Backend for GpuEngine {
     type Tensor = GpuTensor;
     type Linear = GpuLinear;
     type Conv = GpuConv;
+
+    fn element(&self) -> Element {
+        self.element
+    }
 
     fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
         computation()
@@ -259,7 +263,13 @@ impl Backend for GpuEngine {
         guidance::guide_apg(self, predictions, parameters, running, out)
     }
 
-    fn quantize(&self, latents: &GpuTensor, levels: &[u32]) -> Result<Vec<u16>, ComputeError> {
-        fsq::quantize(self, latents, levels)
+    fn quantize(
+        &self,
+        latents: &GpuTensor,
+        quantizer: &Quantizer,
+    ) -> Result<Vec<u16>, ComputeError> {
+        match quantizer {
+            Quantizer::Fsq { levels } => fsq::quantize(self, latents, levels),
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::backend::{
     ApgParameters, AttentionSpec, ConvKind, Epilogue, GroupNorm, Mask, Modulation,
     ModulationVector, Sequence,
 };
-use crate::{Backend, ComputeError, CpuEngine, Weight};
+use crate::{Backend, ComputeError, CpuEngine, Element, Quantizer, Weight};
 
 /// Rows and channels of the sequence: no multiples of any tile; one head.
 const ROWS: usize = 9;
@@ -31,10 +31,9 @@ pub(super) fn run(engine: &GpuEngine) -> Result<(), ComputeError> {
     };
     let found = probe(engine).map_err(|error| refuse(error.to_string()))?;
     let expected = probe(&CpuEngine::new(1)?)?;
-    let tolerance = if engine.is_half() {
-        HALF_TOLERANCE
-    } else {
-        TOLERANCE
+    let tolerance = match engine.element() {
+        Element::F32 => TOLERANCE,
+        Element::F16 => HALF_TOLERANCE,
     };
     for ((family, found), (_, expected)) in found.iter().zip(&expected) {
         if found.len() != expected.len() {
@@ -152,7 +151,7 @@ fn flow<B: Backend>(engine: &B, results: &mut Results) -> Result<(), ComputeErro
     results.push(("a velocity", engine.download(&velocity)?));
     engine.guide_cfg(&predictions, 1.5, &mut velocity)?;
     results.push(("plain guidance", engine.download(&velocity)?));
-    let ids = engine.quantize(&x, &[8, 8, 5])?;
+    let ids = engine.quantize(&x, &Quantizer::fsq(&[8, 8, 5]))?;
     let ids = ids.into_iter().map(f32::from).collect();
     results.push(("quantization", ids));
     Ok(())

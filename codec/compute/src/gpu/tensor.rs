@@ -9,23 +9,9 @@ use cubecl::zspace::{Shape, Strides};
 
 use super::memory::Reserved;
 use crate::ComputeError;
-
-/// Element type of a tensor on a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Element {
-    F32,
-    F16,
-}
+pub(super) use crate::precision::Element;
 
 impl Element {
-    /// Bytes that one element takes.
-    pub(crate) fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
-        }
-    }
-
     /// The type's name in kernels.
     pub(crate) fn kind(self) -> ElemType {
         match self {

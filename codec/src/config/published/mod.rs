@@ -11,6 +11,8 @@ mod wiring;
 
 use std::collections::BTreeMap;
 
+use flextok_compute::Quantizer;
+
 use self::wiring::{Signal, Wiring};
 use super::error::ConfigError;
 use super::fields::Fields;
@@ -102,7 +104,7 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
     let mut wiring = Wiring::default();
     let (vae, vae_reads) = read_vae(vae, &mut wiring)?;
     let encoder = encoder::read(encoder, vae.latent_channels(), &mut wiring)?;
-    let fsq_levels = read_regularizer(regularizer, encoder.dim_out, &mut wiring)?;
+    let quantizer = read_regularizer(regularizer, encoder.dim_out, &mut wiring)?;
     if let Some(noise) = noise {
         read_noise_module(noise)?;
     }
@@ -113,7 +115,7 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
     let decoder = decoder::read(
         decoder,
         vae.latent_channels(),
-        fsq_levels.len(),
+        quantizer.channels(),
         registers,
         &mut wiring,
     )?;
@@ -127,7 +129,7 @@ pub(super) fn from_value(value: &Value) -> Result<ModelConfig> {
         encoder: encoder.config,
         decoder,
         registers,
-        fsq_levels,
+        quantizer,
         layer_norm_eps: PUBLISHED_EPS,
         canvas: Size::new(CANVAS, CANVAS),
         sampling,
@@ -172,13 +174,13 @@ fn read_regularizer<'a>(
     mut fields: Fields<'a>,
     channels: usize,
     wiring: &mut Wiring<'a>,
-) -> Result<Vec<u32>> {
+) -> Result<Quantizer> {
     modules::target(&mut fields, &["flextok.regularizers.quantize_fsq.FSQ"])?;
     wiring.read(&mut fields, "latents_read_key", &[Signal::Codes])?;
     wiring.write(&mut fields, "quants_write_key", Signal::Quantised)?;
     fields.text_opt("tokens_write_key")?;
-    let levels = read::levels(&mut fields, "levels")?;
-    if levels.len() != channels {
+    let quantizer = read::fsq(&mut fields, "levels")?;
+    if quantizer.channels() != channels {
         let found = fields.get("levels").unwrap_or(&Value::None);
         let allowed = format!("{channels} levels (encoder.module_dict.enc_to_latents.dim_out)");
         return Err(fields.refuse("levels", found, allowed));
@@ -186,7 +188,7 @@ fn read_regularizer<'a>(
     // Training only, and how the official code batches its calls.
     fields.ignore(&["drop_quant_p", "packed_call"])?;
     fields.finish()?;
-    Ok(levels)
+    Ok(quantizer)
 }
 
 /// The noise module draws training samples; inference does not touch it.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use flextok_compute::Quantizer;
+
 use super::{json_text, paths, remove, set};
 use crate::config::*;
 use crate::literal::{Value, parse_json, parse_python};
@@ -69,7 +71,7 @@ fn reads_the_embedded_model() {
             input_scale: InputScale::OneMinusT,
         },
         registers: 256,
-        fsq_levels: vec![8, 8, 8, 5, 5, 5],
+        quantizer: Quantizer::fsq(&[8, 8, 8, 5, 5, 5]),
         layer_norm_eps: 1e-6,
         canvas: crate::Size::new(256, 256),
         sampling: SamplingDefaults {

@@ -3,7 +3,7 @@
 use super::{assert_close, bits, engines, untouched, upload, values};
 use crate::Backend;
 use crate::backend::ApgParameters;
-use crate::{ComputeError, CpuEngine};
+use crate::{ComputeError, CpuEngine, Quantizer};
 
 #[test]
 fn patches_hold_rows_columns_and_channels_in_order() {
@@ -290,7 +290,7 @@ fn fsq_indices_are_those_of_the_specification() {
                 .map(|v| v * factor)
                 .collect();
             let tensor = upload(&engine, &z, &[rows, levels.len()]);
-            let ids = engine.quantize(&tensor, levels).unwrap();
+            let ids = engine.quantize(&tensor, &Quantizer::fsq(levels)).unwrap();
             assert_eq!(ids.len(), rows);
             let mut compared = 0;
             for (z, &id) in z.chunks_exact(levels.len()).zip(&ids) {
@@ -309,7 +309,7 @@ fn fsq_indices_are_those_of_the_specification() {
 #[test]
 fn fsq_reaches_every_digit_and_no_more() {
     let [engine, _] = engines(1);
-    let levels = [8, 5];
+    let levels = Quantizer::fsq(&[8, 5]);
     let ids = |z: &[f32]| {
         engine
             .quantize(&upload(&engine, z, &[z.len() / 2, 2]), &levels)
@@ -342,7 +342,7 @@ fn fsq_ties_go_to_the_even_digit_offset() {
         for _ in 0..400 {
             z = f32::from_bits(z.to_bits() + 1);
             let id = engine
-                .quantize(&upload(&engine, &[z], &[1, 1]), &[5])
+                .quantize(&upload(&engine, &[z], &[1, 1]), &Quantizer::fsq(&[5]))
                 .unwrap()[0];
             let value = i64::from(id) - 2;
             if f64::from(z).tanh() as f32 * half_range == tie {

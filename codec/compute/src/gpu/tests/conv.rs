@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{engine, half_engine, values};
 use crate::backend::{ConvKind, GroupNorm};
 use crate::gpu::{GpuEngine, GpuOptions, Precision, devices};
-use crate::{Backend, ComputeError, CpuEngine, DType, Storage, Weight};
+use crate::{Backend, ComputeError, CpuEngine, DType, Element, Storage, Weight};
 
 /// Fails unless each value is within `tolerance` of the expected one, relative to the largest expected magnitude, which
 /// is not zero.
@@ -110,7 +110,10 @@ impl Case {
     /// With f32, what differs is the order of sums.
     fn check(&self, gpu: &GpuEngine) {
         let cpu = CpuEngine::new(2).unwrap();
-        let tolerance = if gpu.is_half() { 4e-3 } else { 2e-5 };
+        let tolerance = match gpu.element() {
+            Element::F32 => 2e-5,
+            Element::F16 => 4e-3,
+        };
         let what = format!("{self:?}");
         assert_close(&what, &self.run(gpu), &self.run(&cpu), tolerance);
     }

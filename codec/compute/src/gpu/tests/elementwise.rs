@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::{assert_close, cpu, engine, half_engine, values};
-use crate::Backend;
 use crate::backend::ApgParameters;
+use crate::{Backend, Quantizer};
 
 /// Everything on tensors of `[images, height, width, channels]`, results one after the other.
 fn run<B: Backend>(engine: &B, shape: [usize; 4], patch: usize) -> Vec<Vec<f32>> {
@@ -151,8 +151,9 @@ proptest! {
         for levels in [&[8u32, 8, 8, 5, 5, 5][..], &[2, 3], &[16], &[7, 5, 5, 5, 5]] {
             let latents: Vec<f32> = values(seed, rows * levels.len()).iter().map(|v| v * 3.0).collect();
             let shape = [rows, levels.len()];
-            let found = engine().quantize(&engine().upload(&latents, &shape).unwrap(), levels).unwrap();
-            let expected = cpu().quantize(&cpu().upload(&latents, &shape).unwrap(), levels).unwrap();
+            let quantizer = Quantizer::fsq(levels);
+            let found = engine().quantize(&engine().upload(&latents, &shape).unwrap(), &quantizer).unwrap();
+            let expected = cpu().quantize(&cpu().upload(&latents, &shape).unwrap(), &quantizer).unwrap();
             prop_assert_eq!(found, expected);
         }
     }

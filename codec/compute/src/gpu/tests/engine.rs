@@ -3,7 +3,7 @@
 use super::{engine, open, values};
 use crate::backend::Epilogue;
 use crate::gpu::{GpuOptions, Precision, devices};
-use crate::{Backend, ComputeError, Weight};
+use crate::{Backend, ComputeError, Quantizer, Weight};
 
 #[test]
 fn devices_have_a_name_and_numbers_in_their_order() {
@@ -36,7 +36,7 @@ fn values_that_are_no_numbers_are_an_error_that_names_the_device() {
     }
     for bad in [f32::NAN, f32::NEG_INFINITY] {
         let tensor = engine().upload(&[0.5, bad], &[2, 1]).unwrap();
-        let result = engine().quantize(&tensor, &[8]);
+        let result = engine().quantize(&tensor, &Quantizer::fsq(&[8]));
         assert!(
             matches!(result, Err(ComputeError::WrongResult { .. })),
             "{result:?}"

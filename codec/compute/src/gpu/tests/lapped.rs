@@ -6,7 +6,7 @@ use super::conv::{activations, assert_close};
 use super::{engine, half_engine, values};
 use crate::backend::ConvKind;
 use crate::gpu::{GpuEngine, GpuOptions, Precision, devices};
-use crate::{Backend, CpuEngine, Weight};
+use crate::{Backend, CpuEngine, Element, Weight};
 
 /// Latents `[h, w, C]` to `channels` by kernel, stride and pad.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,10 @@ impl Case {
 
     fn check(&self, gpu: &GpuEngine) {
         let cpu = CpuEngine::new(1).unwrap();
-        let tolerance = if gpu.is_half() { 3e-3 } else { 1e-5 };
+        let tolerance = match gpu.element() {
+            Element::F32 => 1e-5,
+            Element::F16 => 3e-3,
+        };
         assert_close(
             &format!("{self:?}"),
             &self.run(gpu),
