@@ -13,7 +13,7 @@ fn codec(criterion: &mut Criterion) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/photos/coffee.png");
     let photo = flextok::image::open(path).expect("the photo");
     let codec = Codec::builder()
-        .threads(THREADS)
+        .with_threads(THREADS)
         .embedded()
         .expect("the embedded model");
     let file = codec
@@ -51,7 +51,7 @@ fn codec(criterion: &mut Criterion) {
         let options = EncodeOptions::default().with_tokens(16);
         bencher.iter(|| {
             let codec = Codec::builder()
-                .threads(THREADS)
+                .with_threads(THREADS)
                 .embedded()
                 .expect("the embedded model");
             codec.encode(black_box(&photo), &options).expect("a file")

@@ -26,7 +26,7 @@ impl Stages {
     #[must_use]
     pub fn open(path: &Path, threads: usize) -> Self {
         let backend = CpuEngine::new(threads).expect("an engine");
-        Self::on(backend, path, Codec::builder().threads(threads))
+        Self::on(backend, path, Codec::builder().with_threads(threads))
     }
 }
 

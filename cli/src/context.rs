@@ -81,11 +81,11 @@ impl Context {
         };
         let limits = self.limits.clone();
         let builder = Codec::builder()
-            .threads(self.threads)
-            .device(device)
-            .precision(precision)
-            .mmap(self.mmap)
-            .limits(limits);
+            .with_threads(self.threads)
+            .with_device(device)
+            .with_precision(precision)
+            .with_mmap(self.mmap)
+            .with_limits(limits);
         let Some(path) = &self.model else {
             return embedded(builder);
         };

@@ -178,7 +178,7 @@ fn hint(limit: LimitKind) -> &'static str {
 
 /// Prints `flextok: ` and the message on standard error, whatever it holds as one line.
 pub(crate) fn report(message: &str) {
-    let line = format!("flextok: {}\n", flextok::one_line(message));
+    let line = format!("flextok: {}\n", crate::message::one_line(message));
     output::complain(&line);
 }
 

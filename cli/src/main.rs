@@ -7,6 +7,7 @@ mod context;
 mod exit;
 mod input;
 mod interrupt;
+mod message;
 mod output;
 mod sheet;
 mod values;

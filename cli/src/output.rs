@@ -94,7 +94,7 @@ impl Output {
         let known = ImageFormat::from_extension(&self.extension).is_some();
         if known || self.has_extension("npy") {
             let extension = &self.extension;
-            let problem = format!("a token file is no \"{extension}\" file; allowed: flxt");
+            let problem = format!("a token file cannot be a \"{extension}\" file; allowed: flxt");
             return Err(CliError::usage(self.name(), problem));
         }
         Ok(())

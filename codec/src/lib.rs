@@ -61,6 +61,7 @@ pub mod literal;
 mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[doc(hidden)]
 pub mod network;
 pub mod npy;
 #[cfg(all(test, feature = "embedded-model"))]
@@ -81,7 +82,7 @@ pub use flextok_compute as compute;
 pub use flextok_compute::Threads;
 pub use flextok_container as container;
 pub use image;
-pub use message::one_line;
+pub use network::NetworkError;
 pub use progressive::ProgressiveDecoder;
-pub use sampler::{philox4x32_10, standard_normal};
+pub use sampler::standard_normal;
 pub use size::Size;

@@ -56,7 +56,7 @@ fn steps_after_the_first_allocate_nothing() {
     for (name, open) in MODELS {
         for (apg, images) in [(false, 1), (true, 1), (true, 3)] {
             for threads in 1..=3 {
-                let codec = open(Codec::builder().threads(threads));
+                let codec = open(Codec::builder().with_threads(threads));
                 let counts = per_step(&codec, apg, images);
                 assert_eq!(
                     counts,

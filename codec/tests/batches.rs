@@ -28,7 +28,7 @@ fn pictures() -> Vec<DynamicImage> {
 #[test]
 fn files_and_tokens_of_a_batch_are_those_of_each_picture() {
     for (name, open) in MODELS {
-        let codec = open(Codec::builder().threads(2));
+        let codec = open(Codec::builder().with_threads(2));
         let pictures = pictures();
         let mut sampled = EncodeOptions::default().with_tokens(9).with_crop(true);
         sampled.posterior_seed = Some(5);
@@ -56,7 +56,7 @@ fn files_and_tokens_of_a_batch_are_those_of_each_picture() {
 #[test]
 fn pictures_of_a_batch_are_those_of_each_file() {
     for (name, open) in MODELS {
-        let codec = open(Codec::builder().threads(2));
+        let codec = open(Codec::builder().with_threads(2));
         let multiple = codec.config().canvas_multiple();
         let Size { width, height } = codec.config().canvas;
         // Whole and cut files of the model's own and of another canvas, in turns.
@@ -87,7 +87,7 @@ fn pictures_of_a_batch_are_those_of_each_file() {
 fn any_number_of_threads_gives_the_same_batch() {
     for (name, open) in MODELS {
         let run = |threads: usize| {
-            let codec = open(Codec::builder().threads(threads));
+            let codec = open(Codec::builder().with_threads(threads));
             let ids = codec
                 .tokenize_batch(&pictures()[..3], &EncodeOptions::default())
                 .unwrap();
@@ -108,7 +108,7 @@ fn any_number_of_threads_gives_the_same_batch() {
 
 #[test]
 fn errors_name_what_they_are_about() {
-    let codec = Codec::builder().threads(2).open(tiny_path()).unwrap();
+    let codec = Codec::builder().with_threads(2).open(tiny_path()).unwrap();
     let options = guided(false);
     let file = codec
         .encode(&picture(64, 64), &EncodeOptions::default())
@@ -140,7 +140,7 @@ fn errors_name_what_they_are_about() {
 
 #[test]
 fn progress_counts_the_steps_of_all_passes() {
-    let codec = Codec::builder().threads(2).open(tiny_path()).unwrap();
+    let codec = Codec::builder().with_threads(2).open(tiny_path()).unwrap();
     let ids = vec![vec![1u16, 2]; Codec::IMAGES_PER_PASS + 1];
     let seen: Arc<Mutex<Vec<(u32, u32)>>> = Arc::default();
     let sink = Arc::clone(&seen);

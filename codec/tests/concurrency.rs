@@ -45,7 +45,7 @@ fn a_cold_codec_serves_many_callers_at_once() {
     let (done, finished) = mpsc::channel();
     std::thread::spawn(move || {
         for (_, open) in MODELS {
-            let cold = || open(Codec::builder().threads(2));
+            let cold = || open(Codec::builder().with_threads(2));
             let expected = round_trips(&cold(), |once, pictures| {
                 pictures.iter().map(once).collect()
             });

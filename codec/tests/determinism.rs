@@ -18,7 +18,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
     for (name, open) in MODELS {
         let picture = picture(301, 199);
         let run = |threads: usize| {
-            let codec = open(Codec::builder().threads(threads));
+            let codec = open(Codec::builder().with_threads(threads));
             let file = codec.encode(&picture, &EncodeOptions::default()).unwrap();
             let decoded = codec.decode(&file[..60], &guided()).unwrap();
             assert_eq!(decoded.dimensions(), (301, 199));
@@ -36,7 +36,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
 #[test]
 fn a_prefix_decodes_like_the_whole_file_cut_to_it() {
     for (name, open) in MODELS {
-        let codec = open(Codec::builder().threads(2));
+        let codec = open(Codec::builder().with_threads(2));
         let file = codec
             .encode(&picture(90, 120), &EncodeOptions::default())
             .unwrap();
@@ -73,7 +73,7 @@ fn a_prefix_decodes_like_the_whole_file_cut_to_it() {
 #[test]
 fn fewer_tokens_are_the_beginning_of_more() {
     for (name, open) in MODELS {
-        let codec = open(Codec::builder().threads(2));
+        let codec = open(Codec::builder().with_threads(2));
         let picture = picture(256, 256);
         let all = codec.tokenize(&picture, &EncodeOptions::default()).unwrap();
         assert_eq!(all.len(), usize::from(codec.max_tokens()));
@@ -88,7 +88,7 @@ fn fewer_tokens_are_the_beginning_of_more() {
 #[test]
 fn tokens_of_a_file_are_those_that_tokenize_gives() {
     for (name, open) in MODELS {
-        let codec = open(Codec::builder().threads(2));
+        let codec = open(Codec::builder().with_threads(2));
         let picture = picture(256, 256);
         let options = EncodeOptions::default().with_tokens(20);
         let ids = codec.tokenize(&picture, &options).unwrap();
@@ -115,7 +115,7 @@ fn tokens_of_a_file_are_those_that_tokenize_gives() {
 
 #[test]
 fn a_codec_can_be_used_again_and_by_several_threads() {
-    let codec = Codec::builder().threads(2).embedded().unwrap();
+    let codec = Codec::builder().with_threads(2).embedded().unwrap();
     let ids = [9, 8, 7, 6];
     let first = codec.detokenize(&ids, &guided()).unwrap();
     // Other sizes in between leave other contents in the memory that is used again.
@@ -134,7 +134,7 @@ fn a_codec_can_be_used_again_and_by_several_threads() {
 
 #[test]
 fn seeds_and_noise_choose_the_picture() {
-    let codec = Codec::builder().threads(2).open(tiny_path()).unwrap();
+    let codec = Codec::builder().with_threads(2).open(tiny_path()).unwrap();
     let ids = [9, 8, 7, 6];
     let zero = codec.detokenize(&ids, &guided()).unwrap();
     assert!(codec.detokenize(&ids, &guided().with_seed(0)).unwrap() == zero);
@@ -148,7 +148,7 @@ fn seeds_and_noise_choose_the_picture() {
 #[test]
 fn mapped_and_read_weights_are_the_same() {
     let run = |mmap: bool| {
-        let builder = Codec::builder().threads(2).mmap(mmap);
+        let builder = Codec::builder().with_threads(2).with_mmap(mmap);
         let codec = builder.open(tiny_path()).unwrap();
         assert_eq!(codec.weights().is_mapped(), mmap);
         codec

@@ -68,14 +68,14 @@ fn every_tensor_belongs_to_one_half() {
 #[test]
 fn encoding_works_without_the_decoder() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = Codec::builder().threads(2).open(tiny_path()).unwrap();
+    let whole = Codec::builder().with_threads(2).open(tiny_path()).unwrap();
     let picture = picture(200, 300);
     let options = EncodeOptions::default();
     let expected = whole.tokenize(&picture, &options).unwrap();
     for damage in [Damage::Missing, Damage::NotANumber] {
         let path = folder.path().join(format!("{damage:?}.safetensors"));
         write(&path, DECODER, damage);
-        let codec = Codec::builder().threads(2).open(&path).unwrap();
+        let codec = Codec::builder().with_threads(2).open(&path).unwrap();
         assert_eq!(
             codec.tokenize(&picture, &options).unwrap(),
             expected,
@@ -95,7 +95,7 @@ fn encoding_works_without_the_decoder() {
 #[test]
 fn decoding_works_without_the_encoder() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = Codec::builder().threads(2).open(tiny_path()).unwrap();
+    let whole = Codec::builder().with_threads(2).open(tiny_path()).unwrap();
     let ids: Vec<u16> = (0..30).map(|index| index * 2011).collect();
     let options = DecodeOptions::default()
         .with_steps(2)
@@ -104,7 +104,7 @@ fn decoding_works_without_the_encoder() {
     for damage in [Damage::Missing, Damage::NotANumber] {
         let path = folder.path().join(format!("{damage:?}.safetensors"));
         write(&path, ENCODER, damage);
-        let codec = Codec::builder().threads(2).open(&path).unwrap();
+        let codec = Codec::builder().with_threads(2).open(&path).unwrap();
         assert!(
             codec.detokenize(&ids, &options).unwrap() == expected,
             "{damage:?}"

@@ -23,7 +23,7 @@ fn noted(options: DecodeOptions) -> (DecodeOptions, Reports) {
 #[test]
 fn every_step_is_reported_once() {
     for (name, open) in MODELS {
-        let codec = open(Codec::builder().threads(2));
+        let codec = open(Codec::builder().with_threads(2));
         for (steps, apg) in [(1, false), (4, true), (3, false)] {
             let options = DecodeOptions::default()
                 .with_steps(steps)
@@ -39,7 +39,7 @@ fn every_step_is_reported_once() {
 #[test]
 fn steps_default_to_the_models_own() {
     for (name, open) in MODELS {
-        let codec = open(Codec::builder().threads(2));
+        let codec = open(Codec::builder().with_threads(2));
         let (options, reports) = noted(DecodeOptions::default());
         codec.detokenize(&[1, 2, 3], &options).unwrap();
         let steps = codec.config().sampling.steps;
@@ -54,7 +54,7 @@ fn steps_default_to_the_models_own() {
 #[test]
 fn a_cancelled_decode_ends_after_its_step() {
     for (name, open) in MODELS {
-        let codec = open(Codec::builder().threads(2));
+        let codec = open(Codec::builder().with_threads(2));
         let cancel = CancelToken::new();
         let switch = cancel.clone();
         let (mut options, reports) = noted(DecodeOptions::default().with_steps(6));
@@ -78,7 +78,7 @@ fn a_cancelled_decode_ends_after_its_step() {
 
 #[test]
 fn a_decode_that_was_cancelled_before_it_began_does_no_step() {
-    let codec = Codec::builder().threads(2).open(tiny_path()).unwrap();
+    let codec = Codec::builder().with_threads(2).open(tiny_path()).unwrap();
     let cancel = CancelToken::new();
     cancel.cancel();
     let (options, reports) = noted(DecodeOptions::default().with_steps(3).with_cancel(cancel));
@@ -89,7 +89,7 @@ fn a_decode_that_was_cancelled_before_it_began_does_no_step() {
 
 #[test]
 fn a_cancelled_last_step_gives_no_picture() {
-    let codec = Codec::builder().threads(2).open(tiny_path()).unwrap();
+    let codec = Codec::builder().with_threads(2).open(tiny_path()).unwrap();
     let cancel = CancelToken::new();
     let switch = cancel.clone();
     let options = DecodeOptions::default().with_steps(1).with_cancel(cancel);

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 fn tiny() -> (&'static Arc<Codec>, &'static [u8]) {
     static TINY: OnceLock<(Arc<Codec>, Vec<u8>)> = OnceLock::new();
     let (codec, bytes) = TINY.get_or_init(|| {
-        let codec = Codec::builder().threads(1).open(tiny_path()).unwrap();
+        let codec = Codec::builder().with_threads(1).open(tiny_path()).unwrap();
         let mut options = EncodeOptions::default()
             .with_tokens(40)
             .with_canvas(Size::new(32, 32));
@@ -233,7 +233,7 @@ proptest! {
 
 #[test]
 fn a_file_of_another_model_is_refused_as_soon_as_its_header_is_there() {
-    let codec = Arc::new(Codec::builder().threads(1).embedded().unwrap());
+    let codec = Arc::new(Codec::builder().with_threads(1).embedded().unwrap());
     let (tiny, bytes) = tiny();
     let mut decoder = ProgressiveDecoder::new(codec, ProgressiveOptions::default()).unwrap();
     let header = TokenFile::parse(bytes)
@@ -274,8 +274,8 @@ fn limits_and_options_are_checked_before_anything_is_decoded() {
     let mut limits = flextok::Limits::default();
     limits.pixels = 45 * 32 - 1;
     let strict = Codec::builder()
-        .threads(1)
-        .limits(limits)
+        .with_threads(1)
+        .with_limits(limits)
         .open(tiny_path())
         .unwrap();
     let mut decoder = ProgressiveDecoder::new(Arc::new(strict), options(Refresh::Manual)).unwrap();

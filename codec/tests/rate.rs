@@ -13,7 +13,7 @@ use flextok::{
 };
 
 fn tiny() -> Codec {
-    Codec::builder().threads(1).open(tiny_path()).unwrap()
+    Codec::builder().with_threads(1).open(tiny_path()).unwrap()
 }
 
 fn encode() -> EncodeOptions {

@@ -20,7 +20,7 @@ fn running() -> usize {
 #[test]
 fn one_thread_means_one() {
     let before = running();
-    let codec = Codec::builder().threads(1).open(tiny_path()).unwrap();
+    let codec = Codec::builder().with_threads(1).open(tiny_path()).unwrap();
     assert_eq!(codec.threads().count(), 1);
     let photo = picture(300, 200);
     let (encode, decode) = (EncodeOptions::default(), DecodeOptions::default());

@@ -14,7 +14,10 @@ static CODEC: LazyLock<Codec> = LazyLock::new(|| {
     limits.pixels = 1 << 12;
     limits.canvas_pixels = 1 << 12;
     limits.steps = 2;
-    let codec = Codec::builder().threads(1).limits(limits).open(path);
+    let codec = Codec::builder()
+        .with_threads(1)
+        .with_limits(limits)
+        .open(path);
     codec.expect("the small checkpoint")
 });
 

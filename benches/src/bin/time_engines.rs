@@ -35,7 +35,7 @@ fn main() {
     let mut names = vec![format!("CPU, {THREADS} threads, f32")];
     let mut rows = Rows::new();
     let cpu = CpuEngine::new(THREADS).expect("an engine");
-    let builder = Codec::builder().threads(THREADS);
+    let builder = Codec::builder().with_threads(THREADS);
     time(&Stages::on(cpu, &path, builder), reps, &mut rows);
     let mut counts = Vec::new();
     for (precision, element) in [(Precision::F32, 4), (Precision::F16, 2)] {
@@ -46,8 +46,8 @@ fn main() {
         options.precision = precision;
         let gpu = GpuEngine::open(device, &options).expect("an engine");
         let builder = Codec::builder()
-            .device(Device::GpuIndex(index))
-            .precision(precision);
+            .with_device(Device::GpuIndex(index))
+            .with_precision(precision);
         let stages = Stages::on(gpu, &path, builder);
         names.push(format!("{}, {precision:?}", device.name));
         time(&stages, reps, &mut rows);

@@ -59,7 +59,7 @@ impl Entry {
             self.max_binding_bytes / MIB,
             self.shared_memory_bytes / 1024,
         );
-        flextok::one_line(&line) + "\n"
+        crate::message::one_line(&line) + "\n"
     }
 }
 

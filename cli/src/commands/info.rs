@@ -125,7 +125,7 @@ impl Info {
         let mut text = String::new();
         let mut line = |name: &str, value: &str| {
             // Writing to a string does not fail. Values may hold anything: they stay on their line.
-            let _ = writeln!(text, "{name:<14} {}", flextok::one_line(value));
+            let _ = writeln!(text, "{name:<14} {}", crate::message::one_line(value));
         };
         line("file", &self.file);
         line("format", &format!("flextok {}", self.format_version));

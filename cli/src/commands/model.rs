@@ -121,8 +121,9 @@ impl<'a> Report<'a> {
             ("decoder", transformer(&self.config.decoder.transformer)),
             ("sampling", self.config.sampling.to_string()),
         ];
-        let line =
-            |(name, value): (&str, String)| format!("{name:<12} {}\n", flextok::one_line(&value));
+        let line = |(name, value): (&str, String)| {
+            format!("{name:<12} {}\n", crate::message::one_line(&value))
+        };
         lines.into_iter().map(line).collect()
     }
 }

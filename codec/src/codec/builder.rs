@@ -14,7 +14,7 @@ use crate::weights::{OpenOptions, Weights};
 ///
 /// ```
 /// # #[cfg(feature = "embedded-model")] {
-/// let codec = flextok::Codec::builder().threads(1).embedded()?;
+/// let codec = flextok::Codec::builder().with_threads(1).embedded()?;
 /// assert_eq!(codec.config().registers, 256);
 /// # }
 /// # Ok::<(), flextok::Error>(())
@@ -44,7 +44,7 @@ impl CodecBuilder {
     /// Number of threads for all work: the network on the CPU, resampling and metrics. 0, the default, takes one for each
     /// core. Results do not depend on it.
     #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
+    pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
@@ -52,14 +52,14 @@ impl CodecBuilder {
     /// Where to compute (default: [`Device::Cpu`]). The other devices need a build with the feature `gpu`, `cuda`, `rocm` or
     /// `metal`.
     #[must_use]
-    pub fn device(mut self, device: Device) -> Self {
+    pub fn with_device(mut self, device: Device) -> Self {
         self.device = device;
         self
     }
 
     /// Element type on a GPU (default: [`Precision::Auto`]).
     #[must_use]
-    pub fn precision(mut self, precision: Precision) -> Self {
+    pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
@@ -67,14 +67,14 @@ impl CodecBuilder {
     /// Whether weights files are mapped, which is the default, or read into memory. A mapped file must not be changed
     /// while the codec lives.
     #[must_use]
-    pub fn mmap(mut self, mmap: bool) -> Self {
+    pub fn with_mmap(mut self, mmap: bool) -> Self {
         self.mmap = mmap;
         self
     }
 
     /// Bounds on what the codec accepts.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }

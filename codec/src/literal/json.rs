@@ -27,7 +27,7 @@ pub fn parse_json(text: &str) -> Result<Value, LiteralError> {
             let offset = line_start
                 .saturating_add(error.column().saturating_sub(1))
                 .min(text.len());
-            let error = crate::one_line(&error.to_string());
+            let error = crate::message::one_line(&error.to_string());
             LiteralError::new(offset, format!("not valid JSON: {error}"))
         })
 }

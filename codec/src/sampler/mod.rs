@@ -4,4 +4,4 @@ mod flow;
 mod noise;
 
 pub(crate) use flow::{Guidance, Settings, sample};
-pub use noise::{philox4x32_10, standard_normal};
+pub use noise::standard_normal;

@@ -8,7 +8,7 @@ const ROUNDS: usize = 10;
 
 /// One block of Philox4x32-10.
 #[must_use]
-pub fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for _ in 0..ROUNDS {
         let [c0, c1, c2, c3] = counter;
         let low = u64::from(MULTIPLIERS[0]) * u64::from(c0);

@@ -123,7 +123,7 @@ pub(super) fn read_start(
     let mut header = HeaderSeed { limits }
         .deserialize(&mut reader)
         .and_then(|header| reader.end().map(|()| header))
-        .map_err(|error| invalid(crate::one_line(&error.to_string())))?;
+        .map_err(|error| invalid(crate::message::one_line(&error.to_string())))?;
     let data_len = usize::try_from(total)
         .map_err(|_| invalid(format!("{total} bytes, more than can be addressed")))?
         .saturating_sub(needed);
@@ -150,7 +150,7 @@ pub(super) fn start_len(
         // The beginning usually shows which key or tensor makes it so long.
         let shown = start.get(LENGTH_BYTES..).unwrap_or_default();
         let shown = shown.get(..SHOWN_BYTES).unwrap_or(shown);
-        let shown = crate::one_line(&String::from_utf8_lossy(shown));
+        let shown = crate::message::one_line(&String::from_utf8_lossy(shown));
         return Err(invalid(format!(
             "a header of {length} bytes, at most {allowed} are allowed; it begins: {shown}"
         )));

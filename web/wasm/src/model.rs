@@ -36,7 +36,7 @@ impl Model {
     pub(crate) fn open(bytes: Vec<u8>) -> Result<Self, Failure> {
         let mut limits = Limits::default();
         limits.pixels = MAX_PIXELS;
-        let codec = Codec::builder().limits(limits).from_bytes(bytes)?;
+        let codec = Codec::builder().with_limits(limits).from_bytes(bytes)?;
         Ok(Self(codec))
     }
 

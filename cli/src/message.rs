@@ -1,0 +1,51 @@
+//! Texts of unknown origin on one line of a terminal.
+
+/// Characters of a message that are shown.
+const MAX_CHARS: usize = 2000;
+
+/// The text as one line that shows what it holds: what would break the line, move the cursor, turn the direction of
+/// writing or show nothing is escaped, and what is too long to read (2000 characters) is cut off. For messages, and for
+/// whatever else a program prints of a file's texts.
+#[must_use]
+pub(crate) fn one_line(text: &str) -> String {
+    let mut out = String::new();
+    for symbol in text.chars().take(MAX_CHARS) {
+        if symbol.is_control() || is_unseen(symbol) {
+            out.extend(symbol.escape_default());
+        } else {
+            out.push(symbol);
+        }
+    }
+    if text.chars().nth(MAX_CHARS).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// Characters that format others, separate lines or take no room; those that join letters and emoji are seen in effect.
+fn is_unseen(symbol: char) -> bool {
+    matches!(symbol,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(one_line("a \"b\\n\" é"), "a \"b\\n\" é");
+        assert_eq!(
+            one_line("a\nb\r\u{1b}[2J\u{202e}\0"),
+            "a\\nb\\r\\u{1b}[2J\\u{202e}\\u{0}"
+        );
+        assert_eq!(
+            one_line("\u{9b}1m\u{200f}\u{e0001}"),
+            "\\u{9b}1m\\u{200f}\\u{e0001}"
+        );
+        assert_eq!(one_line(&"x".repeat(2000)).len(), 2000);
+        let long = one_line(&"é".repeat(2001));
+        assert!(long.ends_with("é…") && long.chars().count() == 2001);
+    }
+}
