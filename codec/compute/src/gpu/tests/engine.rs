@@ -86,7 +86,7 @@ fn an_operation_that_runs_out_of_memory_returns_the_error_and_the_next_one_runs(
     assert!(
         matches!(
             error,
-            Err(ComputeError::DeviceMemory {
+            Err(ComputeError::DeviceMemoryLimit {
                 allowed: 40_000,
                 ..
             })
