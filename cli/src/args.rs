@@ -1,5 +1,5 @@
-//! The command line as a whole: the commands there are, the options that all of them share, and
-//! usage errors as one line.
+//! The command line as a whole: the commands, the options that all of them share, and usage errors
+//! as one line.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,22 +21,22 @@ use crate::commands::{
 use crate::exit::{Code, report};
 use crate::{output, values};
 
-/// What `--help` and the man page say at their end.
+/// The end of `--help` and of the man page.
 const EXIT_CODES: &str = "\
 Exit codes:
-    0  everything went well; also for a truncated file that could be used
-    2  usage: an option or a value that is not possible, an array (.npy) that does not fit
+    0  success, also with a truncated file that could be used
+    2  usage: an invalid option or value, an array (.npy) of the wrong type or shape
     3  not a flextok file, a corrupt one, or one that this version cannot decode
-    4  no model, a wrong model, or one that cannot be used
+    4  the model is missing, unusable, or not the one that made the file
     5  a limit was exceeded; see the --max-... options
-    6  the input image cannot be read as one
+    6  the input image cannot be decoded
     7  input or output failed: missing file, full disk, closed pipe, existing output without
-       --force, no memory
-    8  no such device, or one that cannot hold the model or fails
-   70  a defect of this program
+       --force, out of memory
+    8  the device does not exist, cannot hold the model, or failed
+   70  internal error: a bug in this program
   130  interrupted
 
-A `-` as IN is standard input, a `-` as OUT standard output. Errors are one line on standard error.";
+`-` as IN is standard input, `-` as OUT is standard output. Each error is one line on standard error.";
 
 /// Compress pictures to a few hundred bytes of ordered tokens, cut them anywhere, and get a picture
 /// back from any prefix.
@@ -93,7 +93,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) no_mmap: bool,
 
-    /// Compute threads; 0 is one for each core. Results do not depend on it
+    /// Number of compute threads; 0 means one per core. Does not affect results
     #[arg(
         long,
         global = true,
@@ -103,8 +103,8 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) threads: Option<u16>,
 
-    /// Where to compute: auto (a GPU if there is one, else the CPU), cpu, gpu (the first device),
-    /// gpu:N (number N of `flextok devices`)
+    /// Device to compute on: auto (a GPU if one is available, else the CPU), cpu, gpu (the first
+    /// device), gpu:N (device N listed by `flextok devices`)
     #[arg(
         long,
         global = true,
@@ -114,7 +114,7 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) device: Device,
 
-    /// Element type on a GPU; auto is f16 where the device has it. The CPU computes in f32
+    /// Element type on a GPU; auto means f16 where the device supports it. The CPU always uses f32
     #[arg(
         long,
         global = true,
@@ -129,7 +129,7 @@ pub(crate) struct GlobalArgs {
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub(crate) force: bool,
 
-    /// No notes, no progress bar; errors only
+    /// Print errors only: no notes, no progress bar
     #[arg(
         short,
         long,
@@ -139,7 +139,7 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) quiet: bool,
 
-    /// Say what was done, on standard error
+    /// Report what was done on standard error
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
     pub(crate) verbose: u8,
 
@@ -147,10 +147,10 @@ pub(crate) struct GlobalArgs {
     pub(crate) limits: LimitArgs,
 }
 
-/// Bounds that a user may have to raise; in `--help`, not in `-h`.
+/// Bounds that a user may have to raise; shown by `--help`, not by `-h`.
 #[derive(Debug, Args)]
 pub(crate) struct LimitArgs {
-    /// Most pixels of a picture [default: 134217728]
+    /// Maximum number of pixels in a picture [default: 134217728]
     #[arg(
         long,
         global = true,
@@ -161,7 +161,7 @@ pub(crate) struct LimitArgs {
     )]
     pub(crate) max_pixels: Option<u64>,
 
-    /// Most bytes of an input image file [default: 536870912]
+    /// Maximum size of an input image file in bytes [default: 536870912]
     #[arg(
         long,
         global = true,
@@ -172,7 +172,7 @@ pub(crate) struct LimitArgs {
     )]
     pub(crate) max_input_bytes: Option<u64>,
 
-    /// Most bytes of memory that loading an input image takes: file, pixels and working copies
+    /// Maximum memory in bytes for loading an input image: file, pixels and working copies
     /// [default: 1073741824]
     #[arg(
         long,
@@ -184,7 +184,7 @@ pub(crate) struct LimitArgs {
     )]
     pub(crate) max_memory: Option<u64>,
 
-    /// Most pixels of the canvas that the model works on [default: 2097152]
+    /// Maximum number of pixels in the model's canvas [default: 2097152]
     #[arg(
         long,
         global = true,
@@ -195,7 +195,7 @@ pub(crate) struct LimitArgs {
     )]
     pub(crate) max_canvas_pixels: Option<u64>,
 
-    /// Most sampling steps [default: 1000]
+    /// Maximum number of sampling steps [default: 1000]
     #[arg(
         long,
         global = true,
@@ -206,7 +206,7 @@ pub(crate) struct LimitArgs {
     )]
     pub(crate) max_steps: Option<u32>,
 
-    /// Most bytes of a GPU's memory for weights and tensors [default: what the device has]
+    /// Maximum GPU memory in bytes for weights and tensors [default: all that the device has]
     #[arg(
         long,
         global = true,
@@ -218,8 +218,8 @@ pub(crate) struct LimitArgs {
     pub(crate) max_device_memory: Option<u64>,
 }
 
-/// The definition of the command line, for parsing and for what is made from it. A negative number after an option is its
-/// value, so that the refusal names what the option allows.
+/// The definition of the command line, for parsing, completion scripts and manual pages. A negative number after an
+/// option is its value, so that the error names the values that the option allows.
 pub(crate) fn definition() -> Definition {
     fn negative(command: Definition) -> Definition {
         command.mut_args(|arg| {
@@ -261,7 +261,7 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
     })
 }
 
-/// clap's message without the usage and the pointer to `--help`, on one line.
+/// clap's message on one line, without the usage and the pointer to `--help`.
 fn one_line(message: &str) -> String {
     let wanted = message
         .lines()

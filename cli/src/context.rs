@@ -26,7 +26,7 @@ pub(crate) struct Context {
     mmap: bool,
 }
 
-/// A model with the name that errors give it.
+/// A model with its name in errors.
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) codec: Codec,
@@ -53,7 +53,7 @@ impl Context {
         Threads::new(self.threads).map_err(|error| CliError::codec("--threads", error))
     }
 
-    /// Opens the model that was asked for, else the embedded one, on the device that was asked for.
+    /// Opens the requested model, or the embedded one, on the requested device.
     pub(crate) fn model(&self) -> Result<Model, CliError> {
         let model = self.model_on(self.device)?;
         let engine = model.codec.engine();
@@ -69,7 +69,7 @@ impl Context {
         Ok(model)
     }
 
-    /// Opens the model for its config alone, which needs no GPU.
+    /// Opens the model only to read its config, which needs no GPU.
     pub(crate) fn model_to_describe(&self) -> Result<Model, CliError> {
         self.model_on(Device::Cpu)
     }
@@ -125,7 +125,7 @@ impl Context {
 }
 
 impl Model {
-    /// The error of an operation on `input`, which may turn out to be the model's fault.
+    /// The error of an operation on `input`; errors about the model name the model instead.
     pub(crate) fn error(&self, input: &str, error: Error) -> CliError {
         match error {
             Error::WrongModel { .. } | Error::Codebook { .. } | Error::FileCanvas { .. } => {
@@ -155,7 +155,7 @@ fn model_error(name: &str, error: Error) -> CliError {
     match error {
         error if error.kind() == ErrorKind::Device => CliError::codec("--device", error),
         Error::Compute(ComputeError::Threads { .. }) => CliError::codec("--threads", error),
-        // The library names the file itself, which within a directory is the better name.
+        // The library names the file within the directory, which is more precise.
         Error::Weights(WeightsError::Storage { path, source }) => CliError::Model {
             name: path.display().to_string(),
             source,

@@ -45,18 +45,18 @@ impl From<ErrorKind> for Code {
     }
 }
 
-/// What went wrong, with the name of the file or option it went wrong with.
+/// An error, with the name of the file or option that it concerns.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
     /// A request that cannot be fulfilled, whatever the files hold.
     #[error("{subject}: {problem}")]
     Usage { subject: String, problem: String },
-    /// The library refused.
+    /// The library returned an error.
     #[error("{name}: {source}{}", .source.limit().map_or("", hint))]
     Codec { name: String, source: Box<Error> },
-    /// An input that is no image has more bytes than an image may have.
+    /// An input other than an image exceeds the size limit of images.
     #[error(
-        "{name}: the input has more than {max} bytes, the limit{}",
+        "{name}: the input exceeds the limit of {max} bytes{}",
         hint(LimitKind::ImageBytes)
     )]
     TooManyBytes { name: String, max: u64 },
@@ -72,21 +72,21 @@ pub(crate) enum CliError {
         name: String,
         source: std::io::Error,
     },
-    /// The output is there already.
-    #[error("{name}: exists already; give --force to overwrite it, or another name with -o")]
+    /// The output already exists.
+    #[error("{name}: already exists; use --force to overwrite it, or choose another name with -o")]
     Exists { name: String },
     /// The output cannot be a file.
     #[error("{name}: {problem}")]
     Output { name: String, problem: &'static str },
-    /// A directory where a file is needed.
-    #[error("{name}: is a directory; {needed} is needed")]
+    /// A directory where a file is expected.
+    #[error("{name}: is a directory; expected {needed}")]
     Directory {
         name: String,
         needed: &'static str,
         code: Code,
     },
-    /// A truncated file where a complete one was asked for.
-    #[error("{name}: truncated: {have} of {total} tokens; --complete asks for whole files")]
+    /// A truncated file where only complete ones are accepted.
+    #[error("{name}: truncated: {have} of {total} tokens; --complete accepts only complete files")]
     Truncated { name: String, have: u64, total: u64 },
     /// An array file that cannot be used.
     #[error("{name}: {source}")]
@@ -104,9 +104,9 @@ pub(crate) enum CliError {
     #[cfg(feature = "serve")]
     #[error(transparent)]
     Start(#[from] flextok_server::StartError),
-    /// The build has no model and none was given.
+    /// The build embeds no model and none was given.
     #[cfg(not(feature = "embedded-model"))]
-    #[error("no model: this program was built without one; give one with --model PATH")]
+    #[error("no model: this build embeds none; give one with --model PATH")]
     NoModel,
 }
 
@@ -119,7 +119,7 @@ impl CliError {
         }
     }
 
-    /// An error of the library that concerns `name`; the library's own mention of the file goes.
+    /// An error of the library that concerns `name`, which replaces the library's own mention of the file.
     pub(crate) fn codec(name: impl Into<String>, error: impl Into<Error>) -> Self {
         let name = name.into();
         match error.into() {
@@ -163,7 +163,8 @@ impl CliError {
     }
 }
 
-/// The option that raises a limit, where there is one. A limit that the library adds does not compile before it stands here.
+/// The option that raises a limit, where there is one. A new limit in the library does not
+/// compile until it is added here.
 fn hint(limit: LimitKind) -> &'static str {
     match limit {
         LimitKind::Pixels => "; raise it with --max-pixels if the input is trusted",
@@ -176,13 +177,13 @@ fn hint(limit: LimitKind) -> &'static str {
     }
 }
 
-/// Prints `flextok: ` and the message on standard error, whatever it holds as one line.
+/// Prints `flextok: ` and the message on standard error, always as one line.
 pub(crate) fn report(message: &str) {
     let line = format!("flextok: {}\n", crate::message::one_line(message));
     output::complain(&line);
 }
 
-/// A defect of the program is one line too, and leaves no temporary file.
+/// Reports a panic as one line too, and removes temporary files.
 pub(crate) fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
         interrupt::clean_up();
@@ -192,11 +193,11 @@ pub(crate) fn install_panic_hook() {
             .copied()
             .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("unknown");
-        let place = info
+        let location = info
             .location()
             .map_or_else(String::new, |at| format!(" at {at}"));
         report(&format!(
-            "internal error: {what}{place}; please report this as a defect"
+            "internal error: {what}{location}; please report this bug"
         ));
         std::process::exit(Code::Internal as i32);
     }));
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn every_limit_that_an_option_raises_is_told_which() {
+    fn every_limit_that_an_option_raises_names_it() {
         use flextok::compute::ComputeError;
         let limit = |limit| Error::Limit {
             limit,
@@ -256,7 +257,7 @@ mod tests {
         ] {
             let error = CliError::codec("a", error);
             assert_eq!(error.code(), code, "{error}");
-            // The advice is what is tested here.
+            // The hint is what is tested here.
             let line = error.to_string();
             let words: Vec<&str> = line.split(' ').collect();
             assert!(words.contains(&option), "{line}");

@@ -42,7 +42,7 @@ impl Source {
         }
     }
 
-    /// What errors and notes call it.
+    /// Its name in errors and notes.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Stdin => "standard input".to_owned(),
@@ -50,8 +50,8 @@ impl Source {
         }
     }
 
-    /// The output beside this input, with another extension; standard output for standard input.
-    /// A directory has none: `code` is what it is refused with.
+    /// The output next to this input, with another extension; standard output for standard input.
+    /// A directory has none and is refused with `code`.
     pub(crate) fn default_output(&self, extension: &str, code: Code) -> Result<PathBuf, CliError> {
         match self {
             Self::Stdin => Ok("-".into()),
@@ -59,7 +59,8 @@ impl Source {
             Self::File(path) => {
                 let output = path.with_extension(extension);
                 if output == *path {
-                    let problem = "the output would be the input itself; name another with -o";
+                    let problem =
+                        "the output would overwrite the input itself; choose another name with -o";
                     return Err(CliError::usage(self.name(), problem));
                 }
                 Ok(output)
@@ -80,7 +81,7 @@ impl Source {
         })
     }
 
-    /// Reads and decodes an image, as 8-bit RGB on a background, beside `held` bytes of memory.
+    /// Reads and decodes an image as 8-bit RGB on a background, with `held` bytes of the memory limit already in use.
     pub(crate) fn rgb(
         &self,
         limits: &Limits,
@@ -145,7 +146,7 @@ impl Source {
 }
 
 impl TokenInput {
-    /// The note that a truncated file deserves.
+    /// The note about a truncated file.
     pub(crate) fn truncation(&self, name: &str) -> Option<String> {
         let State::Truncated { have, total } = self.file.state() else {
             return None;
@@ -210,7 +211,7 @@ fn read_all(stream: impl Read, name: &str, max: u64) -> Result<Vec<u8>, CliError
     Ok(bytes)
 }
 
-/// A file that cannot be read is none of either kind; the reader that follows says why.
+/// False for a file that cannot be read: the reader that runs next reports why.
 fn starts_with_magic(path: &Path) -> bool {
     let mut start = Cursor::new([0; MAGIC.len()]);
     let read =

@@ -1,7 +1,7 @@
-//! Ctrl-C and termination: temporary files go, then the program; a server ends in its own time first.
+//! Ctrl-C and termination: temporary files are removed, then the program exits; a server shuts down gracefully first.
 //!
-//! A run holds its result in memory until it writes it, so that stopping at once leaves nothing
-//! behind but at most the temporary files that are registered here.
+//! A run holds its result in memory until it writes it, so an immediate stop leaves behind at most the
+//! temporary files that are registered here.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 #[cfg(feature = "serve")]
 static INSTEAD: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
-/// Installs the handler. Without one the program ends all the same, only less tidily.
+/// Installs the handler. If that fails, an interrupt still ends the program, without the clean-up.
 pub(crate) fn install() {
     let _ = ctrlc::set_handler(|| {
         #[cfg(feature = "serve")]
@@ -28,7 +28,7 @@ pub(crate) fn install() {
             instead();
             return;
         }
-        // Held to the end, so that no temporary file comes after the clean-up.
+        // Held until exit, so that no temporary file is created after the clean-up.
         let mut temporary = lock();
         remove(&mut temporary);
         std::process::exit(Code::Interrupted as i32);
@@ -38,11 +38,11 @@ pub(crate) fn install() {
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
-/// Lets the first interrupt do this; another one ends the program as ever.
+/// Runs `instead` on the first interrupt; the next one ends the program as usual.
 #[cfg(feature = "serve")]
 pub(crate) fn first(instead: impl FnOnce() + Send + 'static) {
-    if let Ok(mut place) = INSTEAD.lock() {
-        *place = Some(Box::new(instead));
+    if let Ok(mut action) = INSTEAD.lock() {
+        *action = Some(Box::new(instead));
     }
 }
 
@@ -51,8 +51,8 @@ pub(crate) fn clean_up() {
     remove(&mut lock());
 }
 
-/// Makes a temporary file that must not outlive the program, until the guard is dropped. An interrupt waits until the
-/// file is known.
+/// Creates a temporary file that is removed on interruption until the guard is dropped. An interrupt waits until the
+/// file is registered.
 pub(crate) fn guarded(
     make: impl FnOnce() -> io::Result<tempfile::NamedTempFile>,
 ) -> io::Result<(tempfile::NamedTempFile, Guard)> {

@@ -19,9 +19,9 @@ fn main() -> ExitCode {
     flextok::compute::gpu::quiet_drivers();
     exit::install_panic_hook();
     interrupt::install();
-    // Without it such a run ends all the same, only without a word.
+    // If this fails, such a run still ends, but without a message.
     let _ = flextok::compute::explain_map_faults(
-        "flextok: the weights file became shorter while it was in use; try again, or with --no-mmap\n",
+        "flextok: the weights file was truncated while in use; try again, or use --no-mmap\n",
         exit::Code::Model as i32,
     );
     match args::parse() {

@@ -1,11 +1,10 @@
-//! Texts of unknown origin on one line of a terminal.
+//! Untrusted text on one line of a terminal.
 
 /// Characters of a message that are shown.
 const MAX_CHARS: usize = 2000;
 
-/// The text as one line that shows what it holds: what would break the line, move the cursor, turn the direction of
-/// writing or show nothing is escaped, and what is too long to read (2000 characters) is cut off. For messages, and for
-/// whatever else a program prints of a file's texts.
+/// The text on one line: characters that break the line, move the cursor, change the writing direction or are invisible
+/// are escaped, and text beyond 2000 characters is cut off. For messages and for text from files.
 #[must_use]
 pub(crate) fn one_line(text: &str) -> String {
     let mut out = String::new();

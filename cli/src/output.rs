@@ -1,4 +1,4 @@
-//! Outputs: whole or not at all, never over an existing file unasked, binary never on a terminal.
+//! Outputs: written whole or not at all, never over an existing file without --force, never binary to a terminal.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -16,7 +16,7 @@ use crate::interrupt;
 #[derive(Debug)]
 pub(crate) struct Output {
     target: Target,
-    /// The extension of the name as it was given, which says what is written.
+    /// The extension of the name as it was given, which selects the format.
     extension: String,
     force: bool,
 }
@@ -24,9 +24,9 @@ pub(crate) struct Output {
 #[derive(Debug)]
 enum Target {
     Stdout,
-    /// A pipe, a device: opened and written as it is.
+    /// A pipe or a device: opened and written directly.
     Special(PathBuf),
-    /// A regular file, there or not; symbolic links are followed.
+    /// A regular file, existing or not, with symbolic links resolved.
     File {
         path: PathBuf,
         name: String,
@@ -34,7 +34,7 @@ enum Target {
 }
 
 impl Output {
-    /// Checks before any work that `path` can become the output: `-` is standard output.
+    /// Checks before any work that `path` can be the output; `-` is standard output.
     pub(crate) fn new(path: &Path, force: bool) -> Result<Self, CliError> {
         let target = target_of(path, force)?;
         let extension = path.extension().unwrap_or_default();
@@ -45,8 +45,8 @@ impl Output {
         })
     }
 
-    /// The output of a command that reads `source`: `given` with -o, else beside the input with `extension`; of standard
-    /// input it is standard output. A directory as input has none: `code` is what it is refused with.
+    /// The output of a command that reads `source`: `given` with -o, else next to the input with `extension`; for
+    /// standard input it is standard output. A directory as input has none and is refused with `code`.
     pub(crate) fn of(
         given: Option<&Path>,
         source: &Source,
@@ -59,7 +59,7 @@ impl Output {
         }
     }
 
-    /// What errors and notes call it.
+    /// Its name in errors and notes.
     pub(crate) fn name(&self) -> String {
         match &self.target {
             Target::Stdout => "standard output".to_owned(),
@@ -73,23 +73,24 @@ impl Output {
         self.extension.eq_ignore_ascii_case(extension)
     }
 
-    /// Whether the name is none of a file and says nothing: a stream, or a device without an extension.
+    /// Whether the name does not determine a format: a stream, or a device without an extension.
     pub(crate) fn is_anonymous(&self) -> bool {
         self.extension.is_empty() && !matches!(self.target, Target::File { .. })
     }
 
-    /// Refuses to write over `input`, which `--force` is not meant for: what is written is of another kind.
+    /// Refuses to overwrite `input`, even with `--force`: the output is a file of another kind.
     pub(crate) fn keep(&self, input: &Source) -> Result<(), CliError> {
         match (&self.target, input) {
             (Target::File { path, .. }, Source::File(input)) if same_file(path, input) => {
-                let problem = "the output would be the input itself; name another with -o";
+                let problem =
+                    "the output would overwrite the input itself; choose another name with -o";
                 Err(CliError::usage(self.name(), problem))
             }
             _ => Ok(()),
         }
     }
 
-    /// Refuses a name for a token file that says it is a picture or an array.
+    /// Refuses the extension of a picture or an array for a token file.
     pub(crate) fn refuse_other_extensions(&self) -> Result<(), CliError> {
         let known = ImageFormat::from_extension(&self.extension).is_some();
         if known || self.has_extension("npy") {
@@ -100,15 +101,15 @@ impl Output {
         Ok(())
     }
 
-    /// The refusal of an extension.
+    /// The error for an extension that cannot be written.
     pub(crate) fn wrong_extension(&self, allowed: &str) -> CliError {
         let extension = &self.extension;
         let problem = format!("cannot write \"{extension}\" files; allowed: {allowed}");
         CliError::usage(self.name(), problem)
     }
 
-    /// The image format that the output's name asks for; streams and devices without an extension
-    /// get PNG. `others` is added to what a refusal lists as allowed.
+    /// The image format that the output's extension selects; PNG for streams and devices without one.
+    /// `others` is appended to the extensions that the error lists as allowed.
     pub(crate) fn picture_format(&self, others: &str) -> Result<SaveFormat, CliError> {
         if self.is_anonymous() {
             return Ok(SaveFormat::Png);
@@ -117,7 +118,7 @@ impl Output {
         format.map_err(|_| self.wrong_extension(&format!("{}{others}", save::WRITABLE)))
     }
 
-    /// The name of the file itself, links followed; of what is no file, the name as it was given.
+    /// The path of the file with links resolved; for anything else, the name as it was given.
     pub(crate) fn real_path(&self) -> PathBuf {
         let (Target::File { path, .. } | Target::Special(path)) = &self.target else {
             return PathBuf::from("-");
@@ -129,13 +130,13 @@ impl Output {
         }
     }
 
-    /// Writes everything. A failed write leaves no file, and an existing one untouched.
+    /// Writes everything. A failed write creates no file and leaves an existing one untouched.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), CliError> {
         self.prepare(bytes)?.publish()
     }
 
-    /// Writes everything to a temporary file, for others to be written before any of them shows. Streams and devices are
-    /// left for later.
+    /// Writes everything to a temporary file, so that several outputs can be written before any is published. Streams
+    /// and devices are written when published.
     pub(crate) fn prepare<'a>(&'a self, bytes: &'a [u8]) -> Result<Prepared<'a>, CliError> {
         let Target::File { path, .. } = &self.target else {
             return Ok(Prepared {
@@ -165,7 +166,7 @@ impl Output {
     }
 }
 
-/// An output that is written but does not show yet; dropped, it never does.
+/// An output that is written but not yet published; dropping it discards it.
 pub(crate) struct Prepared<'a> {
     output: &'a Output,
     how: How<'a>,
@@ -182,7 +183,7 @@ enum How<'a> {
 }
 
 impl Prepared<'_> {
-    /// Puts it in its place.
+    /// Moves it to its final name.
     pub(crate) fn publish(self) -> Result<(), CliError> {
         let output = self.output;
         let published = match self.how {
@@ -245,7 +246,7 @@ fn target_of(path: &Path, force: bool) -> Result<Target, CliError> {
             }
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            // A link that leads nowhere is something that is there.
+            // A dangling link counts as existing.
             if !force && fs::symlink_metadata(&path).is_ok() {
                 return Err(CliError::Exists { name });
             }
@@ -267,7 +268,7 @@ fn target_of(path: &Path, force: bool) -> Result<Target, CliError> {
     Ok(Target::File { path, name })
 }
 
-/// Whether both names lead to one file, also by links.
+/// Whether both names refer to one file, also through links.
 fn same_file(a: &Path, b: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -279,7 +280,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Where symbolic links lead to, although nothing is there yet.
+/// The target of symbolic links, which need not exist.
 fn end_of_links(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     // As many as Linux follows.
@@ -303,7 +304,7 @@ fn parent_of(path: &Path) -> &Path {
 fn temporary_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".flextok-").suffix(".tmp");
-    // Its own way of opening would add the name to errors, which is nobody's business.
+    // The default way of opening would add the temporary name to errors.
     builder.make_in(parent_of(path), |path| {
         let mut options = File::options();
         options.write(true).create_new(true);
@@ -346,7 +347,7 @@ fn print_serialized(text: serde_json::Result<String>) -> Result<(), CliError> {
     print(&text)
 }
 
-/// The same document without control characters that JSON would let pass but terminals obey: they stand in strings only.
+/// The document with control characters escaped that JSON permits but terminals interpret; they occur only in strings.
 fn escape_controls(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
@@ -359,7 +360,7 @@ fn escape_controls(json: &str) -> String {
     out
 }
 
-/// Prints text on standard error; if even that fails, there is nobody to tell.
+/// Prints text on standard error; a failure cannot be reported anywhere.
 pub(crate) fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
@@ -383,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn files_appear_whole_and_are_not_overwritten_unasked() {
+    fn files_appear_whole_and_are_not_overwritten_without_force() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("a.bin");
         Output::new(&path, false)
@@ -441,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn places_that_cannot_be_are_named() {
+    fn impossible_outputs_are_named() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         for path in [
             directory.path().to_owned(),

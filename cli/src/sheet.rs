@@ -1,4 +1,4 @@
-//! The contact sheet of `preview`: tiles in a grid on a light ground, each with two lines below it.
+//! The contact sheet of `preview`: tiles in rows and columns on a light background, each with a two-line label.
 
 use std::convert::Infallible;
 
@@ -34,8 +34,8 @@ pub(crate) struct Tile {
     pub(crate) detail: String,
 }
 
-/// The size within a tile of a picture of this size, its aspect kept.
-pub(crate) fn fit(picture: Size) -> Size {
+/// The size at which a picture is drawn in a tile, with its aspect ratio kept.
+pub(crate) fn tile_size(picture: Size) -> Size {
     let longest = u64::from(picture.width.max(picture.height).max(1));
     let side = |side: u32| {
         let scaled = (u64::from(side) * u64::from(TILE) + longest / 2) / longest;
@@ -50,7 +50,7 @@ pub(crate) fn draw(tiles: &[Tile]) -> RgbImage {
     let columns = columns(count);
     let rows = count.div_ceil(columns);
     // All pictures are scaled to the same size; a thin one still leaves room for its label.
-    let picture = |tile: &Tile| fit(tile.picture.dimensions().into());
+    let picture = |tile: &Tile| tile_size(tile.picture.dimensions().into());
     let cell_height = tiles
         .iter()
         .map(|tile| picture(tile).height)
@@ -86,7 +86,7 @@ fn columns(count: u32) -> u32 {
 }
 
 fn draw_tile(sheet: &mut RgbImage, tile: &Tile, (left, top): (u32, u32), cell: (u32, u32)) {
-    let size = fit(tile.picture.dimensions().into());
+    let size = tile_size(tile.picture.dimensions().into());
     let Size { width, height } = size;
     let scaled = if size == tile.picture.dimensions().into() {
         tile.picture.clone()
@@ -161,11 +161,11 @@ mod tests {
 
     #[test]
     fn aspect_is_kept() {
-        let fit = |width, height| <(u32, u32)>::from(fit(Size::new(width, height)));
-        assert_eq!(fit(4000, 3000), (256, 192));
-        assert_eq!(fit(20_000, 10), (256, 1));
-        assert_eq!(fit(1, 1), (256, 256));
-        assert_eq!(fit(3, 1_048_576), (1, 256));
+        let scaled = |width, height| <(u32, u32)>::from(tile_size(Size::new(width, height)));
+        assert_eq!(scaled(4000, 3000), (256, 192));
+        assert_eq!(scaled(20_000, 10), (256, 1));
+        assert_eq!(scaled(1, 1), (256, 256));
+        assert_eq!(scaled(3, 1_048_576), (1, 256));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Values of options: numbers, sizes and colours, refused with what is allowed.
+//! Values of options: numbers, sizes and colours. Errors name the allowed values.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +9,7 @@ use flextok::{Precision, Size};
 /// Red, green and blue. The name matters: clap would take a bare array for a list.
 pub(crate) type Color = [u8; 3];
 
-/// A whole number of a range.
+/// A whole number in a range.
 pub(crate) fn whole<T: TryFrom<u64>>(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
@@ -24,7 +24,7 @@ pub(crate) fn whole<T: TryFrom<u64>>(
     }
 }
 
-/// Any number; what is possible is the model's matter.
+/// Any number; the model decides which are valid.
 pub(crate) fn real(text: &str) -> Result<f32, String> {
     let wrong = |_| "allowed: a number, for example 7.5".to_owned();
     text.parse().map_err(wrong)
@@ -47,7 +47,7 @@ pub(crate) fn precision() -> impl TypedValueParser<Value = Precision> {
         .try_map(|id| id.parse::<Precision>())
 }
 
-/// A number of things, in words.
+/// A number with its noun, in the singular or plural.
 pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
     let number = number.into();
     let plural = if number == 1 { "" } else { "s" };

@@ -1,4 +1,4 @@
-//! `flextok compare`: how close two pictures are.
+//! `flextok compare`: the similarity of two pictures.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub(crate) struct CompareArgs {
     #[arg(value_name = "A")]
     first: PathBuf,
 
-    /// Image to judge, or - for standard input
+    /// Image to compare with A, or - for standard input
     #[arg(value_name = "B")]
     second: PathBuf,
 
@@ -37,7 +37,7 @@ pub(crate) struct CompareArgs {
 pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError> {
     let sources = [Source::new(&args.first), Source::new(&args.second)];
     if sources == [Source::Stdin, Source::Stdin] {
-        let problem = "only one of the two pictures can come from it";
+        let problem = "only one of the two pictures can be read from it";
         return Err(CliError::usage("standard input", problem));
     }
     let threads = context.threads()?;

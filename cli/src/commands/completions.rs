@@ -1,4 +1,4 @@
-//! `flextok completions`: completion scripts, made from the definition of the command line.
+//! `flextok completions`: completion scripts, generated from the definition of the command line.
 
 use clap::Args;
 use clap_complete::Shell;

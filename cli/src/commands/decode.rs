@@ -1,4 +1,4 @@
-//! `flextok decode`: a token file, whole or cut, to a picture.
+//! `flextok decode`: a complete or truncated token file to a picture.
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +15,16 @@ use crate::input::Source;
 use crate::output::Output;
 use crate::values;
 
-/// Decompress a .flxt file, whole or cut anywhere, to a picture
+/// Decompress a .flxt file, complete or truncated anywhere, to a picture
 #[derive(Debug, Args)]
 pub(crate) struct DecodeArgs {
     /// Token file, or - for standard input
     #[arg(value_name = "IN")]
     input: PathBuf,
 
-    /// Output file; its extension says the format: png, jpg, jpeg, webp, bmp, tif, tiff, ppm, pnm,
+    /// Output file; its extension selects the format: png, jpg, jpeg, webp, bmp, tif, tiff, ppm, pnm,
     /// qoi, tga, or npy for the float canvas [3, H, W], nominally in [-1, 1] and not clamped. Standard
-    /// output is PNG
+    /// output gets PNG
     /// [default: IN with the extension .png, standard output for standard input]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -33,12 +33,12 @@ pub(crate) struct DecodeArgs {
     #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u16>(1..=256))]
     tokens: Option<u16>,
 
-    /// Write the model's canvas as it is, not scaled to the original size
+    /// Write the model's canvas without resizing it to the original size
     #[arg(long)]
     keep_canvas: bool,
 
-    /// Start from the noise of this array: float32 or float64, [1, C, H, W] or [C, H, W] of the
-    /// latents
+    /// Start from the noise in this array: float32 or float64, of the latents' shape [1, C, H, W] or
+    /// [C, H, W]
     #[arg(long, value_name = "NPY", conflicts_with = "seed")]
     noise: Option<PathBuf>,
 
@@ -46,7 +46,7 @@ pub(crate) struct DecodeArgs {
     sampling: SamplingArgs,
 }
 
-/// What is written.
+/// The kind of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Picture(SaveFormat),
@@ -55,14 +55,14 @@ enum Format {
 
 pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> {
     let source = Source::new(&args.input);
-    let beside = ("png", Code::Corrupt);
-    let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
+    let default = ("png", Code::Corrupt);
+    let output = Output::of(args.output.as_deref(), &source, default, context.force)?;
     let format = format_of(&output)?;
     output.keep(&source)?;
     if let Some(noise) = args.noise.as_deref().map(Source::new) {
         output.keep(&noise)?;
         if [&noise, &source] == [&Source::Stdin; 2] {
-            let problem = "only one of token file and noise can come from it";
+            let problem = "only one of token file and noise can be read from it";
             return Err(CliError::usage(noise.name(), problem));
         }
     }
@@ -127,7 +127,7 @@ fn format_of(output: &Output) -> Result<Format, CliError> {
     output.picture_format(", npy").map(Format::Picture)
 }
 
-/// Refuses a picture that the output's format cannot hold before it is computed.
+/// Refuses, before it is computed, a picture that the output's format cannot hold.
 fn check_size(args: &DecodeArgs, file: &TokenFile, format: Format) -> Result<(), PictureError> {
     match format {
         Format::Picture(format) if !args.keep_canvas => {
@@ -170,8 +170,8 @@ fn read_noise(path: &Path, context: &Context) -> Result<(PathBuf, Noise), CliErr
     }
 }
 
-/// The noise if it has the shape of the latents; the number of values alone would let a transposed
-/// array pass.
+/// The noise if it has the shape of the latents; a check of the number of values alone would accept a
+/// transposed array.
 fn checked_noise(
     path: &Path,
     noise: Noise,
@@ -189,18 +189,19 @@ fn checked_noise(
                 u32::from(rows).saturating_mul(multiple),
             )
         });
-    // A canvas that the model does not allow is refused with the file's name.
-    let Ok(wanted) = config.latent_shape(canvas) else {
+    // The decode refuses a canvas that the model does not allow, and names the file.
+    let Ok(expected) = config.latent_shape(canvas) else {
         return Ok(noise.data);
     };
     let shape = match noise.shape.as_slice() {
         [1, rest @ ..] if rest.len() == 3 => rest,
         shape => shape,
     };
-    if shape != wanted {
+    if shape != expected {
         let found = &noise.shape;
-        let problem =
-            format!("shape {found:?} does not fit; allowed: {wanted:?}, or with a leading 1");
+        let problem = format!(
+            "shape {found:?} does not match the latents; allowed: {expected:?}, or with a leading 1"
+        );
         return Err(CliError::usage(Source::new(path).name(), problem));
     }
     Ok(noise.data)

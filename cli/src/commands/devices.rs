@@ -1,4 +1,4 @@
-//! `flextok devices`: which devices `--device` can name.
+//! `flextok devices`: the devices that `--device` accepts.
 
 use clap::Args;
 use serde::Serialize;
@@ -6,10 +6,10 @@ use serde::Serialize;
 use crate::exit::CliError;
 use crate::output;
 
-/// List the devices that --device can name
+/// List the devices that --device accepts
 ///
 /// One line per device: gpu:N, name, backend, kind, driver, memory limits, precisions. A device of
-/// kind `software` is a processor that acts as a GPU; --device auto never takes one. With --json, an
+/// kind `software` is a CPU that emulates a GPU; --device auto never selects one. With --json, an
 /// array of objects: device, name, backend, kind, driver, max_binding_bytes, max_buffer_bytes,
 /// shared_memory_bytes, f16, subgroups.
 #[derive(Debug, Args)]
@@ -63,7 +63,7 @@ impl Entry {
     }
 }
 
-/// The devices, and where they were looked for.
+/// The devices, and the interfaces that were searched.
 #[cfg(feature = "cube")]
 fn list() -> (Vec<Entry>, String) {
     use flextok::compute::gpu;

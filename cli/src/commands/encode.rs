@@ -26,20 +26,20 @@ pub(crate) struct EncodeArgs {
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 
-    /// Number of tokens [default: all that the model has]
+    /// Number of tokens [default: the model's maximum]
     #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u16>(1..=256))]
     tokens: Option<u16>,
 
-    /// As many tokens as fit a file of N bytes, metadata included
+    /// As many tokens as fit in a file of N bytes, metadata included
     #[arg(short, long, value_parser = values::whole::<u64>(0..=u64::MAX), value_name = "N", conflicts_with = "tokens")]
     bytes: Option<u64>,
 
     #[command(flatten)]
     target: TargetArgs,
 
-    /// Try every number of tokens from 1 on for the smallest that reaches the target; without it 1,
-    /// 2, 3, 4, 6, 8, 12 ... are tried, then some below the first of them that does, and all others
-    /// only if none does
+    /// Try every number of tokens from 1 upwards and use the first that reaches the target. Without
+    /// this option 1, 2, 3, 4, 6, 8, 12 ... tokens are tried, then some numbers just below the first
+    /// that reaches it; all others are tried only if none does
     #[arg(long, requires = "target")]
     every_cut: bool,
 
@@ -47,7 +47,7 @@ pub(crate) struct EncodeArgs {
     #[arg(long)]
     crop: bool,
 
-    /// Canvas in pixels that the model works on [default: the model's own]
+    /// Size of the model's canvas in pixels [default: the model's own]
     #[arg(long, value_name = "WxH", value_parser = values::size)]
     canvas: Option<Size>,
 
@@ -59,12 +59,12 @@ pub(crate) struct EncodeArgs {
     #[arg(long, value_name = "T")]
     title: Option<String>,
 
-    /// Store encoder version, and title, capture time and colour profile name of the input
+    /// Store the encoder version, and the input's title, capture time and colour profile name
     #[arg(long)]
     metadata: bool,
 }
 
-/// The quality to reach, if one was asked for: an option `--target-…` for each metric.
+/// The quality to reach, if one was given: an option `--target-…` for each metric.
 #[derive(Debug)]
 struct TargetArgs(Option<Target>);
 
@@ -83,8 +83,8 @@ impl Args for TargetArgs {
                 .value_name("S")
                 .value_parser(values::quality)
                 .help(format!(
-                    "As few tokens as reach this {metric} when decoded, {}. It takes up to 22 decodes, or one of \
-                     each number of tokens where the target is barely reached or not at all",
+                    "As few tokens as reach this {metric} when decoded, {}. The search takes up to 22 decodes, or \
+                     one for each number of tokens if the target is barely reached or out of reach",
                     metric.scale()
                 ))
         });
@@ -113,8 +113,8 @@ impl FromArgMatches for TargetArgs {
 
 pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> {
     let source = Source::new(&args.input);
-    let beside = (flextok::container::EXTENSION, Code::Image);
-    let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
+    let default = (flextok::container::EXTENSION, Code::Image);
+    let output = Output::of(args.output.as_deref(), &source, default, context.force)?;
     output.refuse_other_extensions()?;
     output.keep(&source)?;
     let picture = source.picture(&context.limits)?;
@@ -150,7 +150,7 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
     Ok(())
 }
 
-/// The smallest file that reaches the target when it is decoded as `flextok decode` does by itself.
+/// The smallest file that reaches the target when decoded with the defaults of `flextok decode`.
 fn to_target(
     args: &EncodeArgs,
     target: Target,
@@ -171,7 +171,7 @@ fn to_target(
     context.detail(|| {
         let (tokens, tries) = (reached.tokens, reached.decodes);
         format!(
-            "{} {:.3} with {}, found with {}",
+            "{} {:.3} with {}, found in {}",
             target.metric,
             reached.quality,
             values::count(tokens, "token"),

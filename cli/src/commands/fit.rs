@@ -1,4 +1,4 @@
-//! `flextok fit`: one budget in bytes for several files, shared so that the worst picture is as good as can be.
+//! `flextok fit`: one budget in bytes for several files, shared so that the worst picture is as good as possible.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -19,25 +19,26 @@ use crate::input::{Source, TokenInput};
 use crate::output::{self, Output, Prepared};
 use crate::values::{self, Color};
 
-/// Cut several .flxt files to a common budget so that the worst picture is as good as can be
+/// Cut several .flxt files to a common budget so that the worst picture is as good as possible
 ///
-/// Each file is decoded at 1, 2, 3, 4, 6, 8, 12 ... and all of its tokens to learn the quality of
-/// each cut, then at those between that decide; that is some 30 decodes per file. The budget is
-/// spent on the worst picture first; what it can no longer use goes to the next one. Quality is measured against the decode of all tokens of
-/// the file, or against the original photos with --originals. The cuts are complete files with
-/// their own checksums. One line per file says what was kept. With neither -o nor --in-place nothing
-/// is written: the lines say what would be.
+/// Each file is decoded at 1, 2, 3, 4, 6, 8, 12 ... and all of its tokens to measure the quality of
+/// each cut, then at the cuts in between that decide the result: about 30 decodes per file. The
+/// budget is spent on the worst picture first; bytes that it can no longer use go to the next worst.
+/// Quality is measured against the decode of all tokens of the file, or against the original photos
+/// with --originals. Each cut is a complete file with its own checksums. One line per file reports
+/// what was kept. Without -o or --in-place nothing is written, and the lines report what would be.
 ///
 /// With --json, one object: metric, total_bytes, used_bytes, worst (quality of the worst picture)
-/// and files, a list of file, output (null if nothing is written), tokens, tokens_in_file, bytes, quality, reference (all-tokens
-/// or the original's name). A quality is null where the cut decodes to the very reference in PSNR.
+/// and files, a list of file, output (null if nothing is written), tokens, tokens_in_file, bytes,
+/// quality, reference (all-tokens or the original's name). A PSNR is null where the cut decodes
+/// exactly to the reference.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
     /// Token files
     #[arg(value_name = "IN", required = true)]
     inputs: Vec<PathBuf>,
 
-    /// Most bytes of all cut files together
+    /// Maximum total size of the cut files in bytes
     #[arg(short = 'b', long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
     total_bytes: u64,
 
@@ -49,12 +50,12 @@ pub(crate) struct FitArgs {
     #[arg(long)]
     in_place: bool,
 
-    /// What is measured
+    /// Quality metric
     #[arg(long, value_name = "METRIC", default_value = "psnr", value_parser = values::metric())]
     metric: Metric,
 
-    /// Directory with the original photos, by the names of the files with any other extension; not for
-    /// files that were encoded with --crop
+    /// Directory with the original photos, named like the files but with the extension of an image; not
+    /// for files that were encoded with --crop
     #[arg(long, value_name = "DIR")]
     originals: Option<PathBuf>,
 
@@ -62,12 +63,12 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
     background: Color,
 
-    /// Measure every number of tokens, up to 256 decodes per file: exact also where a token more makes a
-    /// picture worse
+    /// Measure every number of tokens, up to 256 decodes per file: exact even where one more token makes
+    /// a picture worse
     #[arg(long)]
     every_cut: bool,
 
-    /// Keep the metadata; they count for the budget
+    /// Keep the metadata, which count towards the budget
     #[arg(long)]
     keep_metadata: bool,
 
@@ -79,7 +80,7 @@ pub(crate) struct FitArgs {
     sampling: SamplingArgs,
 }
 
-/// One file on its way.
+/// One file to cut.
 struct Item {
     source: Source,
     /// None if nothing is to be written.
@@ -163,7 +164,7 @@ impl Item {
             .map_err(|error| CliError::codec(self.source.name(), error))
     }
 
-    /// What a truncated input deserves to be said about.
+    /// Prints a note if the input is truncated.
     fn note(&self, kept: u16, context: &Context) {
         let Some(mut note) = self.input.truncation(&self.source.name()) else {
             return;
@@ -171,7 +172,7 @@ impl Item {
         let proven = self.input.file.proven_layers();
         if kept > proven {
             note.push_str(&format!(
-                "; of the {kept} kept only {proven} were proven by a checksum"
+                "; of the {kept} tokens kept, only {proven} were proven by a checksum"
             ));
         }
         context.note(&note);
@@ -185,7 +186,7 @@ fn items(args: &FitArgs, context: &Context) -> Result<Vec<Item>, CliError> {
     for path in &args.inputs {
         let source = Source::new(path);
         let (Source::File(_), Some(file_name)) = (&source, path.file_name()) else {
-            let problem = "fit keeps the names of files; name one";
+            let problem = "fit keeps file names; the input must be a file";
             return Err(CliError::usage(source.name(), problem));
         };
         let output = match args.target(path, file_name) {
@@ -194,7 +195,7 @@ fn items(args: &FitArgs, context: &Context) -> Result<Vec<Item>, CliError> {
                 output.refuse_other_extensions()?;
                 if let Some(other) = outputs.insert(output.real_path(), source.name()) {
                     let problem =
-                        format!("its output would be that of {other} too; fit them separately");
+                        format!("its output is also that of {other}; run fit on them separately");
                     return Err(CliError::usage(source.name(), problem));
                 }
                 Some(output)
@@ -247,7 +248,7 @@ fn original(directory: &Path, file: &Path) -> Result<Source, CliError> {
     }
 }
 
-/// Refuses a budget that not even one token of each file fits, before anything is decoded.
+/// Refuses a budget too small for one token of each file, before anything is decoded.
 fn affordable(args: &FitArgs, items: &[Item]) -> Result<(), CliError> {
     let smallest = |item: &Item| -> Result<Vec<Rung>, CliError> {
         Ok(vec![Rung {
@@ -291,7 +292,7 @@ fn share(
     chosen.map_err(|Failure(error)| error)
 }
 
-/// What can go wrong while sharing; what the division itself holds against the request is about the budget.
+/// An error while sharing the budget; one of the division itself is about `--total-bytes`.
 struct Failure(CliError);
 
 impl From<CliError> for Failure {
@@ -306,7 +307,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Writes all cuts or, unless something comes between at the very end, none.
+/// Writes all cuts or none, unless publishing them fails partway.
 fn write(args: &FitArgs, items: &[Item], rungs: &[Rung]) -> Result<(), CliError> {
     let cuts = items.iter().zip(rungs);
     let cuts = cuts.map(|(item, rung)| item.cut(rung.tokens, args.keep()));
@@ -319,7 +320,7 @@ fn write(args: &FitArgs, items: &[Item], rungs: &[Rung]) -> Result<(), CliError>
     written.into_iter().try_for_each(Prepared::publish)
 }
 
-/// What some cuts of a file cost and are worth.
+/// Size and quality of some cuts of a file.
 fn rungs(
     args: &FitArgs,
     context: &Context,

@@ -1,4 +1,4 @@
-//! `flextok info`: what a token file says about itself. No model is needed or touched.
+//! `flextok info`: the contents of a token file. No model is needed or opened.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use crate::exit::CliError;
 use crate::input::{Source, TokenInput};
 use crate::output;
 
-/// Show what a .flxt file holds: sizes, model, state, where to cut
+/// Show the contents of a .flxt file: sizes, model, state, cut points
 ///
 /// With --json, one object: file, format_version, width, height, canvas (columns and rows of
 /// patches, or null for the model's own), grid (columns and rows of canvases), canvases,
 /// codebook_size, model (fingerprint), state ("complete" or "truncated"), tokens_per_canvas,
-/// tokens_have, tokens_total, tokens_proven, declared_fraction (tokens_have of tokens_total: what
-/// this file lost since it was written, not how faithful the picture is), proven_fraction
+/// tokens_have, tokens_total, tokens_proven, declared_fraction (tokens_have of tokens_total: how
+/// much of the written file is present, not how faithful the picture is), proven_fraction
 /// (tokens_proven of tokens_total), bytes, bits_per_pixel, metadata (encoder, title,
 /// capture_time, color_profile: text or null; other_chunks: a number), cuts (tokens per canvas,
 /// prefix_bytes to keep with `head -c`, complete_bytes after `flextok truncate`).
@@ -124,7 +124,7 @@ impl Info {
     fn text(&self) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: &str| {
-            // Writing to a string does not fail. Values may hold anything: they stay on their line.
+            // Writing to a string does not fail. Values may hold anything, so they are kept on their line.
             let _ = writeln!(text, "{name:<14} {}", crate::message::one_line(value));
         };
         line("file", &self.file);
@@ -148,7 +148,7 @@ impl Info {
             "tokens",
             &format!("{have} of {total}, {proven} proven by checksums"),
         );
-        // Cut off, not rounded: less than all never reads as all.
+        // Truncated, not rounded: an incomplete file never shows 100%.
         let percent = |tokens: u64| {
             let tenths = tokens.saturating_mul(1000).checked_div(total).unwrap_or(0);
             format!("{}.{}%", tenths / 10, tenths % 10)
@@ -183,7 +183,7 @@ impl Info {
     fn write_cuts(&self, text: &mut String) {
         let Some(last) = self.cuts.last() else { return };
         if self.canvases > 1 {
-            let _ = write!(text, "\nof each canvas:");
+            let _ = write!(text, "\nper canvas:");
         }
         let _ = writeln!(
             text,
@@ -203,7 +203,7 @@ impl Info {
     }
 }
 
-/// A positive number with four decimals, or as many more as its first four digits take.
+/// A positive number with four decimals, or as many more as its first four digits need.
 fn significant(value: f64) -> String {
     let leading = if value > 0.0 {
         value.log10().floor()

@@ -1,4 +1,4 @@
-//! `flextok man`: manual pages, made from the definition of the command line.
+//! `flextok man`: manual pages, generated from the definition of the command line.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The commands: one module each, and the way to them.
+//! The commands, one module each, and the dispatch to them.
 
 pub(crate) mod compare;
 pub(crate) mod completions;

@@ -1,4 +1,4 @@
-//! `flextok model`: what the model is.
+//! `flextok model`: config, parameters and fingerprint of the model.
 
 use clap::Args;
 use flextok::Size;
@@ -12,7 +12,7 @@ use crate::output;
 
 /// Show the model: config, parameters, fingerprint
 ///
-/// The whole file is read, to see that no weight is a NaN or an infinity.
+/// Reads the whole file to check that no weight is NaN or infinite.
 ///
 /// With --json, one object: source, name, fingerprint, bytes, tokens, codebook_size, canvas,
 /// canvas_multiple and max_canvas (pixels), parameters (vae, encoder, decoder, other, total),

@@ -1,4 +1,4 @@
-//! `flextok pack`: a token file of given ids.
+//! `flextok pack`: a token file from given ids.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::input::Source;
 use crate::output::Output;
 use crate::values;
 
-/// Make a .flxt file of token ids
+/// Make a .flxt file from token ids
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {
     /// NumPy array of any integer type, of shape (tokens) or (canvases, tokens), or - for standard
@@ -43,8 +43,8 @@ pub(crate) struct PackArgs {
 
 pub(crate) fn run(args: &PackArgs, context: &Context) -> Result<(), CliError> {
     let source = Source::new(&args.input);
-    let beside = (flextok::container::EXTENSION, Code::Io);
-    let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
+    let default = (flextok::container::EXTENSION, Code::Io);
+    let output = Output::of(args.output.as_deref(), &source, default, context.force)?;
     output.refuse_other_extensions()?;
     output.keep(&source)?;
     let bytes = source.bytes(context.limits.image_bytes)?;
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &PackArgs, context: &Context) -> Result<(), CliError> {
     output.write(&bytes.map_err(|error| model.error(&source.name(), error))?)
 }
 
-/// One list of ids for each canvas, with a message that names the first id that is none.
+/// One list of ids for each canvas; the error names the first invalid id.
 fn canvases(
     args: &PackArgs,
     name: &str,
@@ -84,10 +84,10 @@ fn canvases(
         return Err(CliError::usage(name, problem));
     }
     let (columns, rows) = args.grid;
-    let wanted = u64::from(columns) * u64::from(rows);
-    if count as u64 != wanted {
+    let expected = u64::from(columns) * u64::from(rows);
+    if count as u64 != expected {
         let problem =
-            format!("ids of {count} canvases, but the grid {columns}x{rows} has {wanted}");
+            format!("ids of {count} canvases, but the grid {columns}x{rows} has {expected}");
         return Err(CliError::usage(name, format!("{problem}; give --grid CxR")));
     }
     let codebook = model.codec.config().codebook_size();

@@ -17,15 +17,15 @@ use crate::sheet::{self, Tile};
 
 /// Draw one sheet with the decodes at 1, 2, 4 ... tokens
 ///
-/// Below each picture stand its tokens and the bytes of the complete file that `flextok truncate`
-/// makes of them. The last one of a photo is the photo itself.
+/// Each picture is labelled with its number of tokens and the size of the complete file that
+/// `flextok truncate` makes from them. For a photo the last picture is the photo itself.
 #[derive(Debug, Args)]
 pub(crate) struct PreviewArgs {
     /// Token file or image file, or - for standard input
     #[arg(value_name = "IN")]
     input: PathBuf,
 
-    /// Output file; its extension says the format (png, jpg, ...) [default: IN with the extension
+    /// Output file; its extension selects the format (png, jpg, ...) [default: IN with the extension
     /// .preview.png, standard output for standard input]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -36,8 +36,8 @@ pub(crate) struct PreviewArgs {
 
 pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError> {
     let source = Source::new(&args.input);
-    let beside = ("preview.png", Code::Image);
-    let output = Output::of(args.output.as_deref(), &source, beside, context.force)?;
+    let default = ("preview.png", Code::Image);
+    let output = Output::of(args.output.as_deref(), &source, default, context.force)?;
     let format = output.picture_format("")?;
     output.keep(&source)?;
     let input = source.either(&context.limits)?;
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError>
     Ok(())
 }
 
-/// One tile for each power of two, and one for all tokens that are there.
+/// One tile for each power of two, and one for all available tokens.
 fn decode_tiles(
     args: &PreviewArgs,
     context: &Context,
@@ -85,10 +85,10 @@ fn decode_tiles(
     file: &TokenFile,
 ) -> Result<Vec<Tile>, flextok::Error> {
     let layers = file.layers();
-    let wanted = |cut: &CutOffset| cut.tokens.is_power_of_two() || cut.tokens == layers;
-    let mut cuts: Vec<CutOffset> = file.cut_offsets().filter(wanted).collect();
+    let shown = |cut: &CutOffset| cut.tokens.is_power_of_two() || cut.tokens == layers;
+    let mut cuts: Vec<CutOffset> = file.cut_offsets().filter(shown).collect();
     if cuts.is_empty() {
-        // The decoder says what is missing.
+        // The decoder reports what is missing.
         cuts.push(CutOffset {
             tokens: 1,
             prefix_bytes: 0,
@@ -96,7 +96,7 @@ fn decode_tiles(
         });
     }
     let bar = context.progress(u32::try_from(cuts.len()).unwrap_or(u32::MAX), "previews");
-    let size = sheet::fit(Size::new(file.header().width(), file.header().height()));
+    let size = sheet::tile_size(Size::new(file.header().width(), file.header().height()));
     let mut tiles = Vec::new();
     for cut in cuts {
         // A tile is small whatever the picture's size: the canvas is scaled to it directly.
@@ -120,7 +120,7 @@ fn decode_tiles(
 
 fn original_tile(original: RgbImage) -> Tile {
     let (width, height) = original.dimensions();
-    let tile = sheet::fit(Size::new(width, height));
+    let tile = sheet::tile_size(Size::new(width, height));
     let filter = image::imageops::FilterType::CatmullRom;
     Tile {
         picture: image::imageops::resize(&original, tile.width, tile.height, filter),

@@ -5,20 +5,20 @@ use flextok::DecodeOptions;
 
 use crate::values;
 
-/// How the picture is sampled. None of it is stored in a file.
+/// How the picture is sampled. None of this is stored in a file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sampling")]
 pub(crate) struct SamplingArgs {
-    /// Sampling steps; more is slower [default: the model's]
+    /// Number of sampling steps; more are slower [default: the model's]
     #[arg(long, value_name = "N", value_parser = values::whole::<u32>(1..=u32::MAX.into()))]
     steps: Option<u32>,
 
-    /// Guidance scale; 1 is none. Without --apg it is classifier-free guidance [default: the
-    /// model's]
+    /// Guidance scale; 1 disables guidance. Without --apg this is classifier-free guidance [default:
+    /// the model's]
     #[arg(long, value_name = "S", value_parser = values::real)]
     guidance: Option<f32>,
 
-    /// Guide by adaptive projected guidance
+    /// Use adaptive projected guidance
     #[arg(long)]
     apg: bool,
 
@@ -28,7 +28,7 @@ pub(crate) struct SamplingArgs {
 }
 
 impl SamplingArgs {
-    /// The options of the library; what was not given stays the model's own.
+    /// The options of the library; those not given keep the model's defaults.
     pub(crate) fn options(&self) -> DecodeOptions {
         let mut options = DecodeOptions::default().with_seed(self.seed);
         options.steps = self.steps;

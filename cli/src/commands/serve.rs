@@ -13,26 +13,28 @@ use crate::exit::{CliError, report};
 use crate::interrupt;
 use crate::values;
 
-/// Serve the .flxt files of a directory over HTTP, whole or cut to what a link carries
+/// Serve the .flxt files of a directory over HTTP, complete or cut to suit the client's connection
 ///
-/// /NAME.flxt is a file, with ranges; ?tokens=K or ?bytes=N behind it gives a complete file cut to
-/// so much, and the client hints Save-Data, ECT and Downlink choose a cut by themselves. / is the
-/// page, /index.json the list of files. Files of another model than the embedded one need it in the
-/// page too: --model PATH serves that file as /model.safetensors. Nothing is computed here: --device,
-/// --precision and --no-mmap have no effect, --threads is the number that answers requests. The
-/// address goes to standard error once the server listens. Replace files by renaming others to their
-/// names; a DIR that is deleted and made again needs another start. The first Ctrl-C or SIGTERM lets running answers end (exit code 0), a second one does not wait.
+/// /NAME.flxt is a file and accepts range requests; with ?tokens=K or ?bytes=N appended it is a
+/// complete file cut to that size, and the client hints Save-Data, ECT and Downlink select a cut
+/// automatically. / is the page, /index.json the list of files. For files of a model other than the
+/// embedded one the page needs that model: --model PATH serves it as /model.safetensors. The server
+/// computes nothing: --device, --precision and --no-mmap have no effect, and --threads is the number
+/// of threads that answer requests. The address is printed on standard error once the server
+/// listens. To replace a file, rename a new one to its name; if DIR is deleted and created again,
+/// restart the server. The first Ctrl-C or SIGTERM lets running responses finish (exit code 0); a
+/// second one exits immediately.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Directory with .flxt files; what it has in folders is served too, hidden files are not
+    /// Directory with .flxt files; subdirectories are served too, hidden files are not
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 
-    /// Name or address of the interface to listen on; 0.0.0.0 is all of them, [::1] one of IPv6
+    /// Host name or address to listen on; 0.0.0.0 means all interfaces, [::1] is IPv6
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
 
-    /// Port to listen on; 0 is any free one
+    /// Port to listen on; 0 selects a free one
     #[arg(
         long,
         default_value = "8080",
@@ -41,11 +43,11 @@ pub(crate) struct ServeArgs {
     )]
     port: u16,
 
-    /// Directory with the files of the page, index.html among them, in place of those in this program
+    /// Directory with the page's files, including index.html, instead of the built-in ones
     #[arg(long, value_name = "DIR")]
     page: Option<PathBuf>,
 
-    /// Send token files this slowly on each connection, to watch pictures arrive
+    /// Limit token files to this rate on each connection, to watch pictures arrive
     #[arg(
         long,
         value_name = "BYTES_PER_SECOND",
@@ -53,7 +55,7 @@ pub(crate) struct ServeArgs {
     )]
     rate: Option<u64>,
 
-    /// Append the access log to this file instead of standard error; --quiet writes none there
+    /// Append the access log to this file instead of standard error, where --quiet omits it
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 }
@@ -65,9 +67,9 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> Result<(), CliError> {
     options.model.clone_from(&context.model);
     options.rate = args.rate.and_then(NonZeroU64::new);
     if let Ok(limit) = flextok_server::raise_file_limit() {
-        // A connection takes one descriptor, the file it is sent another; some are the program's.
-        let places = usize::try_from(limit.saturating_sub(32) / 2).unwrap_or(usize::MAX);
-        options.connections = options.connections.min(places);
+        // Each connection takes one descriptor and the file sent to it another; the program itself needs some.
+        let connections = usize::try_from(limit.saturating_sub(32) / 2).unwrap_or(usize::MAX);
+        options.connections = options.connections.min(connections);
     }
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if context.threads > 0 {
@@ -81,7 +83,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> Result<(), CliError> {
     runtime.block_on(async {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         interrupt::first(move || {
-            // The other end waits as long as the server runs.
+            // The receiver waits as long as the server runs.
             let _ = stop.send(());
         });
         let address = (args.host.as_str(), args.port);

@@ -12,15 +12,15 @@ use crate::output::{self, Output};
 
 /// Print the token ids of a .flxt file, coarse to fine, one line per canvas
 ///
-/// With --json, an array of numbers; where there are several canvases, one array for each.
+/// With --json, an array of numbers; for several canvases, one such array for each.
 #[derive(Debug, Args)]
 pub(crate) struct TokensArgs {
     /// Token file, or - for standard input
     #[arg(value_name = "IN")]
     input: PathBuf,
 
-    /// Write a NumPy array of uint16 instead, of shape (tokens), or (canvases, tokens) where there
-    /// are several
+    /// Write a NumPy array of uint16 instead, of shape (tokens), or (canvases, tokens) for several
+    /// canvases
     #[arg(short, long, value_name = "NPY", conflicts_with = "json")]
     output: Option<PathBuf>,
 

@@ -11,7 +11,7 @@ use crate::input::Source;
 use crate::output::Output;
 use crate::values;
 
-/// Cut a .flxt file to fewer tokens, as a complete file with its own checksums
+/// Cut a .flxt file to fewer tokens and write a complete file with its own checksums
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("budget").required(true).args(["tokens", "bytes"]))]
 pub(crate) struct TruncateArgs {
@@ -19,7 +19,7 @@ pub(crate) struct TruncateArgs {
     #[arg(value_name = "IN")]
     input: PathBuf,
 
-    /// Output file; may be omitted for standard input, then it is standard output
+    /// Output file; required unless IN is standard input [default: standard output]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 
@@ -27,7 +27,7 @@ pub(crate) struct TruncateArgs {
     #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u16>(1..=256))]
     tokens: Option<u16>,
 
-    /// Keep as many tokens as fit a file of N bytes
+    /// Keep as many tokens as fit in a file of N bytes
     #[arg(short, long, value_parser = values::whole::<u64>(0..=u64::MAX), value_name = "N")]
     bytes: Option<u64>,
 
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &TruncateArgs, context: &Context) -> Result<(), CliError
         (None, Source::File(_)) => {
             return Err(CliError::usage(
                 source.name(),
-                "no output; name one with -o",
+                "no output file; name one with -o",
             ));
         }
     };
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &TruncateArgs, context: &Context) -> Result<(), CliError
         if kept > input.file.proven_layers() {
             let proven = input.file.proven_layers();
             note.push_str(&format!(
-                "; of the {kept} kept only {proven} were proven by a checksum"
+                "; of the {kept} tokens kept, only {proven} were proven by a checksum"
             ));
         }
         context.note(&note);

@@ -1,4 +1,4 @@
-//! `flextok verify`: do the checksums hold? No model is needed.
+//! `flextok verify`: checks checksums and structure. No model is needed.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,17 +13,17 @@ use crate::output;
 
 /// Check the checksums and the structure of .flxt files
 ///
-/// One line per file on standard output: ok, or truncated with what is there and proven. A
-/// truncated file is fine (exit code 0) unless --complete is given; a corrupt one is exit code 3
-/// with a line on standard error that names the region and its bytes. Of several files the highest
-/// exit code counts.
+/// Prints one line per file: ok, or truncated with the numbers of tokens present and proven. A
+/// truncated file passes (exit code 0) unless --complete is given; a corrupt one gives exit code 3
+/// and a line on standard error that names the damaged region and its bytes. For several files the
+/// highest exit code is returned.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// Token files, or - for standard input
     #[arg(value_name = "IN", required = true)]
     inputs: Vec<PathBuf>,
 
-    /// Refuse truncated files too (exit code 3)
+    /// Reject truncated files too (exit code 3)
     #[arg(long)]
     complete: bool,
 }
