@@ -25,7 +25,7 @@ export interface ModelInfo {
   tokens: number;
   canvasWidth: number;
   canvasHeight: number;
-  /** Steps of a decode where none are asked for. */
+  /** Default number of steps of a decode. */
   steps: number;
   /** Size of the model file. */
   bytes: number;
@@ -46,18 +46,18 @@ export interface JobOptions {
   /** Rejects at once with the signal's reason. A job that runs stops after its next step where memory can be shared
    * (a cross-origin isolated page); else it runs to its end unheard. */
   signal?: AbortSignal;
-  /** A newer request of the same group takes the place of one that still waits, which rejects as `superseded`. */
+  /** A newer request of the same group replaces one that still waits, which rejects as `superseded`. */
   group?: unknown;
 }
 
 export interface DecodeOptions extends JobOptions {
-  /** Use at most so many tokens of the file. Default: all that are there. */
+  /** Use at most this many tokens of the file. Default: all available. */
   tokens?: number;
   steps?: number;
   seed?: number;
   /** The model's canvas as it is, not resized to the size of the picture. */
   keepCanvas?: boolean;
-  /** Told of each step from 1 to `total`; returning false cancels, and what it throws is what the decode ends with. */
+  /** Called after each step from 1 to `total`; returning false cancels, and the decode rejects with anything it throws. */
   onStep?: (step: number, total: number) => boolean | void;
 }
 
@@ -124,12 +124,12 @@ export interface Header {
 
 export interface StreamOptions {
   signal?: AbortSignal;
-  /** Read no further than so many tokens. */
+  /** Stop reading after this many tokens. */
   tokens?: number;
   steps?: number;
   seed?: number;
   keepCanvas?: boolean;
-  /** A larger picture is given in its own shape but with about so many pixels, which costs less time and memory. */
+  /** A larger picture is returned in its own aspect ratio but with about this many pixels, which costs less time and memory. */
   maxPixels?: number;
   output?: "bitmap";
   onHeader?: (header: Header) => void;
@@ -138,7 +138,7 @@ export interface StreamOptions {
 }
 
 export interface StreamResult {
-  /** `complete`: the whole file, or all tokens that were asked for. */
+  /** `complete`: the whole file, or all requested tokens. */
   state: "complete" | "truncated";
   tokens: number;
   /** Tokens that a checksum covers. */
@@ -152,7 +152,7 @@ export interface StreamResult {
 
 /** A codec with a worker and a model of its own. */
 export class Flextok extends EventTarget {
-  /** Default: `model.safetensors` and `worker.js` beside `api.js`. */
+  /** Default: `model.safetensors` and `worker.js` next to `api.js`. */
   constructor(options?: { model?: string | URL; worker?: string | URL });
   /** Fetches and prepares the model now; `decode` and `encode` do so when they need it. */
   load(options?: { signal?: AbortSignal }): Promise<ModelInfo>;
@@ -182,7 +182,7 @@ export class Flextok extends EventTarget {
   ): void;
 }
 
-/** The codec that the functions below and `<flextok-image>` use; made when it is first asked for. */
+/** The codec that the functions below and `<flextok-image>` use; created on first use. */
 export function shared(): Flextok;
 export const load: Flextok["load"];
 export const decode: Flextok["decode"];

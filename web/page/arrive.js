@@ -55,7 +55,7 @@ function listen(image) {
     tokensOfFile = tokens;
     const ratio = Math.min(2, Math.max(0.7, width / height));
     $("arrive").style.setProperty("--ratio", ratio);
-    say(undefined, `the header is there: ${width} × ${height} pixels`);
+    say(undefined, `header received: ${width} × ${height} pixels`);
   });
   image.addEventListener("flextok-picture", ({ detail: { tokens, bytes } }) => {
     say(bytes, `${tokens} of ${tokensOfFile} tokens`);
@@ -69,10 +69,10 @@ function listen(image) {
   });
 }
 
-/** Puts a small copy of what is shown into the strip. */
+/** Adds a small copy of the shown picture to the strip. */
 function keep(image, tokens) {
-  const place = Math.min(SLOTS.length - 1, Math.floor(Math.log2(tokens)));
-  const item = $("strip").children[place];
+  const index = Math.min(SLOTS.length - 1, Math.floor(Math.log2(tokens)));
+  const item = $("strip").children[index];
   const [canvas, label] = item.children;
   const factor = 160 / Math.max(image.naturalWidth, image.naturalHeight);
   canvas.width = Math.max(1, Math.round(image.naturalWidth * factor));

@@ -2,9 +2,9 @@
 import type { Flextok, FlextokError } from "./api.js";
 
 export interface FlextokImageEvents {
-  /** The header is there: the size of the picture is known. */
+  /** The header has arrived: the size of the picture is known. */
   "flextok-header": CustomEvent<{ width: number; height: number; tokens: number; model: string }>;
-  /** A picture was painted, of so many tokens out of so many bytes. */
+  /** A picture was painted, decoded from `tokens` tokens in `bytes` bytes. */
   "flextok-picture": CustomEvent<{
     tokens: number;
     bytes: number;
@@ -21,7 +21,7 @@ export interface FlextokImageEvents {
 export class FlextokImage extends HTMLElement {
   src: string;
   alt: string;
-  /** Read and show no more than so many tokens. */
+  /** Read and show at most this many tokens. */
   tokens: number | undefined;
   steps: number | undefined;
   readonly state: "empty" | "loading" | "partial" | "complete" | "truncated" | "failed";

@@ -1,8 +1,8 @@
-// <flextok-image src="photo.flxt" alt="…">: a picture that is there after the first bytes and sharpens as more arrive.
+// <flextok-image src="photo.flxt" alt="…">: a picture that appears after the first bytes and sharpens as more arrive.
 // Attributes, properties and events are described in api.d.ts.
 import { FlextokError, shared } from "./api.js";
 
-// Larger pictures are painted with so many pixels and enlarged by the browser: the detail of a canvas of the model is in
+// Larger pictures are painted with this many pixels and enlarged by the browser: the detail of a canvas of the model is in
 // them, at a small part of the memory.
 const MOST_PIXELS = 1_500_000;
 
@@ -63,7 +63,7 @@ export class FlextokImage extends HTMLElement {
   get src() {
     const value = this.getAttribute("src");
     if (value === null) return "";
-    // As <img> does: what is no address is given back as it is.
+    // As <img> does: an invalid URL is returned unchanged.
     return URL.canParse(value, document.baseURI) ? new URL(value, document.baseURI).href : value;
   }
   set src(value) {
@@ -131,7 +131,7 @@ export class FlextokImage extends HTMLElement {
 
   // Several attributes that are set one after another make one load.
   #restart() {
-    this.#abort("another file is to be shown");
+    this.#abort("another source was set");
     if (this.#due) return;
     this.#due = true;
     queueMicrotask(() => {
@@ -225,12 +225,12 @@ export class FlextokImage extends HTMLElement {
       this.#internals.states.delete(this.#state);
       this.#internals.states.add(state);
     } catch {
-      // Browsers before 2024 have no states of this form; the property is there all the same.
+      // Browsers before 2024 have no states of this form; the property exists all the same.
     }
     this.#state = state;
   }
 
-  /** Room for the picture before it is there: as the attributes say, else as the header says. */
+  /** Reserves space for the picture before it arrives: as in the attributes, else as in the header. */
   #setBox() {
     const width = number(this, "width") ?? this.#header?.width;
     const height = number(this, "height") ?? this.#header?.height;

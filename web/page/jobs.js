@@ -1,5 +1,5 @@
 // One worker and the queue before it. The queue is on this side, so that a job that still waits can be dropped
-// without asking the worker, which cannot listen while it computes.
+// without the worker, which receives no messages while it computes.
 
 /** An error of the codec, of the network or of the worker; `kind` says which. */
 export class FlextokError extends Error {
@@ -11,8 +11,8 @@ export class FlextokError extends Error {
   }
 }
 
-/** The error that a dropped request ends with: a newer one of its group took its place. */
-export const superseded = () => new FlextokError("a newer request took the place of this one", "superseded");
+/** The error that a dropped request ends with: a newer one of its group superseded it. */
+export const superseded = () => new FlextokError("superseded by a newer request", "superseded");
 
 /** The same bytes with no others around them: a message carries the whole buffer that a view looks into. */
 export const own = (bytes) => (bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice());
@@ -45,7 +45,7 @@ export class Jobs {
     return ++this.#lastId;
   }
 
-  /** What the model says of itself, once it is there. */
+  /** The model's description, once it is loaded. */
   load(signal) {
     signal?.throwIfAborted();
     if (this.#closed) return Promise.reject(closed());
@@ -63,7 +63,7 @@ export class Jobs {
   }
 
   /**
-   * Runs one job. `group`: a newer job of the same group takes the place of one that still waits. `onStep` may return
+   * Runs one job. `group`: a newer job of the same group replaces one that still waits. `onStep` may return
    * false to cancel.
    */
   run(type, payload, { heavy = false, group, signal, onStep, transfer = [] } = {}) {
@@ -96,8 +96,8 @@ export class Jobs {
   }
 
   #cancel(job, reason) {
-    const place = this.#queue.indexOf(job);
-    if (place >= 0) this.#queue.splice(place, 1);
+    const index = this.#queue.indexOf(job);
+    if (index >= 0) this.#queue.splice(index, 1);
     if (this.#running === job && this.#stop) Atomics.store(this.#stop, 0, job.id);
     // The caller does not wait for the worker to notice; what it still delivers is thrown away.
     job.reject(reason);
@@ -105,12 +105,12 @@ export class Jobs {
 
   #pump() {
     if (this.#running || this.#queue.length === 0) return;
-    let place = this.#queue.findIndex((job) => !job.heavy);
-    if (place < 0) {
+    let index = this.#queue.findIndex((job) => !job.heavy);
+    if (index < 0) {
       if (this.#model.state !== "ready") return this.#startLoading();
-      place = 0;
+      index = 0;
     }
-    const [job] = this.#queue.splice(place, 1);
+    const [job] = this.#queue.splice(index, 1);
     this.#running = job;
     try {
       this.#start().postMessage({ id: job.id, type: job.type, payload: job.payload }, job.transfer);
@@ -167,7 +167,7 @@ export class Jobs {
 
   #loadFailed(error) {
     const { waiting } = this.#model;
-    // Absent again: the next request tries once more.
+    // Cleared, so that the next request tries again.
     this.#model = { state: "absent", waiting: [] };
     for (const one of waiting) one.reject(error);
     for (const job of this.#queue.filter((one) => one.heavy)) this.#cancel(job, error);

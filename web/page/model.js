@@ -3,15 +3,15 @@
 const CACHE = "flextok-model-1";
 
 /**
- * The file at `url`, as `{bytes, cached}`. `report` is told `{loaded, total, cached}`, total undefined where the server
- * does not say. What is cached is used when the server says that it has not changed, or cannot be asked.
+ * The file at `url`, as `{bytes, cached}`. `report` is called with `{loaded, total, cached}`; `total` is undefined where the
+ * server does not send it. The cached file is used when the server confirms it, or cannot be reached.
  */
 export async function fetchModel(url, report, { fresh = false } = {}) {
   const cache = await openCache();
   const kept = fresh ? undefined : await cache?.match(url).catch(() => undefined);
   let response;
   try {
-    response = await ask(url, kept);
+    response = await request(url, kept);
   } catch (error) {
     if (!kept) throw fault(`the model could not be fetched: ${error.message}`, { url });
     response = undefined;
@@ -30,7 +30,7 @@ export async function fetchModel(url, report, { fresh = false } = {}) {
   return { bytes, cached: false };
 }
 
-// In private windows, on plain http from another machine and with cookies off there is none, or it may not be used.
+// In private windows, on plain HTTP from another machine and with cookies disabled, it is missing or may not be used.
 async function openCache() {
   try {
     return await self.caches?.open(CACHE);
@@ -39,7 +39,7 @@ async function openCache() {
   }
 }
 
-function ask(url, kept) {
+function request(url, kept) {
   if (!kept) return fetch(url);
   const headers = {};
   const tag = kept.headers.get("ETag");
@@ -76,7 +76,7 @@ async function readAll(response, report, url) {
   return bytes;
 }
 
-/** Keeps a model that can be asked after later; without a validator it would be fetched again anyway. */
+/** Keeps a model that can be revalidated later; without a validator it would be fetched again anyway. */
 function keep(cache, url, response, bytes) {
   const headers = {};
   for (const name of ["ETag", "Last-Modified", "Content-Type"]) {

@@ -8,7 +8,7 @@ const $ = (id) => document.getElementById(id);
 // Thumbnails are streamed and decoded one after another; more of them would keep the stage waiting.
 const MOST_THUMBNAILS = 12;
 
-// Errors after which the next file may do better.
+// Errors that concern one file, so that the next one may work.
 const FAULTS_OF_FILES = ["corrupt", "unsupported", "model", "limit", "http"];
 
 const stage = new Stage();
@@ -16,7 +16,7 @@ const stage = new Stage();
 async function open(source, name) {
   // A token file may have any name; it starts with these bytes.
   const start = new Uint8Array(await source.slice(0, 4).arrayBuffer().catch(() => new ArrayBuffer()));
-  const magic = [0x89, 0x46, 0x4c, 0x58].every((byte, place) => start[place] === byte);
+  const magic = [0x89, 0x46, 0x4c, 0x58].every((byte, index) => start[index] === byte);
   const file = magic || /\.flxt$/i.test(name) || source.type === "image/vnd.flextok";
   return file ? stage.openFile(source, name) : stage.openPhoto(source, name);
 }

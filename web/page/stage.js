@@ -1,4 +1,4 @@
-// The stage: one picture, decoded from as many bytes as the slider says, beside WebP in as many bytes and the original.
+// The stage: one picture, decoded from as many bytes as the slider says, next to a WebP of the same size and the original.
 import { FlextokError, cut, decode, encode, inspect, load, stream } from "./api.js";
 import { WebpRival } from "./webp.js";
 
@@ -12,7 +12,7 @@ const RATIOS = [0.7, 2];
 export class Stage extends EventTarget {
   #slider = $("size");
   #webp = new WebpRival();
-  // What is shown: {name, file, cuts, info, photo, url}; photo is null where only the tokens are there.
+  // What is shown: {name, file, cuts, info, photo, url}; photo is null where only the tokens are available.
   #shown = null;
   #opening = null;
   #tokens = 64;
@@ -33,12 +33,12 @@ export class Stage extends EventTarget {
     return this.#shown?.url;
   }
 
-  /** A word on what is going on, unless something went wrong: that stays until the next picture. */
+  /** Shows a status message, unless an error is shown: that stays until the next picture. */
   note(text) {
     if (!$("status").classList.contains("bad")) $("status").textContent = text;
   }
 
-  /** Makes room for a file of the server before it is there. */
+  /** Reserves space for one of the server's files before it arrives. */
   expect({ width, height }) {
     this.#setShape(width, height, true);
   }
@@ -64,7 +64,7 @@ export class Stage extends EventTarget {
     });
   }
 
-  /** Shows what `read` gives. Returns the error that kept it from doing so, undefined where there was none. */
+  /** Shows the result of `read`. Returns the error that prevented it, or undefined. */
   async #open(name, read) {
     this.#opening?.abort();
     const opening = new AbortController();
@@ -122,7 +122,7 @@ export class Stage extends EventTarget {
     this.#webp.prepare(photo, file.length, () => this.#showWebp());
   }
 
-  /** Takes the picture of another file away: until there is one of this file, and where there will be none. */
+  /** Removes the picture of another file, until there is one of this file or in case there will be none. */
   #wipe(id) {
     const canvas = $(id);
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(null);
@@ -143,12 +143,12 @@ export class Stage extends EventTarget {
     for (let tokens = 1; tokens < this.#most; tokens *= 2) ticks.push(tokens);
     ticks.push(this.#most);
     $("ticks").replaceChildren(
-      ...ticks.map((tokens, place) => {
+      ...ticks.map((tokens, index) => {
         const tick = document.createElement("span");
         tick.textContent = this.#bytesOf(tokens);
-        tick.style.setProperty("--at", this.#placeOf(tokens) / 1000);
+        tick.style.setProperty("--at", this.#positionOf(tokens) / 1000);
         // On narrow screens every other number is left out; the ends stay.
-        tick.classList.toggle("minor", (ticks.length - 1 - place) % 2 === 1 && place > 0);
+        tick.classList.toggle("minor", (ticks.length - 1 - index) % 2 === 1 && index > 0);
         return tick;
       }),
     );
@@ -159,11 +159,11 @@ export class Stage extends EventTarget {
   }
 
   // The scale is logarithmic in tokens: where few bytes are, each of them matters.
-  #placeOf(tokens) {
+  #positionOf(tokens) {
     return this.#most > 1 ? (1000 * Math.log(tokens)) / Math.log(this.#most) : 1000;
   }
-  #tokensAt(place) {
-    return Math.round(this.#most ** (place / 1000));
+  #tokensAt(position) {
+    return Math.round(this.#most ** (position / 1000));
   }
 
   #key(event) {
@@ -184,13 +184,13 @@ export class Stage extends EventTarget {
     this.#choose(Math.min(this.#most, Math.max(1, wanted)));
   }
 
-  /** Shows the picture of so many tokens. */
+  /** Shows the picture of this number of tokens. */
   async #choose(tokens, moveSlider = true) {
     this.#tokens = tokens;
     const bytes = this.#bytesOf(tokens);
     const { file, name } = this.#shown;
-    const place = this.#placeOf(tokens);
-    if (moveSlider) this.#slider.value = place;
+    const position = this.#positionOf(tokens);
+    if (moveSlider) this.#slider.value = position;
     this.#slider.style.setProperty("--at", this.#slider.value / 1000);
     this.#slider.setAttribute("aria-valuetext", `${bytes} bytes, ${tokens} of ${this.#most} tokens`);
     $("bytes").textContent = bytes;
@@ -226,10 +226,10 @@ export class Stage extends EventTarget {
     return picture.milliseconds;
   }
 
-  /** Puts the file cut to so many tokens behind the download link. */
+  /** Sets the download link to the file cut to this number of tokens. */
   async #offer(file, tokens, bytes, name) {
     const link = $("download");
-    // Until it is cut, the link must not give another file than it says.
+    // Until the cut is ready, the link must not lead to a file other than its label names.
     link.removeAttribute("href");
     const part = await cut(file, { tokens });
     if (tokens !== this.#tokens || file !== this.#shown.file) return;
@@ -258,7 +258,7 @@ export class Stage extends EventTarget {
     if (blob) this.#setUrl(id, blob);
   }
 
-  /** The address of a blob, given to a link or an image; the last one's is given back. */
+  /** Sets a link or an image to the URL of a blob and revokes the previous one. */
   #setUrl(id, blob) {
     const element = $(id);
     const last = this.#urls.get(id);
@@ -271,12 +271,12 @@ export class Stage extends EventTarget {
   }
 }
 
-/** What a file says of itself: all of it, or of a corrupt one what its checksums prove, with the fault. */
+/** Inspects a file: all of it, or of a corrupt one the part that its checksums prove, with the fault. */
 async function examine(given, signal) {
   const [{ fingerprint }, { file, fault }] = await Promise.all([load({ signal }), readable(given, signal)]);
   const info = await inspect(file, { signal });
   if (info.model !== fingerprint) {
-    throw new FlextokError(`it was made by the model ${info.model}, and this page has ${fingerprint}`, "model");
+    throw new FlextokError(`it was made by the model ${info.model}, but this page has ${fingerprint}`, "model");
   }
   if (info.cuts.length === 0) throw new FlextokError("it ends before its first token", "corrupt");
   return { file, info, fault };

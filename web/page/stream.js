@@ -1,5 +1,5 @@
-// A file that is decoded while it arrives: reads a body chunk by chunk, asks for a picture whenever the tokens have
-// doubled, and keeps what there is when the connection or the file breaks off.
+// A file that is decoded while it arrives: reads a body chunk by chunk, requests a picture whenever the tokens have
+// doubled, and keeps what has arrived when the connection or the file breaks off.
 import { FlextokError, own, superseded } from "./jobs.js";
 
 /** See `Flextok.stream` in api.d.ts. */
@@ -26,7 +26,7 @@ class Stream {
   #due = 1;
   #complete = false;
   #error = null;
-  #asked = 0;
+  #requested = 0;
   #picture = null;
   #pictureError = null;
   // What stops the picture on the way, and whether the one before it was stopped.
@@ -89,20 +89,20 @@ class Stream {
       this.#error = new FlextokError(message, kind);
       return;
     }
-    // Without a model it is of no use to ask again for each token.
+    // Without a model, further requests for each token would fail too.
     if (this.#tokens >= this.#due && !this.#pictureError) {
       this.#due = 2 ** (Math.floor(Math.log2(this.#tokens)) + 1);
-      this.#ask(this.#tokens, this.#tokens >= Math.min(most, this.header.tokens));
+      this.#request(this.#tokens, this.#tokens >= Math.min(most, this.header.tokens));
     }
   }
 
-  #ask(tokens, last = false) {
+  #request(tokens, last = false) {
     const { signal, steps, seed, keepCanvas, maxPixels, output = "bitmap", onPicture } = this.#options;
     const payload = { stream: this.id, tokens, steps, seed, keepCanvas, maxPixels, output };
-    this.#asked = tokens;
+    this.#requested = tokens;
     // A picture on the way gives way to one of at least twice the tokens, but not twice in a row: on a fast line none
     // would ever be done. The last one is always waited for.
-    // Where the worker cannot be told to stop, nothing would be gained.
+    // Where the worker cannot be stopped, cancelling would gain nothing.
     const giveUp = globalThis.crossOriginIsolated && this.#running && (last || !this.#gaveUp);
     if (giveUp) this.#running.abort(superseded());
     this.#gaveUp = Boolean(giveUp);
@@ -129,7 +129,7 @@ class Stream {
     }
     // A fault takes back what was behind the last checkpoint: what is shown in the end is what is left.
     const takenBack = this.#error?.kind === "corrupt";
-    if (!this.#pictureError && (this.#asked !== this.#tokens || takenBack)) this.#ask(this.#tokens, true);
+    if (!this.#pictureError && (this.#requested !== this.#tokens || takenBack)) this.#request(this.#tokens, true);
     await this.#picture;
     signal?.throwIfAborted();
     if (this.#pictureError) throw this.#pictureError;

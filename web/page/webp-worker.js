@@ -45,8 +45,8 @@ async function search(id, photo, most) {
 }
 
 /**
- * The same WebP without the colour profile that browsers add: some 500 bytes that nobody would send, and that say no
- * more than sRGB, which is meant without them too.
+ * The same WebP without the colour profile that browsers add: about 500 bytes that only say sRGB, which is the
+ * default without them too.
  */
 async function bare(blob) {
   const bytes = new Uint8Array(await blob.arrayBuffer());

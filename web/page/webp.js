@@ -5,7 +5,7 @@ export class WebpRival {
   #id = 0;
   #found = null;
 
-  /** Looks for candidates of up to `most` bytes and calls `done` when they are there. `photo` may be null: none. */
+  /** Looks for candidates of up to `most` bytes and calls `done` when they are ready. Without a `photo` (null) there are none. */
   prepare(photo, most, done) {
     this.#found = null;
     const id = ++this.#id;
@@ -32,7 +32,7 @@ export class WebpRival {
     return this.#found !== null;
   }
 
-  /** `{best}`, or `{smallest}` if that is too large already, or `{why}` there is none. */
+  /** `{best}`, or `{smallest}` if even that is too large, or `{why}` there is none. */
   within(budget) {
     const { supported, candidates, error } = this.#found;
     if (error) return { why: `WebP could not be tried: ${error}` };

@@ -1,7 +1,7 @@
 // The worker: holds the WebAssembly module and the model, and does one job at a time. Which one, jobs.js decides.
 import { fetchModel } from "./model.js";
 
-// Beyond this a photo is shrunken by the browser before it is encoded: a canvas of the model has far fewer pixels, and
+// Beyond this a photo is downscaled by the browser before it is encoded: a canvas of the model has far fewer pixels, and
 // its own memory twice over is more than a phone gives a page.
 const MOST_PIXELS = 24_000_000;
 
@@ -43,7 +43,7 @@ async function startModule() {
 async function load(url) {
   try {
     const report = (progress) => self.postMessage({ type: "progress", progress });
-    // Both at once: the module is small beside the model.
+    // Both in parallel: the module is small compared with the model.
     const modulePromise = loadModule();
     modulePromise.catch(() => {});
     let model = await fetchModel(url, report);
@@ -90,7 +90,7 @@ const handlers = {
     } catch (fault) {
       if (isTrap(fault)) throw fault;
       error = plain(fault);
-      // What the same bytes told before the fault.
+      // The events in the same bytes before the fault.
       events = fault.events ?? [];
     }
     return { result: { events, error, layers: reader.layers, complete: reader.complete } };

@@ -1,10 +1,10 @@
-//! Errors as JavaScript sees them: an `Error` with the message and the kind of the library's.
+//! Errors for JavaScript: an `Error` with the library's message and kind.
 
 use flextok::{Error, ErrorKind};
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 
-/// What an exception says.
+/// The contents of an exception.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Failure {
     /// What the caller can do about it: `ErrorKind`, in lower case.
@@ -15,7 +15,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// A request that is impossible.
+    /// An impossible request.
     pub(crate) fn usage(message: String) -> Self {
         Self {
             kind: ErrorKind::Usage.name(),
@@ -52,9 +52,9 @@ impl From<Failure> for JsValue {
     }
 }
 
-/// Plain data as JavaScript's own objects.
+/// Plain data as JavaScript objects.
 pub(crate) fn to_js(value: &Value) -> JsValue {
-    // What serde_json writes, JSON.parse reads.
+    // JSON.parse reads whatever serde_json writes.
     js_sys::JSON::parse(&value.to_string()).unwrap_or(JsValue::NULL)
 }
 

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::numbers::Budget;
 
 /// The complete file of the first tokens of `file`, without metadata, as `flextok truncate` makes it. Without a budget
-/// it is all whole layers that are there.
+/// it is all complete layers present.
 pub(crate) fn cut(file: &[u8], budget: Budget) -> Result<Vec<u8>, Failure> {
     let file = TokenFile::parse(file)?;
     let cut = match budget {

@@ -1,8 +1,8 @@
-//! The FlexTok codec for browsers: what JavaScript sees of it.
+//! The FlexTok codec for browsers: its interface to JavaScript.
 //!
 //! Everything is synchronous and on one thread; a page calls it from a worker. Numbers are checked, and every error is a
 //! JavaScript `Error` with the library's message and its `kind`: `usage`, `corrupt`, `unsupported`, `model`, `limit`,
-//! `image`, `io`, `cancelled`, `resources` or `device`. This file only joins the two languages; what is done stands in the
+//! `image`, `io`, `cancelled`, `resources` or `device`. This file only connects the two languages; the work is in the
 //! modules, which run and are tested on any machine.
 
 mod failure;
@@ -26,7 +26,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
-/** What the bytes fed to a `Reader` have told. */
+/** An event in the bytes fed to a `Reader`. */
 export type Event =
   | { type: "header"; width: number; height: number; tokens: number; model: string; canvases: number; codebookSize: number }
   | { type: "tokens"; available: number }
@@ -34,7 +34,7 @@ export type Event =
   | { type: "metadata"; chunks: number }
   | { type: "complete" };
 
-/** What `inspect` says of a file, in the words of `flextok info --json`. */
+/** The result of `inspect`, with the keys of `flextok info --json`. */
 export interface FileInfo {
   width: number;
   height: number;
@@ -210,7 +210,7 @@ impl Reader {
         Ok(to_js(&Value::Array(self.0.feed(bytes)?)))
     }
 
-    /// Whole tokens of each canvas that are there.
+    /// Complete tokens present in each canvas.
     #[wasm_bindgen(getter)]
     pub fn layers(&self) -> u32 {
         self.0.layers().into()
@@ -229,7 +229,7 @@ impl Reader {
 }
 
 /// A complete file of the first tokens of `file`, with its own checksums and without metadata: `tokens` of them, or as
-/// many as fit `bytes`, or all that are there.
+/// many as fit in `bytes`, or all complete layers.
 #[wasm_bindgen]
 pub fn cut(file: &[u8], tokens: Option<f64>, bytes: Option<f64>) -> Result<Vec<u8>, JsValue> {
     Ok(file::cut(file, Budget::new(tokens, bytes)?)?)

@@ -1,4 +1,4 @@
-//! The codec on pixels as canvases of pages have them: RGBA, 8 bits each.
+//! The codec on the pixels of HTML canvases: RGBA, 8 bits each.
 
 use flextok::container::TokenFile;
 use flextok::image::{DynamicImage, RgbaImage};
@@ -7,7 +7,7 @@ use flextok::{CancelToken, Codec, DecodeOptions, EncodeOptions, Limits, Progress
 use crate::failure::Failure;
 use crate::numbers::{Budget, small, whole};
 
-/// Most pixels of a picture. Several copies of it exist at a time, in the 4 GiB that a module can address.
+/// Maximum pixels of a picture. Several copies of it exist at a time, in the 4 GiB that a module can address.
 const MAX_PIXELS: u64 = 1 << 26;
 
 /// A model, opened.
@@ -22,7 +22,7 @@ pub(crate) struct Pixels {
     pub(crate) tokens: u16,
 }
 
-/// What a page may ask of a decode; numbers as JavaScript has them.
+/// A page's options for a decode, with numbers as JavaScript has them.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
     pub(crate) tokens: Option<f64>,
@@ -40,7 +40,7 @@ impl Model {
         Ok(Self(codec))
     }
 
-    /// A complete file of `rgba`, row by row from the top. Transparent pixels are put on white. Pixels that stand for a
+    /// A complete file of `rgba`, row by row from the top. Transparent pixels are put on white. Pixels reduced from a
     /// larger picture come with its `original` size, which decoders then restore.
     pub(crate) fn encode(
         &self,
@@ -55,7 +55,7 @@ impl Model {
             4 * u128::from(width) * u128::from(height),
         );
         let wrong = || {
-            let needed = format!("{width}x{height} pixels have {expected}");
+            let needed = format!("{width}x{height} pixels need {expected}");
             Failure::usage(format!("{found} bytes of RGBA were given, but {needed}"))
         };
         if u128::from(found) != expected {
@@ -112,7 +112,7 @@ impl Model {
     }
 }
 
-/// A side of a picture; what is no possible one is refused by the codec.
+/// A side of a picture; the codec refuses invalid lengths.
 fn side(name: &str, value: f64) -> Result<u32, Failure> {
     Ok(small(name, Some(value), u32::MAX.into())?.unwrap_or(0))
 }

@@ -1,4 +1,4 @@
-//! JavaScript's numbers as the whole numbers that the library takes.
+//! JavaScript numbers to the integers that the library takes.
 
 use crate::failure::Failure;
 
@@ -12,7 +12,7 @@ pub(crate) fn whole(name: &str, value: f64) -> Result<u64, Failure> {
     }
     let allowed = "whole numbers from 0 to 9007199254740991";
     Err(Failure::usage(format!(
-        "{name} {value} is not possible; allowed: {allowed}"
+        "{name} {value} is not supported; allowed: {allowed}"
     )))
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn small<T: TryFrom<u64>>(
     let whole = whole(name, value)?;
     T::try_from(whole).map(Some).map_err(|_| {
         Failure::usage(format!(
-            "{name} {whole} is not possible; allowed: at most {largest}"
+            "{name} {whole} is not supported; allowed: at most {largest}"
         ))
     })
 }
@@ -48,7 +48,7 @@ impl Budget {
             (Some(tokens), None) => Ok(Self::Tokens(tokens)),
             (None, Some(bytes)) => Ok(Self::Bytes(bytes)),
             (Some(_), Some(_)) => Err(Failure::usage(
-                "tokens and bytes were both given; give one of them".to_owned(),
+                "tokens and bytes were both given; give only one of them".to_owned(),
             )),
         }
     }

@@ -1,7 +1,7 @@
-//! A page's callback while a decode runs.
+//! A page's progress callback during a decode.
 //!
-//! The library takes callbacks that may be called from any thread, and a JavaScript function is not such a thing. The
-//! module has one thread, so the function waits in a place of that thread, where the library's callback finds it.
+//! The library requires callbacks that can be called from any thread, which a JavaScript function cannot. The module
+//! has one thread, so the function is kept in a thread-local variable, where the library's callback finds it.
 
 use std::cell::RefCell;
 
@@ -11,7 +11,7 @@ use wasm_bindgen::JsValue;
 #[derive(Default)]
 struct Callback {
     function: Option<Function>,
-    /// What it threw.
+    /// The exception that it threw.
     thrown: Option<JsValue>,
 }
 
@@ -19,7 +19,7 @@ thread_local! {
     static CURRENT: RefCell<Callback> = RefCell::default();
 }
 
-/// The callback of one decode; that of a decode around it comes back when this is dropped.
+/// Installs the callback of one decode; dropping it restores that of an enclosing decode.
 pub(crate) struct Installed(Callback);
 
 impl Installed {
@@ -43,9 +43,9 @@ impl Drop for Installed {
     }
 }
 
-/// Tells the page of a step and returns whether to go on: not after `false` or an exception.
+/// Reports a step to the page and returns whether to continue: false if the callback returned `false` or threw.
 pub(crate) fn report(step: u32, total: u32) -> bool {
-    // Not held while the function runs: it may start a decode of its own.
+    // The borrow ends before the call: the function may start a decode of its own.
     let function = CURRENT.with_borrow(|current| current.function.clone());
     let Some(function) = function else {
         return true;

@@ -1,4 +1,4 @@
-//! A file while it arrives: events as plain objects, and the bytes that are good so far.
+//! A file while it arrives: events as plain objects, and the valid bytes so far.
 
 use flextok::container::{self, Error, Event};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Takes the next bytes and tells what they mean. A failure carries the events before the fault.
+    /// Takes the next bytes and returns their events. A failure carries the events before the fault.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Value>, Failure> {
         let fed = self.reader.feed(bytes);
         let mut events = Vec::new();
@@ -35,7 +35,7 @@ impl Stream {
         })
     }
 
-    /// Everything that was fed, up to a fault.
+    /// All bytes fed, up to a fault.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
