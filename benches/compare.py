@@ -1,6 +1,6 @@
 """Runs pytorch/time_torch.py and time_flextok in turn and prints medians, ratios and peak memory.
 
-Called by compare.sh, which sees to it that both programs and the checkpoint are there.
+Called by compare.sh, which prepares both programs and the checkpoint.
 """
 
 import argparse

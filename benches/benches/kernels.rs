@@ -1,5 +1,5 @@
-//! The engine's matrix products, attention and convolution, each beside the `gemm` crate's own driver on the same
-//! problem and beside plain loops.
+//! The engine's matrix products, attention and convolution, each compared with the `gemm` crate's own driver on the
+//! same problem and with plain loops.
 //!
 //! The sizes are those of the d12 network, with fewer rows where plain loops take part.
 

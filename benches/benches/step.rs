@@ -1,4 +1,5 @@
-//! One decoder step: the plain computation over all positions beside the one that represents identical registers once.
+//! One decoder step: the plain computation over all positions compared with the one that represents identical registers
+//! once.
 //!
 //! With all tokens the sequence is the one that the published code computes whatever the number of tokens: all patches
 //! and all registers. The d12 decoder has random weights, written in the published layout to a temporary directory.

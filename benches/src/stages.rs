@@ -84,7 +84,7 @@ impl<B: Backend> Stages<B> {
     }
 
     /// Prepares steps of the first `tokens` tokens, with both passes if `guided`, and hands `run` a function that takes as
-    /// many as it is told and waits for the last.
+    /// many as requested and waits for the last.
     pub fn with_decoder_steps(
         &self,
         tokens: usize,

@@ -1,5 +1,5 @@
 //! Measures whether a refinement should start from the last picture's latents or from noise: fidelity and time of the
-//! decodes at 2, 4, 8 … tokens of some photos, each warm start following on the picture before it.
+//! decodes at 2, 4, 8 … tokens of some photos, each warm start continuing from the picture before it.
 //!
 //! Usage: `warm_start [--model PATH] PHOTO…`, from the root of the repository:
 //! `cargo run --release -p flextok --features metrics --example warm_start -- tests/photos/*.png tests/photos/*.jpg`
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let photos: Result<Vec<Photo>, _> = arguments.map(|path| open(&codec, &path)).collect();
     let photos = photos?;
     if photos.is_empty() {
-        return Err("name some photos".into());
+        return Err("give at least one photo".into());
     }
     let counts: Vec<u16> = (0..)
         .map(|power| 1 << power)

@@ -16,7 +16,7 @@ use crate::weights::WeightsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The token file is damaged, or cannot be cut as asked.
+    /// The token file is damaged, or cannot be cut as requested.
     #[error(transparent)]
     Container(#[from] flextok_container::Error),
     /// The image could not be read or written.
@@ -25,25 +25,25 @@ pub enum Error {
     /// The model could not be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The weights do not make up the network that the config describes, or it was asked for more than it can do.
+    /// The weights do not match the network that the config describes, or a request exceeds the network's limits.
     /// [`NetworkError::Weights`], [`NetworkError::Compute`] and [`NetworkError::Cancelled`] become [`Error::Weights`],
-    /// [`Error::Compute`] and [`Error::Cancelled`], so that each fault has one place.
+    /// [`Error::Compute`] and [`Error::Cancelled`], so that each fault has one variant.
     #[error(transparent)]
     Network(NetworkError),
-    /// The engine could not start, or could not do what it was asked to.
+    /// The engine could not start, or failed.
     #[error(transparent)]
     Compute(#[from] ComputeError),
     /// The caller cancelled.
     #[error("cancelled after {done} of {total} steps")]
     Cancelled {
-        /// Steps that were done.
+        /// Steps completed.
         done: u32,
-        /// Steps that were asked for.
+        /// Steps requested.
         total: u32,
     },
     /// The file was made by another model.
     #[error(
-        "made with model {expected}, but the model here is {found}; give the model that made the file"
+        "made with model {expected}, but the opened model is {found}; use the model that made the file"
     )]
     WrongModel {
         /// The model that the file names.
@@ -52,16 +52,16 @@ pub enum Error {
         found: Fingerprint,
     },
     /// The file's codebook is not the model's, although their fingerprints agree.
-    #[error("tokens of a codebook of {found}, but the model has one of {expected}")]
+    #[error("the file's codebook has {found} ids, but the model's has {expected}")]
     Codebook {
         /// Codebook size that the file gives.
         found: u32,
         /// Codebook size of the model.
         expected: u32,
     },
-    /// The file has several canvases, which this version does not put together.
+    /// The file has several canvases, which this version cannot assemble.
     #[error(
-        "a grid of {columns}×{rows} canvases; this version decodes single canvases, use a newer one"
+        "a grid of {columns}×{rows} canvases; this version decodes only single canvases; use a newer one"
     )]
     Grid {
         /// Columns of the grid.
@@ -69,10 +69,8 @@ pub enum Error {
         /// Rows of the grid.
         rows: u32,
     },
-    /// The file asks for a canvas that the model cannot work on.
-    #[error(
-        "the file's canvas {width}x{height} is not possible with this model; allowed: {reason}"
-    )]
+    /// The file requires a canvas that the model does not support.
+    #[error("the model does not support the file's canvas {width}x{height}; allowed: {reason}")]
     FileCanvas {
         /// Width of the canvas in pixels.
         width: u32,
@@ -81,24 +79,24 @@ pub enum Error {
         /// What the model allows.
         reason: String,
     },
-    /// The file holds an id beyond the model's codebook, or more tokens than the model has registers.
+    /// The file holds an id outside the model's codebook, or more tokens than the model has registers.
     #[error(
-        "the file's {what} {actual} is beyond the model's {allowed}; the file is damaged or forged"
+        "the file's {what} {actual} exceeds the model's maximum of {allowed}; the file is damaged or forged"
     )]
     FileTokens {
-        /// What is beyond.
+        /// Which bound is exceeded.
         what: TokenBound,
         /// The value in the file.
         actual: u64,
         /// The largest allowed.
         allowed: u64,
     },
-    /// Not even one token of each canvas is there.
+    /// The file ends before the first token of each canvas.
     #[error(
-        "no token is there yet: {have} of {total} tokens; at least {needed} bytes of the file are needed"
+        "not enough tokens to decode: {have} of {total}; at least {needed} bytes of the file are needed"
     )]
     NoTokens {
-        /// Tokens that are there.
+        /// Tokens present.
         have: u64,
         /// Tokens of the whole file.
         total: u64,
@@ -106,7 +104,7 @@ pub enum Error {
         needed: u64,
     },
     /// An option has a value that the model or the codec does not allow.
-    #[error("{option} {value} is not possible; allowed: {allowed}")]
+    #[error("{option} {value} is not supported; allowed: {allowed}")]
     Option {
         /// The option.
         option: OptionName,
@@ -115,10 +113,10 @@ pub enum Error {
         /// What is allowed.
         allowed: String,
     },
-    /// An id beyond the codebook, or more ids than the model has registers.
-    #[error("{what} {actual} is beyond the model's {allowed}")]
+    /// An id outside the codebook, or more ids than the model has registers.
+    #[error("{what} {actual} exceeds the model's maximum of {allowed}")]
     Tokens {
-        /// What is beyond.
+        /// Which bound is exceeded.
         what: TokenBound,
         /// The value given.
         actual: u64,
@@ -126,11 +124,11 @@ pub enum Error {
         allowed: u64,
     },
     /// A limit of [`Limits`](crate::Limits) was exceeded.
-    #[error("{limit}: {actual}, the limit is {allowed}")]
+    #[error("{limit}: {actual} exceeds the limit of {allowed}")]
     Limit {
         /// The limit.
         limit: LimitKind,
-        /// The value met.
+        /// The actual value.
         actual: u64,
         /// The most that is allowed.
         allowed: u64,
@@ -138,29 +136,29 @@ pub enum Error {
     /// One of several inputs of a batch was refused; nothing was done with the others.
     #[error("input {index} of the batch, counted from 0: {error}")]
     InBatch {
-        /// Where it stands in the batch, counted from 0.
+        /// Its index in the batch, counted from 0.
         index: usize,
         /// What is wrong with it.
         error: Box<Error>,
     },
-    /// No cut of a file reaches the quality that was asked for.
+    /// No cut of a file reaches the requested quality.
     #[cfg(feature = "metrics")]
     #[error(
-        "no cut reaches {metric} {wanted}: the best has {tokens} tokens and reaches {reached:.3}; ask for less"
+        "no cut reaches {metric} {wanted}: the best has {tokens} tokens and reaches {reached:.3}; lower the target"
     )]
     TargetNotReached {
         /// The metric.
         metric: Metric,
-        /// The quality that was asked for.
+        /// The requested quality.
         wanted: f64,
         /// The best that was reached.
         reached: f64,
         /// Tokens of the cut that reached it.
         tokens: u16,
     },
-    /// Not even the smallest cuts of some files fit a common budget.
+    /// Even the smallest cuts of the files exceed their common budget.
     #[error(
-        "{bytes} bytes are too few for all files; allowed: {minimum} or more, which is one token of each"
+        "a budget of {bytes} bytes is too small for all files; allowed: {minimum} or more, enough for one token of each"
     )]
     CannotShare {
         /// Number of files.
@@ -175,15 +173,15 @@ pub enum Error {
     #[error(transparent)]
     Compare(#[from] CompareError),
     /// Bytes were fed to a progressive decoder after its end.
-    #[error("{bytes} bytes were fed after the end; feed all bytes before it")]
+    #[error("{bytes} bytes were fed after the end of the input; feed all bytes before ending it")]
     FedAfterEnd {
         /// Number of bytes.
         bytes: usize,
     },
-    /// The error that ended the decode in the background, shared by all who ask for it.
+    /// The error that ended the background decode, shared by all its callers.
     #[error(transparent)]
     Background(Arc<Error>),
-    /// The thread that decodes in the background has panicked, in a progress callback if not by a defect.
+    /// The background decoding thread panicked: in a progress callback, or through a bug.
     #[error("the decoding thread panicked; the progress callback must not panic")]
     Panicked,
 }
@@ -199,8 +197,8 @@ impl From<NetworkError> for Error {
     }
 }
 
-/// The limits of [`Limits`](crate::Limits), each of which is one field there. A new limit is a new variant that a program
-/// has to name, so that none goes without advice.
+/// The limits of [`Limits`](crate::Limits), each of which is one field there. Not
+/// `#[non_exhaustive]`: programs that advise on limits must handle every one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LimitKind {
     /// [`Limits::pixels`](crate::Limits::pixels).
@@ -261,7 +259,7 @@ pub enum OptionName {
     Target,
     /// Number of tokens.
     Tokens,
-    /// Start of a decode from earlier latents.
+    /// Warm start of a decode from earlier latents.
     WarmStart,
 }
 
@@ -321,7 +319,7 @@ pub enum ErrorKind {
     Io,
     /// The caller cancelled.
     Cancelled,
-    /// Memory or threads could not be had.
+    /// The system has no more memory or threads.
     Resources,
     /// A GPU is missing, cannot hold the model, or fails: use another device or the CPU.
     Device,

@@ -40,10 +40,11 @@
 //! [`picture::load::open`] decodes the common formats within limits and applies the EXIF orientation.
 //!
 //! # While the file arrives
-//! [`progressive`] decodes a file that is still under way: better and better pictures, without waiting for the rest.
+//! [`progressive`] decodes a file that is still arriving: better and better pictures, without waiting for the rest.
 //!
 //! # As many bytes as needed, or as there are
-//! [`rate`] chooses where to cut: the smallest cut of a wanted quality, or shares of a budget among several pictures.
+//! [`rate`] chooses where to cut: the smallest cut that reaches a quality, or shares of a budget among several
+//! pictures.
 //!
 //! # On a GPU
 //! With the feature `gpu` (Vulkan, Metal, DX12), `cuda` or `rocm`, [`CodecBuilder::device`] chooses where the network

@@ -1,4 +1,4 @@
-//! Texts of unknown origin in the one line of an error.
+//! Untrusted text in the one line of an error.
 
 /// Characters of a text that are shown.
 const MAX_CHARS: usize = 2000;

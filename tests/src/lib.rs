@@ -53,7 +53,7 @@ impl Run {
     /// Standard output as text.
     ///
     /// # Panics
-    /// If it is none.
+    /// If it is not UTF-8.
     #[must_use]
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.stdout).expect("standard output is text")
@@ -62,7 +62,7 @@ impl Run {
     /// Standard output as JSON.
     ///
     /// # Panics
-    /// If it is none.
+    /// If it is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.stdout).expect("standard output is JSON")
@@ -241,7 +241,7 @@ pub fn write(directory: &Path, name: &str, bytes: impl AsRef<[u8]>) {
 #[must_use]
 pub fn vector(name: &str) -> Vec<u8> {
     let list = std::fs::read_to_string(data("../format-spec/vectors/container.tsv"));
-    let list = list.expect("the vectors are there");
+    let list = list.expect("the list of vectors");
     let mut rows = list.lines().map(|row| row.split('\t').collect::<Vec<_>>());
     let row = rows.find(|row| row[0] == name).expect("a vector's name");
     let byte = |at: usize| u8::from_str_radix(&row[2][at..at + 2], 16).expect("hex digits");

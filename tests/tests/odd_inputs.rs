@@ -192,10 +192,10 @@ fn what_is_no_image_is_named_and_leaves_nothing() {
     std::fs::create_dir(directory.join("folder")).expect("writable");
     let before = listing(directory);
     for (name, code, mention) in [
-        ("text.png", 6, "readable are"),
+        ("text.png", 6, "readable formats"),
         ("empty.png", 6, "empty"),
         ("cut.png", 6, "png"),
-        ("fake.heic", 6, "readable are"),
+        ("fake.heic", 6, "readable formats"),
         ("folder", 6, "directory"),
         (".", 6, "directory"),
         ("missing.png", 7, "No such file"),

@@ -73,7 +73,7 @@ fn a_canvas_beyond_the_model_is_named() {
     }
     let photo = photo("chelsea.png");
     let args = ["encode", arg(&photo), "-o", "x.flxt", "--canvas", "300x300"];
-    let message = "canvas 300x300 is not possible; allowed: multiples of 32 up to 256x256\n";
+    let message = "canvas 300x300 is not supported; allowed: multiples of 32 up to 256x256\n";
     run(directory, args).fails(2, &[message]);
 }
 

@@ -29,7 +29,7 @@ fn main() {
     let reps = number(arguments.next(), 5).max(1);
     let devices = devices();
     let Some(device) = devices.get(index) else {
-        eprintln!("there is no device {index}");
+        eprintln!("device {index} does not exist");
         std::process::exit(2);
     };
     let mut names = vec![format!("CPU, {THREADS} threads, f32")];

@@ -194,8 +194,9 @@ fn items(args: &FitArgs, context: &Context) -> Result<Vec<Item>, CliError> {
                 let output = Output::new(&target, context.force)?;
                 output.refuse_other_extensions()?;
                 if let Some(other) = outputs.insert(output.real_path(), source.name()) {
-                    let problem =
-                        format!("its output is also that of {other}; run fit on them separately");
+                    let problem = format!(
+                        "its output would be that of {other} too; run fit on them separately"
+                    );
                     return Err(CliError::usage(source.name(), problem));
                 }
                 Some(output)

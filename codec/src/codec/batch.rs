@@ -1,4 +1,5 @@
-//! Many images in few passes through the network: which go together, in which order, and what a failure of one is.
+//! Many images in few passes through the network: which go together, in which order, and how a failure of one is
+//! reported.
 //!
 //! A single image is a batch of one, so that there is one way through the codec.
 
@@ -25,7 +26,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// The picture of its canvas, in the size that was asked for.
+    /// The picture of its canvas, in the requested size.
     pub(super) fn picture(&self, canvas: &Canvas, threads: &Threads) -> Result<RgbImage, Error> {
         let picture = canvas.to_rgb();
         match self.size {
@@ -187,7 +188,7 @@ pub(super) fn only<T>(mut results: Vec<T>) -> T {
     }
 }
 
-/// The Euler steps of all passes of a batch, counted as one row of them.
+/// Progress over the Euler steps of all passes of a batch, counted in sequence.
 pub(super) struct Steps<'a> {
     options: &'a DecodeOptions,
     of_pass: u32,
@@ -212,7 +213,7 @@ impl<'a> Steps<'a> {
         cancel.is_some_and(CancelToken::is_cancelled)
     }
 
-    /// Fails if the caller has asked to stop.
+    /// Fails if the caller has cancelled.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.is_cancelled() {
             let (done, total) = (self.before, self.total);

@@ -14,10 +14,10 @@ impl Codec {
     /// Decodes a `.flxt` file, whole or cut, to a picture of its original size.
     ///
     /// # Errors
-    /// [`Error::Container`] for bytes that are damaged or no such file, [`Error::NoTokens`] for a file that was cut before
-    /// its first token, [`Error::WrongModel`] for a file of another model, [`Error::Limit`] for a size beyond the limits,
-    /// [`Error::Option`] for options the model does not allow, [`Error::Cancelled`] if the
-    /// options' token was cancelled, [`Error::Compute`] if the engine fails.
+    /// [`Error::Container`] for bytes that are damaged or not a token file, [`Error::NoTokens`] for a file that was cut
+    /// before its first token, [`Error::WrongModel`] for a file of another model, [`Error::Limit`] for a size beyond
+    /// the limits, [`Error::Option`] for options the model does not allow, [`Error::Cancelled`] if the options' token
+    /// was cancelled, [`Error::Compute`] if the engine fails.
     pub fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Error> {
         let request = self.request_of_bytes(bytes, options)?;
         Ok(only(self.pictures(&[request], options)?))
@@ -25,7 +25,7 @@ impl Codec {
 
     /// Decodes many files with the same options, each as [`Codec::decode`] does, but several at once.
     ///
-    /// Files of different pictures, sizes, canvases and numbers of tokens may stand side by side; all start from the same
+    /// Files of different pictures, sizes, canvases and numbers of tokens may be mixed; all start from the same
     /// noise. At most [`Codec::IMAGES_PER_PASS`] of one canvas go through the network together, so that memory for it
     /// does not grow with the batch; the pictures themselves are all returned at once. On the CPU a picture is the same,
     /// byte for byte, whichever files are decoded with it. Progress counts the steps of all passes.
@@ -156,7 +156,7 @@ impl Codec {
         self.request_of_picture(&file, options)
     }
 
-    /// A file's picture, in the size that the options ask for.
+    /// A file's picture, in the size that the options select.
     pub(super) fn request_of_picture(
         &self,
         file: &TokenFile,
@@ -173,7 +173,7 @@ impl Codec {
         })
     }
 
-    /// Checks all that a header tells about whether its file can be decoded, before any token is there.
+    /// Checks from the header alone whether a file can be decoded, before any token has arrived.
     ///
     /// # Errors
     /// As [`Codec::decode`]: [`Error::WrongModel`], [`Error::Grid`], [`Error::Limit`] …
@@ -193,7 +193,7 @@ impl Codec {
         Ok(())
     }
 
-    /// Checks the size that a file asks to restore.
+    /// Checks the picture size that a file declares.
     fn check_size(&self, header: &Header) -> Result<(), Error> {
         let size = size_of(header);
         limit(LimitKind::Pixels, size.area(), self.limits.pixels)?;
@@ -245,7 +245,7 @@ impl Codec {
         self.request_of_ids(&ids, canvas, options)
     }
 
-    /// The canvas in pixels that a file asks for, if it is not the model's own.
+    /// The canvas in pixels that a file declares, if it is not the model's own.
     fn file_canvas(&self, header: &Header) -> Result<Option<Size>, Error> {
         let multiple = self.config().canvas_multiple();
         let Some((columns, rows)) = header.canvas() else {
@@ -262,7 +262,7 @@ impl Codec {
         Ok(Some(canvas))
     }
 
-    /// As many of the ids as the options ask for.
+    /// As many of the ids as the options allow.
     fn request_of_prefix(&self, ids: &[u16], options: &DecodeOptions) -> Result<Request, Error> {
         let wanted = self.wanted(options)?;
         let count = ids.len().min(wanted.map_or(usize::MAX, usize::from));
@@ -289,7 +289,7 @@ impl Codec {
         })
     }
 
-    /// The number of tokens that the options ask for.
+    /// The number of tokens that the options allow.
     fn wanted(&self, options: &DecodeOptions) -> Result<Option<u16>, Error> {
         options
             .tokens
@@ -332,12 +332,12 @@ impl Codec {
     }
 }
 
-/// The size that a file asks to restore.
+/// The picture size that a file declares.
 fn size_of(header: &Header) -> Size {
     Size::new(header.width(), header.height())
 }
 
-/// The error for a file of which not one layer is there.
+/// The error for a file without a complete layer.
 pub(crate) fn no_tokens(header: &Header, state: State) -> Error {
     let (have, total) = match state {
         State::Truncated { have, total } => (have, total),

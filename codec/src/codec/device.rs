@@ -1,4 +1,4 @@
-//! Where a codec computes: what was asked for, what is there, and the engine that comes of it.
+//! Where a codec computes: the requested device, the available ones, and the engine that is chosen.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,15 +23,15 @@ pub enum Device {
     /// The CPU engine.
     #[default]
     Cpu,
-    /// The first GPU that works, never a program that acts as one; without any, the CPU engine.
+    /// The first working GPU, never a software emulation; the CPU engine if there is none.
     Auto,
-    /// The first device of the list, a GPU or a program that acts as one; an error if there is none.
+    /// The first device in the list, a GPU or a software emulation; an error if there is none.
     Gpu,
     /// The device with this number in the list; an error if there is none.
     GpuIndex(usize),
 }
 
-/// The text is none of `auto`, `cpu`, `gpu` and `gpu:N`.
+/// The text is not `auto`, `cpu`, `gpu` or `gpu:N`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a device; allowed: auto, cpu, gpu, gpu:N with N from the list of devices")]
 pub struct ParseDeviceError(String);
@@ -76,11 +76,11 @@ pub struct EngineInfo {
     pub name: String,
     /// Element type of weights and activations.
     pub precision: Element,
-    /// Why it is not the device that [`Device::Auto`] looks for first.
+    /// Why [`Device::Auto`] fell back to this engine, if it did.
     pub fallback: Option<String>,
 }
 
-/// What an engine is made from.
+/// The settings of an engine.
 #[derive(Debug, Clone)]
 pub(super) struct Choice {
     pub(super) device: Device,
@@ -155,7 +155,7 @@ impl Choice {
         Err("this build has no GPU support".to_owned())
     }
 
-    /// The device that was asked for by name.
+    /// The device that was requested by name.
     #[cfg(feature = "cube")]
     fn named(&self, weights: &Arc<Weights>) -> Result<Opened, ComputeError> {
         use flextok_compute::gpu;

@@ -22,12 +22,12 @@ impl Codec {
     /// Encodes a picture of any size as a complete `.flxt` file.
     ///
     /// The whole picture is resized to the model's canvas (its aspect is not kept, nothing is cropped) and its original
-    /// size is stored, unless the options ask for the published centre crop; then the size of the cropped region is
-    /// stored. [`EncodeOptions::original_size`] goes before both. A picture that has the canvas's size is not resampled.
+    /// size is stored, unless the options select the published centre crop; then the size of the cropped region is
+    /// stored. [`EncodeOptions::original_size`] overrides both. A picture that has the canvas's size is not resampled.
     ///
     /// # Errors
     /// [`Error::Limit`] for a picture beyond the limits, [`Error::Option`] for a canvas or number of tokens that the model
-    /// does not allow, [`Error::Container`] for a budget in bytes that not even one token fits.
+    /// does not allow, [`Error::Container`] for a budget in bytes too small for one token.
     ///
     /// ```
     /// # #[cfg(feature = "embedded-model")] {
@@ -46,7 +46,7 @@ impl Codec {
         Ok(self.encode_file(image, options)?.to_bytes()?)
     }
 
-    /// [`Codec::encode`] for those who go on with the file: cut it, decode it, or look at it.
+    /// [`Codec::encode`] for callers that process the file further: cut, decode or inspect it.
     ///
     /// # Errors
     /// As [`Codec::encode`].
@@ -303,7 +303,7 @@ impl Codec {
         Ok(all)
     }
 
-    /// Checks a picture and gives the number of tokens that the budget asks for.
+    /// Checks a picture and returns the number of tokens that the budget allows.
     fn tokens(
         &self,
         image: &DynamicImage,

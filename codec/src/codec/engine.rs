@@ -25,7 +25,7 @@ pub(super) struct Job<'a> {
     pub(super) ids: &'a [&'a [u16]],
     /// Columns and rows of the latents of each image.
     pub(super) latents: Size,
-    /// Starting noise `[H, W, C]` of each image, or what takes its place at the settings' start.
+    /// Starting noise `[H, W, C]` of each image, or the noised latents of a warm start.
     pub(super) noise: &'a [f32],
     /// Steps and guidance.
     pub(super) settings: Settings,
@@ -33,7 +33,7 @@ pub(super) struct Job<'a> {
     pub(super) keep_latents: bool,
 }
 
-/// What became of an image of a job.
+/// The result for one image of a job.
 pub(super) struct Decoded {
     pub(super) canvas: Canvas,
     /// The clean latents `[H, W, C]`, if they were wanted.
@@ -65,7 +65,7 @@ struct DecoderHalf<B: Backend> {
     decoder: Decoder<B>,
 }
 
-/// A value that is made when first asked for; unlike `OnceLock` it can be asked for again after a failure.
+/// A value that is made on first use; unlike `OnceLock`, a failure is not kept and the next use tries again.
 struct Lazy<T>(Mutex<Option<Arc<T>>>);
 
 impl<T> Lazy<T> {
@@ -76,7 +76,7 @@ impl<T> Lazy<T> {
     /// Must not be called from the engine's own threads: they make the value, while the caller waits with the lock.
     ///
     /// The caller may be a thread of another pool. It waits for a thread of its own here, because waiting for the engine's
-    /// pool would let it take up other work of its pool meanwhile, which may ask for this very lock.
+    /// pool would let it take up other work of its pool meanwhile, which may need this very lock.
     fn get(
         &self,
         make: impl FnOnce() -> Result<T, NetworkError> + Send,

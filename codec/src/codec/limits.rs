@@ -1,4 +1,4 @@
-//! What a codec accepts before it allocates or computes: one place for all bounds.
+//! All bounds on what a codec accepts, checked before it allocates or computes.
 
 use crate::weights::HeaderLimits;
 
@@ -6,14 +6,14 @@ use crate::weights::HeaderLimits;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Most pixels of a picture that is encoded, or that a file asks the decoder to restore (default 2²⁷).
+    /// Most pixels of a picture that is encoded, or that a file declares (default 2²⁷).
     pub pixels: u64,
     /// Longest side of a picture in pixels (default 2²⁰, the format's own limit).
     pub side: u32,
     /// Most bytes of an image file (default 512 MiB).
     pub image_bytes: u64,
     /// Most memory in bytes that loading an image file may take at its peak: the file, the pixels, and what they are
-    /// decoded and converted in (default 1 GiB). Fitting it to the canvas takes some tens of MiB more.
+    /// decoded and converted in (default 1 GiB). Resizing it to the canvas takes some tens of MiB more.
     pub image_memory: u64,
     /// Most pixels of a canvas (default 2²¹); attention grows with its square.
     pub canvas_pixels: u64,

@@ -1,4 +1,4 @@
-//! What a caller may ask of one encode or decode.
+//! The options of one encode or decode.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub enum Budget {
     Full,
     /// This many tokens, from 1 to the model's registers.
     Tokens(u16),
-    /// As many tokens as fit a file of this many bytes, metadata included.
+    /// As many tokens as fit in a file of this many bytes, metadata included.
     Bytes(u64),
 }
 
@@ -68,7 +68,7 @@ impl EncodeOptions {
         self
     }
 
-    /// Keeps as many tokens as fit a file of this many bytes.
+    /// Keeps as many tokens as fit in a file of this many bytes.
     #[must_use]
     pub fn with_bytes(mut self, bytes: u64) -> Self {
         self.budget = Budget::Bytes(bytes);
@@ -155,7 +155,7 @@ impl CancelToken {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DecodeOptions {
-    /// Use at most this many tokens of the file (default: all that are there).
+    /// Use at most this many tokens of the file (default: all available).
     pub tokens: Option<u16>,
     /// Euler steps.
     pub steps: Option<u32>,

@@ -76,8 +76,8 @@ impl ModelConfig {
         let Size { width, height } = canvas;
         let multiple = self.canvas_multiple();
         let (max_width, max_height) = self.max_canvas().into();
-        let fits = |side: u32| side > 0 && side.checked_rem(multiple) == Some(0);
-        if !fits(width) || !fits(height) {
+        let is_multiple = |side: u32| side > 0 && side.checked_rem(multiple) == Some(0);
+        if !is_multiple(width) || !is_multiple(height) {
             return Err(CanvasError::Multiple {
                 width,
                 height,

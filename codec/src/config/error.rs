@@ -6,20 +6,20 @@ use crate::literal::LiteralError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// There is no config in the weights' metadata, nor in a file beside them.
+    /// There is no config in the weights' metadata, nor in a file next to them.
     #[error(
         "no config: expected the metadata of the published layout (keys {allowed}), the metadata key `config`, \
-         or a config.json beside the weights"
+         or a config.json next to the weights"
     )]
     Absent {
         /// The metadata keys of the published layout.
         allowed: String,
     },
     /// The text is neither JSON nor a Python literal.
-    #[error("config text {place}: {source}")]
+    #[error("config text {name}: {source}")]
     Syntax {
-        /// Which text.
-        place: String,
+        /// Name of the text: a metadata key or file name.
+        name: String,
         /// What is wrong with it.
         source: LiteralError,
     },

@@ -98,7 +98,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number in `range`, if it is there.
+    /// A whole number in `range`, if present.
     pub(super) fn size_opt(
         &mut self,
         key: &'static str,
@@ -169,7 +169,7 @@ impl<'a> Fields<'a> {
         sizes.ok_or_else(|| self.refuse(key, value, allowed))
     }
 
-    /// A number greater than `above` and at most `max`, if it is there.
+    /// A number greater than `above` and at most `max`, if present.
     pub(super) fn number_opt(
         &mut self,
         key: &'static str,
@@ -205,7 +205,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A truth value that has to be `only` if it is there, for `reason`.
+    /// A boolean that has to be `only` if present, for `reason`.
     pub(super) fn flag_only(&mut self, key: &'static str, only: bool, reason: &str) -> Result<()> {
         match self.get(key) {
             None => Ok(()),
@@ -217,7 +217,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// One of some words, if it is there.
+    /// One of some words, if present.
     pub(super) fn choice_opt<T: Copy>(
         &mut self,
         key: &'static str,

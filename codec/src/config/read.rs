@@ -55,9 +55,9 @@ impl ModelConfig {
     /// # Errors
     /// [`ConfigError`] naming the key and what is allowed there.
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
-        let place = "config.json";
+        let name = "config.json";
         let read = |text| literal::utf8(text).and_then(literal::parse_json);
-        let value = parse(place, read, text)?;
+        let value = parse(name, read, text)?;
         let inner = match &value {
             Value::Dict(entries) => wrapped(entries)?.unwrap_or(&value),
             _ => &value,
@@ -66,7 +66,7 @@ impl ModelConfig {
     }
 }
 
-/// What hubs write beside a wrapped config; it says nothing about the network.
+/// Keys that model hubs write next to a wrapped config; they do not describe the network.
 const BOOKKEEPING: [&str; 11] = [
     "_class_name",
     "_diffusers_version",
@@ -97,14 +97,14 @@ fn wrapped(entries: &[(String, Value)]) -> Result<Option<&Value>, ConfigError> {
     }
 }
 
-/// Parses `text`; errors say that it is the one at `place`.
+/// Parses `text`; errors call it `name`.
 pub(super) fn parse<'a, T: ?Sized>(
-    place: &str,
+    name: &str,
     parser: impl Fn(&'a T) -> Result<Value, LiteralError>,
     text: &'a T,
 ) -> Result<Value, ConfigError> {
     parser(text).map_err(|source| ConfigError::Syntax {
-        place: place.to_owned(),
+        name: name.to_owned(),
         source,
     })
 }

@@ -13,7 +13,7 @@ use super::fields::Fields;
 pub struct SamplingDefaults {
     /// Euler steps.
     pub steps: u32,
-    /// Guidance scale; 1 is none.
+    /// Guidance scale; 1 disables guidance.
     pub guidance: f32,
     /// Whether guidance is adaptive projected guidance (APG) rather than classifier-free guidance (CFG).
     pub apg: bool,

@@ -77,9 +77,11 @@ impl<'de> Visitor<'de> for JsonSeed {
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
         let number = i64::try_from(value);
-        number
-            .map(Value::Int)
-            .map_err(|_| E::custom(format!("{value} does not fit 64 signed bits")))
+        number.map(Value::Int).map_err(|_| {
+            E::custom(format!(
+                "{value} is out of range for a signed 64-bit integer"
+            ))
+        })
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {

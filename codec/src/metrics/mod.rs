@@ -1,7 +1,7 @@
-//! How close two pictures are: PSNR, SSIM, mean absolute error and SSIMULACRA 2.
+//! Similarity of two pictures: PSNR, SSIM, mean absolute error and SSIMULACRA 2.
 //!
-//! PSNR and MAE are one line each and SSIM one page, written here because the crates at hand
-//! compute SSIM on blocks with unscaled variances, which agrees with nobody; these agree with
+//! PSNR and MAE are one line each and SSIM one page, written here because the available crates
+//! compute SSIM on blocks with unscaled variances, unlike other implementations; these agree with
 //! scikit-image (see the tests). SSIMULACRA 2 comes from the crate of the rust-av project.
 
 mod ssim;
@@ -142,16 +142,16 @@ pub enum CompareError {
         second: Size,
     },
     /// There are no pixels.
-    #[error("cannot compare pictures of {width}x{height} pixels, both sides must be at least 1")]
+    #[error("cannot compare pictures of {width}x{height} pixels; both sides must be at least 1")]
     Empty {
         /// Width in pixels.
         width: u32,
         /// Height in pixels.
         height: u32,
     },
-    /// SSIMULACRA 2 is not defined for so small pictures.
+    /// SSIMULACRA 2 is not defined for pictures this small.
     #[error(
-        "SSIMULACRA 2 is not defined for {width}x{height} pixels, both sides must be at least 8; use PSNR or SSIM"
+        "SSIMULACRA 2 is not defined for {width}x{height} pixels; both sides must be at least 8, so use PSNR or SSIM"
     )]
     TooSmall {
         /// Width in pixels.
@@ -161,10 +161,10 @@ pub enum CompareError {
     },
     /// The system does not have the memory that SSIMULACRA 2 takes.
     #[error(
-        "SSIMULACRA 2 takes {bytes} bytes of memory here, which the system does not have; scale both pictures down"
+        "SSIMULACRA 2 needs {bytes} bytes of memory for these pictures, more than the system has; scale both down"
     )]
     OutOfMemory {
-        /// What it takes, in bytes.
+        /// Memory needed, in bytes.
         bytes: u64,
     },
 }

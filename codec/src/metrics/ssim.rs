@@ -12,7 +12,7 @@ const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
 const MAPS: usize = 5;
 
 /// Mean SSIM over the channels and all positions where the window fits. The pictures have the same
-/// size, at least 1 × 1. Memory beside the pictures: 40 bytes per sample of a row and thread.
+/// size, at least 1 × 1. Memory in addition to the pictures: 40 bytes per sample of a row and thread.
 pub(super) fn ssim(first: &RgbImage, second: &RgbImage) -> f64 {
     let (width, height) = (first.width() as usize, first.height() as usize);
     let across = gaussian(width.min(WINDOW));

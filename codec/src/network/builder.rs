@@ -56,7 +56,7 @@ impl<'a, B> VarBuilder<'a, B> {
         Ok(self.weights.tensor(&self.path(name), shape)?)
     }
 
-    /// The shape of the tensor `name`, if it is there.
+    /// The shape of the tensor `name`, if it exists.
     pub(super) fn shape(&self, name: &str) -> Option<&'a [usize]> {
         self.weights.try_shape(&self.path(name))
     }

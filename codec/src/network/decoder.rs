@@ -394,7 +394,7 @@ impl<B: Backend> Conditioned<'_, B> {
     }
 
     /// The decoder's output for the embedded latents at step `step` of the schedule, as latents
-    /// `[predictions, h, w, C]`: those of all images given their tokens, then, if [`Decoder::condition`] was asked for
+    /// `[predictions, h, w, C]`: those of all images given their tokens, then, if [`Decoder::condition`] was called for
     /// guidance, those of all images given the null condition.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What can go wrong while a network is prepared or run.
+//! Errors of preparing or running a network.
 
 use flextok_compute::ComputeError;
 
@@ -8,7 +8,7 @@ use crate::weights::WeightsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworkError {
-    /// A tensor is missing, has another shape, or holds what no weight may hold.
+    /// A tensor is missing, has the wrong shape, or holds values that are not finite.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The engine failed.
@@ -27,14 +27,14 @@ pub enum NetworkError {
         /// Sizes of the table.
         table: Vec<usize>,
     },
-    /// A layer of the VAE is missing. Its sizes would have followed from the tensor.
+    /// A layer of the VAE is missing, whose sizes are read from its tensor.
     #[error("tensor {tensor:?} is missing, or has no outputs")]
     MissingLayer {
         /// The tensor.
         tensor: String,
     },
     /// A norm's channels cannot be divided into its groups.
-    #[error("{layer} has {channels} channels; a multiple of {groups} is needed")]
+    #[error("{layer} has {channels} channels; expected a multiple of {groups}")]
     Groups {
         /// Name of the norm.
         layer: String,
@@ -44,7 +44,7 @@ pub enum NetworkError {
         groups: usize,
     },
     /// The VAE does not change the resolution as often as the size of its latents requires.
-    #[error("the VAE's {part} changes the resolution {found} times; {expected} times are needed")]
+    #[error("the VAE's {part} changes the resolution {found} times; expected {expected} times")]
     Resolution {
         /// `encoder` or `decoder`.
         part: &'static str,

@@ -16,7 +16,7 @@ impl Packing {
     pub(super) fn new(patches: usize, registers: &[usize]) -> Self {
         let all_patches = patches * registers.len();
         let mut next = all_patches;
-        let place = |(index, &count): (usize, &usize)| {
+        let sequence = |(index, &count): (usize, &usize)| {
             let suffix = next..next + count;
             next = suffix.end;
             Sequence {
@@ -24,7 +24,7 @@ impl Packing {
                 suffix,
             }
         };
-        let sequences = registers.iter().enumerate().map(place).collect();
+        let sequences = registers.iter().enumerate().map(sequence).collect();
         Self {
             sequences,
             patches: all_patches,

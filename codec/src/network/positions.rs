@@ -71,7 +71,7 @@ impl PositionTable {
         })
     }
 
-    /// Embeddings `[rows·columns, width]` of a grid, cropped or resized as the model asks.
+    /// Embeddings `[rows·columns, width]` of a grid, cropped or resized as the model specifies.
     pub(crate) fn grid(&self, rows: usize, columns: usize) -> Result<Vec<f32>, NetworkError> {
         let same = (rows, columns) == (self.rows, self.columns);
         match self.scaling {

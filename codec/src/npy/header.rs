@@ -156,7 +156,7 @@ impl Header {
     }
 }
 
-/// A length of an axis; `None` for what is none.
+/// The length of an axis; `None` for an invalid one.
 fn length(value: &Value) -> Option<usize> {
     match value {
         Value::Int(length) => usize::try_from(*length).ok(),

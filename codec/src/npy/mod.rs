@@ -27,7 +27,7 @@ pub enum NpyError {
     #[error("not a .npy file: it does not start with \\x93NUMPY")]
     NotNpy,
     /// A format version that is not 1.0, 2.0 or 3.0.
-    #[error(".npy version {major}.{minor} is not supported; supported are 1.0, 2.0 and 3.0")]
+    #[error(".npy version {major}.{minor} is not supported; supported: 1.0, 2.0, 3.0")]
     Version {
         /// Major version.
         major: u8,
@@ -35,7 +35,7 @@ pub enum NpyError {
         minor: u8,
     },
     /// The file ends early.
-    #[error("the .npy file ends early: it has {have} bytes, {need} are needed")]
+    #[error("the .npy file ends early: it has {have} of {need} bytes")]
     Truncated {
         /// Bytes found.
         have: u64,
@@ -43,14 +43,14 @@ pub enum NpyError {
         need: u64,
     },
     /// There is more data than the header declares.
-    #[error("the .npy file has {have} bytes, its header declares only {need}")]
+    #[error("the .npy file has {have} bytes, but its header declares only {need}")]
     TrailingBytes {
         /// Bytes found.
         have: u64,
         /// Bytes that the header declares.
         need: u64,
     },
-    /// The header is no Python literal.
+    /// The header is not a Python literal.
     #[error("the .npy header is not a Python dictionary: {0}")]
     Literal(#[from] LiteralError),
     /// The header is not the dictionary it should be.
@@ -75,7 +75,7 @@ pub enum NpyError {
     },
     /// An unsigned 64-bit element beyond the signed range.
     #[error(
-        "element {index} of the .npy array is {value}, the largest possible is {}",
+        "element {index} of the .npy array is {value}; the maximum is {}",
         i64::MAX
     )]
     ElementRange {
@@ -97,7 +97,7 @@ pub enum NpyError {
 /// Reads an array of floats: `f4`, or `f8` rounded to f32, in either byte and index order.
 ///
 /// # Errors
-/// Any [`NpyError`] of reading; [`NpyError::ElementType`] if the elements are no floats.
+/// Any [`NpyError`] of reading; [`NpyError::ElementType`] if the elements are not floats.
 pub fn read_f32(bytes: &[u8]) -> Result<NpyArray<f32>, NpyError> {
     let wanted = "f4 or f8";
     let (header, data) = header::parse(bytes, wanted)?;
@@ -116,7 +116,7 @@ pub fn read_f32(bytes: &[u8]) -> Result<NpyArray<f32>, NpyError> {
 /// Reads an array of integers of any width, signed or not, in either byte and index order.
 ///
 /// # Errors
-/// Any [`NpyError`] of reading; [`NpyError::ElementType`] if the elements are no integers,
+/// Any [`NpyError`] of reading; [`NpyError::ElementType`] if the elements are not integers,
 /// [`NpyError::ElementRange`] for a `u8` (64-bit) element beyond [`i64::MAX`].
 pub fn read_integers(bytes: &[u8]) -> Result<NpyArray<i64>, NpyError> {
     let wanted = "an integer type of 1 to 8 bytes";

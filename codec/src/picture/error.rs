@@ -1,4 +1,4 @@
-//! What can go wrong with a picture, told apart by what the caller can do about it.
+//! Errors about pictures, grouped by what the caller can do about them.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub enum PictureErrorKind {
     /// The request cannot be fulfilled whatever the input is: an unknown output type, one that
     /// cannot hold the size, a bad shape.
     Usage,
-    /// The picture could not be written in the wanted format.
+    /// The picture could not be written in the requested format.
     Encode,
     /// The system does not have the memory.
     Resources,
@@ -32,26 +32,26 @@ pub enum PictureError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The path names a directory.
-    #[error("{} is a directory, an image file is needed", path.display())]
+    #[error("{} is a directory; expected an image file", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
     },
     /// There are no bytes at all.
-    #[error("the input is empty, an image file is needed")]
+    #[error("the input is empty; expected an image file")]
     Empty,
-    /// Neither content nor file name extension tells an image format.
-    #[error("not an image of a known format; readable are {readable}")]
+    /// Neither the content nor the extension identifies an image format.
+    #[error("not an image of a known format; readable formats: {readable}")]
     UnknownFormat {
         /// The formats that can be read.
         readable: &'static str,
     },
     /// A known image format that this build does not read.
-    #[error("{format} images are not supported; readable are {readable}")]
+    #[error("{format} images are not supported; readable formats: {readable}")]
     UnsupportedFormat {
         /// The format that was recognised.
         format: String,
@@ -61,7 +61,7 @@ pub enum PictureError {
     /// The image data contradict their format.
     #[error("damaged or unsupported {format} image: {detail}")]
     Malformed {
-        /// The format the content or the extension announced.
+        /// The format that the content or the extension indicates.
         format: &'static str,
         /// What the decoder found.
         detail: String,
@@ -69,19 +69,19 @@ pub enum PictureError {
     /// The image data end too early.
     #[error("truncated {format} image: {detail}")]
     Truncated {
-        /// The format the content or the extension announced.
+        /// The format that the content or the extension indicates.
         format: &'static str,
         /// Where the data end.
         detail: String,
     },
     /// The file has more bytes than allowed.
-    #[error("the input has more than {max} bytes, the limit")]
+    #[error("the input exceeds the limit of {max} bytes")]
     TooManyBytes {
         /// The limit, in bytes.
         max: u64,
     },
     /// The image has more pixels than allowed.
-    #[error("the image has {width}x{height} = {pixels} pixels, the limit is {max}")]
+    #[error("the image has {width}x{height} = {pixels} pixels; the limit is {max}")]
     TooManyPixels {
         /// Width in pixels.
         width: u32,
@@ -93,7 +93,7 @@ pub enum PictureError {
         max: u64,
     },
     /// One side of the image is longer than allowed.
-    #[error("the image has {width}x{height} pixels, the limit is {max} per side; scale it down")]
+    #[error("the image has {width}x{height} pixels; the limit is {max} per side, so scale it down")]
     SideTooLong {
         /// Width in pixels.
         width: u32,
@@ -103,23 +103,23 @@ pub enum PictureError {
         max: u32,
     },
     /// Decoding or converting would take more memory than allowed.
-    #[error("the image takes at least {needed} bytes of memory, the limit is {max}")]
+    #[error("the image needs at least {needed} bytes of memory; the limit is {max}")]
     TooMuchMemory {
-        /// What it takes at its peak, in bytes, or the least of it that is known.
+        /// Peak memory in bytes, or a known lower bound of it.
         needed: u64,
         /// The limit, in bytes.
         max: u64,
     },
     /// The system does not have the memory that a picture takes.
     #[error(
-        "the picture takes {bytes} bytes of memory, which the system does not have; free some, or scale it down"
+        "the picture needs {bytes} bytes of memory, more than the system has; free some, or scale it down"
     )]
     OutOfMemory {
-        /// What was asked for, in bytes.
+        /// Memory requested, in bytes.
         bytes: u64,
     },
     /// A width or height of zero.
-    #[error("a picture of {width}x{height} pixels is impossible, both sides must be at least 1")]
+    #[error("a picture cannot have {width}x{height} pixels; both sides must be at least 1")]
     ZeroSide {
         /// Width in pixels.
         width: u32,
@@ -148,7 +148,7 @@ pub enum PictureError {
     },
     /// The output format cannot hold a picture of this size.
     #[error(
-        "a {format} file cannot hold {width}x{height} pixels, its limit is {max} per side; use png"
+        "a {format} file cannot hold {width}x{height} pixels; its limit is {max} per side, so use png"
     )]
     TooLargeForFormat {
         /// The output format.
@@ -165,7 +165,7 @@ pub enum PictureError {
     Encode {
         /// The output format.
         format: &'static str,
-        /// What the encoder said.
+        /// The encoder's message.
         detail: String,
     },
 }

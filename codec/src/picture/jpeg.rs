@@ -1,5 +1,5 @@
-//! What the segments of a JPEG stream tell: whether it is all there, as the decoder itself fills what is missing with
-//! grey, and how many coefficients the decoder keeps.
+//! Facts from the segments of a JPEG stream: whether it is complete, because the decoder fills missing parts with grey,
+//! and how many coefficients the decoder keeps.
 
 /// True if the marker segments and scans of `bytes` reach an end-of-image marker.
 ///

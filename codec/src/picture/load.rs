@@ -185,7 +185,7 @@ fn limits(memory: u64) -> image::Limits {
     limits
 }
 
-/// What stands beside the pixels.
+/// The metadata next to the pixels.
 struct Facts {
     color_profile: Option<String>,
     capture_time: Option<String>,
@@ -220,11 +220,11 @@ fn stored_bytes(decoder: &impl ImageDecoder) -> u64 {
 
 /// The memory that the pixels are decoded in: allowed, and there.
 struct Room {
-    /// What the decoder may take beside the pixels it returns, if it counts.
+    /// Memory that the decoder may take in addition to the returned pixels, if it counts.
     granted: u64,
     /// Whether that is less than the limit allows.
     short: bool,
-    /// All that is there for the pixels.
+    /// Memory available for the pixels.
     bytes: u64,
 }
 
@@ -255,7 +255,7 @@ impl Room {
         let peak = decoded.saturating_add(working.max(copied));
         memory::check(held.saturating_add(peak), options.max_memory)?;
         let most = options.max_memory - held;
-        // These two take what a header within the file asks for, and check it against their limit.
+        // These two allocate what a header inside the file declares, and check it against their limit.
         let bytes = if matches!(format, ImageFormat::Tiff | ImageFormat::Gif) {
             memory::obtainable(peak, most)?
         } else {
@@ -325,7 +325,7 @@ fn check_size(
     Ok(())
 }
 
-/// Refuses files whose end is missing although their decoders would not mind.
+/// Refuses truncated files that their decoders would accept.
 fn check_end(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result<(), PictureError> {
     let detail = match format {
         ImageFormat::Jpeg if !jpeg::is_complete(bytes) => {

@@ -1,8 +1,8 @@
 //! How much memory a step takes at its peak, whether that is allowed, and whether the system has it.
 //!
-//! Decoders and encoders of other crates take memory as if there were no end of it: a lack ends the process. So what
-//! they are going to take is worked out from the header beforehand, held against the limit, and asked of the system
-//! once, to be given back at once. Between that and the real use somebody else may take it; then nothing helps.
+//! Decoders and encoders of other crates abort the process when they run out of memory. So the memory that they will
+//! need is estimated from the header beforehand, compared with the limit, and allocated once as a probe and freed
+//! again. Another process may take it between the probe and the real use; nothing prevents that.
 
 use image::ImageFormat;
 
@@ -10,10 +10,10 @@ use super::save::SaveFormat;
 use super::{PictureError, jpeg, webp};
 use crate::Size;
 
-/// Most bytes that a colour profile or the like may unfold to.
+/// Maximum decompressed size of a colour profile or similar, in bytes.
 pub(super) const METADATA: u64 = 16 << 20;
 
-/// Small things beside those that are counted: tables, rows, buffers of readers.
+/// Small allocations that are not counted: tables, rows, buffers of readers.
 const SMALL: u64 = 4 << 20;
 
 /// Refuses what is over the limit.
@@ -24,7 +24,7 @@ pub(super) fn check(needed: u64, max: u64) -> Result<(), PictureError> {
     Ok(())
 }
 
-/// Asks the system for so many bytes and gives them back.
+/// Allocates this many bytes and frees them.
 pub(crate) fn probe(bytes: u64) -> Result<(), PictureError> {
     if has(bytes.saturating_add(SMALL)) {
         return Ok(());
@@ -32,7 +32,7 @@ pub(crate) fn probe(bytes: u64) -> Result<(), PictureError> {
     Err(PictureError::OutOfMemory { bytes })
 }
 
-/// As much of `least..=most` bytes as the system has: for decoders that say themselves when it is not enough.
+/// As much of `least..=most` bytes as the system has: for decoders that report themselves when it is not enough.
 pub(super) fn obtainable(least: u64, most: u64) -> Result<u64, PictureError> {
     let mut bytes = most;
     while bytes > least {
@@ -48,12 +48,12 @@ pub(super) fn obtainable(least: u64, most: u64) -> Result<u64, PictureError> {
 fn has(bytes: u64) -> bool {
     let mut memory = Vec::<u8>::new();
     let got = usize::try_from(bytes).is_ok_and(|bytes| memory.try_reserve_exact(bytes).is_ok());
-    // An allocation that nobody looks at may be optimised away, and then it always succeeds.
+    // An unused allocation may be optimised away, and then it always succeeds.
     std::hint::black_box(&memory);
     got
 }
 
-/// So many zeros, or the error that there is no memory for them.
+/// This many zeros, or the error that memory is exhausted.
 pub(super) fn zeroed(bytes: u64) -> Result<Vec<u8>, PictureError> {
     let failed = || PictureError::OutOfMemory { bytes };
     let length = usize::try_from(bytes).map_err(|_| failed())?;
@@ -63,7 +63,7 @@ pub(super) fn zeroed(bytes: u64) -> Result<Vec<u8>, PictureError> {
     Ok(memory)
 }
 
-/// What a decoder takes beside the pixels that it returns, and beside the file.
+/// Working memory of a decoder, without the file and the returned pixels.
 pub(super) fn decoding(file: &[u8], format: ImageFormat, pixels: u64) -> u64 {
     let length = file.len() as u64;
     match format {
@@ -79,8 +79,7 @@ pub(super) fn decoding(file: &[u8], format: ImageFormat, pixels: u64) -> u64 {
     }
 }
 
-/// What an encoder takes beside the picture of 8-bit RGB, the file it makes included, however little of it can be
-/// compressed.
+/// Memory of an encoder without the 8-bit RGB picture but with the file it makes, even for incompressible pictures.
 pub(super) fn encoding(format: SaveFormat, size: Size) -> u64 {
     // A vector that grows has up to twice the bytes that it needs.
     let per_pixel = match format {

@@ -14,7 +14,6 @@
 
 mod canvas;
 mod error;
-mod fit;
 mod flatten;
 mod jpeg;
 pub mod load;
@@ -22,15 +21,16 @@ pub(crate) mod memory;
 mod metadata;
 mod png;
 mod resample;
+mod resize;
 pub mod save;
 mod webp;
 
 pub use canvas::Canvas;
 pub use error::{PictureError, PictureErrorKind};
-pub use fit::{Cropped, SourceRect, published_crop, resize, restore};
-pub(crate) use fit::{crop_image, resize_image};
 pub use flatten::{flatten, into_rgb, try_flatten, try_into_rgb};
 pub use load::{LoadOptions, LoadedPicture};
+pub use resize::{Cropped, SourceRect, published_crop, resize, restore};
+pub(crate) use resize::{crop_image, resize_image};
 
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -64,7 +64,7 @@ pub(super) fn without_profiles(ico: &[u8]) -> Cow<'_, [u8]> {
     let mut copy = ico.to_vec();
     for at in found {
         if let Some(kind) = copy.get_mut(at..at + 4) {
-            // Its checksum is wrong then, which does not matter for a chunk that nobody needs.
+            // Its checksum is then wrong, which does not matter for an ignored chunk.
             kind.copy_from_slice(b"icCp");
         }
     }

@@ -244,7 +244,7 @@ fn is_empty(span: Span) -> bool {
     span.input == 0 || span.output == 0 || span.count == 0
 }
 
-/// The windows in runs that need at most so many input rows each, or one window that needs more.
+/// The windows in runs that need at most this many input rows each, or one window that needs more.
 fn bands(windows: &[Window], most: usize) -> impl Iterator<Item = &[Window]> {
     let mut rest = windows;
     std::iter::from_fn(move || {

@@ -55,7 +55,7 @@ impl SaveFormat {
         Self::Tga,
     ];
 
-    /// The format a file name asks for by its extension, upper or lower case.
+    /// The format that a file name selects by its extension, upper or lower case.
     ///
     /// # Errors
     /// [`PictureError::UnknownExtension`] with the extensions there are.

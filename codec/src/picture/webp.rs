@@ -1,6 +1,6 @@
 //! What a WebP file claims in the chunks that its decoder believes before it has seen their data.
 
-/// The chunks of a file from its twelfth byte on: name, claimed length, and what of the body is there.
+/// The chunks of a file from its twelfth byte on: name, declared length, and the part of the body that is present.
 fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], u64, &[u8])> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -27,7 +27,7 @@ pub(super) fn overclaims(file: &[u8], end: u64) -> bool {
         .any(|(_, length, body)| length > body.len() as u64)
 }
 
-/// What the decoder takes beside the pixels that it returns.
+/// Memory of the decoder in addition to the returned pixels.
 pub(super) fn working_bytes(file: &[u8], pixels: u64) -> u64 {
     let file = file.get(12..).unwrap_or_default();
     let mut per_pixel = 0;
@@ -104,10 +104,7 @@ mod tests {
         let end = good.len() as u64;
         let bad = [good, chunk(b"ICCP", u32::MAX, b"x")].concat();
         assert!(overclaims(&bad, end + 1));
-        assert!(
-            !overclaims(&bad, end),
-            "what follows the end is nobody's business"
-        );
+        assert!(!overclaims(&bad, end), "bytes after the end are ignored");
         for cut in 0..bad.len() {
             overclaims(&bad[..cut], u64::MAX);
             working_bytes(&bad[..cut], 1);

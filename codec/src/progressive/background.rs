@@ -1,4 +1,4 @@
-//! What the feeding thread, the decoding thread and those who wait for pictures share, and the decoding thread's loop.
+//! The state shared by the feeding thread, the decoding thread and waiting callers, and the decoding thread's loop.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use super::job::Key;
 use super::{PictureJob, ProgressiveOptions, ProgressivePicture, Refresh};
 use crate::{CancelToken, Error};
 
-/// The meeting point. Its lock is held for moments only, never while a picture is decoded.
+/// The shared state. Its lock is held briefly, never while a picture is decoded.
 #[derive(Debug)]
 pub(super) struct Shared {
     board: Mutex<Board>,
@@ -18,17 +18,17 @@ pub(super) struct Shared {
 
 #[derive(Debug)]
 struct Board {
-    /// The newest snapshot that is due, and whether it was asked for rather than due by itself.
+    /// The newest snapshot to decode, and whether the caller requested it rather than the refresh policy.
     pending: Option<(PictureJob, bool)>,
     running: Option<Running>,
     picture: Option<Arc<ProgressivePicture>>,
-    /// Of what snapshot that is.
+    /// The snapshot that `picture` was decoded from.
     shown: Option<Key>,
     /// Pictures made so far.
     made: u64,
-    /// Most tokens that a picture may show: fewer than were handed over once a fault was found behind them.
+    /// Maximum number of tokens that a picture may show: fewer than were received once a fault was found after them.
     most: u16,
-    /// What the latest decode came to, if to nothing.
+    /// The error of the latest decode, if it failed.
     failure: Option<Arc<Error>>,
     /// No snapshot will follow.
     sealed: bool,
@@ -41,7 +41,7 @@ struct Board {
 struct Running {
     key: Key,
     cancel: CancelToken,
-    /// Whether the decode before was cancelled: then this one is spared.
+    /// Whether the previous decode was cancelled, so that this one must run to its end.
     spared: bool,
 }
 
@@ -96,9 +96,9 @@ impl Shared {
         woken.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Puts a snapshot in the place of an older one, and cancels the running decode if it is obsolete. A snapshot of which
-    /// there is, or soon will be, a picture is not decoded again.
-    pub(super) fn post(&self, job: Option<PictureJob>, asked: bool) {
+    /// Replaces the pending snapshot with a newer one, and cancels the running decode if it is obsolete. A snapshot
+    /// that is already decoded or being decoded is not decoded again.
+    pub(super) fn post(&self, job: Option<PictureJob>, requested: bool) {
         let Some(job) = job else { return };
         let mut board = self.lock();
         let key = job.key();
@@ -110,12 +110,16 @@ impl Shared {
             None if board.shown == Some(key) => return,
             None => {}
         }
-        let asked = asked || board.pending.as_ref().is_some_and(|&(_, asked)| asked);
-        board.pending = Some((job, asked));
+        let requested = requested
+            || board
+                .pending
+                .as_ref()
+                .is_some_and(|&(_, requested)| requested);
+        board.pending = Some((job, requested));
         self.changed.notify_all();
     }
 
-    /// Takes back what shows more than `tokens` tokens, made, under way or due: a fault was found behind these.
+    /// Withdraws every picture of more than `tokens` tokens, decoded, running or pending, after a fault behind these.
     pub(super) fn retract(&self, tokens: u16) {
         let mut board = self.lock();
         board.most = tokens;
@@ -160,7 +164,7 @@ impl Shared {
         self.lock().worker_gone
     }
 
-    /// Waits until nothing is under way; gives the error of the latest decode, if it had one.
+    /// Waits until no decode is pending or running; returns the error of the latest decode, if it failed.
     pub(super) fn wait_for_end(&self) -> Option<Arc<Error>> {
         let mut board = self.lock();
         while !board.is_idle() {
@@ -169,18 +173,18 @@ impl Shared {
         board.failure.clone()
     }
 
-    /// The next snapshot to decode, once one is there and it is time for it; `None` when there is no more use for it.
+    /// Waits for the next snapshot that is due; `None` once the decoder is closed.
     fn next(&self, last: Option<Instant>, spared: bool) -> Option<(PictureJob, CancelToken)> {
         let mut board = self.lock();
         loop {
             if board.closed {
                 return None;
             }
-            let Some((job, asked)) = &board.pending else {
+            let Some((job, requested)) = &board.pending else {
                 board = self.wait(board);
                 continue;
             };
-            let at_once = *asked || job.is_last() || self.interval.is_zero();
+            let at_once = *requested || job.is_last() || self.interval.is_zero();
             let since = last.map_or(Duration::MAX, |last| last.elapsed());
             if let Some(rest) = self.interval.checked_sub(since)
                 && !at_once
@@ -200,12 +204,12 @@ impl Shared {
         }
     }
 
-    /// Notes what became of the running decode.
+    /// Records the result of the running decode.
     fn done(&self, result: Result<ProgressivePicture, Error>, obsolete: bool) {
         let mut board = self.lock();
         let made = board.running.take().map(|running| running.key);
         match result {
-            // It was taken back, but too late to stop it.
+            // It was withdrawn too late to be stopped.
             Ok(picture) if picture.tokens > board.most => {}
             Ok(picture) => {
                 board.picture = Some(Arc::new(picture));
@@ -213,7 +217,7 @@ impl Shared {
                 board.made += 1;
                 board.failure = None;
             }
-            // A newer one is there, or nobody waits.
+            // It was cancelled for a newer one, or nobody waits for it.
             Err(_) if obsolete => {}
             Err(error) => board.failure = Some(Arc::new(error)),
         }
@@ -221,7 +225,7 @@ impl Shared {
     }
 }
 
-/// Whether a decode that is under way should make way for a newer snapshot.
+/// Whether a running decode should be cancelled for a newer snapshot.
 fn is_obsolete(running: &Running, newer: &PictureJob) -> bool {
     let twice = running.key.tokens.saturating_mul(2);
     newer.is_last() || (!running.spared && newer.tokens() >= twice)
@@ -229,7 +233,7 @@ fn is_obsolete(running: &Running, newer: &PictureJob) -> bool {
 
 /// The decoding thread.
 pub(super) fn work(shared: &Shared) {
-    /// However the thread ends, nobody must wait for it.
+    /// Wakes all waiters, however the thread ends.
     struct Farewell<'a>(&'a Shared);
     impl Drop for Farewell<'_> {
         fn drop(&mut self) {
@@ -253,7 +257,7 @@ pub(super) fn work(shared: &Shared) {
             && cancel.is_cancelled()
             && !callers.is_some_and(CancelToken::is_cancelled);
         spared = obsolete;
-        // One that was given up keeps nobody from the next.
+        // A cancelled decode does not delay the next.
         if !obsolete {
             last = Some(begun);
         }
@@ -263,7 +267,7 @@ pub(super) fn work(shared: &Shared) {
 
 /// The pictures of a [`ProgressiveDecoder`](super::ProgressiveDecoder), seen from another thread.
 ///
-/// Each clone goes its own way through them; pictures that nobody asked for in time are skipped.
+/// Each clone keeps its own position; pictures that a clone does not fetch before the next one are skipped.
 #[derive(Debug, Clone)]
 pub struct Pictures {
     shared: Arc<Shared>,
@@ -284,17 +288,17 @@ impl Pictures {
         self.shared.picture()
     }
 
-    /// The latest picture if it was not given out by this handle yet. Returns at once.
+    /// The latest picture if this handle has not returned it yet. Returns at once.
     pub fn try_next(&mut self) -> Option<Arc<ProgressivePicture>> {
         let shared = Arc::clone(&self.shared);
         self.unseen(&shared.lock())
     }
 
-    /// Waits for a picture that was not given out by this handle yet: `None` when none will come any more, because the
+    /// Waits for a picture that this handle has not returned yet: `None` when no more will come, because the
     /// input ended and all is decoded or because the decoder was dropped.
     ///
     /// # Errors
-    /// [`Error::Background`] with what the last decode came to, if no picture will come because of it.
+    /// [`Error::Background`] with the error of the last decode, if no picture will come because of it.
     pub fn wait(&mut self) -> Result<Option<Arc<ProgressivePicture>>, Error> {
         self.wait_until(None)
     }

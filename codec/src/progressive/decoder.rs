@@ -1,4 +1,4 @@
-//! The progressive decoder with a thread of its own: whoever feeds it never waits for a picture.
+//! The progressive decoder with a thread of its own: the feeding thread never waits for a picture.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,13 +17,13 @@ use crate::{Codec, Error};
 /// [`ProgressiveDecoder::pictures`] on another thread. Feeding parses the bytes and hands a snapshot over: it never waits
 /// for a decode.
 ///
-/// Of several snapshots that are due only the newest is decoded. A decode that is under way is cancelled when
+/// Of several snapshots that are due only the newest is decoded. A running decode is cancelled when
 /// - the last snapshot is due, after which there is nothing newer; or
 /// - one of at least twice as many tokens is due, and the decode before was not cancelled already.
 ///
-/// So at most every other decode is given up, and pictures keep coming however fast the bytes do.
+/// So at most every other decode is cancelled, and pictures keep coming however fast the bytes arrive.
 ///
-/// Dropping it cancels the decode that is under way and waits for its present step to end.
+/// Dropping it cancels the running decode and waits for its current step to end.
 ///
 /// ```
 /// # #[cfg(feature = "embedded-model")] {
@@ -83,25 +83,25 @@ impl ProgressiveDecoder {
     ///
     /// # Errors
     /// As [`ProgressiveReader::feed`]. What came before the fault is still decoded and shown; a picture of tokens that
-    /// the fault puts in doubt is taken back.
+    /// the fault puts in doubt is withdrawn.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let fed = self.reader.feed(bytes);
         self.post();
         fed
     }
 
-    /// The next thing that the bytes so far have told: see [`ProgressiveReader::next_event`].
+    /// The next event in the bytes so far: see [`ProgressiveReader::next_event`].
     pub fn next_event(&mut self) -> Option<Event> {
         self.reader.next_event()
     }
 
-    /// Asks for a picture of what is there, whatever the options say about when one is due. It returns at once; false if
-    /// there is no token yet. Where that very picture is there or under way, nothing more happens.
+    /// Requests a picture of the tokens received so far, whether or not the options make one due. Returns at once;
+    /// false if there is no token yet. If that picture is already decoded or being decoded, this has no effect.
     pub fn request(&mut self) -> bool {
         let job = self.reader.job(Duration::ZERO);
-        let asked = job.is_some();
+        let requested = job.is_some();
         self.shared.post(job, true);
-        asked
+        requested
     }
 
     /// The latest picture, if there is one yet. Returns at once.
@@ -116,7 +116,7 @@ impl ProgressiveDecoder {
         Pictures::of(&self.shared)
     }
 
-    /// The header, once it is there.
+    /// The header, once it has arrived.
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
         self.reader.header()
@@ -128,7 +128,7 @@ impl ProgressiveDecoder {
         self.reader.metadata()
     }
 
-    /// Tokens that are there and can be shown.
+    /// Tokens that have arrived and can be shown.
     #[must_use]
     pub fn tokens(&self) -> u16 {
         self.reader.tokens()
@@ -149,7 +149,7 @@ impl ProgressiveDecoder {
     /// for byte, in whatever pieces they came. After an error [`ProgressiveDecoder::picture`] has what came before it.
     ///
     /// # Errors
-    /// As [`ProgressiveDecoder::end`], and what the last decode came to as [`Error::Background`].
+    /// As [`ProgressiveDecoder::end`], and the error of the last decode as [`Error::Background`].
     ///
     /// # Panics
     /// With the panic of a progress callback, once.
@@ -163,7 +163,7 @@ impl ProgressiveDecoder {
         }
         match self.picture() {
             Some(picture) => Ok((state, picture)),
-            // The thread is gone, and how it ended has been told already.
+            // The thread has ended, and its panic has already been reported.
             None => Err(Error::Panicked),
         }
     }

@@ -1,4 +1,4 @@
-//! A picture to decode: a snapshot of what was there, which any thread can run.
+//! A picture to decode: a snapshot of the tokens received so far, which any thread can run.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use image::RgbImage;
 use super::ProgressiveOptions;
 use crate::{CancelToken, Codec, Error, Latents, WarmStart};
 
-/// What was there at some moment, ready to be decoded on any thread, as often as one likes.
+/// A snapshot of the tokens received so far, which any thread can decode any number of times.
 #[derive(Debug, Clone)]
 pub struct PictureJob {
     pub(super) codec: Arc<Codec>,
@@ -18,7 +18,7 @@ pub struct PictureJob {
     pub(super) is_last: bool,
 }
 
-/// What tells pictures of one file apart.
+/// Identifies a picture of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) tokens: u16,
@@ -26,7 +26,7 @@ pub(super) struct Key {
     starts_warm: bool,
 }
 
-/// A picture of a file that was, perhaps, not all there yet.
+/// A picture of a file that may still be arriving.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ProgressivePicture {
@@ -52,8 +52,8 @@ impl PictureJob {
         self.tokens
     }
 
-    /// Whether no later picture will show more: all tokens that the file declares or the options ask for, or all that
-    /// were there when it ended.
+    /// Whether no later picture will show more: all tokens that the file declares or the options allow, or all that
+    /// had arrived when it ended.
     #[must_use]
     pub fn is_last(&self) -> bool {
         self.is_last
@@ -78,7 +78,7 @@ impl PictureJob {
         self.file.state()
     }
 
-    /// Decodes the picture. `previous` is one of fewer tokens to start from; it is used if the options ask for warm
+    /// Decodes the picture. `previous` is one of fewer tokens to start from; it is used if the options select warm
     /// starts and this is not the last picture.
     ///
     /// # Errors

@@ -2,9 +2,9 @@
 //!
 //! [`ProgressiveDecoder`] is fed bytes in pieces of any size and decodes on a thread of its own. [`ProgressiveReader`] is
 //! its half without a thread, for event loops and WebAssembly: it says what is due as a [`PictureJob`], which can be run
-//! anywhere. When a picture is due says [`Refresh`].
+//! anywhere. [`Refresh`] decides when a picture is due.
 //!
-//! What is told as events, and the last picture, depend on the bytes alone and not on the pieces in which they came; the
+//! The events and the last picture depend on the bytes alone and not on the pieces in which they came; the
 //! last picture is that of [`Codec::decode`](crate::Codec::decode) of all of them. Which pictures come before it depends on
 //! when the bytes came and how fast the machine is.
 //!

@@ -54,8 +54,9 @@ impl ProgressiveOptions {
     }
 }
 
-/// Reads a file while it arrives and says what can be decoded of it, without threads: for event loops, for WebAssembly,
-/// and for those who have threads of their own. [`ProgressiveDecoder`](super::ProgressiveDecoder) does it all.
+/// Reads a file while it arrives and returns the pictures to decode, without threads: for event loops, for WebAssembly,
+/// and for programs with threads of their own. [`ProgressiveDecoder`](super::ProgressiveDecoder) adds a decoding
+/// thread.
 ///
 /// ```
 /// # #[cfg(feature = "embedded-model")] {
@@ -84,13 +85,13 @@ pub struct ProgressiveReader {
     codec: Arc<Codec>,
     options: Arc<ProgressiveOptions>,
     reader: Reader,
-    /// Whether the header is there and the codec can decode such files.
+    /// Whether the header has arrived and the codec can decode such files.
     decodable: bool,
     ended: bool,
     taken: Option<Taken>,
 }
 
-/// The last job that was handed out.
+/// The last job that was returned.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     tokens: u16,
@@ -129,10 +130,10 @@ impl ProgressiveReader {
     /// Takes the next bytes of the file, any number of them.
     ///
     /// # Errors
-    /// [`Error::Container`] for bytes that contradict the format; as soon as the header is there, what the codec holds
-    /// against such a file ([`Error::WrongModel`], [`Error::Grid`], [`Error::Limit`] …). The first such error comes again
-    /// from every later call; what came before the fault can still be decoded. [`Error::FedAfterEnd`] after
-    /// [`ProgressiveReader::end`].
+    /// [`Error::Container`] for bytes that contradict the format; as soon as the header has arrived, the reason why
+    /// the codec cannot decode the file ([`Error::WrongModel`], [`Error::Grid`], [`Error::Limit`] …). Every later call
+    /// returns the first such error again; what came before the fault can still be decoded. [`Error::FedAfterEnd`]
+    /// after [`ProgressiveReader::end`].
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if self.ended {
             return Err(Error::FedAfterEnd { bytes: bytes.len() });
@@ -145,11 +146,11 @@ impl ProgressiveReader {
         Ok(fed?)
     }
 
-    /// Ends the input, wherever that is, and says whether the file is all there.
+    /// Ends the input and returns whether the file is complete.
     ///
     /// # Errors
-    /// That of an earlier [`ProgressiveReader::feed`]; [`Error::Container`] if the header is not whole,
-    /// [`Error::NoTokens`] if there is not one token: as [`Codec::decode`] of the bytes.
+    /// That of an earlier [`ProgressiveReader::feed`]; [`Error::Container`] if the header is incomplete,
+    /// [`Error::NoTokens`] if there is no token: as [`Codec::decode`] of the bytes.
     pub fn end(&mut self) -> Result<State, Error> {
         self.ended = true;
         if let Some(header) = self.reader.header() {
@@ -168,21 +169,21 @@ impl ProgressiveReader {
         Ok(state)
     }
 
-    /// The next thing that the bytes so far have told: the header, each token, checkpoint and metadata chunk on its own,
+    /// The next event in the bytes so far: the header, each token, checkpoint and metadata chunk on its own,
     /// and the end, in file order. The sequence does not depend on the pieces in which the bytes were fed; see
     /// [`Reader::next_event_in_order`].
     pub fn next_event(&mut self) -> Option<Event> {
         self.reader.next_event_in_order()
     }
 
-    /// The next picture to decode, if one is due; `now` is the time on some clock that does not go back, which only
-    /// [`Refresh::Interval`] looks at.
+    /// The next picture to decode, if one is due; `now` is the time on a monotonic clock, which only
+    /// [`Refresh::Interval`] uses.
     pub fn next_job(&mut self, now: Duration) -> Option<PictureJob> {
         let due = self.is_due(Some(now));
         if due { self.job(now) } else { None }
     }
 
-    /// As [`ProgressiveReader::next_job`], but an interval is for the caller to keep.
+    /// As [`ProgressiveReader::next_job`], but the caller keeps the interval.
     pub(super) fn next_job_untimed(&mut self) -> Option<PictureJob> {
         let due = self.is_due(None);
         if due { self.job(Duration::ZERO) } else { None }
@@ -223,19 +224,19 @@ impl ProgressiveReader {
         })
     }
 
-    /// Tokens that a picture would show now: those that are there and can be decoded, at most as many as the options ask
-    /// for.
+    /// Tokens that a picture would show now: those that have arrived and can be decoded, at most as many as the options
+    /// allow.
     #[must_use]
     pub fn tokens(&self) -> u16 {
-        let there = if self.decodable {
+        let available = if self.decodable {
             self.reader.layers()
         } else {
             0
         };
-        there.min(self.most())
+        available.min(self.most())
     }
 
-    /// The header, once it is there.
+    /// The header, once it has arrived.
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
         self.reader.header()

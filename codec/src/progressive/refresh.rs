@@ -1,23 +1,23 @@
-//! When a new picture is due: the caller's trade of computing time against smoothness.
+//! When a new picture is due: the caller's trade-off between computing time and smoothness.
 
 use std::time::Duration;
 
-/// When tokens that arrived are worth a new picture.
+/// When newly arrived tokens make a new picture due.
 ///
-/// All tokens that a file declares, or the options ask for, are always worth one, and so is what is there when the file
-/// ends early or turns out damaged.
+/// Whatever the policy, a picture is due for all tokens that the file declares or the options allow, and for those
+/// received when the file ends early or turns out to be damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Refresh {
-    /// At 1, 2, 4, 8 … tokens: each picture has about twice as much of the file as the one before, which is about what
-    /// the eye notices.
+    /// At 1, 2, 4, 8 … tokens: each picture has about twice as much of the file as the one before, about the smallest
+    /// visible difference.
     #[default]
     PowersOfTwo,
     /// After this many tokens more than the last picture shows; 0 counts as 1.
     Tokens(u16),
-    /// When new tokens are there and the last picture was begun at least this long ago; the first one at once.
+    /// When new tokens have arrived and the last picture was begun at least this long ago; the first one at once.
     Interval(Duration),
-    /// Only when the caller asks, and at the end.
+    /// Only when the caller requests one, and at the end.
     Manual,
 }
 

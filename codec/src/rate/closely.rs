@@ -1,17 +1,17 @@
-//! Sharing a budget where each quality costs a decode: only cuts near those that matter are measured.
+//! Sharing a budget when each measurement costs a decode: only cuts that can affect the result are measured.
 
 use super::share::worth;
 use super::{Rung, Search, share};
 use crate::Error;
 
-/// Shares a budget as [`share`] does, among cuts that `measure` is asked for as they are needed; gives the chosen cuts.
+/// Shares a budget as [`share`] does, among cuts that are measured only when needed; returns the chosen cuts.
 ///
-/// `tokens` has the tokens of each picture, at least one; `measure` is told a picture and some of its cuts, ascending. It
-/// is asked for the cuts that `search` names first, and then, between those, for the ones that decide: for each picture
-/// the gap below its first cut that is better than the worst picture is bisected until it is known exactly, and at last
-/// the gap above its choice where bytes are left. Where a token more never makes a picture worse, the worst picture comes
-/// out as good as with every cut measured; otherwise a lucky cut may be overlooked. It takes a dozen measurements for
-/// each picture beyond those of `search`.
+/// `tokens` has the tokens of each picture, at least one; `measure` is called with the index of a picture and some of
+/// its cuts, ascending: with the cuts that `search` names first, and then, between those, for the ones that decide: for
+/// each picture the gap below its first cut that is better than the worst picture is bisected until it is known
+/// exactly, and at last the gap above its choice where bytes are left. Where a token more never makes a picture worse,
+/// the worst picture comes out as good as with every cut measured; otherwise a lucky cut may be overlooked. It takes a
+/// dozen measurements for each picture beyond those of `search`.
 ///
 /// # Errors
 /// Those of [`share`] and of `measure`.
@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    /// An error that no measurement has.
+    /// An error that no measurement returns.
     #[derive(Debug)]
     struct Refused(Error);
 

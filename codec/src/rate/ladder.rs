@@ -45,14 +45,14 @@ pub fn ladder(tokens: u16) -> Vec<u16> {
     rungs
 }
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
 pub(super) struct Found {
     pub(super) tokens: u16,
     pub(super) quality: f64,
     pub(super) decodes: u32,
-    /// Whether the quality is what was wanted; otherwise it is the best there is.
+    /// Whether the quality reaches the target; otherwise it is the best found.
     pub(super) is_enough: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Where to cut: for a budget of one picture, for a wanted quality, and for a budget that several pictures share.
+//! Where to cut: for a budget of one picture, for a target quality, and for a budget that several pictures share.
 //!
 //! | given | use |
 //! |---|---|

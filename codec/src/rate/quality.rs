@@ -14,7 +14,7 @@ use crate::{Codec, DecodeOptions, EncodeOptions, Error, OptionName};
 pub struct Target {
     /// What is measured.
     pub metric: Metric,
-    /// The least value that will do, a finite number in the metric's unit.
+    /// The least acceptable value, a finite number in the metric's unit.
     pub value: f64,
 }
 
@@ -34,11 +34,11 @@ impl Codec {
     /// Encodes a picture with as few tokens as reach a quality: that of this codec's own decode, in the picture's size,
     /// against the picture on its background (with a crop, against the part that it keeps).
     ///
-    /// A budget in the options bounds the tokens that are tried. `decode` says how the picture will be decoded; its
-    /// `tokens` and `keep_canvas` do not count. The file's metadata are kept.
+    /// A budget in the options bounds the tokens that are tried. `decode` is how the picture will be decoded; its
+    /// `tokens` and `keep_canvas` are ignored. The file's metadata are kept.
     ///
     /// # Errors
-    /// [`Error::TargetNotReached`] with the best there is; as [`Codec::encode`] and [`Codec::decode`];
+    /// [`Error::TargetNotReached`] with the best cut; as [`Codec::encode`] and [`Codec::decode`];
     /// [`Error::Compare`] where the metric is not defined, and for an original size other than the picture's.
     ///
     /// ```
@@ -103,12 +103,13 @@ impl Codec {
         })
     }
 
-    /// Cuts of a file to so many tokens, with the bytes of their complete files and the quality of their decodes against
-    /// `reference`: for [`share_closely`](super::share_closely). One decode for each; `decode` as for [`Codec::encode_to`].
+    /// Cuts of a file to the given numbers of tokens, with the bytes of their complete files and the quality of their
+    /// decodes against `reference`: for [`share_closely`](super::share_closely). One decode for each; `decode` as for
+    /// [`Codec::encode_to`].
     ///
     /// # Errors
     /// As [`Codec::decode`]; [`Error::Compare`] for a reference of another size than the file's, and where the metric is
-    /// not defined; [`Error::Container`] for cuts that the file has not the tokens for.
+    /// not defined; [`Error::Container`] for cuts of more tokens than the file has.
     pub fn rungs(
         &self,
         file: &TokenFile,
@@ -141,7 +142,7 @@ impl Codec {
         Ok(metric.measure(original, &decoded, self.threads())?)
     }
 
-    /// What a decode of the whole file is to be compared with.
+    /// The picture to compare a decode of the whole file with.
     fn original(&self, image: &DynamicImage, options: &EncodeOptions) -> Result<RgbImage, Error> {
         let rgb = picture::try_flatten(image, options.background, u64::MAX)?;
         if !options.crop {

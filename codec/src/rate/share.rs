@@ -1,4 +1,4 @@
-//! One budget for several pictures, shared so that the worst picture is as good as can be.
+//! One budget for several pictures, shared so that the worst picture is as good as possible.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -17,7 +17,7 @@ pub struct Rung {
 }
 
 /// Chooses one rung of each picture so that together they cost at most `total` bytes and the worst quality is the best
-/// possible; gives their indices.
+/// possible; returns their indices.
 ///
 /// What is left then goes to the others in turn, always to the worst that can still be raised, so that in the end none
 /// can be raised within what is left. A rung that costs more than another one and is no better is never chosen. The
@@ -25,8 +25,8 @@ pub struct Rung {
 /// better worst picture could do without that.
 ///
 /// # Errors
-/// [`Error::CannotShare`] if not even the cheapest rungs fit, with the least budget that does; [`Error::Option`] for a
-/// picture without rungs.
+/// [`Error::CannotShare`] if even the cheapest rungs exceed the budget, with the least sufficient one;
+/// [`Error::Option`] for a picture without rungs.
 ///
 /// ```
 /// use flextok::rate::{Rung, share};
@@ -36,7 +36,7 @@ pub struct Rung {
 /// let hard = vec![rung(1, 27, 10.0), rung(2, 29, 9.0), rung(4, 33, 12.0), rung(8, 45, 14.0)];
 /// let files = [easy, hard];
 /// assert_eq!(share(&files, 60)?, [0, 2]); // 27 + 33 bytes: the hard picture comes first
-/// assert_eq!(share(&files, 70)?, [2, 2]); // 33 + 33: its next rung is too dear, so the easy one gets the rest
+/// assert_eq!(share(&files, 70)?, [2, 2]); // 33 + 33: its next rung is too expensive, so the easy one gets the rest
 /// # Ok::<(), flextok::Error>(())
 /// ```
 pub fn share(pictures: &[Vec<Rung>], total: u64) -> Result<Vec<usize>, Error> {

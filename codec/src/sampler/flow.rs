@@ -66,7 +66,7 @@ impl<B: Backend> Guide<B> {
         })
     }
 
-    /// What the predictions come to: one for each image, of the kind that is returned with it.
+    /// The guided prediction for each image, and its kind.
     fn apply<'a>(
         &'a mut self,
         backend: &B,

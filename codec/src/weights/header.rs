@@ -56,7 +56,7 @@ impl Default for HeaderLimits {
     }
 }
 
-/// A tensor's type, shape and place in the file.
+/// A tensor's type, shape and byte range in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Stored element type, known to this program or not.
@@ -85,7 +85,7 @@ impl Entry {
     }
 }
 
-/// A header that fits its file.
+/// A header that matches its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
     /// The tensors in ascending byte order of their names.
@@ -170,8 +170,8 @@ fn invalid(what: String) -> WeightsError {
     WeightsError::Header { what }
 }
 
-/// Has safetensors check that the tensors fill the data without gap or overlap and have the sizes that their shapes ask
-/// for, and makes their ranges relative to the whole file.
+/// Has safetensors check that the tensors fill the data without gap or overlap and have the sizes that their shapes
+/// imply, and makes their ranges relative to the whole file.
 fn check_layout(
     tensors: &mut BTreeMap<String, Entry>,
     data_start: usize,
@@ -340,7 +340,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 }
 
-/// Keeps the texts of the metadata that are no longer than a config may be.
+/// Keeps the metadata texts that do not exceed the maximum length of a config.
 struct MetadataSeed;
 
 impl<'de> DeserializeSeed<'de> for MetadataSeed {

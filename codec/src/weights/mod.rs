@@ -32,7 +32,7 @@ use crate::config::{ConfigError, ModelConfig};
 
 /// Name of the weights in a directory.
 const WEIGHTS_FILE: &str = "model.safetensors";
-/// Name of the config beside weights without one.
+/// Name of the config file next to weights without a config.
 const CONFIG_FILE: &str = "config.json";
 
 /// Why a checkpoint was refused.
@@ -47,7 +47,7 @@ pub enum WeightsError {
         /// Why not.
         source: StorageError,
     },
-    /// The file is no safetensors file, or its header is beyond the limits.
+    /// The file is not a safetensors file, or its header exceeds the limits.
     #[error("not a usable safetensors file: {what}")]
     Header {
         /// What is wrong and what is allowed.
@@ -142,7 +142,7 @@ pub struct Weights {
 
 impl Weights {
     /// Opens a safetensors file, or a directory that holds `model.safetensors`. The config is taken from the file's
-    /// metadata, or where they hold none from a `config.json` beside it.
+    /// metadata, or if there is none from a `config.json` next to it.
     ///
     /// # Errors
     /// [`WeightsError`] for everything that makes the file, its header or its config unusable.
@@ -166,7 +166,7 @@ impl Weights {
         let header = header::read(storage.as_slice(), &options.limits)?;
         let config = match ModelConfig::from_metadata(&header.metadata)? {
             Some(config) => config,
-            None => config_beside(&file)?,
+            None => config_next_to(&file)?,
         };
         Ok(Self {
             storage,
@@ -307,7 +307,7 @@ fn float_type(stored: Dtype) -> Option<DType> {
     }
 }
 
-/// Checks the header and config of `file`, so that a file that is no checkpoint is refused before all of it is read.
+/// Checks the header and config of `file`, so that a file that is not a checkpoint is refused before all of it is read.
 fn check_start(file: &Path, options: &OpenOptions) -> Result<(), WeightsError> {
     let start = |bytes| {
         Storage::read_start(file, bytes).map_err(|source| WeightsError::Storage {
@@ -320,13 +320,13 @@ fn check_start(file: &Path, options: &OpenOptions) -> Result<(), WeightsError> {
     let (bytes, total) = start(header::start_len(bytes.as_slice(), total, limits)?)?;
     let header = header::read_start(bytes.as_slice(), total, limits)?;
     if ModelConfig::from_metadata(&header.metadata)?.is_none() {
-        config_beside(file)?;
+        config_next_to(file)?;
     }
     Ok(())
 }
 
-/// Reads the config beside the weights file `file`.
-fn config_beside(file: &Path) -> Result<ModelConfig, WeightsError> {
+/// Reads the config next to the weights file `file`.
+fn config_next_to(file: &Path) -> Result<ModelConfig, WeightsError> {
     let path = file.with_file_name(CONFIG_FILE);
     let allowed = crate::literal::MAX_BYTES as u64;
     match Storage::read(&path, allowed) {

@@ -50,7 +50,7 @@ pub(super) fn from_metadata(metadata: &BTreeMap<String, String>) -> Result<Optio
     let mut entries = Vec::new();
     for (key, text) in metadata {
         let value = match key.as_str() {
-            // What safetensors writers put there about themselves is no part of the config.
+            // Safetensors writers describe themselves here; this is not part of the config.
             "format" => continue,
             "_target_" => target_text(text)?,
             _ if KEYS.contains(&key.as_str()) => {
@@ -209,7 +209,7 @@ fn read_noise_module(mut fields: Fields<'_>) -> Result<()> {
     fields.finish()
 }
 
-/// The pipeline sets the decoder's inputs and takes its output, whose place is returned.
+/// The pipeline sets the decoder's inputs and takes its output, whose index is returned.
 fn read_pipeline<'a>(
     mut fields: Fields<'a>,
     channels: usize,

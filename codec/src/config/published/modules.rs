@@ -12,7 +12,7 @@ type Result<T> = std::result::Result<T, ConfigError>;
 const PER_SAMPLE_OP: &str = "flextok.model.utils.dict_ops.PerSampleOp";
 const SEQUENTIAL: &str = "flextok.model.utils.wrappers.SequentialModuleDictWrapper";
 
-/// Reads `_target_`, which has to be one of `known`; gives its place in the list.
+/// Reads `_target_`, which has to be one of `known`; returns its index in the list.
 pub(super) fn target(fields: &mut Fields<'_>, known: &[&str]) -> Result<usize> {
     let key = "_target_";
     let allowed = known.join(", ");
@@ -87,7 +87,7 @@ impl Width {
     }
 }
 
-/// Moves channels: `function` is the only one supported at this place.
+/// Moves channels: `function` is the only one supported here.
 pub(super) fn channels<'a>(
     mut fields: Fields<'a>,
     wiring: &mut Wiring<'a>,

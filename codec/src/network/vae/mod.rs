@@ -24,7 +24,7 @@ impl<B: Backend> VaeEncoder<B> {
     /// Prepares the encoder half of the model's VAE.
     ///
     /// # Errors
-    /// [`NetworkError`] if a tensor is missing or has a shape that does not fit.
+    /// [`NetworkError`] if a tensor is missing or has the wrong shape.
     pub fn load(backend: &B, weights: &Weights) -> Result<Self, NetworkError> {
         let vs = VarBuilder::new(backend, weights).pp("vae");
         Ok(Self(match &weights.config().vae {
@@ -68,7 +68,7 @@ impl<B: Backend> VaeDecoder<B> {
     /// Prepares the decoder half of the model's VAE.
     ///
     /// # Errors
-    /// [`NetworkError`] if a tensor is missing or has a shape that does not fit.
+    /// [`NetworkError`] if a tensor is missing or has the wrong shape.
     pub fn load(backend: &B, weights: &Weights) -> Result<Self, NetworkError> {
         let vs = VarBuilder::new(backend, weights).pp("vae");
         Ok(Self(match &weights.config().vae {

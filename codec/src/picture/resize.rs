@@ -1,4 +1,4 @@
-//! Pictures to the size of the canvas and back: plain resize, the published centre crop, restore.
+//! Resizing pictures to the canvas and back: plain resize, the published centre crop, restore.
 
 use flextok_compute::Threads;
 use image::{DynamicImage, RgbImage};
@@ -33,8 +33,9 @@ pub struct Cropped {
 /// `picture` at exactly `size`, aspect not kept: triangle filter with antialiasing,
 /// horizontal pass first, bit-identical to the resampling of the published pre-processing.
 ///
-/// A picture that already has the size is copied. Takes up to 16 MiB beside the result, or the rows that one row of the
-/// result is made of. A side of zero gives an empty picture; the caller has checked the size against its limits.
+/// A picture that already has the size is copied. Takes up to 16 MiB in addition to the result, or the rows that one
+/// row of the result is made of. A side of zero gives an empty picture; the caller has checked the size against its
+/// limits.
 ///
 /// # Errors
 /// [`PictureError::OutOfMemory`].
@@ -68,7 +69,7 @@ fn resize_rows(
 /// For a square canvas of side S: the short side becomes S, the long one ⌊S·long/short⌋, the offset
 /// of the crop is rounded half to even. On other canvases the side that needs the larger factor
 /// becomes exact and the other is truncated, but never below the canvas. Only the cropped part is
-/// computed, so that a 20 000 × 10 strip is no problem.
+/// computed, so that a 20 000 × 10 strip stays cheap.
 ///
 /// # Errors
 /// [`PictureError::OutOfMemory`].
@@ -168,7 +169,7 @@ fn half_to_even(n: u64) -> u64 {
 ///
 /// Three-lobed Lanczos with antialiasing: on photographs it comes closer to the original than
 /// triangle or Catmull-Rom by PSNR (see the tests), SSIM and SSIMULACRA 2. Equal sizes are copied.
-/// The pass that leaves the smaller picture goes first, so the memory beside the result is at most
+/// The pass that leaves the smaller picture goes first, so the memory in addition to the result is at most
 /// `3 * min(size.width * canvas.height(), size.height * canvas.width())` bytes. A side of zero gives an empty
 /// picture; the caller has checked the size against its limits.
 ///
@@ -192,5 +193,5 @@ fn restore_with(canvas: &RgbImage, to: Size, kernel: Kernel) -> Result<RgbImage,
 }
 
 #[cfg(test)]
-#[path = "fit_tests.rs"]
+#[path = "resize_tests.rs"]
 mod tests;
