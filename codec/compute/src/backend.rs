@@ -2,9 +2,10 @@
 //!
 //! The operations are coarse, so that an engine can fuse what belongs together. All tensors are f32 and row-major;
 //! sequences are `[rows, channels]`, images are channels-last `[height, width, channels]`, and latents have the number
-//! of images in front. Sequences of several images, or of several passes over one, stand in the rows of one tensor. An operation
-//! writes into a tensor that its caller has allocated, so that a loop over steps allocates nothing. Shapes are the
-//! caller's duty: an operation panics if they do not match, which is a bug in the network code and never depends on data.
+//! of images as first dimension. Sequences of several images, or of several passes over one image, are packed into the
+//! rows of one tensor. An operation writes into a tensor that its caller has allocated, so that a loop over steps
+//! allocates nothing. The caller guarantees shapes: an operation panics if they do not match, which is a bug in the
+//! network code and never depends on data.
 //!
 //! Every operation returns a `Result`: it may need memory to work in, or a device may refuse it. After an error the
 //! contents of the tensors that the operation writes to are undefined.
@@ -56,7 +57,7 @@ pub enum Epilogue<'a, T> {
     Store,
     /// `out = SiLU(y)`.
     Silu,
-    /// `out = y + other`, row by row; after its last row `other` starts again with its first.
+    /// `out = y + other`, row by row; `other` repeats after its last row.
     Plus(&'a T),
     /// `out += y`.
     Residual,
@@ -74,7 +75,7 @@ pub enum Mask {
     CausalLast,
 }
 
-/// One of the sequences that stand packed in the rows of a tensor; it attends to its own rows only.
+/// One of the sequences packed into the rows of a tensor; it attends to its own rows only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequence {
     /// Rows of its first positions (the patches).
@@ -143,11 +144,11 @@ impl Sequence {
 /// The parameters of one attention layer.
 #[derive(Debug, Clone)]
 pub struct AttentionSpec<'a, T> {
-    /// The sequences that stand in the tensor's rows.
+    /// The sequences packed into the tensor's rows.
     pub sequences: &'a [Sequence],
     /// Number of heads; head h has channels `h·d..(h+1)·d` of each of q, k and v.
     pub heads: usize,
-    /// Factor on the logits.
+    /// Factor applied to the logits.
     pub scale: f32,
     /// Epsilon of the layer norm of queries and keys over a head's channels; `None` for no such norm.
     pub qk_norm_eps: Option<f32>,
@@ -155,8 +156,8 @@ pub struct AttentionSpec<'a, T> {
     pub mask: Mask,
     /// Number added to each key's logits, one for each row: ln m for a key that stands for m identical ones.
     pub log_multiplicity: Option<&'a T>,
-    /// The rows whose queries are computed; other rows of the output are left as they are. Of each sequence they must be
-    /// adjacent positions.
+    /// The rows whose queries are computed; other rows of the output stay unchanged. Within each sequence the range
+    /// must select adjacent positions.
     pub queries: Range<usize>,
 }
 
@@ -219,7 +220,7 @@ impl ConvKind {
     }
 }
 
-/// Linear layers on the same input whose shapes fit.
+/// Linear layers on the same input, with checked shapes.
 pub(crate) struct LinearParts {
     /// Inputs of all, 0 if there is none.
     pub(crate) inputs: usize,
@@ -284,7 +285,7 @@ pub struct GroupNorm {
     pub eps: f32,
 }
 
-/// The fixed numbers of adaptive projected guidance (network.md section 6.3).
+/// The constants of adaptive projected guidance (network.md section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ApgParameters {
     /// Guidance scale s.
@@ -326,7 +327,7 @@ pub trait Backend: Send + Sync {
     /// Element type of weights and activations.
     fn element(&self) -> Element;
 
-    /// Runs a whole computation where the engine's operations run best.
+    /// Runs a whole computation in the engine's context; for an engine with a thread pool, inside that pool.
     fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R;
 
     /// A tensor of zeros.
@@ -353,11 +354,10 @@ pub trait Backend: Send + Sync {
     /// The values of a tensor.
     ///
     /// # Errors
-    /// An engine whose operations run asynchronously reports here what its driver found wrong in them after they were
-    /// launched.
+    /// An engine whose operations run asynchronously reports here the errors that its driver found after their launch.
     fn download(&self, tensor: &Self::Tensor) -> Result<Vec<f32>, ComputeError>;
 
-    /// Gives a tensor another shape, with undefined contents; memory it already has is used again.
+    /// Changes a tensor's shape and leaves its contents undefined; memory that is large enough is reused.
     ///
     /// # Errors
     /// [`ComputeError::OutOfMemory`].
@@ -366,7 +366,7 @@ pub trait Backend: Send + Sync {
     /// The shape of a tensor.
     fn shape<'a>(&self, tensor: &'a Self::Tensor) -> &'a [usize];
 
-    /// Prepares linear layers `y = x Wᵀ + b` on the same input, whose outputs stand side by side.
+    /// Prepares linear layers `y = x Wᵀ + b` on the same input, whose outputs are concatenated.
     ///
     /// # Errors
     /// [`ComputeError::WeightShape`] unless each weight is `[out, in]` with one common `in` and each bias is `[out]`.
@@ -378,7 +378,8 @@ pub trait Backend: Send + Sync {
     /// Prepares a convolution with a weight of `[out, in, kernel, kernel]` and a bias of `[out]`.
     ///
     /// # Errors
-    /// [`ComputeError::WeightShape`] if the shapes are others, or a doubling kernel is not 3×3.
+    /// [`ComputeError::WeightShape`] if the shapes differ from these, or the kernel of a doubling convolution is not
+    /// 3×3.
     fn conv_weights(
         &self,
         weight: &Weight,
@@ -500,8 +501,8 @@ pub trait Backend: Send + Sync {
         dt: f32,
     ) -> Result<(), ComputeError>;
 
-    /// Turns predicted clean latents into the velocity `(x − clean) / t`, in place. Where `clean` has several
-    /// predictions of all of `x`, one after the other, each is turned.
+    /// Converts predicted clean latents to the velocity `(x − clean) / t`, in place. `clean` may hold several
+    /// predictions for all of `x`, one after another.
     fn clean_to_velocity(
         &self,
         x: &Self::Tensor,
@@ -517,8 +518,8 @@ pub trait Backend: Send + Sync {
         out: &mut Self::Tensor,
     ) -> Result<(), ComputeError>;
 
-    /// Adaptive projected guidance of `[B, …]` images, each on its own. `predictions` holds the conditional velocities of
-    /// all images, then the unconditional ones; `running` is the guidance's state over the steps.
+    /// Adaptive projected guidance of `[B, …]` images, independently for each. `predictions` holds the conditional
+    /// velocities of all images, then the unconditional ones; `running` is the state carried from step to step.
     fn guide_apg(
         &self,
         predictions: &Self::Tensor,

@@ -151,7 +151,8 @@ impl<B: Backend> Transformer<B> {
         let spec = AttentionSpec {
             sequences: &pass.packing.sequences,
             heads: width / self.config.head_dim,
-            // µP scales by 1/d instead of 1/√d. The 8 makes both the same for heads of 64 channels.
+            // µP scales by 1/d instead of 1/√d, and the published model was trained so. The factor 8 makes both equal
+            // for heads of 64 channels, and only for those.
             scale: 8.0 / self.config.head_dim as f32,
             qk_norm_eps: self.config.qk_norm.then_some(self.eps),
             mask: pass.mask,

@@ -85,6 +85,7 @@ pub(super) fn attention(
     let tasks = heads * spec.sequences.iter().map(blocks).sum::<usize>();
     (0..tasks)
         .into_par_iter()
+        // Causal masks make late blocks see more keys than early ones: single tasks let threads balance that.
         .with_max_len(1)
         .try_for_each(|mut task| {
             for place in placed(spec.sequences, panel_width) {
@@ -96,6 +97,7 @@ pub(super) fn attention(
                     task -= heads * here;
                     continue;
                 }
+                // A sequence's tasks are numbered head by head, blocks fastest: neighbours read the same keys.
                 let first = wanted.start + task % here * QUERIES;
                 let count = QUERIES.min(wanted.end - first);
                 return attend(
@@ -211,7 +213,9 @@ fn pack_panel(
                     values.slice(at * value_width, value_width),
                 )
             };
+            // Keys are transposed to `[channel][position]`, the layout that the microkernel expects of weights.
             let keys = keys.iter_mut().skip(column).step_by(panel_width);
+            // Zeros, because padding has weight 0, and 0 times an infinity or NaN left in the pool's memory is NaN.
             if row.is_empty() {
                 query.fill(0.0);
                 keys.for_each(|key| *key = 0.0);
@@ -221,6 +225,7 @@ fn pack_panel(
             let channels = |part: usize| &row[part * width + head * head_dim..][..head_dim];
             let (mean, scale) = head_moments(channels(0), spec.qk_norm_eps);
             for (target, &value) in query.iter_mut().zip(channels(0)) {
+                // Scaled here once, instead of each of the logits.
                 *target = (value - mean) * scale * spec.scale;
             }
             let (mean, scale) = head_moments(channels(1), spec.qk_norm_eps);
@@ -268,11 +273,13 @@ fn attend(
     let (logits, rest) = scratch.split_at_mut(QUERIES * key_block);
     let (sums, rest) = rest.split_at_mut(QUERIES * value_width);
     let (largest, totals) = rest.split_at_mut(QUERIES);
+    // The pool's memory is undefined. `sums` need no clearing: the first block of keys overwrites them.
     largest.fill(f32::NEG_INFINITY);
     totals.fill(0.0);
     let visible = |position: usize| place.sequence.visible(spec.mask, position);
     let end = (first..first + count).map(visible).max().unwrap_or(0);
     for start in (0..end).step_by(key_block) {
+        // Whole panels; the padding's logits are dropped by `seen` below.
         let keys = key_block.min((end - start).next_multiple_of(panel_width));
         logits_of_block(
             context,
@@ -287,6 +294,7 @@ fn attend(
             || {
                 for index in 0..count {
                     let row_logits = &mut logits[index * key_block..index * key_block + keys];
+                    // A causal query may see none of a later block, but sees at least one key of the first.
                     let seen = visible(first + index).saturating_sub(start).min(keys);
                     add_multiplicity(spec, place.sequence, start, &mut row_logits[..seen]);
                     let state = (&mut largest[index], &mut totals[index]);
@@ -316,13 +324,14 @@ fn attend(
         #[allow(unsafe_code)]
         let out = unsafe { target.slice((row * heads + head) * head_dim, head_dim) };
         for (out, sum) in out.iter_mut().zip(sums) {
+            // Normalised once at the end, not per weight.
             *out = sum / *total;
         }
     }
     Ok(())
 }
 
-/// Adds what the keys of positions from `start` on weigh as representatives of several.
+/// Adds the log-multiplicities of the keys from position `start` on to their logits.
 #[inline(always)]
 fn add_multiplicity(
     spec: &AttentionSpec<'_, CpuTensor>,
@@ -334,6 +343,7 @@ fn add_multiplicity(
         let prefix = sequence.prefix.len();
         let (in_prefix, in_suffix) =
             logits.split_at_mut(prefix.saturating_sub(start).min(logits.len()));
+        // Prefix and suffix are adjacent positions, but their rows may lie apart.
         let rows = &weights.values()[sequence.prefix.clone()][start.min(prefix)..];
         for (logit, weight) in in_prefix.iter_mut().zip(rows) {
             *logit += weight;
@@ -400,6 +410,8 @@ fn softmax_block(
         let block = max(logits);
         if block > *largest { block } else { *largest }
     };
+    // Online softmax: earlier sums were relative to the old maximum. In the first block `sums` are still undefined
+    // memory, which is not to be scaled: it might hold NaN.
     if rescale && new_largest != *largest {
         let factor = exp(*largest - new_largest);
         *total *= factor;

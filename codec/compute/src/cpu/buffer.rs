@@ -33,6 +33,7 @@ impl Buffer {
     pub(crate) fn resize(&mut self, len: usize) -> Result<(), ComputeError> {
         let lines = len.div_ceil(16);
         if lines > self.lines.len() {
+            // Freed first, so that old and new memory do not exist at once.
             self.lines = Vec::new();
             self.lines = try_zeroed_vec(lines)
                 .map_err(|()| ComputeError::OutOfMemory { shape: vec![len] })?;
@@ -251,6 +252,7 @@ fn element_count(shape: &[usize]) -> Result<usize, ComputeError> {
     shape
         .iter()
         .try_fold(1usize, |count, &dim| count.checked_mul(dim))
+        // Half of the largest possible allocation of f32, which leaves room to round up to cache lines.
         .filter(|&count| count <= isize::MAX as usize / 8)
         .ok_or_else(|| ComputeError::OutOfMemory {
             shape: shape.to_vec(),

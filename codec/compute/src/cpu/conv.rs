@@ -88,6 +88,7 @@ fn pack_direct(
     let fill = |output: usize, row: &mut [f32], original: &mut [f32]| {
         weight.read_f32(output * inputs * taps, original);
         for (index, value) in row.iter_mut().enumerate() {
+            // From `[input][tap]` to `[tap][input]`, the order in which a channels-last image holds them.
             *value = original[index % inputs * taps + index / inputs];
         }
     };
@@ -249,6 +250,7 @@ fn conv_row(
 ) {
     let place = conv.weights.columns(panel);
     let doubling = conv.kind == ConvKind::DoubleNearest;
+    // A panel never spans two parts, so all of its outputs have one parity.
     let (phase, first_output) = (place.start / conv.outputs, place.start % conv.outputs);
     let (kernel, zoom) = if doubling { (2, 2) } else { (conv.kernel, 1) };
     let (row_parity, column_parity) = if doubling {
@@ -262,6 +264,7 @@ fn conv_row(
     let out_start =
         ((row * zoom + row_parity) * image.out_width + column_parity) * conv.outputs + first_output;
     for tap_row in 0..kernel {
+        // With one row of border, an even output's 2×2 kernel begins at padded row `row`, an odd one's at `row + 1`.
         let source_row = row * conv.stride() + row_parity + tap_row;
         let x = &image.padded[(source_row * image.padded_width + column_parity) * conv.inputs..];
         let x_stride = conv.stride() * conv.inputs;
@@ -276,6 +279,7 @@ fn conv_row(
             out,
             out_stride: step,
             count,
+            // The first kernel row overwrites, so that the output needs no clearing.
             accumulate: tap_row > 0,
         };
         // SAFETY: the rows of the panel exist; all runs are inside the padded image as just checked; the outputs are the
@@ -311,7 +315,7 @@ fn finish_row(
         #[inline(always)]
         || {
             for start in starts.clone() {
-                // SAFETY: these are outputs that the calling task has just written and has for itself.
+                // SAFETY: these are outputs that the calling task has just written and that no other task accesses.
                 #[allow(unsafe_code)]
                 let out = unsafe { image.target.slice(start, width) };
                 for (out, bias) in out.iter_mut().zip(bias) {
@@ -360,6 +364,7 @@ fn pad<'a>(
             let source = &x.values()[source * width * channels..(source + 1) * width * channels];
             let (left, rest) = target.split_at_mut(before * channels);
             let (middle, right) = rest.split_at_mut(width * channels);
+            // The border is that of the activation, not of the image: norm and SiLU must not touch its zeros.
             match &affine {
                 Some(affine) => context.vectorized_mut(
                     #[inline(always)]

@@ -23,6 +23,7 @@ pub(super) fn patchify(latents: &CpuTensor, patch: usize, factor: f32, out: &mut
     let out = out.values_mut();
     for (index, values) in latents.values().chunks_exact(run).enumerate() {
         let (row, column) = (index / columns, index % columns);
+        // A run is the part of a pixel row inside one patch; patch (row / patch, column) has `patch` runs.
         let start = ((row / patch * columns + column) * patch + row % patch) * run;
         for (out, value) in out[start..start + run].iter_mut().zip(values) {
             *out = value * factor;
@@ -132,7 +133,9 @@ fn guide_one((c, u): (&[f32], &[f32]), parameters: ApgParameters, m: &mut [f32],
         *m = (c - u) + parameters.momentum * *m;
     }
     let norm = sum(m.iter().map(|&m| f64::from(m) * f64::from(m))).sqrt();
+    // A norm of 0 gives ∞, hence a factor of 1.
     let shrink = (parameters.norm_threshold / norm as f32).min(1.0);
+    // The floor keeps a prediction of zeros from dividing 0 by 0.
     let c_norm = sum(c.iter().map(|&c| f64::from(c) * f64::from(c)))
         .sqrt()
         .max(1e-12);

@@ -33,12 +33,14 @@ pub(super) fn overlap_add(
         .for_each(|(y, target)| {
             target.fill(0.0);
             let y = y + pad;
+            // The first block row that still covers y: the smallest with `row·stride + kernel > y`.
             let first = (y + 1).saturating_sub(kernel).div_ceil(stride);
             for row in first..=(y / stride).min(height - 1) {
                 for column in 0..width {
                     let block = &blocks
                         [((row * width + column) * kernel + y - row * stride) * run..][..run];
                     let left = column * stride;
+                    // The part of the block between the crops at the left and the right.
                     let skip = pad.saturating_sub(left);
                     let take = kernel.min(out_width + pad - left);
                     let target =

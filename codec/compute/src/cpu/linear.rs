@@ -42,6 +42,7 @@ impl Tiling {
     /// Enough tasks for `threads`, each of whole chunks of rows. Results do not depend on the choice.
     pub(super) fn new(rows: Range<usize>, panels: usize, threads: usize) -> Self {
         let chunks = rows.len().div_ceil(CHUNK).max(1);
+        // About four tasks a thread even out unequal speeds; more would convert 16-bit panels more often.
         let wanted = (threads * 4).div_ceil(panels.max(1)).clamp(1, chunks);
         let rows_per_task = chunks.div_ceil(if threads == 1 { 1 } else { wanted }) * CHUNK;
         let row_tasks = rows.len().div_ceil(rows_per_task);
@@ -62,6 +63,7 @@ impl Tiling {
             .into_par_iter()
             .with_max_len(1)
             .try_for_each(|index| {
+                // Row ranges vary fastest, so that tasks side by side use the same panel.
                 let start = self.rows.start + index % self.row_tasks * self.rows_per_task;
                 let end = self.rows.end.min(start + self.rows_per_task);
                 task(index / self.row_tasks, start..end)
@@ -90,6 +92,7 @@ pub(super) fn linear(
             bias: weights.bias(panel),
             columns: place.start..place.start + place.width,
         };
+        // Residual epilogues read the old output, so their products must not overwrite it.
         let mut scratch = context.pool.take_in_task(CHUNK * place.width)?;
         for first in task_rows.clone().step_by(CHUNK) {
             let count = CHUNK.min(task_rows.end - first);
@@ -160,8 +163,9 @@ impl Finish<'_, '_> {
     #[inline(always)]
     fn rows(&self, rows: Range<usize>, products: &[f32], stride: usize, target: SharedMut) {
         let width = self.columns.len();
+        // For an epilogue in place, `products` is unused scratch of at least as many rows.
         for (row, products) in rows.zip(products.chunks_exact(width)) {
-            // SAFETY: the task that calls this has these rows and columns for itself, and they are inside the output.
+            // SAFETY: only the calling task accesses these rows and columns, and they are inside the output.
             #[allow(unsafe_code)]
             let out_row = unsafe { target.slice(row * stride + self.columns.start, width) };
             self.row(row, products, out_row);
@@ -184,6 +188,7 @@ impl Finish<'_, '_> {
                 }
             }
             Epilogue::Plus(other) => {
+                // `other` repeats after its last row.
                 let start = row % other.rows() * other.columns();
                 let other = &other.values()[start + self.columns.start..];
                 for (index, ((out, y), other)) in
@@ -229,6 +234,7 @@ pub(super) fn swiglu(
     Tiling::new(rows.clone(), panels, context.threads).try_for_each(|panel, task_rows| {
         let place = weights.columns(panel);
         let gate = weights.panel(context.pool, panel)?;
+        // The second part's panels follow the first's, output for output.
         let up = weights.panel(context.pool, panels + panel)?;
         let mut scratch = context.pool.take_in_task(2 * CHUNK * place.width)?;
         let (gates, ups) = scratch.split_at_mut(CHUNK * place.width);

@@ -10,14 +10,17 @@ const LANES: usize = 16;
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     // Cody–Waite reduction to |r| ≤ ln 2 / 2, then a polynomial; the bias trick rounds to the nearest integer.
+    // 1.5·2²³: added to a small number, it leaves no bits for a fraction and the integer in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     // 355/512, exactly.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
+    // Within these bounds n is −126 to 127, so that 2ⁿ is a normal number.
     let clamped = x.clamp(-87.3, 88.0);
     let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = clamped - n * LN2_HIGH - n * LN2_LOW;
+    // The minimax coefficients of `expf` in the Cephes library (Moshier), as is the split of ln 2.
     let mut p = 1.987_569_1e-4;
     p = p * r + 1.398_199_9e-3;
     p = p * r + 8.333_452e-3;
@@ -106,6 +109,7 @@ pub(super) fn exp_minus(values: &mut [f32], offset: f32) -> f32 {
 pub(super) fn moments(values: &[f32], eps: f32) -> (f32, f32) {
     let count = values.len() as f32;
     let mean = sum_by(values, |value| value) / count;
+    // A second pass over centred values: E[x²] − mean² would cancel where the mean is large.
     let variance = sum_by(values, |value| (value - mean) * (value - mean)) / count;
     (mean, 1.0 / (variance + eps).sqrt())
 }

@@ -134,6 +134,8 @@ pub(crate) unsafe fn multiply(kernels: Kernels, panel: Panel, block: RowBlock) {
         // SAFETY: the caller vouches for the panel and all rows; this call touches `rows` of them from `row` on, which
         // are inside the block. The last pointer is a prefetch hint.
         unsafe {
+            // In the column-major terms of `gemm` the panel is the left operand. Status 0 stores, 1 adds to the output;
+            // only a status of 2 would scale it.
             kernel(
                 panel.width,
                 rows,

@@ -93,6 +93,7 @@ pub(super) fn group_norm_affine<'a>(
                     for pixel in block.chunks_exact(channels) {
                         for ((sum, square), &value) in sums.iter_mut().zip(&mut *squares).zip(pixel)
                         {
+                            // f32 is enough for 512 values; the sums of blocks are added up in f64.
                             *sum += value;
                             *square += value * value;
                         }
@@ -114,6 +115,7 @@ pub(super) fn group_norm_affine<'a>(
             }
         }
         let mean = sum / count;
+        // Rounding may take the difference of nearly equal numbers below zero.
         let variance = (square / count - mean * mean).max(0.0);
         let scale = 1.0 / (variance + f64::from(norm.eps)).sqrt();
         for channel in range {

@@ -1,4 +1,4 @@
-//! Weights as the microkernels want them: panels of neighbouring outputs, in the element type they are stored in.
+//! Weights in the layout of the microkernels: panels of neighbouring outputs, in the element type they are stored in.
 
 use bytemuck::Zeroable;
 use bytemuck::allocation::try_zeroed_vec;
@@ -118,6 +118,7 @@ impl PackedLinear {
             .first()
             .map_or(DType::F32, |(weight, _)| weight.dtype());
         let same = parts.iter().all(|(weight, _)| weight.dtype() == first);
+        // Parts share one array; f32 holds values of all types exactly.
         let dtype = if same { first } else { DType::F32 };
         let fill = |output: usize, row: &mut [f32], _: &mut [f32]| {
             let mut output = output;
@@ -205,6 +206,7 @@ impl PackedLinear {
             Values::Bf16(values) => {
                 let mut converted = pool.take_in_task(len)?;
                 for (out, value) in converted.iter_mut().zip(&values[range]) {
+                    // bf16 is the upper half of an f32; this loop vectorises.
                     *out = f32::from_bits(u32::from(value.to_bits()) << 16);
                 }
                 PanelValues {
@@ -260,6 +262,7 @@ fn pack_panels<T: Send>(
         .par_chunks_mut(panel_len)
         .zip(columns)
         .try_for_each(|(panel, columns)| {
+            // 16 outputs fill the cache line that each row of the panel writes in f32.
             const ROWS: usize = 16;
             let mut memory = Buffer::zeros(ROWS * k + source.scratch)?;
             let (rows, scratch) = memory.split_at_mut(ROWS * k);

@@ -1,4 +1,4 @@
-//! The threads that work is spread over: a pool of its own, or, where the target has no threads, the caller's.
+//! The threads that share the work: a dedicated pool or, where the target has no threads, the calling thread.
 
 use std::sync::Arc;
 

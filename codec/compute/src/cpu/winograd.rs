@@ -33,6 +33,7 @@ pub(super) fn pack(
     (outputs, inputs): (usize, usize),
 ) -> Result<PackedLinear, ComputeError> {
     /// The filter transform G.
+    // The interpolation points are 0, 1, −1 and ∞; the halves are G's, which leaves Bᵀ and Aᵀ with 0 and ±1 only.
     const G: [[f32; 3]; 4] = [
         [1.0, 0.0, 0.0],
         [0.5, 0.5, 0.5],
@@ -52,6 +53,7 @@ pub(super) fn pack(
     };
     PackedLinear::pack(
         kernels,
+        // Transformed weights are sums of the stored ones, which 16 bits would round.
         DType::F32,
         inputs,
         &[outputs; POINTS],
@@ -93,6 +95,7 @@ pub(super) fn convolve(
         "padded input of another size"
     );
     let tiles = height.div_ceil(2) * width.div_ceil(2);
+    // A multiple of the threads, so that none runs a last task while the others wait.
     let tasks = tiles.div_ceil(MAX_TILES).next_multiple_of(context.threads);
     let slots = tiles.div_ceil(tasks);
     let target = SharedMut::new(out.values_mut());
@@ -185,6 +188,7 @@ impl Block<'_> {
         let inputs = self.job.weights.inputs();
         let columns = self.job.size.1.div_ceil(2);
         let stride = (columns * 2 + 2) * inputs;
+        // Tiles are 4×4 pixels, two apart: they overlap by the two pixels that a 3×3 kernel needs around two outputs.
         let start = tile / columns * 2 * stride + tile % columns * 2 * inputs + channel;
         let mut rows = [[[0.0; N]; 4]; 4];
         for column in 0..4 {
@@ -197,6 +201,7 @@ impl Block<'_> {
         }
         for (row, values) in rows.into_iter().enumerate() {
             for (column, values) in filter_rows(values).into_iter().enumerate() {
+                // `[point][slot][channel]`: the tiles of one point are the rows of its matrix product.
                 let at = ((row * 4 + column) * self.slots + slot) * inputs + channel;
                 transformed[at..at + N].copy_from_slice(&values);
             }
@@ -242,6 +247,7 @@ impl Block<'_> {
         };
         let [a, b, c, d] = [column(0), column(1), column(2), column(3)];
         let rows = [[a[0], b[0], c[0], d[0]], [a[1], b[1], c[1], d[1]]];
+        // The last tile of an odd side has one row or column too many.
         for (y, values) in rows.into_iter().enumerate().take(height - top) {
             for (x, mut values) in sum_rows(values).into_iter().enumerate().take(width - left) {
                 let at = ((top + y) * width + left + x) * outputs + channel;
@@ -290,11 +296,13 @@ fn sub<const N: usize>(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
 /// Bᵀ applied to four values along one axis.
 #[inline(always)]
 fn filter_rows<const N: usize>([a, b, c, d]: [[f32; N]; 4]) -> [[f32; N]; 4] {
+    // Bᵀ = [1 0 −1 0; 0 1 1 0; 0 −1 1 0; 0 1 0 −1].
     [sub(a, c), add(b, c), sub(c, b), sub(b, d)]
 }
 
 /// Aᵀ applied to four values along one axis.
 #[inline(always)]
 fn sum_rows<const N: usize>([a, b, c, d]: [[f32; N]; 4]) -> [[f32; N]; 2] {
+    // Aᵀ = [1 1 1 0; 0 1 −1 −1].
     [add(add(a, b), c), sub(sub(b, c), d)]
 }

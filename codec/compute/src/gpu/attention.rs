@@ -14,7 +14,7 @@
 //!
 //! The norm of queries and keys needs each head's moments, which are the same for every block of queries: one small
 //! kernel before takes them in two passes and the fused kernel applies them while it loads. So an attention is one
-//! launch, or two with that norm. Which queries and rows a block has stands in a table that is uploaded once for each
+//! launch, or two with that norm. A table of each block's queries and rows is uploaded once for each
 //! choice of sequences and queries, and kept. Cost: queries are read and outputs written once, keys and values once per
 //! block of queries (and from the cache where blocks run side by side); 4·d operations for each visible pair. Arithmetic
 //! is in f32 whatever the tensors' types, and in a fixed order: a device gives the same bytes on each run.
@@ -101,7 +101,7 @@ pub(super) fn attention(
         )?),
         None => None,
     };
-    // A kernel that does not norm or weight does not look at these, but something has to stand there.
+    // A kernel that does not norm or weight does not look at these, but an argument must be bound.
     let numbers = normed.as_deref().unwrap_or(&table);
     let multiplicities = spec.log_multiplicity.unwrap_or(&table);
     let written = spec.queries.len().min(rows.len()) * out.columns() * out.element.size();

@@ -106,6 +106,7 @@ fn upload_piece(
         weight.read_f32((first + output) * inputs * taps, &mut original);
         for (index, &value) in original.iter().enumerate() {
             let (input, tap) = (index / taps, index % taps);
+            // Added, not stored: several taps of a doubling kernel fold onto one place.
             let mut add = |place: usize| values[(place * inputs + input) * width + output] += value;
             if doubling {
                 (0..4).for_each(|parity| add(parity * 4 + folded_tap(parity, tap)));
@@ -189,6 +190,7 @@ fn launch(
         ConvKind::StridedReflect { stride, pad } => (stride, pad, Border::Reflection),
     };
     let pixels = out.rows() / parities;
+    // Output pixels of one parity form a grid of the input's size.
     let grid = if doubling { x.shape[1] } else { out.shape[1] };
     let few = conv.outputs <= 4 * NARROW.columns;
     let variant = Variant {
@@ -199,7 +201,7 @@ fn launch(
         tile: if few { NARROW } else { WIDE },
     };
     let tile = variant.tile;
-    // A kernel without a residual does not look at it, but something has to stand there.
+    // A kernel without a residual does not look at it, but an argument must be bound.
     let added = residual.unwrap_or(x);
     let mut first = 0;
     for piece in &conv.pieces {

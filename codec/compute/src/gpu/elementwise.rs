@@ -182,6 +182,7 @@ fn velocity_kernel<X: Float, C: Float>(
     #[define(C)] _clean_type: ElemType,
 ) {
     if ABSOLUTE_POS < clean.len() {
+        // `clean` may hold several predictions of `x`, one after the other.
         let from = f32::cast_from(x[ABSOLUTE_POS % x.len()]);
         clean[ABSOLUTE_POS] = C::cast_from((from - f32::cast_from(clean[ABSOLUTE_POS])) / t);
     }
@@ -219,6 +220,7 @@ fn cfg_kernel<P: Float, O: Float>(
 ) {
     if ABSOLUTE_POS < out.len() {
         let conditional = f32::cast_from(predictions[ABSOLUTE_POS]);
+        // The second half of the predictions.
         let unconditional = f32::cast_from(predictions[ABSOLUTE_POS + out.len()]);
         let guided = unconditional + scale * (conditional - unconditional);
         out[ABSOLUTE_POS] = O::cast_from(guided);

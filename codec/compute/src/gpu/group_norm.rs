@@ -95,6 +95,7 @@ struct Moments {
 fn merge(a: Moments, b: Moments) -> Moments {
     let count = a.count + b.count;
     let mut share = 0.0f32;
+    // A unit without values has count 0; two such would divide 0 by 0.
     if count > 0.0f32 {
         share = b.count / count;
     }
@@ -124,6 +125,8 @@ fn chunk_kernel<X: Float>(
     let mut squares = Shared::<[f32]>::new_slice(UNITS);
     let cube = CUBE_POS as u32;
     let chunk = cube / blocks;
+    // Units are rows × lanes: lanes are neighbouring channels, for coalesced reads; rows are pixels. Surplus units
+    // (where 256 is not a multiple of `lanes`) idle, but must reach the barrier.
     let row = UNIT_POS / lanes;
     let channel = cube % blocks * lanes + UNIT_POS % lanes;
     let start = chunk * rows * per_unit;
@@ -133,7 +136,9 @@ fn chunk_kernel<X: Float>(
     }
     let mut count = 0u32;
     if row < rows && row < here && channel < channels {
+        // The pixels `row`, `row + rows`, … of those that the chunk has.
         count = (here - row).div_ceil(rows);
+        // One shift for the whole group, so that its channels' means can be merged as they are.
         let shift = f32::cast_from(x[(channel / per_group * per_group) as usize]);
         let base = (start + row) * channels + channel;
         let step = rows * channels;
@@ -152,6 +157,7 @@ fn chunk_kernel<X: Float>(
     }
     sync_cube();
     if row == 0 && count > 0 {
+        // One unit a channel merges its rows in order: there are at most 256, and the order is fixed.
         let mut merged = f32::cast_from(count);
         let mut mean = means[UNIT_POS as usize];
         let mut square = squares[UNIT_POS as usize];
@@ -211,6 +217,7 @@ fn group_kernel(
                 square,
             };
             let other = Moments {
+                // Only the last chunk is shorter.
                 count: f32::cast_from(smaller(pixels - which * chunk, chunk)),
                 mean: partial[place],
                 square: partial[place + 1],
@@ -227,6 +234,7 @@ fn group_kernel(
     sync_cube();
     #[unroll]
     for level in 1..=comptime!(UNITS.ilog2()) {
+        // Unit i takes in unit i + width; the barrier stands outside the branch, since every unit has to reach it.
         let width = comptime!(UNITS as u32 >> level);
         if UNIT_POS < width {
             let beside = (UNIT_POS + width) as usize;
@@ -274,6 +282,7 @@ fn apply_kernel<X: Float, O: Float>(
     let channel = ABSOLUTE_POS as u32 % channels;
     let group = channel / per_group;
     let shift = f32::cast_from(x[(group * per_group) as usize]);
+    // The mean was taken after the shift, so the shift is subtracted here as well.
     let centred = f32::cast_from(x[ABSOLUTE_POS]) - shift - statistics[(group * 2) as usize];
     let scale = statistics[(group * 2 + 1) as usize] * parameters[channel as usize];
     let mut y = centred * scale + parameters[(channels + channel) as usize];

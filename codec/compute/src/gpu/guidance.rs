@@ -28,6 +28,7 @@ const SUMS: usize = 3;
 #[cube]
 fn cube_sum(own: f32, shared: &mut Shared<[f32]>) -> f32 {
     sync_cube();
+    // Without the barrier before, a fast unit would overwrite a previous sum that others still read.
     shared[UNIT_POS as usize] = own;
     sync_cube();
     #[unroll]
@@ -61,10 +62,12 @@ fn difference_kernel<P: Float, M: Float>(
     let mut norm = 0.0f32;
     let mut dot = 0.0f32;
     for step in 0..PER_UNIT {
+        // A unit strides by the cube's width rather than taking 16 in a row: each step's reads are coalesced.
         let within = chunk as usize * CHUNK + step * UNITS + UNIT_POS as usize;
         if within < one as usize {
             let at = image as usize * one as usize + within;
             let c = f32::cast_from(predictions[at]);
+            // The unconditional predictions of all images follow the conditional ones.
             let u = f32::cast_from(predictions[at + all as usize]);
             let m = c - u + momentum * f32::cast_from(running[at]);
             running[at] = M::cast_from(m);
@@ -130,9 +133,11 @@ fn guide_kernel<P: Float, M: Float, O: Float>(
         shrink = threshold / norm;
     }
     let mut square = totals[place + 1];
+    // The floor of 1e-12 that the CPU engine sets to the length of c, squared.
     if square < 1e-24f32 {
         square = 1e-24f32;
     }
+    // m·c was summed before shrinking, so it is shrunk here; dividing by c·c makes `along·c` the projection onto c.
     let along = totals[place + 2] * shrink / square;
     let c = f32::cast_from(predictions[ABSOLUTE_POS]);
     let m = f32::cast_from(running[ABSOLUTE_POS]) * shrink;

@@ -43,6 +43,8 @@ fn overlap_kernel<B: Float, O: Float>(
     let pixel = position / channels;
     let y = pixel / out_width + first + pad;
     let x = pixel % out_width + pad;
+    // Block `row` covers y from `row·stride` to below `row·stride + kernel`: the first that does so is
+    // ⌊(y − kernel) / stride⌋ + 1. The branch avoids an unsigned difference below zero.
     let mut row = top;
     if y >= kernel {
         row = top.max((y - kernel) / stride + 1);
@@ -55,6 +57,7 @@ fn overlap_kernel<B: Float, O: Float>(
     while row < bottom && row * stride <= y {
         let mut column = left;
         while column < width && column * stride <= x {
+            // `blocks` begins with the band's first row of latents.
             let block = (row - top) * width + column;
             let line = block * kernel + (y - row * stride);
             let at = (line * kernel + (x - column * stride)) * channels + channel;
@@ -123,8 +126,10 @@ pub(super) fn synthesis(
     let fitting = fitting.max(kernel.div_ceil(stride));
     let mut done = 0;
     while done < out_height {
+        // The first row of latents whose block reaches the next output row.
         let top = (done + pad + 1).saturating_sub(kernel).div_ceil(stride);
         let bottom = height.min(top + fitting);
+        // Output rows from `bottom·stride − pad` on also need blocks of latent row `bottom`, which is in the next band.
         let end = if bottom == height {
             out_height
         } else {
@@ -156,6 +161,7 @@ fn band(
     debug_assert!(of.end <= sizes.height);
     let positions = of.len() * sizes.width;
     let blocks = engine.scratch(&[positions, weights.outputs()], engine.element())?;
+    // A handle of the same memory, since a product wants a tensor of its own to write to.
     let mut target = GpuTensor {
         handle: blocks.handle.clone(),
         shape: blocks.shape.clone(),

@@ -135,6 +135,7 @@ fn multiply(
         let outputs = piece.rows();
         let lhs = InputBinding::new(source.matrix(start, (rows.len(), k), k), kinds.lhs);
         let mut rhs = InputBinding::new(piece.matrix(0, (outputs, k), k), kinds.rhs);
+        // Weights are `[outputs, inputs]`: the transposed view costs no copy.
         rhs.swap_dims(0, 1);
         let target = out.matrix(
             offset + column * out.element.size(),
@@ -225,6 +226,7 @@ fn finish_kernel<P: Float, M: Float, O: Float>(
     }
     let column = ABSOLUTE_POS % width as usize;
     let row = ABSOLUTE_POS / width as usize + first as usize;
+    // Products begin with the first of the given rows, the output with row 0.
     let at = row * width as usize + column;
     let mut y = f32::cast_from(products[ABSOLUTE_POS]);
     if comptime![has_bias] {
@@ -233,6 +235,7 @@ fn finish_kernel<P: Float, M: Float, O: Float>(
     if comptime![finish == Finish::Silu] {
         y = y / (1.0 + (-y).exp());
     } else if comptime![finish == Finish::Plus] {
+        // `other` has the output's width, so the remainder wraps around whole rows.
         y += f32::cast_from(other[at % other.len()]);
     } else if comptime![finish == Finish::Residual] {
         y += f32::cast_from(out[at]);
@@ -291,7 +294,7 @@ pub(super) fn linear(
         count,
         dim,
         products.arg(),
-        // A kernel without a bias does not look at it, but something has to stand there.
+        // A kernel without a bias does not look at it, but an argument must be bound.
         weights.bias.as_ref().unwrap_or(&products).arg(),
         other.arg(),
         out.arg(),
@@ -329,6 +332,7 @@ fn swiglu_kernel<P: Float, O: Float>(
     let hidden = hidden as usize;
     let column = ABSOLUTE_POS % hidden;
     let row = ABSOLUTE_POS / hidden;
+    // A row of products holds all gates and then all ups.
     let mut gate = f32::cast_from(products[row * 2 * hidden + column]);
     let mut up = f32::cast_from(products[row * 2 * hidden + hidden + column]);
     if comptime![has_bias] {

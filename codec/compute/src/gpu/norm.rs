@@ -20,6 +20,8 @@ use crate::backend::Modulation;
 /// power of two; `shared` has a place for each unit. Every unit of the cube has to come here.
 #[cube]
 pub(super) fn lanes_sum(own: f32, shared: &mut Shared<[f32]>, #[comptime] lanes: u32) -> f32 {
+    // The first barrier is needed because a previous sum's result may still be read. Barriers stay outside the
+    // branch on `lane`, since every unit has to reach them.
     let lane = UNIT_POS % lanes;
     sync_cube();
     shared[UNIT_POS as usize] = own;
@@ -58,6 +60,7 @@ pub(super) fn lanes_moments<T: Float>(
     let mut square = 0.0f32;
     let mut column = lane;
     while column < width {
+        // A second pass over centred values: E[x²] − mean² would cancel in f32 where the mean is large.
         let centred = f32::cast_from(x[start + column as usize]) - mean;
         square += centred * centred;
         column += lanes;
@@ -144,7 +147,7 @@ pub(super) fn norm_modulate(
         return;
     }
     let units = width.div_ceil(4).next_power_of_two().clamp(32, 256);
-    // A kernel without a modulation does not look at the tables, but something has to stand there.
+    // A kernel without a modulation does not look at the tables, but an argument must be bound.
     let (scales, shifts) = modulation.map_or((x, x), |m| (m.scale.table, m.shift.table));
     let (scale, shift) =
         modulation.map_or(((0, 0), (0, 0)), |m| (offsets(&m.scale), offsets(&m.shift)));

@@ -1,5 +1,5 @@
-//! The fused kernel, a block of queries of one head for each cube; geometry and cost stand at the head of the parent
-//! module.
+//! The fused kernel, a block of queries of one head for each cube; the parent module documents geometry and
+//! cost.
 
 use cubecl::prelude::*;
 
@@ -23,6 +23,8 @@ fn add_products<N: Size>(
 ) {
     let groups = comptime!(tile.key_groups as u32);
     let stride = comptime!(tile.stride());
+    // Units of one row group are adjacent and read the same queries, which shared memory broadcasts; their keys are
+    // neighbouring rows, whose odd stride keeps them in different banks.
     let query = (UNIT_POS / groups) as usize * comptime!(ROWS * tile.stride());
     let key = (UNIT_POS % groups) as usize * stride;
     for within in 0..comptime!(tile.chunk) {
@@ -33,6 +35,7 @@ fn add_products<N: Size>(
         }
         #[unroll]
         for number in 0..comptime!(tile.keys_per_unit) {
+            // A unit takes every `key_groups`-th key, so that units side by side read keys side by side.
             let key = keys[key + comptime!(number * tile.key_groups * tile.stride()) + within];
             #[unroll]
             for row in 0..ROWS {
@@ -58,6 +61,7 @@ fn add_values<N: Size>(
             weights[(first as usize + key) * comptime!(tile.row_groups) + row_group as usize];
         #[unroll]
         for own in 0..comptime!(tile.own_columns()) {
+            // Here `group` selects channels, no longer keys: every unit needs the weights of all keys for its channels.
             let mut column = group as usize + comptime!(own * tile.key_groups);
             if comptime![!tile.columns.is_multiple_of(tile.key_groups)] {
                 // Sums of channels that do not exist are not written.
@@ -87,6 +91,8 @@ fn add_tile<T: Float, N: Size>(
     #[comptime] normed: bool,
 ) {
     for chunk in 0..comptime!(tile.chunks() as u32) {
+        // Several chunks overwrite queries and keys that units may still read. A single chunk needs no barrier here:
+        // the loop over values ends with one, and before the first tile nothing is read.
         if comptime![tile.chunks() > 1] {
             sync_cube();
             load_queries(qkv, moments, queries, place, chunk, scale, tile, normed);
@@ -123,6 +129,7 @@ fn mask<W: Float>(
         #[unroll]
         for row in 0..ROWS {
             let at = comptime!(number * ROWS + row);
+            // A value that is set, not added: padding keys have logit 0 and must lose against any real one as well.
             logits[at] = select(key < place.seen(row, tile), logits[at] + more, UNSEEN);
             best.insert(row, best.extract(row).max(logits[at]));
         }
@@ -134,6 +141,8 @@ fn mask<W: Float>(
 #[cube]
 fn largest_of_units(own: Each, of_units: &mut Shared<[Each]>, #[comptime] tile: Tile) -> Each {
     let groups = comptime!(tile.key_groups as u32);
+    // Every unit reduces its whole row group in the same order: this takes one barrier, a tree one per halving,
+    // and all units get the same bits.
     of_units[UNIT_POS as usize] = own;
     sync_cube();
     let mut best = own;
@@ -175,6 +184,7 @@ fn weigh(
         #[unroll]
         for row in 0..ROWS {
             let logit = logits[comptime!(number * ROWS + row)];
+            // If no key was seen yet, `best` is `UNSEEN` too and the exponential would be 1, hence the `select`.
             let share = (logit - best.extract(row)).exp();
             weight.insert(row, select(logit <= UNSEEN, 0.0f32, share));
         }
@@ -199,6 +209,7 @@ fn store<O: Float, N: Size>(
     #[unroll]
     for index in 0..comptime!(tile.sums()) {
         let row = comptime!(index % ROWS);
+        // Sums are laid out `[own column][query]`, as `add_values` fills them.
         let (head, there) = place.target(row, tile);
         let column = group + comptime!((index / ROWS * tile.key_groups) as u32);
         if there && column < columns {
@@ -253,6 +264,7 @@ pub(super) fn attention_kernel<T: Float, W: Float, O: Float, N: Size>(
     let mut largest = Each::new(UNSEEN);
     let mut total = Each::new(0.0f32);
     let mut start = 0u32;
+    // `place.end` is the same for a whole cube, so all its units meet at the barriers inside.
     while start < place.end {
         let mut logits = Array::<f32>::new(comptime!(ROWS * tile.keys_per_unit));
         #[unroll]
@@ -272,18 +284,24 @@ pub(super) fn attention_kernel<T: Float, W: Float, O: Float, N: Size>(
             normed,
         );
         let own = mask(&mut logits, multiplicities, &place, start, tile, weighted);
+        // The barrier in here also ends the reading of the keys, whose memory the values then take.
         let best = largest_of_units(own, &mut of_units, tile).max(largest);
+        // Online softmax: sums relative to the old maximum are rescaled to the new one. `UNSEEN` is finite, so that
+        // the first tile gives e^(−huge) = 0 and never ∞ − ∞.
         let factor = (largest - best).exp();
         largest = best;
         #[unroll]
         for index in 0..comptime!(tile.sums()) {
             sums[index] *= Vector::new(factor.extract(comptime!(index % ROWS)));
         }
+        // `total` covers this unit's keys only; the row group's totals are added once, after the last tile.
         total = weigh(&logits, &mut weights, best, total * factor, tile);
         let mut run = 0u32;
         while run < comptime!(tile.keys() as u32) && start + run < place.end {
             load_values(qkv, &mut keys, &place, start + run, tile);
             sync_cube();
+            // The barrier before makes values and weights visible to all units; the one after lets the next run or
+            // tile overwrite them.
             add_values(&weights, &keys, &mut sums, run, tile);
             sync_cube();
             run += comptime!(tile.value_keys as u32);

@@ -28,6 +28,7 @@ impl Place {
     /// The block of this cube.
     pub(super) fn of_cube(table: &[u32], heads: u32, blocks: u32, causal: u32) -> Self {
         let number = CUBE_POS as u32;
+        // Blocks vary faster than heads, so that neighbouring cubes find the same head's keys and values in the cache.
         let entry = (number % blocks) as usize * BLOCK;
         let prefix = table[entry + 1];
         let positions = table[entry + 3];
@@ -108,15 +109,18 @@ fn load_chunk<T: Float, N: Size>(
     let chunk_width = comptime!(tile.chunk as u32);
     let mut index = UNIT_POS;
     while index < comptime!((rows * tile.chunk) as u32) {
+        // Channels vary fastest, so that neighbouring units read neighbouring addresses.
         let (row, within) = (index / chunk_width, index % chunk_width);
         let column = chunk * chunk_width + within;
         let mut value = Vector::<f32, N>::new(0.0f32);
         if first + row < end && column < comptime!(tile.columns as u32) {
             let row = place.row(first + row);
             let head = part * place.heads + place.head;
+            // A row of `qkv` is 3·heads vectors of a head each: all queries, then all keys, then all values.
             let at = (row * 3 * place.heads + head) * comptime!(tile.columns as u32) + column;
             value = Vector::<f32, N>::cast_from(qkv[at as usize]);
             if comptime![normed] {
+                // Moments exist for queries and keys only, hence 2·heads pairs a row.
                 let pair = ((row * 2 * place.heads + head) * 2) as usize;
                 value = (value - Vector::new(moments[pair])) * Vector::new(moments[pair + 1]);
             }
@@ -198,6 +202,7 @@ pub(super) fn load_values<T: Float, N: Size>(
         let position = first + index / columns;
         let mut value = Vector::<f32, N>::new(0.0f32);
         if position < place.end {
+            // Values are the third part of a row.
             let head = (place.row(position) * 3 + 2) * place.heads + place.head;
             value = Vector::<f32, N>::cast_from(qkv[(head * columns + index % columns) as usize]);
         }

@@ -30,11 +30,13 @@ fn moments_kernel<T: Float>(
 ) {
     let mut shared = Shared::<[f32]>::new_slice(MOMENT_UNITS);
     let mut pair = CUBE_POS as u32 * comptime!(MOMENT_UNITS as u32 / lanes) + UNIT_POS / lanes;
+    // Units beyond the last pair repeat it, since the reduction's barriers need every unit of the cube.
     let inside = pair < pairs;
     if !inside {
         pair = pairs - 1;
     }
     pair += first;
+    // 2·heads pairs a row (queries, then keys) in rows of 3·heads: the values are skipped.
     let start = (pair / (2 * heads) * 3 * heads + pair % (2 * heads)) * head_dim;
     let (mean, factor) = lanes_moments::<T>(qkv, start as usize, head_dim, eps, &mut shared, lanes);
     let lane = UNIT_POS % lanes;

@@ -30,6 +30,8 @@ impl Tile {
             .into_iter()
             .find(|&size| head_dim.is_multiple_of(size))
             .unwrap_or(1);
+        // Key groups also divide the channels of the sums: doubling them with the head size keeps a unit at 4 vectors
+        // × 4 queries in registers up to 512 channels. Fewer keys per unit then keep tiles small.
         let (row_groups, key_groups, keys_per_unit) = match head_dim {
             0..=128 => (8, 8, 4),
             129..=256 => (8, 16, 4),
@@ -65,6 +67,7 @@ impl Tile {
         while tile.words() > words && tile.row_groups > 1 {
             tile.row_groups /= 2;
         }
+        // Only doubled, so that it divides the keys of a tile, which are a power of two.
         while tile.value_keys < tile.keys() && 2 * tile.value_keys * columns <= tile.key_vectors() {
             tile.value_keys *= 2;
         }

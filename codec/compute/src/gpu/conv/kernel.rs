@@ -1,4 +1,4 @@
-//! The product's kernel, a tile for each cube; geometry and cost stand at the head of the parent module.
+//! The product's kernel, a tile for each cube; the parent module documents geometry and cost.
 
 use cubecl::prelude::*;
 
@@ -123,6 +123,7 @@ struct Place {
 #[cube]
 fn place(sizes: &Sizes, #[comptime] variant: Variant) -> Place {
     let cube = CUBE_POS as u32;
+    // Cubes side by side share their pixels and differ in output channels, so that the image comes from the cache.
     let column_tile = cube % sizes.tiles;
     let mut row_tile = cube / sizes.tiles;
     let mut parity = 0u32;
@@ -148,6 +149,7 @@ fn source(place: u32, pad: u32, size: u32, #[comptime] border: Border) -> (u32, 
         if place < pad {
             index = pad - place;
         }
+        // The border pixel itself is not repeated: `size` maps to `size − 2`.
         if index >= size {
             index = 2 * (size - 1) - index;
         }
@@ -203,6 +205,8 @@ fn stage_pixels<X: Float>(
     let (count, step) = comptime!(variant.tile.x_share());
     let line = UNIT_POS as usize % DEPTH;
     let vector = UNIT_POS as usize / DEPTH;
+    // k counts (tap row, tap column, channel), channels fastest, as the weights do. Neighbouring units have
+    // neighbouring k, hence neighbouring channels of one pixel.
     let k = start + line as u32;
     let tap = k / sizes.inputs;
     let channel = k % sizes.inputs;
@@ -216,6 +220,7 @@ fn stage_pixels<X: Float>(
             let at = comptime!(index * 4 + lane);
             let (row, in_rows) = source(ys[at] + tap_y, sizes.pad, sizes.height, border);
             let (column, in_columns) = source(xs[at] + tap_x, sizes.pad, sizes.width, border);
+            // Beyond `depth` both operands are zero, so that `multiply_add` needs no bounds.
             if in_rows && in_columns && k < depth {
                 let at = (row * sizes.width + column) * sizes.inputs + channel;
                 values.insert(lane, f32::cast_from(x[at as usize]));
@@ -238,6 +243,7 @@ fn stage_weights<W: Float>(
 ) {
     let columns = comptime!(tile.columns);
     let (count, step) = comptime!(tile.w_share());
+    // Each parity's folded kernel is a block of `depth` rows.
     let first = place.parity * depth * sizes.columns;
     #[unroll]
     for index in 0..count {
@@ -266,6 +272,7 @@ fn multiply_add(
     let unit_row = UNIT_POS as usize / comptime!(tile.columns);
     #[unroll]
     for line in 0..DEPTH {
+        // One outer product per value of k: a vector of channels from the weights times single pixels.
         let w = weights[comptime!(line * tile.columns) + column];
         #[unroll]
         for row in 0..comptime!(tile.unit_rows) {
@@ -301,12 +308,14 @@ fn store<R: Float, O: Float>(
             let mut target = pixel;
             if comptime![variant.doubling] {
                 let (y, x) = (pixel / sizes.grid, pixel % sizes.grid);
+                // `pixel` numbers the pixels of one parity; they lie two apart in rows of twice the grid's width.
                 target = (y * 2 + place.parity_y) * 2 * sizes.grid + x * 2 + place.parity_x;
             }
             let sum = sums[comptime!(row * 4 + lane)];
             #[unroll]
             for part in 0..4usize {
                 let output = sizes.first + place.column * 4 + comptime!(part as u32);
+                // A last tile may reach beyond the weights, and their last vector beyond the outputs.
                 let there = place.column < sizes.columns && output < sizes.outputs;
                 if pixel < sizes.pixels && there {
                     let at = (target * sizes.outputs + output) as usize;
@@ -343,6 +352,7 @@ pub(super) fn conv_kernel<X: Float, W: Float, R: Float, O: Float>(
     let mut ys = Array::<u32>::new(comptime!(tile.x_share().0 * 4));
     let mut xs = Array::<u32>::new(comptime!(tile.x_share().0 * 4));
     find_pixels(&mut ys, &mut xs, &place, &sizes, tile);
+    // f32 also for f16 operands: thousands of products are added up, far beyond what 11 bits of mantissa carry.
     let mut sums = Array::<Four<f32>>::new(comptime!(tile.unit_rows * 4));
     #[unroll]
     for index in 0..comptime!(tile.unit_rows * 4) {
@@ -354,6 +364,7 @@ pub(super) fn conv_kernel<X: Float, W: Float, R: Float, O: Float>(
         stage_pixels(x, &mut pixels, &ys, &xs, &sizes, start, depth, variant);
         stage_weights(weights, &mut columns, &place, &sizes, start, depth, tile);
         sync_cube();
+        // The barrier before completes the staging; the one after keeps fast units from staging over operands in use.
         multiply_add(&pixels, &columns, &mut sums, tile);
         sync_cube();
         start += comptime!(DEPTH as u32);
