@@ -24,7 +24,7 @@ fn add_products<N: Size>(
     let groups = comptime!(tile.key_groups as u32);
     let stride = comptime!(tile.stride());
     // Units of one row group are adjacent and read the same queries, which shared memory broadcasts; their keys are
-    // neighbouring rows, whose odd stride keeps them in different banks.
+    // neighbouring rows, kept in different banks by the stride.
     let query = (UNIT_POS / groups) as usize * comptime!(ROWS * tile.stride());
     let key = (UNIT_POS % groups) as usize * stride;
     for within in 0..comptime!(tile.chunk) {
