@@ -19,7 +19,7 @@ use crate::commands::{
     verify::VerifyArgs,
 };
 use crate::exit::{Code, report};
-use crate::{output, values};
+use crate::{choices, output, values};
 
 /// The end of `--help` and of the man page.
 const EXIT_CODES: &str = "\
@@ -120,7 +120,7 @@ pub(crate) struct GlobalArgs {
         global = true,
         value_name = "TYPE",
         default_value = "auto",
-        value_parser = values::precision(),
+        value_parser = choices::precision(),
         help_heading = "Global options"
     )]
     pub(crate) precision: Precision,

@@ -2,9 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use flextok::metrics::Metric;
-use flextok::{Precision, Size};
+use flextok::Size;
 
 /// Red, green and blue. The name matters: clap would take a bare array for a list.
 pub(crate) type Color = [u8; 3];
@@ -34,17 +32,6 @@ pub(crate) fn real(text: &str) -> Result<f32, String> {
 pub(crate) fn quality(text: &str) -> Result<f64, String> {
     let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
     value.ok_or_else(|| "allowed: a finite number, for example 17.5".to_owned())
-}
-
-/// One of the metrics, which `--help` lists.
-pub(crate) fn metric() -> impl TypedValueParser<Value = Metric> {
-    PossibleValuesParser::new(Metric::ALL.map(Metric::id)).try_map(|id| id.parse::<Metric>())
-}
-
-/// One of the precisions, which `--help` lists.
-pub(crate) fn precision() -> impl TypedValueParser<Value = Precision> {
-    PossibleValuesParser::new(Precision::ALL.map(Precision::id))
-        .try_map(|id| id.parse::<Precision>())
 }
 
 /// A number with its noun, in the singular or plural.

@@ -58,6 +58,7 @@
 mod codec;
 pub mod config;
 mod error;
+#[doc(hidden)]
 pub mod literal;
 mod message;
 #[cfg(feature = "metrics")]
@@ -83,6 +84,7 @@ pub use flextok_compute as compute;
 pub use flextok_compute::Threads;
 pub use flextok_container as container;
 pub use image;
+pub use literal::LiteralError;
 pub use network::NetworkError;
 pub use progressive::ProgressiveDecoder;
 pub use sampler::standard_normal;

@@ -87,7 +87,14 @@ fn what_cannot_be_reached_is_refused_with_the_best_there_is() {
         directory,
         ["encode", photo, "-o", "x.flxt", "--target-psnr", "60"],
     )
-    .fails(2, &["chelsea.png", "no cut reaches PSNR 60", "tokens and reaches"]);
+    .fails(
+        2,
+        &[
+            "chelsea.png",
+            "no cut reaches PSNR 60",
+            "tokens and reaches",
+        ],
+    );
     for (args, mentions) in [
         (
             &["--target-psnr", "20", "--tokens", "3"][..],

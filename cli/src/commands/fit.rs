@@ -13,6 +13,7 @@ use flextok::metrics::Metric;
 use flextok::rate::{self, Rung, Search};
 
 use super::sampling::SamplingArgs;
+use crate::choices;
 use crate::context::{Context, Model};
 use crate::exit::CliError;
 use crate::input::{Source, TokenInput};
@@ -51,7 +52,7 @@ pub(crate) struct FitArgs {
     in_place: bool,
 
     /// Quality metric
-    #[arg(long, value_name = "METRIC", default_value = "psnr", value_parser = values::metric())]
+    #[arg(long, value_name = "METRIC", default_value = "psnr", value_parser = choices::metric())]
     metric: Metric,
 
     /// Directory with the original photos, named like the files but with the extension of an image; not

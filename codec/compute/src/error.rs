@@ -58,7 +58,7 @@ pub enum ComputeError {
     },
     /// A model or its tensors need more of a device's memory than the caller's limit.
     #[error(
-        "{device} may not hold {what}: {needed} bytes of its memory are needed, the limit is {allowed}"
+        "{device} cannot hold {what} within the limit: {needed} bytes of its memory are needed, {allowed} are allowed"
     )]
     DeviceMemoryLimit {
         /// Name of the device.

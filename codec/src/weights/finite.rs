@@ -43,7 +43,7 @@ impl Weights {
 ///
 /// # Errors
 /// [`WeightsError::NotFinite`] with the index of the first such element.
-pub fn check_finite(name: &str, weight: &Weight) -> Result<(), WeightsError> {
+pub(crate) fn check_finite(name: &str, weight: &Weight) -> Result<(), WeightsError> {
     match first_not_finite(weight.dtype(), weight.bytes()) {
         None => Ok(()),
         Some(index) => Err(not_finite(name, index)),

@@ -21,7 +21,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub use finite::check_finite;
+pub(crate) use finite::check_finite;
 use flextok_compute::{DType, Storage, StorageError, Weight, WeightError};
 use header::Header;
 pub use header::HeaderLimits;
@@ -252,7 +252,7 @@ impl Weights {
 
     /// Releases the pages of a mapped file; they are read again on the next access. For use after an engine has made its
     /// own copy of the tensors.
-    pub fn release_pages(&self) {
+    pub(crate) fn release_pages(&self) {
         self.storage.release_pages();
     }
 
