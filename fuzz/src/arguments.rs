@@ -25,8 +25,8 @@ pub fn values(data: &[u8]) {
         assert!(value.is_finite());
         assert_eq!(values::quality(&value.to_string()), Ok(value));
     }
-    let pairs: [fn(&str) -> Result<(u32, u32), String>; 2] =
-        [|text| values::size(text).map(Into::into), values::grid];
+    type Pair = fn(&str) -> Result<(u32, u32), String>;
+    let pairs: [Pair; 2] = [|text| values::size(text).map(Into::into), values::grid];
     for pair in pairs {
         if let Some((width, height)) = checked(pair(text)) {
             assert!(width > 0 && height > 0);
