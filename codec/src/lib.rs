@@ -47,7 +47,7 @@
 //! pictures.
 //!
 //! # On a GPU
-//! With the feature `gpu` (Vulkan, Metal, DX12), `cuda` or `rocm`, [`CodecBuilder::device`] chooses where the network
+//! With the feature `gpu` (Vulkan, Metal, DX12), `cuda` or `rocm`, [`CodecBuilder::with_device`] chooses where the network
 //! runs. The pictures are those of the CPU engine, up to rounding.
 //!
 //! # What is not here
