@@ -9,6 +9,7 @@ pub mod cpu;
 mod error;
 #[cfg(feature = "cube")]
 pub mod gpu;
+pub mod lot;
 mod map_fault;
 mod precision;
 mod quantizer;

@@ -51,3 +51,9 @@ impl Context<'_> {
         self.arch.dispatch(Exclusive(work))
     }
 }
+
+/// Runs `work`, a closure that is `#[inline(always)]`, compiled for the widest vectors of the processor.
+#[inline(always)]
+pub(crate) fn vectorized<R>(work: impl FnMut() -> R) -> R {
+    Arch::new().dispatch(Exclusive(work))
+}
