@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{
-    ArgAction, Args, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
+    Arg, ArgAction, Args, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
 };
 use flextok::{Device, Precision};
 
@@ -37,6 +37,9 @@ Exit codes:
   130  interrupted
 
 `-` as IN is standard input, `-` as OUT is standard output. Each error is one line on standard error.";
+
+/// Heading of the options of [`LimitArgs`].
+const LIMITS: &str = "Limits";
 
 /// Compress pictures to a few hundred bytes of ordered tokens, cut them anywhere, and get a picture
 /// back from any prefix.
@@ -76,145 +79,75 @@ pub(crate) enum Command {
     Man(ManArgs),
 }
 
-/// Options of every command.
+/// Options of every command; [`definition`] makes them global.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
     /// Weights file (.safetensors), or directory with a model.safetensors, instead of the embedded
     /// model
-    #[arg(
-        long,
-        global = true,
-        value_name = "PATH",
-        help_heading = "Global options"
-    )]
+    #[arg(long, value_name = "PATH")]
     pub(crate) model: Option<PathBuf>,
 
     /// Read the weights file into memory instead of mapping it
-    #[arg(long, global = true, help_heading = "Global options")]
+    #[arg(long)]
     pub(crate) no_mmap: bool,
 
     /// Number of compute threads; 0 means one per core. Does not affect results
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        value_parser = values::whole::<u16>(0..=1024),
-        help_heading = "Global options"
-    )]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u16>(0..=1024))]
     pub(crate) threads: Option<u16>,
 
     /// Device to compute on: auto (a GPU if one is available, else the CPU), cpu, gpu (the first
     /// device), gpu:N (device N listed by `flextok devices`)
-    #[arg(
-        long,
-        global = true,
-        value_name = "DEVICE",
-        default_value = "auto",
-        help_heading = "Global options"
-    )]
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: Device,
 
     /// Element type on a GPU; auto means f16 where the device supports it. The CPU always uses f32
-    #[arg(
-        long,
-        global = true,
-        value_name = "TYPE",
-        default_value = "auto",
-        value_parser = choices::precision(),
-        help_heading = "Global options"
-    )]
+    #[arg(long, value_name = "TYPE", default_value = "auto", value_parser = choices::precision())]
     pub(crate) precision: Precision,
 
     /// Overwrite existing output files
-    #[arg(short, long, global = true, help_heading = "Global options")]
+    #[arg(short, long)]
     pub(crate) force: bool,
 
     /// Print errors only: no notes, no progress bar
-    #[arg(
-        short,
-        long,
-        global = true,
-        conflicts_with = "verbose",
-        help_heading = "Global options"
-    )]
+    #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
     /// Report what was done on standard error
-    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
+    #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
 
-/// Bounds that a user may have to raise; shown by `--help`, not by `-h`.
+/// Bounds that a user may have to raise; [`definition`] shows them in `--help`, not in `-h`.
 #[derive(Debug, Args)]
+#[command(next_help_heading = LIMITS)]
 pub(crate) struct LimitArgs {
     /// Maximum number of pixels in a picture [default: 134217728]
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        value_parser = values::whole::<u64>(0..=u64::MAX),
-        hide_short_help = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
     pub(crate) max_pixels: Option<u64>,
 
     /// Maximum size of an input image file in bytes [default: 536870912]
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        value_parser = values::whole::<u64>(0..=u64::MAX),
-        hide_short_help = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
     pub(crate) max_input_bytes: Option<u64>,
 
     /// Maximum memory in bytes for loading an input image: file, pixels and working copies
     /// [default: 1073741824]
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        value_parser = values::whole::<u64>(0..=u64::MAX),
-        hide_short_help = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
     pub(crate) max_memory: Option<u64>,
 
     /// Maximum number of pixels in the model's canvas [default: 2097152]
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        value_parser = values::whole::<u64>(0..=u64::MAX),
-        hide_short_help = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
     pub(crate) max_canvas_pixels: Option<u64>,
 
     /// Maximum number of sampling steps [default: 1000]
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        value_parser = values::whole::<u32>(0..=u32::MAX.into()),
-        hide_short_help = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u32>(0..=u32::MAX.into()))]
     pub(crate) max_steps: Option<u32>,
 
     /// Maximum GPU memory in bytes for weights and tensors [default: all that the device has]
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        value_parser = values::whole::<u64>(0..=u64::MAX),
-        hide_short_help = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
     pub(crate) max_device_memory: Option<u64>,
 }
 
@@ -231,8 +164,14 @@ pub(crate) fn definition() -> Definition {
                 .allow_hyphen_values(takes_value && size)
         })
     }
+    let global = |arg: Arg| {
+        let limit = arg.get_help_heading() == Some(LIMITS);
+        arg.global(true).hide_short_help(limit)
+    };
     let pointer = "Exit codes and limits: flextok --help";
-    negative(Cli::command()).mut_subcommands(|command| negative(command).after_help(pointer))
+    negative(Cli::command())
+        .mut_args(global)
+        .mut_subcommands(|command| negative(command).after_help(pointer))
 }
 
 fn parse_from<I: IntoIterator<Item = S>, S: Into<std::ffi::OsString> + Clone>(
