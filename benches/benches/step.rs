@@ -26,7 +26,7 @@ fn steps(criterion: &mut Criterion, name: &str, weights: &Weights) {
     let (factor, channels) = (config.vae.factor(), config.vae.latent_channels());
     let Size { width, height } = config.canvas;
     let grid = (height as usize / factor, width as usize / factor);
-    let decoder = Decoder::load(&backend, weights, channels).expect("a decoder");
+    let decoder = Decoder::load(&backend, weights).expect("a decoder");
     let registers = config.registers;
     let ids: Vec<u16> = (0..registers as u32)
         .map(|index| (index.wrapping_mul(2_654_435_761) % config.codebook_size()) as u16)

@@ -47,7 +47,7 @@ impl<B: Backend> Stages<B> {
             .tokenize(&picture, &options)
             .expect("tokens of a picture of the canvas's size");
         Self {
-            decoder: Decoder::load(&backend, &weights, channels).expect("a decoder"),
+            decoder: Decoder::load(&backend, &weights).expect("a decoder"),
             vae_encoder: VaeEncoder::load(&backend, &weights).expect("a VAE"),
             vae_decoder: VaeDecoder::load(&backend, &weights).expect("a VAE"),
             backend,

@@ -1,11 +1,11 @@
 //! The errors of the codec, and the groups that callers treat alike.
 
-use std::fmt;
 use std::sync::Arc;
 
 use flextok_compute::{ComputeError, StorageError};
 use flextok_container::Fingerprint;
 
+use crate::macros::named;
 #[cfg(feature = "metrics")]
 use crate::metrics::{CompareError, Metric};
 use crate::network::NetworkError;
@@ -197,150 +197,109 @@ impl From<NetworkError> for Error {
     }
 }
 
-/// The limits of [`Limits`](crate::Limits), each of which is one field there. Not
-/// `#[non_exhaustive]`: programs that advise on limits must handle every one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LimitKind {
-    /// [`Limits::pixels`](crate::Limits::pixels).
-    Pixels,
-    /// [`Limits::side`](crate::Limits::side).
-    Side,
-    /// [`Limits::image_bytes`](crate::Limits::image_bytes).
-    ImageBytes,
-    /// [`Limits::image_memory`](crate::Limits::image_memory).
-    ImageMemory,
-    /// [`Limits::canvas_pixels`](crate::Limits::canvas_pixels).
-    CanvasPixels,
-    /// [`Limits::steps`](crate::Limits::steps).
-    Steps,
-    /// [`Limits::container`](crate::Limits::container).
-    Container,
-    /// [`Limits::weights_bytes`](crate::Limits::weights_bytes).
-    WeightsBytes,
-    /// [`Limits::device_memory`](crate::Limits::device_memory).
-    DeviceMemory,
-}
-
-impl fmt::Display for LimitKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Pixels => "picture pixels",
-            Self::Side => "picture side",
-            Self::ImageBytes => "image bytes",
-            Self::ImageMemory => "image memory",
-            Self::CanvasPixels => "canvas pixels",
-            Self::Steps => "steps",
-            Self::Container => "token file",
-            Self::WeightsBytes => "weights bytes",
-            Self::DeviceMemory => "device memory",
-        })
+named! {
+    /// The limits of [`Limits`](crate::Limits), each of which is one field there. Not
+    /// `#[non_exhaustive]`: programs that advise on limits must handle every one.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum LimitKind {
+        /// [`Limits::pixels`](crate::Limits::pixels).
+        Pixels => "picture pixels",
+        /// [`Limits::side`](crate::Limits::side).
+        Side => "picture side",
+        /// [`Limits::image_bytes`](crate::Limits::image_bytes).
+        ImageBytes => "image bytes",
+        /// [`Limits::image_memory`](crate::Limits::image_memory).
+        ImageMemory => "image memory",
+        /// [`Limits::canvas_pixels`](crate::Limits::canvas_pixels).
+        CanvasPixels => "canvas pixels",
+        /// [`Limits::steps`](crate::Limits::steps).
+        Steps => "steps",
+        /// [`Limits::container`](crate::Limits::container).
+        Container => "token file",
+        /// [`Limits::weights_bytes`](crate::Limits::weights_bytes).
+        WeightsBytes => "weights bytes",
+        /// [`Limits::device_memory`](crate::Limits::device_memory).
+        DeviceMemory => "device memory",
     }
 }
 
-/// What [`Error::Option`] is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OptionName {
-    /// The canvas: its size, or the number of its values.
-    Canvas,
-    /// Guidance scale.
-    Guidance,
-    /// Starting noise.
-    Noise,
-    /// The picture to encode.
-    Picture,
-    /// Element type of the engine.
-    Precision,
-    /// The cuts of one of several pictures that share a budget.
-    Rungs,
-    /// Sampling steps.
-    Steps,
-    /// The quality to reach.
-    Target,
-    /// Number of tokens.
-    Tokens,
-    /// Warm start of a decode from earlier latents.
-    WarmStart,
-}
-
-impl fmt::Display for OptionName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Canvas => "canvas",
-            Self::Guidance => "guidance",
-            Self::Noise => "noise",
-            Self::Picture => "picture",
-            Self::Precision => "precision",
-            Self::Rungs => "rungs",
-            Self::Steps => "steps",
-            Self::Target => "target quality",
-            Self::Tokens => "tokens",
-            Self::WarmStart => "warm start",
-        })
+named! {
+    /// What [`Error::Option`] is about.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum OptionName {
+        /// The canvas: its size, or the number of its values.
+        Canvas => "canvas",
+        /// Guidance scale.
+        Guidance => "guidance",
+        /// Starting noise.
+        Noise => "noise",
+        /// The picture to encode.
+        Picture => "picture",
+        /// Element type of the engine.
+        Precision => "precision",
+        /// The cuts of one of several pictures that share a budget.
+        Rungs => "rungs",
+        /// Sampling steps.
+        Steps => "steps",
+        /// The quality to reach.
+        Target => "target quality",
+        /// Number of tokens.
+        Tokens => "tokens",
+        /// Warm start of a decode from earlier latents.
+        WarmStart => "warm start",
     }
 }
 
-/// The two bounds that a model puts on tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TokenBound {
-    /// How many there are: at most the model's registers.
-    Count,
-    /// A token's id: less than the codebook size.
-    Id,
-}
-
-impl fmt::Display for TokenBound {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Count => "number of tokens",
-            Self::Id => "token id",
-        })
-    }
-}
-
-/// Groups of [`Error`], one for each thing that a caller can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The request itself is impossible: change it.
-    Usage,
-    /// The token file is not one, or damaged: get it again.
-    Corrupt,
-    /// The token file needs a newer version of this library.
-    Unsupported,
-    /// The model is missing, unusable, or not the one that made the file: give another.
-    Model,
-    /// A limit was exceeded: raise it if the input is trusted.
-    Limit,
-    /// The image cannot be read: give another.
-    Image,
-    /// The operating system refused.
-    Io,
-    /// The caller cancelled.
-    Cancelled,
-    /// The system has no more memory or threads.
-    Resources,
-    /// A GPU is missing, cannot hold the model, or fails: use another device or the CPU.
-    Device,
-}
-
-impl ErrorKind {
-    /// The group in lower case, one word: for programs in other languages.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Usage => "usage",
-            Self::Corrupt => "corrupt",
-            Self::Unsupported => "unsupported",
-            Self::Model => "model",
-            Self::Limit => "limit",
-            Self::Image => "image",
-            Self::Io => "io",
-            Self::Cancelled => "cancelled",
-            Self::Resources => "resources",
-            Self::Device => "device",
+impl OptionName {
+    /// The error of an impossible `value` of the option.
+    pub(crate) fn refuse(self, value: impl ToString, allowed: impl ToString) -> Error {
+        Error::Option {
+            option: self,
+            value: value.to_string(),
+            allowed: allowed.to_string(),
         }
+    }
+}
+
+named! {
+    /// The two bounds that a model puts on tokens.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum TokenBound {
+        /// How many there are: at most the model's registers.
+        Count => "number of tokens",
+        /// A token's id: less than the codebook size.
+        Id => "token id",
+    }
+}
+
+named! {
+    /// Groups of [`Error`], one for each thing that a caller can do. The names are single
+    /// words in lower case, for programs in other languages.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum ErrorKind {
+        /// The request itself is impossible: change it.
+        Usage => "usage",
+        /// The token file is not one, or damaged: get it again.
+        Corrupt => "corrupt",
+        /// The token file needs a newer version of this library.
+        Unsupported => "unsupported",
+        /// The model is missing, unusable, or not the one that made the file: give another.
+        Model => "model",
+        /// A limit was exceeded: raise it if the input is trusted.
+        Limit => "limit",
+        /// The image cannot be read: give another.
+        Image => "image",
+        /// The operating system refused.
+        Io => "io",
+        /// The caller cancelled.
+        Cancelled => "cancelled",
+        /// The system has no more memory or threads.
+        Resources => "resources",
+        /// A GPU is missing, cannot hold the model, or fails: use another device or the CPU.
+        Device => "device",
     }
 }
 

@@ -60,6 +60,7 @@ pub mod config;
 mod error;
 #[doc(hidden)]
 pub mod literal;
+mod macros;
 mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;

@@ -123,24 +123,15 @@ impl Codec {
         let latents = self.latents(canvas);
         let count = self.latent_values(latents);
         if noise.len() != count {
-            return Err(Error::Option {
-                option: OptionName::Noise,
-                value: format!("of {} values", noise.len()),
-                allowed: format!(
-                    "{}×{}×{} = {count} values",
-                    self.config().vae.latent_channels(),
-                    latents.height,
-                    latents.width
-                ),
-            });
+            let value = format!("of {} values", noise.len());
+            let channels = self.config().vae.latent_channels();
+            let Size { width, height } = latents;
+            let allowed = format!("{channels}×{height}×{width} = {count} values");
+            return Err(OptionName::Noise.refuse(value, allowed));
         }
         if let Some(index) = noise.iter().position(|value| !value.is_finite()) {
             let value = format!("with {} at index {index}", noise[index]);
-            return Err(Error::Option {
-                option: OptionName::Noise,
-                value,
-                allowed: "finite values".to_owned(),
-            });
+            return Err(OptionName::Noise.refuse(value, "finite values"));
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use flextok_compute::{Storage, Threads};
 use super::device::Choice;
 use super::{Codec, Device, Limits, Precision};
 use crate::error::Error;
+use crate::macros::setters;
 use crate::weights::{OpenOptions, Weights};
 
 /// Settings of a [`Codec`].
@@ -41,42 +42,20 @@ impl Default for CodecBuilder {
 }
 
 impl CodecBuilder {
-    /// Number of threads for all work: the network on the CPU, resampling and metrics. 0, the default, takes one for each
-    /// core. Results do not depend on it.
-    #[must_use]
-    pub fn with_threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
-        self
-    }
-
-    /// Where to compute (default: [`Device::Cpu`]). The other devices need a build with the feature `gpu`, `cuda`, `rocm` or
-    /// `metal`.
-    #[must_use]
-    pub fn with_device(mut self, device: Device) -> Self {
-        self.device = device;
-        self
-    }
-
-    /// Element type on a GPU (default: [`Precision::Auto`]).
-    #[must_use]
-    pub fn with_precision(mut self, precision: Precision) -> Self {
-        self.precision = precision;
-        self
-    }
-
-    /// Whether weights files are mapped, which is the default, or read into memory. A mapped file must not be changed
-    /// while the codec lives.
-    #[must_use]
-    pub fn with_mmap(mut self, mmap: bool) -> Self {
-        self.mmap = mmap;
-        self
-    }
-
-    /// Bounds on what the codec accepts.
-    #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
+    setters! {
+        /// Number of threads for all work: the network on the CPU, resampling and metrics. 0, the default, takes one for each
+        /// core. Results do not depend on it.
+        with_threads(threads: usize);
+        /// Where to compute (default: [`Device::Cpu`]). The other devices need a build with the feature `gpu`, `cuda`, `rocm` or
+        /// `metal`.
+        with_device(device: Device);
+        /// Element type on a GPU (default: [`Precision::Auto`]).
+        with_precision(precision: Precision);
+        /// Whether weights files are mapped, which is the default, or read into memory. A mapped file must not be changed
+        /// while the codec lives.
+        with_mmap(mmap: bool);
+        /// Bounds on what the codec accepts.
+        with_limits(limits: Limits);
     }
 
     /// The codec with the model that is embedded in the program.

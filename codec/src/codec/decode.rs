@@ -303,21 +303,13 @@ impl Codec {
         let steps = options.steps.unwrap_or(defaults.steps);
         if steps == 0 {
             let allowed = format!("1 to {}", self.limits.steps);
-            return Err(Error::Option {
-                option: OptionName::Steps,
-                value: steps.to_string(),
-                allowed,
-            });
+            return Err(OptionName::Steps.refuse(steps, allowed));
         }
         limit(LimitKind::Steps, steps.into(), self.limits.steps.into())?;
         let scale = options.guidance.unwrap_or(defaults.guidance);
         if !scale.is_finite() || scale.abs() > MAX_GUIDANCE {
             let allowed = format!("-{MAX_GUIDANCE} to {MAX_GUIDANCE}");
-            return Err(Error::Option {
-                option: OptionName::Guidance,
-                value: scale.to_string(),
-                allowed,
-            });
+            return Err(OptionName::Guidance.refuse(scale, allowed));
         }
         let guidance = match options.apg.unwrap_or(defaults.apg) {
             _ if scale == 1.0 => Guidance::None,

@@ -133,11 +133,10 @@ impl Codec {
         let size = self.check_canvas(Some(canvas.size))?;
         let values = 3 * size.area() as usize;
         if canvas.data.len() != values {
-            return Err(Error::Option {
-                option: OptionName::Canvas,
-                value: format!("of {} values", canvas.data.len()),
-                allowed: format!("{}×{}×3 = {values} values", size.height, size.width),
-            });
+            return Err(OptionName::Canvas.refuse(
+                format!("of {} values", canvas.data.len()),
+                format!("{}×{}×3 = {values} values", size.height, size.width),
+            ));
         }
         let canvases = std::slice::from_ref(canvas);
         Ok(only(self.tokenize_canvases(
@@ -197,11 +196,7 @@ impl Codec {
     pub(super) fn check_tokens(&self, tokens: u16) -> Result<u16, Error> {
         if tokens == 0 || tokens > self.max_tokens() {
             let allowed = format!("1 to {}", self.max_tokens());
-            return Err(Error::Option {
-                option: OptionName::Tokens,
-                value: tokens.to_string(),
-                allowed,
-            });
+            return Err(OptionName::Tokens.refuse(tokens, allowed));
         }
         Ok(tokens)
     }
@@ -326,11 +321,9 @@ impl Codec {
 
     fn check_picture(&self, size: Size) -> Result<(), Error> {
         if size.area() == 0 {
-            return Err(Error::Option {
-                option: OptionName::Picture,
-                value: format!("of {size} pixels"),
-                allowed: "1x1 pixels and more".to_owned(),
-            });
+            return Err(
+                OptionName::Picture.refuse(format!("of {size} pixels"), "1x1 pixels and more")
+            );
         }
         limit(
             LimitKind::Side,

@@ -135,11 +135,10 @@ impl<B: Backend> NetworkOn<B> {
 
     fn encoder(&self) -> Result<Arc<EncoderHalf<B>>, NetworkError> {
         let (backend, weights) = (&self.backend, &*self.weights);
-        let channels = self.config().vae.latent_channels();
         self.encoder.get(|| {
             backend.run(|| {
                 let vae = VaeEncoder::load(backend, weights)?;
-                let encoder = Encoder::load(backend, weights, channels)?;
+                let encoder = Encoder::load(backend, weights)?;
                 weights.release_pages();
                 Ok(EncoderHalf { vae, encoder })
             })
@@ -148,11 +147,10 @@ impl<B: Backend> NetworkOn<B> {
 
     fn decoder(&self) -> Result<Arc<DecoderHalf<B>>, NetworkError> {
         let (backend, weights) = (&self.backend, &*self.weights);
-        let channels = self.config().vae.latent_channels();
         self.decoder.get(|| {
             backend.run(|| {
                 let vae = VaeDecoder::load(backend, weights)?;
-                let decoder = Decoder::load(backend, weights, channels)?;
+                let decoder = Decoder::load(backend, weights)?;
                 weights.release_pages();
                 Ok(DecoderHalf { vae, decoder })
             })

@@ -22,6 +22,7 @@ pub use flextok_compute::{ParsePrecisionError, Precision};
 use flextok_container::Fingerprint;
 pub use limits::Limits;
 pub use options::{Budget, CancelToken, DecodeOptions, EncodeOptions, Progress};
+pub(crate) use refine::check_time;
 pub use refine::{Latents, WarmStart};
 
 use crate::Size;
@@ -123,11 +124,7 @@ impl Codec {
         let canvas = canvas.unwrap_or(self.config().canvas);
         self.config()
             .check_canvas(canvas)
-            .map_err(|error| Error::Option {
-                option: OptionName::Canvas,
-                value: canvas.to_string(),
-                allowed: error.to_string(),
-            })?;
+            .map_err(|error| OptionName::Canvas.refuse(canvas, error))?;
         limit(
             LimitKind::CanvasPixels,
             canvas.area(),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use flextok_container::Metadata;
 
 use crate::Size;
+use crate::macros::setters;
 
 /// How much of a picture to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,39 +76,17 @@ impl EncodeOptions {
         self
     }
 
-    /// Crops the centre instead of resizing the whole picture.
-    #[must_use]
-    pub fn with_crop(mut self, crop: bool) -> Self {
-        self.crop = crop;
-        self
-    }
-
-    /// Uses another canvas than the model's own.
-    #[must_use]
-    pub fn with_canvas(mut self, canvas: Size) -> Self {
-        self.canvas = Some(canvas);
-        self
-    }
-
-    /// Lets decoders restore this size instead of the picture's own.
-    #[must_use]
-    pub fn with_original_size(mut self, size: Size) -> Self {
-        self.original_size = Some(size);
-        self
-    }
-
-    /// Puts transparent pixels on this colour.
-    #[must_use]
-    pub fn with_background(mut self, rgb: [u8; 3]) -> Self {
-        self.background = rgb;
-        self
-    }
-
-    /// Stores metadata.
-    #[must_use]
-    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
-        self.metadata = metadata;
-        self
+    setters! {
+        /// Crops the centre instead of resizing the whole picture.
+        with_crop(crop: bool);
+        /// Uses another canvas than the model's own.
+        with_canvas(canvas: Size);
+        /// Lets decoders restore this size instead of the picture's own.
+        with_original_size(original_size: Size);
+        /// Puts transparent pixels on this colour.
+        with_background(background: [u8; 3]);
+        /// Stores metadata.
+        with_metadata(metadata: Metadata);
     }
 }
 
@@ -194,18 +173,17 @@ impl fmt::Debug for DecodeOptions {
 }
 
 impl DecodeOptions {
-    /// Uses at most this many tokens.
-    #[must_use]
-    pub fn with_tokens(mut self, tokens: u16) -> Self {
-        self.tokens = Some(tokens);
-        self
-    }
-
-    /// Takes this many Euler steps.
-    #[must_use]
-    pub fn with_steps(mut self, steps: u32) -> Self {
-        self.steps = Some(steps);
-        self
+    setters! {
+        /// Uses at most this many tokens.
+        with_tokens(tokens: u16);
+        /// Takes this many Euler steps.
+        with_steps(steps: u32);
+        /// Starts from the noise of this seed.
+        with_seed(seed: u64);
+        /// Returns the canvas instead of the original size.
+        with_keep_canvas(keep_canvas: bool);
+        /// Stops when the token is cancelled.
+        with_cancel(cancel: CancelToken);
     }
 
     /// Guides with this scale, by APG or by CFG.
@@ -216,31 +194,10 @@ impl DecodeOptions {
         self
     }
 
-    /// Starts from the noise of this seed.
-    #[must_use]
-    pub fn with_seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Returns the canvas instead of the original size.
-    #[must_use]
-    pub fn with_keep_canvas(mut self, keep: bool) -> Self {
-        self.keep_canvas = keep;
-        self
-    }
-
     /// Reports each step.
     #[must_use]
     pub fn with_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(progress));
-        self
-    }
-
-    /// Stops when the token is cancelled.
-    #[must_use]
-    pub fn with_cancel(mut self, cancel: CancelToken) -> Self {
-        self.cancel = Some(cancel);
         self
     }
 }

@@ -126,31 +126,28 @@ impl Codec {
     }
 
     fn check_start(&self, start: &WarmStart<'_>, request: &Request) -> Result<(), Error> {
-        let refused = |value: String, allowed: String| {
-            Err(Error::Option {
-                option: OptionName::WarmStart,
-                value,
-                allowed,
-            })
-        };
-        if !(start.time > 0.0 && start.time <= 1.0) {
-            let allowed = "above 0 and at most 1".to_owned();
-            return refused(format!("at time {}", start.time), allowed);
-        }
-        let (latents, canvas) = (start.latents, request.canvas);
-        if latents.model != self.fingerprint() {
-            let allowed = format!("latents of model {}", self.fingerprint());
-            return refused(format!("from latents of model {}", latents.model), allowed);
+        check_time(start.time)?;
+        let (latents, canvas, model) = (start.latents, request.canvas, self.fingerprint());
+        let name = OptionName::WarmStart;
+        if latents.model != model {
+            let value = format!("from latents of model {}", latents.model);
+            return Err(name.refuse(value, format!("latents of model {model}")));
         }
         if latents.canvas != canvas {
-            let allowed = format!("latents of canvas {canvas}");
-            return refused(
-                format!("from latents of canvas {}", latents.canvas),
-                allowed,
-            );
+            let value = format!("from latents of canvas {}", latents.canvas);
+            return Err(name.refuse(value, format!("latents of canvas {canvas}")));
         }
         Ok(())
     }
+}
+
+/// Checks the time of the flow at which a warm start begins.
+pub(crate) fn check_time(time: f32) -> Result<(), Error> {
+    if time > 0.0 && time <= 1.0 {
+        return Ok(());
+    }
+    let value = format!("at time {time}");
+    Err(OptionName::WarmStart.refuse(value, "above 0 and at most 1"))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use crate::Size;
+use crate::macros::named;
 
 /// The comparison of two pictures of the same size.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -32,31 +33,23 @@ pub struct Comparison {
     pub ssimulacra2: Option<f64>,
 }
 
-/// One measure of how close two pictures are; higher is closer for each of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Metric {
-    /// Peak signal-to-noise ratio in dB: [`Comparison::psnr`], infinite for identical pictures.
-    Psnr,
-    /// Structural similarity: [`Comparison::ssim`].
-    Ssim,
-    /// SSIMULACRA 2: [`Comparison::ssimulacra2`].
-    Ssimulacra2,
+named! {
+    /// One measure of how close two pictures are; higher is closer for each of them.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum Metric {
+        /// Peak signal-to-noise ratio in dB: [`Comparison::psnr`], infinite for identical pictures.
+        Psnr => "PSNR",
+        /// Structural similarity: [`Comparison::ssim`].
+        Ssim => "SSIM",
+        /// SSIMULACRA 2: [`Comparison::ssimulacra2`].
+        Ssimulacra2 => "SSIMULACRA 2",
+    }
 }
 
 impl Metric {
     /// All metrics.
     pub const ALL: [Self; 3] = [Self::Psnr, Self::Ssim, Self::Ssimulacra2];
-
-    /// Its usual name, such as `SSIMULACRA 2`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Psnr => "PSNR",
-            Self::Ssim => "SSIM",
-            Self::Ssimulacra2 => "SSIMULACRA 2",
-        }
-    }
 
     /// Its name on command lines, which `FromStr` reads, such as `ssimulacra2`.
     #[must_use]
@@ -120,12 +113,6 @@ impl FromStr for Metric {
             .ok_or_else(|| ParseMetricError {
                 found: text.to_owned(),
             })
-    }
-}
-
-impl std::fmt::Display for Metric {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.name())
     }
 }
 

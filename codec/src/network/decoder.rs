@@ -33,20 +33,19 @@ pub struct Decoder<B: Backend> {
     modulations: Vec<B::Linear>,
     head_modulation: B::Linear,
     head: B::Linear,
-    channels: usize,
     config: ModelConfig,
 }
 
 impl<B: Backend> Decoder<B> {
-    /// Prepares the decoder of `weights`; `channels` is the number of latent channels.
+    /// Prepares the decoder of `weights`.
     ///
     /// # Errors
     /// [`NetworkError`] if a tensor is missing or does not have the shape that the config implies.
-    pub fn load(backend: &B, weights: &Weights, channels: usize) -> Result<Self, NetworkError> {
+    pub fn load(backend: &B, weights: &Weights) -> Result<Self, NetworkError> {
         let config = weights.config().clone();
         let decoder = &config.decoder;
         let width = decoder.transformer.width;
-        let patch = decoder.patch_size * decoder.patch_size * channels;
+        let patch = decoder.patch_size * decoder.patch_size * config.vae.latent_channels();
         let vs = VarBuilder::new(backend, weights).pp("decoder.module_dict");
         let vector = |name: &str| Ok::<_, NetworkError>(vs.get(&[width], name)?.to_f32()?);
         let positions = |module: &str, config| PositionTable::load(&vs.pp(module), config, width);
@@ -85,7 +84,6 @@ impl<B: Backend> Decoder<B> {
             modulations: modulations.collect::<Result<_, _>>()?,
             head_modulation: head.pp("adaLN_modulation.1").linear(2 * width, width)?,
             head: head.pp("proj").linear(patch, width)?,
-            channels,
             config,
         })
     }
@@ -114,7 +112,7 @@ impl<B: Backend> Decoder<B> {
         }
         let (rows, columns) = (height / decoder.patch_size, width / decoder.patch_size);
         let (patches, dim) = (rows * columns, decoder.transformer.width);
-        let patch = decoder.patch_size * decoder.patch_size * self.channels;
+        let patch = decoder.patch_size * decoder.patch_size * self.config.vae.latent_channels();
         let registers = self.registers(ids, guided);
         let counts: Vec<usize> = registers.iter().map(Registers::count).collect();
         let packing = Packing::new(patches, &counts);

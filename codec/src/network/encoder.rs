@@ -23,15 +23,15 @@ pub struct Encoder<B: Backend> {
 }
 
 impl<B: Backend> Encoder<B> {
-    /// Prepares the encoder of `weights`; `channels` is the number of latent channels.
+    /// Prepares the encoder of `weights`.
     ///
     /// # Errors
     /// [`NetworkError`] if a tensor is missing or does not have the shape that the config implies.
-    pub fn load(backend: &B, weights: &Weights, channels: usize) -> Result<Self, NetworkError> {
+    pub fn load(backend: &B, weights: &Weights) -> Result<Self, NetworkError> {
         let config = weights.config().clone();
         let encoder = &config.encoder;
         let width = encoder.transformer.width;
-        let patch = encoder.patch_size * encoder.patch_size * channels;
+        let patch = encoder.patch_size * encoder.patch_size * config.vae.latent_channels();
         let vs = VarBuilder::new(backend, weights).pp("encoder.module_dict");
         let shape = [config.registers, width];
         let registers = vs.get(&shape, "enc_register_module.registers")?;

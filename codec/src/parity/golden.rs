@@ -228,7 +228,7 @@ impl<B: TestEngine> Stages<B> {
         height: usize,
         tokens: usize,
     ) -> (Vec<f32>, Vec<u16>) {
-        let encoder = Encoder::load(self.backend, &self.weights, self.channels()).unwrap();
+        let encoder = Encoder::load(self.backend, &self.weights).unwrap();
         let latents = self.upload(latents, height);
         let z = encoder.forward(self.backend, &latents, tokens).unwrap();
         let ids = self
@@ -262,7 +262,7 @@ impl<B: TestEngine> Stages<B> {
     ) -> Vec<Vec<f32>> {
         let (x, ids): (Vec<&[f32]>, Vec<&[u16]>) = images.iter().copied().unzip();
         let backend = self.backend;
-        let decoder = Decoder::load(backend, &self.weights, self.channels()).unwrap();
+        let decoder = Decoder::load(backend, &self.weights).unwrap();
         let x = self.upload(&x, height);
         let mut shape = backend.shape(&x).to_vec();
         let grid = (shape[1], shape[2]);
@@ -297,7 +297,7 @@ impl<B: TestEngine> Stages<B> {
         guidance: Guidance,
     ) -> Vec<Vec<f32>> {
         let (noise, ids): (Vec<&[f32]>, Vec<&[u16]>) = images.iter().copied().unzip();
-        let decoder = Decoder::load(self.backend, &self.weights, self.channels()).unwrap();
+        let decoder = Decoder::load(self.backend, &self.weights).unwrap();
         let x = self.upload(&noise, height);
         let settings = Settings {
             steps,

@@ -199,7 +199,7 @@ fn modulation_of_all_steps_at_once_has_the_bits_of_each_step_alone() {
         let x = backend
             .upload(&standard_normal(9, 0, count), &shape)
             .unwrap();
-        let decoder = Decoder::load(backend, &stages.weights, channels).unwrap();
+        let decoder = Decoder::load(backend, &stages.weights).unwrap();
         let ids = &ids(&stages)[..5];
         let grid = (shape[1], shape[2]);
         let mut together = decoder.condition(backend, grid, &[ids], true).unwrap();

@@ -6,8 +6,9 @@ use std::time::Duration;
 use flextok_container::{Event, Header, Metadata, Reader, State};
 
 use super::{PictureJob, Refresh};
-use crate::codec::no_tokens;
-use crate::{Codec, DecodeOptions, Error, OptionName};
+use crate::codec::{check_time, no_tokens};
+use crate::macros::setters;
+use crate::{Codec, DecodeOptions, Error};
 
 /// How a file is decoded while it arrives.
 ///
@@ -32,25 +33,13 @@ pub struct ProgressiveOptions {
 }
 
 impl ProgressiveOptions {
-    /// Sets when a new picture is due.
-    #[must_use]
-    pub fn with_refresh(mut self, refresh: Refresh) -> Self {
-        self.refresh = refresh;
-        self
-    }
-
-    /// Sets how each picture is decoded.
-    #[must_use]
-    pub fn with_decode(mut self, decode: DecodeOptions) -> Self {
-        self.decode = decode;
-        self
-    }
-
-    /// Starts pictures from the one before.
-    #[must_use]
-    pub fn with_warm_start(mut self, time: f32) -> Self {
-        self.warm_start = Some(time);
-        self
+    setters! {
+        /// Sets when a new picture is due.
+        with_refresh(refresh: Refresh);
+        /// Sets how each picture is decoded.
+        with_decode(decode: DecodeOptions);
+        /// Starts pictures from the one before.
+        with_warm_start(warm_start: f32);
     }
 }
 
@@ -106,16 +95,7 @@ impl ProgressiveReader {
     /// [`Error::Option`] and [`Error::Limit`] for options that the model does not allow.
     pub fn new(codec: Arc<Codec>, options: ProgressiveOptions) -> Result<Self, Error> {
         codec.check_options(&options.decode)?;
-        if let Some(time) = options
-            .warm_start
-            .filter(|&time| !(time > 0.0 && time <= 1.0))
-        {
-            return Err(Error::Option {
-                option: OptionName::WarmStart,
-                value: format!("at time {time}"),
-                allowed: "above 0 and at most 1".to_owned(),
-            });
-        }
+        options.warm_start.map_or(Ok(()), check_time)?;
         let reader = Reader::with_limits(codec.limits().container);
         Ok(Self {
             codec,

@@ -159,9 +159,5 @@ fn check_target(target: Target) -> Result<(), Error> {
     if target.value.is_finite() {
         return Ok(());
     }
-    Err(Error::Option {
-        option: OptionName::Target,
-        value: target.value.to_string(),
-        allowed: "a finite number".to_owned(),
-    })
+    Err(OptionName::Target.refuse(target.value, "a finite number"))
 }

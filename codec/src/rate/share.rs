@@ -42,11 +42,7 @@ pub struct Rung {
 pub fn share(pictures: &[Vec<Rung>], total: u64) -> Result<Vec<usize>, Error> {
     let ladders: Vec<Vec<usize>> = pictures.iter().map(|rungs| worthwhile(rungs)).collect();
     if let Some(index) = ladders.iter().position(Vec::is_empty) {
-        return Err(Error::Option {
-            option: OptionName::Rungs,
-            value: format!("of picture {index}: none"),
-            allowed: "at least one".to_owned(),
-        });
+        return Err(OptionName::Rungs.refuse(format!("of picture {index}: none"), "at least one"));
     }
     let rung = |picture: usize, step: usize| -> Rung {
         let rung = pictures[picture][ladders[picture][step]];
