@@ -7,7 +7,7 @@ use super::super::{
     DecoderConfig, DroppedRegisters, InputScale, MaskMode, PositionConfig, PositionScaling,
     Prediction, TimeConfig, Unconditional,
 };
-use super::modules::{self, Packer, Transformer, Width, present};
+use super::modules::{self, Packer, Transformer, present};
 use super::wiring::{Signal, Wiring};
 use crate::literal::Value;
 
@@ -35,7 +35,6 @@ const REPA_UNPACKER: &str = "dec_repa_unpacker";
 
 #[derive(Default)]
 struct Parts {
-    width: Width,
     register_positions: Option<PositionConfig>,
     unconditional: Option<Unconditional>,
     patch_size: Option<usize>,
@@ -55,14 +54,7 @@ pub(super) fn read<'a>(
     registers: usize,
     wiring: &mut Wiring<'a>,
 ) -> Result<DecoderConfig> {
-    let modules = modules::module_dict(part, &MODULES)?;
-    for name in MODULES.iter().filter(|name| **name != REPA_UNPACKER) {
-        present(
-            modules.entries().iter().find(|(entry, _)| entry == name),
-            &modules,
-            name,
-        )?;
-    }
+    let modules = modules::module_dict(part, &MODULES, &[REPA_UNPACKER])?;
     let mut parts = Parts::default();
     for (name, value) in modules.entries() {
         let fields = Fields::new(modules.at(name), value)?;
@@ -80,29 +72,28 @@ impl Parts {
         wiring: &mut Wiring<'a>,
     ) -> Result<()> {
         use Signal as S;
-        let width = &mut self.width;
         match name {
-            "dec_from_latents" => from_latents(fields, wiring, width, levels)?,
+            "dec_from_latents" => from_latents(fields, wiring, levels)?,
             "dec_registers_posemb_module" => {
                 let change = (S::ProjectedCodes, S::PositionedCodes);
-                let positions = modules::positions(fields, wiring, width, 1, change)?;
+                let positions = modules::positions(fields, wiring, 1, change)?;
                 self.register_positions = Some(positions);
             }
-            "dec_nested_dropout" => nested_dropout(fields, wiring, width)?,
+            "dec_nested_dropout" => nested_dropout(fields, wiring)?,
             "dec_latent_dropout" => {
-                self.unconditional = Some(latent_dropout(fields, wiring, width)?);
+                self.unconditional = Some(latent_dropout(fields, wiring)?);
             }
             "dec_noise_channels_to_last" => {
                 let change = (S::NoisedFirst, S::NoisedLast);
                 modules::channels(fields, wiring, "channels_first_to_last", change)?;
             }
             "dec_noise_patch_emb" => {
-                let size = modules::patch_embedder(fields, wiring, width, channels, S::NoisedLast)?;
+                let size = modules::patch_embedder(fields, wiring, channels, S::NoisedLast)?;
                 self.patch_size = Some(size);
             }
             "dec_patches_posemb_module" => {
                 let change = (S::Patches, S::PositionedPatches);
-                self.patch_positions = Some(modules::positions(fields, wiring, width, 2, change)?);
+                self.patch_positions = Some(modules::positions(fields, wiring, 2, change)?);
             }
             "dec_seq_packer" => {
                 let parts = [S::PositionedPatches, S::Condition];
@@ -110,10 +101,10 @@ impl Parts {
                 let packer = modules::packer(fields, wiring, parts, S::PackedDecoder, &masks)?;
                 self.packer = Some(packer);
             }
-            "dec_time_embedder" => self.time = Some(time_embedder(fields, wiring, width)?),
+            "dec_time_embedder" => self.time = Some(time_embedder(fields, wiring)?),
             "dec_transformer" => {
                 let change = (S::PackedDecoder, S::DecodedSequence);
-                self.transformer = Some(modules::transformer(fields, wiring, width, change)?);
+                self.transformer = Some(modules::transformer(fields, wiring, change)?);
             }
             "dec_unpacker" => {
                 let parts = [S::DecodedPatches, S::DecodedRegisters];
@@ -123,7 +114,7 @@ impl Parts {
                 let parts = [S::Intermediate, S::Intermediate];
                 modules::unpacker(fields, wiring, S::Intermediate, parts)?;
             }
-            "dec_to_patches" => self.head = Some(to_patches(fields, wiring, width, channels)?),
+            "dec_to_patches" => self.head = Some(to_patches(fields, wiring, channels)?),
             // `module_dict` has refused all other names.
             _ => {
                 let change = (S::OutputLast, S::OutputFirst);
@@ -199,12 +190,7 @@ impl Parts {
     }
 }
 
-fn from_latents<'a>(
-    mut fields: Fields<'a>,
-    wiring: &mut Wiring<'a>,
-    width: &mut Width,
-    levels: usize,
-) -> Result<()> {
+fn from_latents<'a>(mut fields: Fields<'a>, wiring: &mut Wiring<'a>, levels: usize) -> Result<()> {
     modules::target(
         &mut fields,
         &["flextok.model.preprocessors.linear.LinearLayer"],
@@ -212,22 +198,18 @@ fn from_latents<'a>(
     wiring.read(&mut fields, "read_key", &[Signal::Quantised])?;
     wiring.write(&mut fields, "write_key", Signal::ProjectedCodes)?;
     fields.size_is("dim_in", levels, "the number of regularizer.levels")?;
-    width.read(&mut fields)?;
+    wiring.width(&mut fields)?;
     fields.finish()
 }
 
 /// Registers beyond the tokens become the mask token. How many tokens there are is an input of the decoder here, so the
 /// key under which the official code passes it may be any.
-fn nested_dropout<'a>(
-    mut fields: Fields<'a>,
-    wiring: &mut Wiring<'a>,
-    width: &mut Width,
-) -> Result<()> {
+fn nested_dropout<'a>(mut fields: Fields<'a>, wiring: &mut Wiring<'a>) -> Result<()> {
     let known = ["flextok.model.preprocessors.token_dropout.MaskedNestedDropout"];
     modules::target(&mut fields, &known)?;
     wiring.read(&mut fields, "read_write_key", &[Signal::PositionedCodes])?;
     wiring.write(&mut fields, "read_write_key", Signal::MaskedCodes)?;
-    width.read(&mut fields)?;
+    wiring.width(&mut fields)?;
     fields.text_opt("eval_keep_k_read_key")?;
     fields.ignore(&["size_sampling_mode"])?;
     fields.finish()
@@ -235,11 +217,7 @@ fn nested_dropout<'a>(
 
 /// Registers of the unconditional pass. Which pass runs is an input of the decoder here, so the key under which the
 /// official code passes it may be any.
-fn latent_dropout<'a>(
-    mut fields: Fields<'a>,
-    wiring: &mut Wiring<'a>,
-    width: &mut Width,
-) -> Result<Unconditional> {
+fn latent_dropout<'a>(mut fields: Fields<'a>, wiring: &mut Wiring<'a>) -> Result<Unconditional> {
     let known = [
         "flextok.model.preprocessors.nullcond.LearnedNullCond",
         "flextok.model.preprocessors.nullcond.ZeroNullCond",
@@ -249,7 +227,7 @@ fn latent_dropout<'a>(
     wiring.write(&mut fields, "read_write_key", Signal::Condition)?;
     // Zeros need no width, but may have one.
     if learned || fields.get("dim").is_some() {
-        width.read(&mut fields)?;
+        wiring.width(&mut fields)?;
     }
     let single = fields.flag_or("replace_with_single_token", false)?;
     fields.text_opt("eval_drop_flag_read_key")?;
@@ -263,11 +241,7 @@ fn latent_dropout<'a>(
     })
 }
 
-fn time_embedder<'a>(
-    mut fields: Fields<'a>,
-    wiring: &mut Wiring<'a>,
-    width: &mut Width,
-) -> Result<TimeConfig> {
+fn time_embedder<'a>(mut fields: Fields<'a>, wiring: &mut Wiring<'a>) -> Result<TimeConfig> {
     modules::target(
         &mut fields,
         &["flextok.model.preprocessors.time_embedding.TimestepEmbedder"],
@@ -278,7 +252,7 @@ fn time_embedder<'a>(
         "time_embedding_write_key",
         Signal::TimeEmbedding,
     )?;
-    width.read(&mut fields)?;
+    wiring.width(&mut fields)?;
     let frequency_embedding_size = read::frequency_embedding_size(&mut fields)?;
     let max_timestep = fields
         .number_opt("max_timestep", 0.0, 1e9)?
@@ -294,7 +268,6 @@ fn time_embedder<'a>(
 fn to_patches<'a>(
     mut fields: Fields<'a>,
     wiring: &mut Wiring<'a>,
-    width: &mut Width,
     channels: usize,
 ) -> Result<(usize, String)> {
     modules::target(
@@ -304,7 +277,7 @@ fn to_patches<'a>(
     wiring.read(&mut fields, "read_key", &[Signal::DecodedPatches])?;
     wiring.write(&mut fields, "write_key", Signal::OutputLast)?;
     wiring.read(&mut fields, "adaLN_emb_read_key", &[Signal::TimeEmbedding])?;
-    width.read(&mut fields)?;
+    wiring.width(&mut fields)?;
     fields.size_is("channels_out", channels, "vae.latent_channels")?;
     let size = modules::patch_size(&mut fields)?;
     modules::head(&mut fields)?;

@@ -4,7 +4,7 @@ use super::super::error::ConfigError;
 use super::super::fields::Fields;
 use super::super::read::MAX_REGISTERS;
 use super::super::{EncoderConfig, MaskMode, PositionConfig, TransformerConfig};
-use super::modules::{self, Width, present};
+use super::modules::{self, present};
 use super::wiring::{Signal, Wiring};
 use crate::literal::Value;
 
@@ -31,7 +31,6 @@ pub(super) struct Encoder {
 
 #[derive(Default)]
 struct Parts {
-    width: Width,
     patch_size: Option<usize>,
     positions: Option<PositionConfig>,
     registers: Option<usize>,
@@ -46,14 +45,7 @@ pub(super) fn read<'a>(
     channels: usize,
     wiring: &mut Wiring<'a>,
 ) -> Result<Encoder> {
-    let modules = modules::module_dict(part, &MODULES)?;
-    for name in MODULES {
-        present(
-            modules.entries().iter().find(|(entry, _)| entry == name),
-            &modules,
-            name,
-        )?;
-    }
+    let modules = modules::module_dict(part, &MODULES, &[])?;
     let mut parts = Parts::default();
     for (name, value) in modules.entries() {
         let fields = Fields::new(modules.at(name), value)?;
@@ -81,22 +73,20 @@ impl Parts {
         wiring: &mut Wiring<'a>,
     ) -> Result<()> {
         use Signal as S;
-        let width = &mut self.width;
         match name {
             "enc_channels_to_last" => {
                 let change = (S::LatentsFirst, S::LatentsLast);
                 modules::channels(fields, wiring, "channels_first_to_last", change)?;
             }
             "enc_patch_emb" => {
-                let size =
-                    modules::patch_embedder(fields, wiring, width, channels, S::LatentsLast)?;
+                let size = modules::patch_embedder(fields, wiring, channels, S::LatentsLast)?;
                 self.patch_size = Some(size);
             }
             "enc_posemb_module" => {
                 let change = (S::Patches, S::PositionedPatches);
-                self.positions = Some(modules::positions(fields, wiring, width, 2, change)?);
+                self.positions = Some(modules::positions(fields, wiring, 2, change)?);
             }
-            "enc_register_module" => self.registers = Some(registers(fields, wiring, width)?),
+            "enc_register_module" => self.registers = Some(registers(fields, wiring)?),
             "enc_seq_packer" => {
                 let masks = [
                     ("causal_last", MaskMode::CausalLast),
@@ -106,23 +96,19 @@ impl Parts {
                 let packer = modules::packer(fields, wiring, parts, S::PackedEncoder, &masks)?;
                 self.mask = Some(packer.mask);
             }
-            "enc_transformer" => self.transformer = Some(transformer(fields, wiring, width)?),
+            "enc_transformer" => self.transformer = Some(transformer(fields, wiring)?),
             "enc_unpacker" => {
                 let parts = [S::EncodedPatches, S::EncodedRegisters];
                 modules::unpacker(fields, wiring, S::EncodedSequence, parts)?;
             }
             // `module_dict` has refused all other names.
-            _ => self.dim_out = Some(to_latents(fields, wiring, width)?),
+            _ => self.dim_out = Some(to_latents(fields, wiring)?),
         }
         Ok(())
     }
 }
 
-fn registers<'a>(
-    mut fields: Fields<'a>,
-    wiring: &mut Wiring<'a>,
-    width: &mut Width,
-) -> Result<usize> {
+fn registers<'a>(mut fields: Fields<'a>, wiring: &mut Wiring<'a>) -> Result<usize> {
     modules::target(
         &mut fields,
         &["flextok.model.preprocessors.registers.Registers1D"],
@@ -131,7 +117,7 @@ fn registers<'a>(
     wiring.read(&mut fields, "input_tensor_list_read_key", &patches)?;
     wiring.write(&mut fields, "registers_write_key", Signal::Registers)?;
     fields.text_opt("register_sizes_read_write_key")?;
-    width.read(&mut fields)?;
+    wiring.width(&mut fields)?;
     let count = fields.size("n_max", 1..=MAX_REGISTERS)?;
     fields.size_opt("n_min", 1..=count)?;
     // Any other order would number the tokens differently.
@@ -141,14 +127,10 @@ fn registers<'a>(
     Ok(count)
 }
 
-fn transformer<'a>(
-    fields: Fields<'a>,
-    wiring: &mut Wiring<'a>,
-    width: &mut Width,
-) -> Result<TransformerConfig> {
+fn transformer<'a>(fields: Fields<'a>, wiring: &mut Wiring<'a>) -> Result<TransformerConfig> {
     let path = fields.at("adaLN_emb_read_key");
     let change = (Signal::PackedEncoder, Signal::EncodedSequence);
-    let transformer = modules::transformer(fields, wiring, width, change)?;
+    let transformer = modules::transformer(fields, wiring, change)?;
     if transformer.modulated {
         let (found, allowed) = ("a time embedding".to_owned(), Value::None.to_string());
         return Err(ConfigError::Value {
@@ -160,18 +142,14 @@ fn transformer<'a>(
     Ok(transformer.config)
 }
 
-fn to_latents<'a>(
-    mut fields: Fields<'a>,
-    wiring: &mut Wiring<'a>,
-    width: &mut Width,
-) -> Result<usize> {
+fn to_latents<'a>(mut fields: Fields<'a>, wiring: &mut Wiring<'a>) -> Result<usize> {
     modules::target(
         &mut fields,
         &["flextok.model.postprocessors.heads.LinearHead"],
     )?;
     wiring.read(&mut fields, "read_key", &[Signal::EncodedRegisters])?;
     wiring.write(&mut fields, "write_key", Signal::Codes)?;
-    width.read(&mut fields)?;
+    wiring.width(&mut fields)?;
     let dim_out = fields.size("dim_out", 1..=1024)?;
     modules::head(&mut fields)?;
     fields.finish()?;

@@ -2,7 +2,7 @@
 
 use super::super::error::ConfigError;
 use super::super::fields::Fields;
-use super::super::read::{self, MAX_PATCH, MAX_TABLE, MAX_WIDTH};
+use super::super::read::{self, MAX_PATCH, MAX_TABLE};
 use super::super::{MaskMode, PositionConfig, PositionKind, PositionScaling, TransformerConfig};
 use super::wiring::{Signal, Wiring};
 use crate::literal::Value;
@@ -48,43 +48,27 @@ pub(super) fn dtype_override(fields: &mut Fields<'_>) -> Result<()> {
     }
 }
 
-/// The dictionary of modules under `module_dict` of a part of the model, in execution order.
-pub(super) fn module_dict<'a>(mut part: Fields<'a>, known: &[&str]) -> Result<Fields<'a>> {
+/// The dictionary of modules under `module_dict` of a part of the model, in execution order: those of `known`, of which
+/// only the `optional` ones may be missing.
+pub(super) fn module_dict<'a>(
+    mut part: Fields<'a>,
+    known: &[&str],
+    optional: &[&str],
+) -> Result<Fields<'a>> {
     target(&mut part, &[SEQUENTIAL])?;
     let modules = part.nested("module_dict")?;
     part.finish()?;
-    match modules
-        .entries()
-        .iter()
-        .find(|(name, _)| !known.contains(&name.as_str()))
-    {
-        None => Ok(modules),
-        Some((name, _)) => Err(ConfigError::UnknownKey {
+    let names = modules.entries().iter().map(|(name, _)| name.as_str());
+    if let Some(name) = names.clone().find(|name| !known.contains(name)) {
+        return Err(ConfigError::UnknownKey {
             path: modules.at(name),
             allowed: known.join(", "),
-        }),
+        });
     }
-}
-
-/// The width of a side's residual stream, which all of its modules have to agree on.
-#[derive(Debug, Default)]
-pub(super) struct Width(Option<usize>);
-
-impl Width {
-    /// Reads a module's `dim`.
-    pub(super) fn read(&mut self, fields: &mut Fields<'_>) -> Result<usize> {
-        match self.0 {
-            Some(width) => {
-                fields.size_is("dim", width, "the width of the modules before it")?;
-                Ok(width)
-            }
-            None => {
-                let width = fields.size("dim", 1..=MAX_WIDTH)?;
-                self.0 = Some(width);
-                Ok(width)
-            }
-        }
+    for name in known.iter().filter(|name| !optional.contains(name)) {
+        present(names.clone().find(|entry| entry == name), &modules, name)?;
     }
+    Ok(modules)
 }
 
 /// Moves channels: `function` is the only one supported here.
@@ -124,7 +108,6 @@ pub(super) fn patch_size(fields: &mut Fields<'_>) -> Result<usize> {
 pub(super) fn patch_embedder<'a>(
     mut fields: Fields<'a>,
     wiring: &mut Wiring<'a>,
-    width: &mut Width,
     channels: usize,
     from: Signal,
 ) -> Result<usize> {
@@ -136,7 +119,7 @@ pub(super) fn patch_embedder<'a>(
     wiring.write(&mut fields, "patches_list_write_key", Signal::Patches)?;
     fields.text_opt("n_patches_write_key")?;
     fields.size_is("channels_in", channels, "vae.latent_channels")?;
-    width.read(&mut fields)?;
+    wiring.width(&mut fields)?;
     let size = patch_size(&mut fields)?;
     fields.flag_only(
         "flatten_patches",
@@ -151,7 +134,6 @@ pub(super) fn patch_embedder<'a>(
 pub(super) fn positions<'a>(
     mut fields: Fields<'a>,
     wiring: &mut Wiring<'a>,
-    width: &mut Width,
     axes: usize,
     (from, to): (Signal, Signal),
 ) -> Result<PositionConfig> {
@@ -161,7 +143,7 @@ pub(super) fn positions<'a>(
     )?;
     wiring.read(&mut fields, "read_key", &[from])?;
     wiring.write(&mut fields, "write_key", to)?;
-    width.read(&mut fields)?;
+    wiring.width(&mut fields)?;
     let max_sizes = fields.sizes("max_sizes", axes..=axes, 1..=MAX_TABLE)?;
     let kinds = [
         ("sincos", PositionKind::Full),
@@ -257,7 +239,6 @@ pub(super) struct Transformer {
 pub(super) fn transformer<'a>(
     mut fields: Fields<'a>,
     wiring: &mut Wiring<'a>,
-    width: &mut Width,
     (from, to): (Signal, Signal),
 ) -> Result<Transformer> {
     target(
@@ -271,7 +252,7 @@ pub(super) fn transformer<'a>(
     let packing = "adaLN_packing_fn_read_key";
     let packs_embeddings = wiring.read_opt(&mut fields, packing, Signal::PackingFunction)?;
     let adaln_expansion = fields.size_opt("adaLN_expansion", 1..=2)?;
-    let width = width.read(&mut fields)?;
+    let width = wiring.width(&mut fields)?;
     let config = read::transformer(&mut fields, width)?;
     fields.flag_only("gated_mlp", true, "only gated MLPs are supported")?;
     // Outputs of inner layers are for a training loss; inference does not read them.

@@ -3,88 +3,56 @@
 //! supported; modules that do not depend on each other may come in any order.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use super::super::error::ConfigError;
 use super::super::fields::Fields;
+use super::super::read::MAX_WIDTH;
 use crate::literal::Value;
+use crate::macros::named;
 
-/// What a named tensor is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
-    LatentsFirst,
-    LatentsLast,
-    Patches,
-    PositionedPatches,
-    Registers,
-    PackedEncoder,
-    EncodedSequence,
-    EncodedPatches,
-    EncodedRegisters,
-    Codes,
-    Quantised,
-    ProjectedCodes,
-    PositionedCodes,
-    MaskedCodes,
-    Condition,
-    NoisedFirst,
-    NoisedLast,
-    Time,
-    TimeEmbedding,
-    PackedDecoder,
-    DecodedSequence,
-    DecodedPatches,
-    DecodedRegisters,
-    OutputLast,
-    OutputFirst,
-    Intermediate,
-    Mask,
-    InnerShapes,
-    OuterShapes,
-    PackingFunction,
-}
-
-impl fmt::Display for Signal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::LatentsFirst => "the latents, channels first",
-            Self::LatentsLast => "the latents, channels last",
-            Self::Patches => "patches without positions",
-            Self::PositionedPatches => "patches with positions",
-            Self::Registers => "the encoder's registers",
-            Self::PackedEncoder => "the packed sequence of patches and registers",
-            Self::EncodedSequence => "the encoder transformer's output",
-            Self::EncodedPatches => "the encoder's patch outputs",
-            Self::EncodedRegisters => "the encoder's register outputs",
-            Self::Codes => "the codes before quantisation",
-            Self::Quantised => "the quantised codes",
-            Self::ProjectedCodes => "projected codes without positions",
-            Self::PositionedCodes => "projected codes with positions",
-            Self::MaskedCodes => "projected codes after nested dropout",
-            Self::Condition => "the decoder's registers",
-            Self::NoisedFirst => "the noised latents, channels first",
-            Self::NoisedLast => "the noised latents, channels last",
-            Self::Time => "the flow time",
-            Self::TimeEmbedding => "the time embedding",
-            Self::PackedDecoder => "the packed sequence of noised patches and registers",
-            Self::DecodedSequence => "the decoder transformer's output",
-            Self::DecodedPatches => "the decoder's patch outputs",
-            Self::DecodedRegisters => "the decoder's register outputs",
-            Self::OutputLast => "the decoder's output, channels last",
-            Self::OutputFirst => "the decoder's output, channels first",
-            Self::Intermediate => "an intermediate layer's output",
-            Self::Mask => "the attention mask",
-            Self::InnerShapes => "the inner shapes of packing",
-            Self::OuterShapes => "the outer shapes of packing",
-            Self::PackingFunction => "the packing function of embeddings",
-        })
+named! {
+    /// What a named tensor is.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) enum Signal {
+        LatentsFirst => "the latents, channels first",
+        LatentsLast => "the latents, channels last",
+        Patches => "patches without positions",
+        PositionedPatches => "patches with positions",
+        Registers => "the encoder's registers",
+        PackedEncoder => "the packed sequence of patches and registers",
+        EncodedSequence => "the encoder transformer's output",
+        EncodedPatches => "the encoder's patch outputs",
+        EncodedRegisters => "the encoder's register outputs",
+        Codes => "the codes before quantisation",
+        Quantised => "the quantised codes",
+        ProjectedCodes => "projected codes without positions",
+        PositionedCodes => "projected codes with positions",
+        MaskedCodes => "projected codes after nested dropout",
+        Condition => "the decoder's registers",
+        NoisedFirst => "the noised latents, channels first",
+        NoisedLast => "the noised latents, channels last",
+        Time => "the flow time",
+        TimeEmbedding => "the time embedding",
+        PackedDecoder => "the packed sequence of noised patches and registers",
+        DecodedSequence => "the decoder transformer's output",
+        DecodedPatches => "the decoder's patch outputs",
+        DecodedRegisters => "the decoder's register outputs",
+        OutputLast => "the decoder's output, channels last",
+        OutputFirst => "the decoder's output, channels first",
+        Intermediate => "an intermediate layer's output",
+        Mask => "the attention mask",
+        InnerShapes => "the inner shapes of packing",
+        OuterShapes => "the outer shapes of packing",
+        PackingFunction => "the packing function of embeddings",
     }
 }
 
-/// What was last written under each name.
+/// What was last written under each name, and how wide the residual stream is.
 #[derive(Debug, Default)]
 pub(super) struct Wiring<'a> {
     held: HashMap<&'a str, Signal>,
+    /// The width on which all modules of a side have to agree, once one has told it.
+    width: Option<usize>,
 }
 
 impl<'a> Wiring<'a> {
@@ -121,9 +89,21 @@ impl<'a> Wiring<'a> {
         self.check(&fields.at(key), name, allowed)
     }
 
-    /// Forgets everything but `signals`.
+    /// Begins another side: forgets the width, and everything but `signals`.
     pub(super) fn keep(&mut self, signals: &[Signal]) {
         self.held.retain(|_, signal| signals.contains(signal));
+        self.width = None;
+    }
+
+    /// Reads a module's `dim`.
+    pub(super) fn width(&mut self, fields: &mut Fields<'a>) -> Result<usize, ConfigError> {
+        if let Some(width) = self.width {
+            fields.size_is("dim", width, "the width of the modules before it")?;
+            return Ok(width);
+        }
+        let width = fields.size("dim", 1..=MAX_WIDTH)?;
+        self.width = Some(width);
+        Ok(width)
     }
 
     /// Like [`Self::read`] for a key that may be absent or `None`; says whether it was there.
