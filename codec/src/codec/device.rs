@@ -108,14 +108,11 @@ impl Choice {
 
     fn cpu(&self, weights: &Arc<Weights>, fallback: Option<String>) -> Result<Opened, Error> {
         if self.precision == Precision::F16 {
-            return Err(Error::Option {
-                option: OptionName::Precision,
-                value: "f16".to_owned(),
-                allowed: match fallback {
-                    Some(reason) => format!("f32 or auto on the CPU, since {reason}"),
-                    None => "f32 or auto on the CPU".to_owned(),
-                },
-            });
+            let allowed = match fallback {
+                Some(reason) => format!("f32 or auto on the CPU, since {reason}"),
+                None => "f32 or auto on the CPU".to_owned(),
+            };
+            return Err(OptionName::Precision.refuse("f16", allowed));
         }
         let backend = CpuEngine::on(self.threads.clone());
         let info = EngineInfo {

@@ -321,9 +321,8 @@ impl Codec {
 
     fn check_picture(&self, size: Size) -> Result<(), Error> {
         if size.area() == 0 {
-            return Err(
-                OptionName::Picture.refuse(format!("of {size} pixels"), "1x1 pixels and more")
-            );
+            let value = format!("of {size} pixels");
+            return Err(OptionName::Picture.refuse(value, "1x1 pixels and more"));
         }
         limit(
             LimitKind::Side,
