@@ -33,7 +33,7 @@ Exit codes:
     7  input or output failed: missing file, full disk, closed pipe, existing output without
        --force, out of memory
     8  the device does not exist, cannot hold the model, or failed
-   70  internal error: a bug in this program
+   70  a bug in this program
   130  interrupted
 
 `-` as IN is standard input, `-` as OUT is standard output. Each error is one line on standard error.";
