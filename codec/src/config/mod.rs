@@ -97,8 +97,7 @@ pub struct TransformerConfig {
 /// How a position table is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum PositionKind {
+pub(crate) enum PositionKind {
     /// One embedding per position (`sincos`).
     Full,
     /// One embedding per row and per column, added (`learnable_sum`).
@@ -110,8 +109,7 @@ pub enum PositionKind {
 /// What happens when a grid is not as large as its position table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum PositionScaling {
+pub(crate) enum PositionScaling {
     /// The table's first rows and columns are used; a grid beyond the table is refused (`absolute`).
     Crop,
     /// The whole table is resized bilinearly with aligned corners (`interpolate`).
@@ -120,21 +118,19 @@ pub enum PositionScaling {
 
 /// A table of position embeddings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct PositionConfig {
+pub(crate) struct PositionConfig {
     /// How the table is stored.
-    pub kind: PositionKind,
+    pub(crate) kind: PositionKind,
     /// Size of the table: `[rows, columns]` for patches, `[count]` for registers.
-    pub max_sizes: Vec<usize>,
+    pub(crate) max_sizes: Vec<usize>,
     /// What happens for a grid of another size.
-    pub scaling: PositionScaling,
+    pub(crate) scaling: PositionScaling,
 }
 
 /// Which keys a query may attend to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum MaskMode {
+pub(crate) enum MaskMode {
     /// Everything sees everything.
     Full,
     /// Patches see all patches and no register; register r sees all patches and registers 0..=r.
@@ -150,16 +146,15 @@ pub struct EncoderConfig {
     /// Side of a square patch in latents.
     pub patch_size: usize,
     /// Position embeddings of the patches.
-    pub positions: PositionConfig,
+    pub(crate) positions: PositionConfig,
     /// Attention mask.
-    pub mask: MaskMode,
+    pub(crate) mask: MaskMode,
 }
 
 /// What the sequence holds for the registers beyond the given tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum DroppedRegisters {
+pub(crate) enum DroppedRegisters {
     /// The learned mask token `dec_nested_dropout.dropout_mask_token`, once for each.
     MaskToken,
     /// Nothing: the sequence is shorter.
@@ -169,8 +164,7 @@ pub enum DroppedRegisters {
 /// What the registers are in the unconditional pass of guidance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Unconditional {
+pub(crate) enum Unconditional {
     /// All registers are the learned `dec_latent_dropout.nullcond`.
     LearnedAll,
     /// A single register, the learned `dec_latent_dropout.nullcond`.
@@ -184,13 +178,13 @@ pub enum Unconditional {
 impl Unconditional {
     /// Whether the registers are learned rather than zero.
     #[must_use]
-    pub fn is_learned(self) -> bool {
+    pub(crate) fn is_learned(self) -> bool {
         matches!(self, Self::LearnedAll | Self::LearnedSingle)
     }
 
     /// Whether the sequence has a single register instead of one per token.
     #[must_use]
-    pub fn is_single(self) -> bool {
+    pub(crate) fn is_single(self) -> bool {
         matches!(self, Self::LearnedSingle | Self::ZeroSingle)
     }
 }
@@ -198,8 +192,7 @@ impl Unconditional {
 /// What the decoder's output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Prediction {
+pub(crate) enum Prediction {
     /// The velocity of the flow.
     Velocity,
     /// The clean latents x̂0, from which the velocity is (x_t − x̂0)/t.
@@ -209,8 +202,7 @@ pub enum Prediction {
 /// Factor on the noised latents before the decoder sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum InputScale {
+pub(crate) enum InputScale {
     /// The latents as they are.
     One,
     /// 1 − t, so that nothing of the noise is seen at t = 1.
@@ -219,12 +211,11 @@ pub enum InputScale {
 
 /// Sinusoidal embedding of the flow time (network.md section 6.2).
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct TimeConfig {
+pub(crate) struct TimeConfig {
     /// The frequencies are scaled by 1000 / max_timestep.
-    pub max_timestep: f32,
+    pub(crate) max_timestep: f32,
     /// Size of the sinusoidal embedding, cosines first.
-    pub frequency_embedding_size: usize,
+    pub(crate) frequency_embedding_size: usize,
 }
 
 /// Tokens and noise to latents.
@@ -236,19 +227,19 @@ pub struct DecoderConfig {
     /// Side of a square patch in latents.
     pub patch_size: usize,
     /// Position embeddings of the patches.
-    pub patch_positions: PositionConfig,
+    pub(crate) patch_positions: PositionConfig,
     /// Position embeddings of the registers.
-    pub register_positions: PositionConfig,
+    pub(crate) register_positions: PositionConfig,
     /// 1: patches and registers share one modulation; 2: each has its own.
-    pub adaln_expansion: usize,
+    pub(crate) adaln_expansion: usize,
     /// Embedding of the flow time.
-    pub time: TimeConfig,
+    pub(crate) time: TimeConfig,
     /// What the sequence holds for registers without tokens.
-    pub dropped: DroppedRegisters,
+    pub(crate) dropped: DroppedRegisters,
     /// What the registers are in the unconditional pass.
-    pub unconditional: Unconditional,
+    pub(crate) unconditional: Unconditional,
     /// What the output is.
-    pub prediction: Prediction,
+    pub(crate) prediction: Prediction,
     /// Factor on the input.
-    pub input_scale: InputScale,
+    pub(crate) input_scale: InputScale,
 }
