@@ -100,6 +100,10 @@ pub(crate) enum CliError {
         name: String,
         source: flextok::compute::StorageError,
     },
+    /// Threads cannot be started.
+    #[cfg(feature = "serve")]
+    #[error("--threads: cannot start the server's threads: {0}")]
+    Threads(std::io::Error),
     /// The server cannot start.
     #[cfg(feature = "serve")]
     #[error(transparent)]
@@ -150,7 +154,7 @@ impl CliError {
             #[cfg(feature = "serve")]
             Self::Start(flextok_server::StartError::Model { .. }) => Code::Model,
             #[cfg(feature = "serve")]
-            Self::Start(_) => Code::Io,
+            Self::Threads(_) | Self::Start(_) => Code::Io,
             #[cfg(not(feature = "embedded-model"))]
             Self::NoModel => Code::Model,
         }

@@ -87,8 +87,8 @@ fn canvases(
     let expected = u64::from(columns) * u64::from(rows);
     if count as u64 != expected {
         let problem =
-            format!("ids of {count} canvases, but the grid {columns}x{rows} has {expected}");
-        return Err(CliError::usage(name, format!("{problem}; give --grid CxR")));
+            format!("the array holds {count} canvases; --grid {columns}x{rows} needs {expected}");
+        return Err(CliError::usage(name, problem));
     }
     let codebook = model.codec.config().codebook_size();
     let id = |(index, &id): (usize, &i64)| match u16::try_from(id) {

@@ -76,10 +76,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> Result<(), CliError> {
         builder.worker_threads(context.threads);
     }
     let runtime = builder.enable_all().max_blocking_threads(64).build();
-    let runtime = runtime.map_err(|source| CliError::Read {
-        name: "the server's threads".to_owned(),
-        source,
-    })?;
+    let runtime = runtime.map_err(CliError::Threads)?;
     runtime.block_on(async {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         interrupt::first(move || {

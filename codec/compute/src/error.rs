@@ -5,13 +5,13 @@
 #[non_exhaustive]
 pub enum ComputeError {
     /// Memory for a tensor could not be had.
-    #[error("out of memory: a tensor of shape {shape:?} was asked for")]
+    #[error("out of memory: cannot allocate a tensor of shape {shape:?}")]
     OutOfMemory {
         /// Shape of the tensor.
         shape: Vec<usize>,
     },
     /// A weight does not have the rank or size that an operation needs.
-    #[error("a weight of shape {found:?} stands where {expected} is needed")]
+    #[error("a weight has shape {found:?}; expected {expected}")]
     WeightShape {
         /// Shape that was found.
         found: Vec<usize>,
@@ -21,7 +21,7 @@ pub enum ComputeError {
     /// The thread pool could not be started.
     #[error("cannot start {threads} compute threads: {reason}")]
     Threads {
-        /// Number of threads that was asked for.
+        /// The number of threads requested.
         threads: usize,
         /// What the operating system said.
         reason: String,
@@ -29,7 +29,7 @@ pub enum ComputeError {
     /// There is no such device.
     #[error("no {wanted}; looked for {looked_for}, found {found}")]
     NoDevice {
-        /// What was asked for.
+        /// The device requested.
         wanted: String,
         /// Where it was looked for.
         looked_for: String,

@@ -47,13 +47,13 @@ pub enum WeightError {
     /// The product of the dimensions does not fit the address space.
     #[error("shape {shape:?} has more elements than can be addressed")]
     TooManyElements {
-        /// The shape that was asked for.
+        /// The shape expected.
         shape: Vec<usize>,
     },
     /// There is no memory for the tensor's bytes.
     #[error("out of memory for a weight of shape {shape:?}")]
     OutOfMemory {
-        /// The shape that was asked for.
+        /// The shape expected.
         shape: Vec<usize>,
     },
     /// The byte range does not have the size that shape and element type ask for, or lies outside the storage.
@@ -61,9 +61,9 @@ pub enum WeightError {
     Range {
         /// Byte range that was given.
         range: Range<usize>,
-        /// The shape that was asked for.
+        /// The shape expected.
         shape: Vec<usize>,
-        /// The element type that was asked for.
+        /// The element type expected.
         dtype: DType,
         /// Size of the storage in bytes.
         stored: usize,

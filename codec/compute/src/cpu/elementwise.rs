@@ -12,7 +12,7 @@ fn patch_row(latents: &CpuTensor, patch: usize) -> (usize, usize) {
     };
     assert!(
         height % patch == 0 && width % patch == 0,
-        "latents are no whole patches"
+        "latents are not a whole number of patches"
     );
     (width / patch, patch * channels)
 }

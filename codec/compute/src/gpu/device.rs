@@ -40,7 +40,7 @@ impl DeviceKind {
 
 /// The runtime that reaches a device, and the device's number there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Place {
+enum Location {
     #[cfg(feature = "gpu")]
     Graphics {
         backend: cubecl::wgpu::WgpuBackend,
@@ -80,7 +80,7 @@ pub struct DeviceInfo {
     pub f16: bool,
     /// Whether units can exchange values without going through shared memory.
     pub subgroups: bool,
-    place: Place,
+    location: Location,
 }
 
 impl DeviceInfo {
@@ -191,32 +191,32 @@ fn configure() {
 
 /// A client for a device; the first call opens it, later calls share it.
 pub(super) fn client(info: &DeviceInfo) -> Result<Client, ComputeError> {
-    static CLIENTS: OnceLock<Mutex<HashMap<Place, Client>>> = OnceLock::new();
+    static CLIENTS: OnceLock<Mutex<HashMap<Location, Client>>> = OnceLock::new();
     let mut clients = CLIENTS
         .get_or_init(Mutex::default)
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    if let Some(client) = clients.get(&info.place) {
+    if let Some(client) = clients.get(&info.location) {
         return Ok(client.clone());
     }
-    let client = open(&info.place).map_err(|reason| ComputeError::Device {
+    let client = open(&info.location).map_err(|reason| ComputeError::Device {
         device: info.name.clone(),
         reason: one_line(&reason),
     })?;
-    clients.insert(info.place.clone(), client.clone());
+    clients.insert(info.location.clone(), client.clone());
     Ok(client)
 }
 
-fn open(place: &Place) -> Result<Client, String> {
-    match place {
+fn open(location: &Location) -> Result<Client, String> {
+    match location {
         #[cfg(feature = "gpu")]
-        Place::Graphics { backend, kind } => graphics::open(*backend, kind.clone()),
+        Location::Graphics { backend, kind } => graphics::open(*backend, kind.clone()),
         #[cfg(feature = "cuda")]
-        Place::Cuda(index) => native::open(cubecl::Device::cuda(*index)),
+        Location::Cuda(index) => native::open(cubecl::Device::cuda(*index)),
         #[cfg(feature = "rocm")]
-        Place::Rocm(index) => native::open(cubecl::Device::rocm(*index)),
+        Location::Rocm(index) => native::open(cubecl::Device::rocm(*index)),
         #[cfg(not(any(feature = "gpu", feature = "cuda", feature = "rocm")))]
-        Place::None => Err("this build has no runtime for it".to_owned()),
+        Location::None => Err("this build has no runtime for it".to_owned()),
     }
 }
 
@@ -229,7 +229,7 @@ mod graphics {
         AutoGraphicsApi, RuntimeOptions, WgpuBackend, WgpuDevice, WgpuDeviceKind, try_init_setup,
     };
 
-    use super::{DeviceInfo, DeviceKind, Place};
+    use super::{DeviceInfo, DeviceKind, Location};
 
     /// The interfaces that are asked, best first. OpenGL is not among them: it reaches no device that these do not, and
     /// asking it makes drivers talk on the error stream.
@@ -252,7 +252,7 @@ mod graphics {
             let mut counts = [0usize; 5];
             for adapter in adapters {
                 let info = adapter.get_info();
-                let (kind, slot, place): (_, _, fn(usize) -> WgpuDeviceKind) = match info
+                let (kind, slot, location): (_, _, fn(usize) -> WgpuDeviceKind) = match info
                     .device_type
                 {
                     DeviceType::DiscreteGpu => {
@@ -265,7 +265,7 @@ mod graphics {
                     DeviceType::Cpu => (DeviceKind::Software, 3, |_| WgpuDeviceKind::Cpu),
                     DeviceType::Other => (DeviceKind::Other, 4, WgpuDeviceKind::Other),
                 };
-                let place = place(counts[slot]);
+                let location = location(counts[slot]);
                 counts[slot] += 1;
                 // Software adapters have no number, so that only the first can be opened.
                 if kind == DeviceKind::Software && counts[slot] > 1 {
@@ -284,9 +284,9 @@ mod graphics {
                     f16: features.contains(Features::SHADER_F16),
                     subgroups: features.contains(Features::SUBGROUP)
                         && kind != DeviceKind::Software,
-                    place: Place::Graphics {
+                    location: Location::Graphics {
                         backend: pinned,
-                        kind: place,
+                        kind: location,
                     },
                 });
             }
@@ -310,19 +310,19 @@ mod native {
     use cubecl::ir::features::Plane;
     use cubecl::prelude::Scalar;
 
-    use super::{DeviceInfo, DeviceKind, Place};
+    use super::{DeviceInfo, DeviceKind, Location};
 
     #[cfg(feature = "cuda")]
     pub(super) fn cuda() -> Vec<DeviceInfo> {
         (0..)
-            .map_while(|index| info("cuda", cubecl::Device::cuda(index), Place::Cuda(index)))
+            .map_while(|index| info("cuda", cubecl::Device::cuda(index), Location::Cuda(index)))
             .collect()
     }
 
     #[cfg(feature = "rocm")]
     pub(super) fn rocm() -> Vec<DeviceInfo> {
         (0..)
-            .map_while(|index| info("rocm", cubecl::Device::rocm(index), Place::Rocm(index)))
+            .map_while(|index| info("rocm", cubecl::Device::rocm(index), Location::Rocm(index)))
             .collect()
     }
 
@@ -330,7 +330,7 @@ mod native {
     fn info(
         backend: &'static str,
         device: Result<cubecl::Device, DeviceUnavailable>,
-        place: Place,
+        location: Location,
     ) -> Option<DeviceInfo> {
         let client = device.ok()?.client();
         let properties = client.properties();
@@ -348,7 +348,7 @@ mod native {
             shared_memory_bytes: properties.hardware.max_shared_memory_size as u64,
             f16: properties.supports_type(half::f16::elem_type_native()),
             subgroups: properties.features.plane.contains(Plane::Ops),
-            place,
+            location,
         })
     }
 

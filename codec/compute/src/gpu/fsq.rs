@@ -99,7 +99,7 @@ pub(super) fn quantize(
     };
     let rows = rows.chunks_exact(RESULTS);
     if let Some(row) = rows.clone().position(|row| row[1] == NOT_FINITE) {
-        return Err(wrong(format!("a latent that is no number in row {row}")));
+        return Err(wrong(format!("a latent that is not finite in row {row}")));
     }
     // The indices alone would not show that a device did nothing.
     if rows.clone().all(|row| row[1] == 0.0) {

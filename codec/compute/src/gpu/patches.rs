@@ -53,7 +53,7 @@ fn launch(
     };
     assert!(
         height % patch == 0 && width % patch == 0,
-        "latents are no whole patches"
+        "latents are not a whole number of patches"
     );
     let elements = latents.len();
     assert!(

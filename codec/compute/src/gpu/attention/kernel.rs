@@ -4,7 +4,7 @@
 use cubecl::prelude::*;
 
 use super::ROWS;
-use super::load::{Place, load_keys, load_queries, load_values};
+use super::load::{QueryBlock, load_keys, load_queries, load_values};
 use super::tile::Tile;
 
 /// Stands for the logit of a key that is not seen: less than any real one.
@@ -84,7 +84,7 @@ fn add_tile<T: Float, N: Size>(
     queries: &mut Shared<[Vector<f32, N>]>,
     keys: &mut Shared<[Vector<f32, N>]>,
     logits: &mut Array<f32>,
-    place: &Place,
+    query_block: &QueryBlock,
     start: u32,
     scale: f32,
     #[comptime] tile: Tile,
@@ -95,9 +95,18 @@ fn add_tile<T: Float, N: Size>(
         // the loop over values ends with one, and before the first tile nothing is read.
         if comptime![tile.chunks() > 1] {
             sync_cube();
-            load_queries(qkv, moments, queries, place, chunk, scale, tile, normed);
+            load_queries(
+                qkv,
+                moments,
+                queries,
+                query_block,
+                chunk,
+                scale,
+                tile,
+                normed,
+            );
         }
-        load_keys(qkv, moments, keys, place, start, chunk, tile, normed);
+        load_keys(qkv, moments, keys, query_block, start, chunk, tile, normed);
         sync_cube();
         add_products(&*queries, &*keys, logits, tile);
     }
@@ -109,7 +118,7 @@ fn add_tile<T: Float, N: Size>(
 fn mask<W: Float>(
     logits: &mut Array<f32>,
     multiplicities: &[W],
-    place: &Place,
+    query_block: &QueryBlock,
     start: u32,
     #[comptime] tile: Tile,
     #[comptime] weighted: bool,
@@ -121,16 +130,16 @@ fn mask<W: Float>(
         let key = start + group + comptime!((number * tile.key_groups) as u32);
         let mut more = 0.0f32;
         if comptime![weighted] {
-            let there = key < place.end;
+            let there = key < query_block.end;
             if there {
-                more = f32::cast_from(multiplicities[place.row(key) as usize]);
+                more = f32::cast_from(multiplicities[query_block.row(key) as usize]);
             }
         }
         #[unroll]
         for row in 0..ROWS {
             let at = comptime!(number * ROWS + row);
             // A value that is set, not added: padding keys have logit 0 and must lose against any real one as well.
-            logits[at] = select(key < place.seen(row, tile), logits[at] + more, UNSEEN);
+            logits[at] = select(key < query_block.seen(row, tile), logits[at] + more, UNSEEN);
             best.insert(row, best.extract(row).max(logits[at]));
         }
     }
@@ -201,7 +210,7 @@ fn store<O: Float, N: Size>(
     sums: &Array<Vector<f32, N>>,
     total: Each,
     out: &mut [Vector<O, N>],
-    place: &Place,
+    query_block: &QueryBlock,
     #[comptime] tile: Tile,
 ) {
     let columns = comptime!(tile.columns as u32);
@@ -210,7 +219,7 @@ fn store<O: Float, N: Size>(
     for index in 0..comptime!(tile.sums()) {
         let row = comptime!(index % ROWS);
         // Sums are laid out `[own column][query]`, as `add_values` fills them.
-        let (head, there) = place.target(row, tile);
+        let (head, there) = query_block.target(row, tile);
         let column = group + comptime!((index / ROWS * tile.key_groups) as u32);
         if there && column < columns {
             let sum = sums[index] / Vector::new(total.extract(row));
@@ -243,13 +252,13 @@ pub(super) fn attention_kernel<T: Float, W: Float, O: Float, N: Size>(
     let mut keys = Shared::<[Vector<f32, N>]>::new_slice(comptime!(tile.key_vectors()));
     let mut weights = Shared::<[Each]>::new_slice(comptime!(tile.keys() * tile.row_groups));
     let mut of_units = Shared::<[Each]>::new_slice(comptime!(tile.units()));
-    let place = Place::of_cube(table, heads, blocks, causal);
+    let query_block = QueryBlock::of_cube(table, heads, blocks, causal);
     if comptime![tile.chunks() == 1] {
         load_queries(
             qkv,
             moments,
             &mut queries,
-            &place,
+            &query_block,
             0u32,
             scale,
             tile,
@@ -264,8 +273,8 @@ pub(super) fn attention_kernel<T: Float, W: Float, O: Float, N: Size>(
     let mut largest = Each::new(UNSEEN);
     let mut total = Each::new(0.0f32);
     let mut start = 0u32;
-    // `place.end` is the same for a whole cube, so all its units meet at the barriers inside.
-    while start < place.end {
+    // `query_block.end` is the same for a whole cube, so all its units meet at the barriers inside.
+    while start < query_block.end {
         let mut logits = Array::<f32>::new(comptime!(ROWS * tile.keys_per_unit));
         #[unroll]
         for index in 0..comptime!(ROWS * tile.keys_per_unit) {
@@ -277,13 +286,20 @@ pub(super) fn attention_kernel<T: Float, W: Float, O: Float, N: Size>(
             &mut queries,
             &mut keys,
             &mut logits,
-            &place,
+            &query_block,
             start,
             scale,
             tile,
             normed,
         );
-        let own = mask(&mut logits, multiplicities, &place, start, tile, weighted);
+        let own = mask(
+            &mut logits,
+            multiplicities,
+            &query_block,
+            start,
+            tile,
+            weighted,
+        );
         // The barrier in here also ends the reading of the keys, whose memory the values then take.
         let best = largest_of_units(own, &mut of_units, tile).max(largest);
         // Online softmax: sums relative to the old maximum are rescaled to the new one. `UNSEEN` is finite, so that
@@ -297,8 +313,8 @@ pub(super) fn attention_kernel<T: Float, W: Float, O: Float, N: Size>(
         // `total` covers this unit's keys only; the row group's totals are added once, after the last tile.
         total = weigh(&logits, &mut weights, best, total * factor, tile);
         let mut run = 0u32;
-        while run < comptime!(tile.keys() as u32) && start + run < place.end {
-            load_values(qkv, &mut keys, &place, start + run, tile);
+        while run < comptime!(tile.keys() as u32) && start + run < query_block.end {
+            load_values(qkv, &mut keys, &query_block, start + run, tile);
             sync_cube();
             // The barrier before makes values and weights visible to all units; the one after lets the next run or
             // tile overwrite them.
@@ -309,5 +325,5 @@ pub(super) fn attention_kernel<T: Float, W: Float, O: Float, N: Size>(
         start += comptime!(tile.keys() as u32);
     }
     let total = sum_of_units(total, &mut of_units, tile);
-    store(&sums, total, out, &place, tile);
+    store(&sums, total, out, &query_block, tile);
 }

@@ -8,7 +8,7 @@ use super::tile::Tile;
 
 /// A block of queries of one head: its sequence's rows, which positions it has, and which keys they see.
 #[derive(CubeType)]
-pub(super) struct Place {
+pub(super) struct QueryBlock {
     prefix_start: u32,
     prefix: u32,
     suffix_start: u32,
@@ -24,7 +24,7 @@ pub(super) struct Place {
 }
 
 #[cube]
-impl Place {
+impl QueryBlock {
     /// The block of this cube.
     pub(super) fn of_cube(table: &[u32], heads: u32, blocks: u32, causal: u32) -> Self {
         let number = CUBE_POS as u32;
@@ -46,7 +46,7 @@ impl Place {
             head = 0u32;
             end = 0u32;
         }
-        Place {
+        QueryBlock {
             prefix_start: table[entry],
             prefix,
             suffix_start: table[entry + 2],
@@ -96,7 +96,7 @@ fn load_chunk<T: Float, N: Size>(
     qkv: &[Vector<T, N>],
     moments: &[f32],
     target: &mut Shared<[Vector<f32, N>]>,
-    place: &Place,
+    query_block: &QueryBlock,
     first: u32,
     end: u32,
     chunk: u32,
@@ -114,14 +114,14 @@ fn load_chunk<T: Float, N: Size>(
         let column = chunk * chunk_width + within;
         let mut value = Vector::<f32, N>::new(0.0f32);
         if first + row < end && column < comptime!(tile.columns as u32) {
-            let row = place.row(first + row);
-            let head = part * place.heads + place.head;
+            let row = query_block.row(first + row);
+            let head = part * query_block.heads + query_block.head;
             // A row of `qkv` is 3·heads vectors of a head each: all queries, then all keys, then all values.
-            let at = (row * 3 * place.heads + head) * comptime!(tile.columns as u32) + column;
+            let at = (row * 3 * query_block.heads + head) * comptime!(tile.columns as u32) + column;
             value = Vector::<f32, N>::cast_from(qkv[at as usize]);
             if comptime![normed] {
                 // Moments exist for queries and keys only, hence 2·heads pairs a row.
-                let pair = ((row * 2 * place.heads + head) * 2) as usize;
+                let pair = ((row * 2 * query_block.heads + head) * 2) as usize;
                 value = (value - Vector::new(moments[pair])) * Vector::new(moments[pair + 1]);
             }
             value *= Vector::new(factor);
@@ -137,7 +137,7 @@ pub(super) fn load_queries<T: Float, N: Size>(
     qkv: &[Vector<T, N>],
     moments: &[f32],
     target: &mut Shared<[Vector<f32, N>]>,
-    place: &Place,
+    query_block: &QueryBlock,
     chunk: u32,
     scale: f32,
     #[comptime] tile: Tile,
@@ -147,9 +147,9 @@ pub(super) fn load_queries<T: Float, N: Size>(
         qkv,
         moments,
         target,
-        place,
-        place.first,
-        place.first + place.count,
+        query_block,
+        query_block.first,
+        query_block.first + query_block.count,
         chunk,
         scale,
         0u32,
@@ -165,7 +165,7 @@ pub(super) fn load_keys<T: Float, N: Size>(
     qkv: &[Vector<T, N>],
     moments: &[f32],
     target: &mut Shared<[Vector<f32, N>]>,
-    place: &Place,
+    query_block: &QueryBlock,
     first: u32,
     chunk: u32,
     #[comptime] tile: Tile,
@@ -175,9 +175,9 @@ pub(super) fn load_keys<T: Float, N: Size>(
         qkv,
         moments,
         target,
-        place,
+        query_block,
         first,
-        place.end,
+        query_block.end,
         chunk,
         1.0f32,
         1u32,
@@ -192,7 +192,7 @@ pub(super) fn load_keys<T: Float, N: Size>(
 pub(super) fn load_values<T: Float, N: Size>(
     qkv: &[Vector<T, N>],
     target: &mut Shared<[Vector<f32, N>]>,
-    place: &Place,
+    query_block: &QueryBlock,
     first: u32,
     #[comptime] tile: Tile,
 ) {
@@ -201,9 +201,9 @@ pub(super) fn load_values<T: Float, N: Size>(
     while index < comptime!((tile.value_keys * tile.columns) as u32) {
         let position = first + index / columns;
         let mut value = Vector::<f32, N>::new(0.0f32);
-        if position < place.end {
+        if position < query_block.end {
             // Values are the third part of a row.
-            let head = (place.row(position) * 3 + 2) * place.heads + place.head;
+            let head = (query_block.row(position) * 3 + 2) * query_block.heads + query_block.head;
             value = Vector::<f32, N>::cast_from(qkv[(head * columns + index % columns) as usize]);
         }
         target[index as usize] = value;

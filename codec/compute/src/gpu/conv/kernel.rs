@@ -108,7 +108,7 @@ pub(super) struct Sizes {
 
 /// Where a cube's tile lies in the product.
 #[derive(CubeType)]
-struct Place {
+struct TilePosition {
     /// `2·parity_y + parity_x`.
     parity: u32,
     parity_y: u32,
@@ -119,9 +119,9 @@ struct Place {
     column: u32,
 }
 
-/// The place of this cube's tile and this unit's column.
+/// The position of this cube's tile and this unit's column.
 #[cube]
-fn place(sizes: &Sizes, #[comptime] variant: Variant) -> Place {
+fn tile_position(sizes: &Sizes, #[comptime] variant: Variant) -> TilePosition {
     let cube = CUBE_POS as u32;
     // Cubes side by side share their pixels and differ in output channels, so that the image comes from the cache.
     let column_tile = cube % sizes.tiles;
@@ -132,7 +132,7 @@ fn place(sizes: &Sizes, #[comptime] variant: Variant) -> Place {
         row_tile /= 4;
     }
     let columns = comptime!(variant.tile.columns as u32);
-    Place {
+    TilePosition {
         parity,
         parity_y: parity / 2,
         parity_x: parity % 2,
@@ -141,13 +141,13 @@ fn place(sizes: &Sizes, #[comptime] variant: Variant) -> Place {
     }
 }
 
-/// The source of place `place` of an axis that has `pad` pixels of border before `size` pixels, and whether it is one.
+/// The source of the position `tile_position` of an axis that has `pad` pixels of border before `size` pixels, and whether it is one.
 #[cube]
-fn source(place: u32, pad: u32, size: u32, #[comptime] border: Border) -> (u32, bool) {
+fn source(tile_position: u32, pad: u32, size: u32, #[comptime] border: Border) -> (u32, bool) {
     if comptime![border == Border::Reflection] {
-        let mut index = place - pad;
-        if place < pad {
-            index = pad - place;
+        let mut index = tile_position - pad;
+        if tile_position < pad {
+            index = pad - tile_position;
         }
         // The border pixel itself is not repeated: `size` maps to `size − 2`.
         if index >= size {
@@ -156,7 +156,7 @@ fn source(place: u32, pad: u32, size: u32, #[comptime] border: Border) -> (u32, 
         (index, true.runtime())
     } else {
         // Before the image, the difference wraps around to more than any size.
-        let index = place - pad;
+        let index = tile_position - pad;
         (index, index < size)
     }
 }
@@ -166,7 +166,7 @@ fn source(place: u32, pad: u32, size: u32, #[comptime] border: Border) -> (u32, 
 fn find_pixels(
     ys: &mut Array<u32>,
     xs: &mut Array<u32>,
-    place: &Place,
+    tile_position: &TilePosition,
     sizes: &Sizes,
     #[comptime] tile: Tile,
 ) {
@@ -177,14 +177,14 @@ fn find_pixels(
         #[unroll]
         for lane in 0..4usize {
             let vector = first + comptime!((index * step) as u32);
-            let mut pixel = place.pixel + vector * 4 + comptime!(lane as u32);
+            let mut pixel = tile_position.pixel + vector * 4 + comptime!(lane as u32);
             if pixel >= sizes.pixels {
                 // Computed like any other, but not stored.
                 pixel = sizes.pixels - 1;
             }
             let at = comptime!(index * 4 + lane);
-            ys[at] = pixel / sizes.grid * sizes.stride + place.parity_y;
-            xs[at] = pixel % sizes.grid * sizes.stride + place.parity_x;
+            ys[at] = pixel / sizes.grid * sizes.stride + tile_position.parity_y;
+            xs[at] = pixel % sizes.grid * sizes.stride + tile_position.parity_x;
         }
     }
 }
@@ -235,7 +235,7 @@ fn stage_pixels<X: Float>(
 fn stage_weights<W: Float>(
     weights: &[Four<W>],
     staged: &mut Shared<[Four<f32>]>,
-    place: &Place,
+    tile_position: &TilePosition,
     sizes: &Sizes,
     start: u32,
     depth: u32,
@@ -244,15 +244,15 @@ fn stage_weights<W: Float>(
     let columns = comptime!(tile.columns);
     let (count, step) = comptime!(tile.w_share());
     // Each parity's folded kernel is a block of `depth` rows.
-    let first = place.parity * depth * sizes.columns;
+    let first = tile_position.parity * depth * sizes.columns;
     #[unroll]
     for index in 0..count {
         let line = UNIT_POS as usize / columns + comptime!(index * step);
         if comptime!(tile.w_share_is_whole()) || line < DEPTH {
             let k = start + line as u32;
             let mut values = Four::<f32>::new(0.0f32);
-            if k < depth && place.column < sizes.columns {
-                let at = first + k * sizes.columns + place.column;
+            if k < depth && tile_position.column < sizes.columns {
+                let at = first + k * sizes.columns + tile_position.column;
                 values = Four::<f32>::cast_from(weights[at as usize]);
             }
             staged[line * columns + UNIT_POS as usize % columns] = values;
@@ -293,7 +293,7 @@ fn store<R: Float, O: Float>(
     bias: &[f32],
     residual: &[R],
     out: &mut [O],
-    place: &Place,
+    tile_position: &TilePosition,
     sizes: &Sizes,
     #[comptime] variant: Variant,
 ) {
@@ -304,19 +304,21 @@ fn store<R: Float, O: Float>(
         #[unroll]
         for lane in 0..4usize {
             let vector = unit_row + comptime!((row * tile.row_step()) as u32);
-            let pixel = place.pixel + vector * 4 + comptime!(lane as u32);
+            let pixel = tile_position.pixel + vector * 4 + comptime!(lane as u32);
             let mut target = pixel;
             if comptime![variant.doubling] {
                 let (y, x) = (pixel / sizes.grid, pixel % sizes.grid);
                 // `pixel` numbers the pixels of one parity; they lie two apart in rows of twice the grid's width.
-                target = (y * 2 + place.parity_y) * 2 * sizes.grid + x * 2 + place.parity_x;
+                target = (y * 2 + tile_position.parity_y) * 2 * sizes.grid
+                    + x * 2
+                    + tile_position.parity_x;
             }
             let sum = sums[comptime!(row * 4 + lane)];
             #[unroll]
             for part in 0..4usize {
-                let output = sizes.first + place.column * 4 + comptime!(part as u32);
+                let output = sizes.first + tile_position.column * 4 + comptime!(part as u32);
                 // A last tile may reach beyond the weights, and their last vector beyond the outputs.
-                let there = place.column < sizes.columns && output < sizes.outputs;
+                let there = tile_position.column < sizes.columns && output < sizes.outputs;
                 if pixel < sizes.pixels && there {
                     let at = (target * sizes.outputs + output) as usize;
                     let mut y = sum.extract(part) + bias[output as usize];
@@ -348,10 +350,10 @@ pub(super) fn conv_kernel<X: Float, W: Float, R: Float, O: Float>(
     let tile = comptime!(variant.tile);
     let mut pixels = Shared::<[Four<f32>]>::new_slice(comptime!(DEPTH * tile.x_row()));
     let mut columns = Shared::<[Four<f32>]>::new_slice(comptime!(DEPTH * tile.columns));
-    let place = place(&sizes, variant);
+    let tile_position = tile_position(&sizes, variant);
     let mut ys = Array::<u32>::new(comptime!(tile.x_share().0 * 4));
     let mut xs = Array::<u32>::new(comptime!(tile.x_share().0 * 4));
-    find_pixels(&mut ys, &mut xs, &place, &sizes, tile);
+    find_pixels(&mut ys, &mut xs, &tile_position, &sizes, tile);
     // f32 also for f16 operands: thousands of products are added up, far beyond what 11 bits of mantissa carry.
     let mut sums = Array::<Four<f32>>::new(comptime!(tile.unit_rows * 4));
     #[unroll]
@@ -362,12 +364,20 @@ pub(super) fn conv_kernel<X: Float, W: Float, R: Float, O: Float>(
     let mut start = 0u32;
     while start < depth {
         stage_pixels(x, &mut pixels, &ys, &xs, &sizes, start, depth, variant);
-        stage_weights(weights, &mut columns, &place, &sizes, start, depth, tile);
+        stage_weights(
+            weights,
+            &mut columns,
+            &tile_position,
+            &sizes,
+            start,
+            depth,
+            tile,
+        );
         sync_cube();
         // The barrier before completes the staging; the one after keeps fast units from staging over operands in use.
         multiply_add(&pixels, &columns, &mut sums, tile);
         sync_cube();
         start += comptime!(DEPTH as u32);
     }
-    store(&sums, bias, residual, out, &place, &sizes, variant);
+    store(&sums, bias, residual, out, &tile_position, &sizes, variant);
 }
