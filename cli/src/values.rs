@@ -43,19 +43,18 @@ pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
 
 /// A size in pixels, as `WxH`.
 pub(crate) fn size(text: &str) -> Result<Size, String> {
-    let size = pair(text).map(Size::from);
-    size.ok_or_else(|| "allowed: WxH in pixels, for example 256x192".to_owned())
+    pair(text).ok_or_else(|| "allowed: WxH in pixels, for example 256x192".to_owned())
 }
 
 /// Columns and rows, as `CxR`.
-pub(crate) fn grid(text: &str) -> Result<(u32, u32), String> {
+pub(crate) fn grid(text: &str) -> Result<Size, String> {
     pair(text).ok_or_else(|| "allowed: CxR, columns and rows of at least 1, as in 3x2".to_owned())
 }
 
-fn pair(text: &str) -> Option<(u32, u32)> {
+fn pair(text: &str) -> Option<Size> {
     let (width, height) = text.split_once(['x', 'X', '×'])?;
     let side = |side: &str| side.parse::<u32>().ok().filter(|&side| side > 0);
-    Some((side(width)?, side(height)?))
+    Some(Size::new(side(width)?, side(height)?))
 }
 
 /// A colour: `RRGGBB` in hexadecimal digits, or a name.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// A width and a height: of a picture or a canvas in pixels; of a grid in latents or patches. Serialized as
+/// A width and a height: of a picture or a canvas in pixels; of a grid in latents, patches or canvases. Serialized as
 /// `[width, height]`.
 ///
 /// ```

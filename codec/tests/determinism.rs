@@ -101,7 +101,7 @@ fn tokens_of_a_file_are_those_that_tokenize_gives() {
                 &[&ids],
                 Size::new(256, 256),
                 None,
-                (1, 1),
+                Size::new(1, 1),
                 Default::default(),
             )
             .unwrap();

@@ -25,12 +25,11 @@ pub fn values(data: &[u8]) {
         assert!(value.is_finite());
         assert_eq!(values::quality(&value.to_string()), Ok(value));
     }
-    type Pair = fn(&str) -> Result<(u32, u32), String>;
-    let pairs: [Pair; 2] = [|text| values::size(text).map(Into::into), values::grid];
+    let pairs = [values::size, values::grid];
     for pair in pairs {
-        if let Some((width, height)) = checked(pair(text)) {
-            assert!(width > 0 && height > 0);
-            assert_eq!(pair(&format!("{width}x{height}")), Ok((width, height)));
+        if let Some(size) = checked(pair(text)) {
+            assert!(size.width > 0 && size.height > 0);
+            assert_eq!(pair(&size.to_string()), Ok(size));
         }
     }
     if let Some([red, green, blue]) = checked(values::color(text)) {

@@ -38,7 +38,7 @@ pub(crate) struct PackArgs {
 
     /// Columns and rows of canvases, row by row
     #[arg(long, value_name = "CxR", default_value = "1x1", value_parser = values::grid)]
-    grid: (u32, u32),
+    grid: Size,
 }
 
 pub(crate) fn run(args: &PackArgs, context: &Context) -> Result<(), CliError> {
@@ -83,11 +83,12 @@ fn canvases(
         let problem = format!("{tokens} tokens per canvas; allowed: 1 to {largest}");
         return Err(CliError::usage(name, problem));
     }
-    let (columns, rows) = args.grid;
-    let expected = u64::from(columns) * u64::from(rows);
+    let expected = args.grid.area();
     if count as u64 != expected {
-        let problem =
-            format!("the array holds {count} canvases; --grid {columns}x{rows} needs {expected}");
+        let problem = format!(
+            "the array holds {count} canvases; --grid {} needs {expected}",
+            args.grid
+        );
         return Err(CliError::usage(name, problem));
     }
     let codebook = model.codec.config().codebook_size();

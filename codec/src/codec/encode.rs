@@ -160,7 +160,7 @@ impl Codec {
             .tokenize(canvases, tokens.into(), noise.as_deref())
     }
 
-    /// A file of given tokens: one list for each canvas of a grid of (columns, rows), row by row.
+    /// A file of given tokens: one list for each canvas of `grid`, whose width and height count canvases, row by row.
     ///
     /// `size` is what a decoder restores, in pixels; `canvas` is the canvas in pixels if it is not the model's own.
     ///
@@ -172,7 +172,7 @@ impl Codec {
         canvases: &[C],
         size: Size,
         canvas: Option<Size>,
-        grid: (u32, u32),
+        grid: Size,
         metadata: Metadata,
     ) -> Result<TokenFile, Error> {
         let canvas = self.check_canvas(canvas)?;
@@ -183,7 +183,7 @@ impl Codec {
         let tokens = self.check_tokens(u16::try_from(tokens).unwrap_or(u16::MAX))?;
         let header = self
             .header(size, tokens, canvas)?
-            .with_grid(grid.0, grid.1)?;
+            .with_grid(grid.width, grid.height)?;
         Ok(TokenFile::from_canvases(header, canvases, metadata)?)
     }
 
