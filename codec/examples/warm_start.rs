@@ -70,7 +70,7 @@ fn open(codec: &Codec, path: &str) -> Result<Photo, Box<dyn Error>> {
     let image = load::open(path, &LoadOptions::default())?.image;
     let file = codec.encode_file(&image, &EncodeOptions::default())?;
     let canvas = picture::resize(
-        &picture::into_rgb(image, [255; 3]),
+        &picture::try_into_rgb(image, [255; 3], u64::MAX)?,
         codec.config().canvas,
         codec.threads(),
     )?;

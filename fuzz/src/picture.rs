@@ -26,7 +26,8 @@ pub fn file(data: &[u8]) {
     assert!(width <= LIMITS.max_side && height <= LIMITS.max_side);
     assert!(u64::from(width) * u64::from(height) <= LIMITS.max_pixels);
     let threads = &*THREADS;
-    let rgb = picture::into_rgb(loaded.image, [255, 0, 128]);
+    let rgb =
+        picture::try_into_rgb(loaded.image, [255, 0, 128], u64::MAX).expect("a small picture");
     assert_eq!(rgb.dimensions(), (width, height));
     let cropped = picture::published_crop(&rgb, Size::new(24, 16), threads).expect("memory");
     assert_eq!(cropped.picture.dimensions(), (24, 16));

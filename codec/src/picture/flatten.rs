@@ -5,12 +5,8 @@ use image::{DynamicImage, ImageBuffer, Pixel, RgbImage, RgbaImage};
 use super::resample::Rows;
 use super::{PictureError, memory};
 
-/// `image` as 8-bit RGB; transparent parts show `background`.
-///
-/// Grey becomes three equal channels. Deep samples are composited at their own depth and rounded to
-/// 8 bits once, to nearest. Float samples are clamped to \[0, 1\], NaN counts as 0.
-#[must_use]
-pub fn flatten(image: &DynamicImage, background: [u8; 3]) -> RgbImage {
+/// [`try_flatten`] without a limit.
+pub(super) fn flatten(image: &DynamicImage, background: [u8; 3]) -> RgbImage {
     let mut out = RgbImage::new(image.width(), image.height());
     let flat = Flat { image, background };
     for (y, target) in rows_of(&mut out) {
@@ -19,7 +15,11 @@ pub fn flatten(image: &DynamicImage, background: [u8; 3]) -> RgbImage {
     out
 }
 
-/// [`flatten`], if the copy and the image together stay below `max_memory` bytes and the system has the memory.
+/// `image` as 8-bit RGB; transparent parts show `background`.
+///
+/// Grey becomes three equal channels. Deep samples are composited at their own depth and rounded to
+/// 8 bits once, to nearest. Float samples are clamped to \[0, 1\], NaN counts as 0. The copy and the image together
+/// may take `max_memory` bytes.
 ///
 /// # Errors
 /// [`PictureError::TooMuchMemory`], [`PictureError::OutOfMemory`].
@@ -37,17 +37,7 @@ pub fn try_flatten(
     Ok(flatten(image, background))
 }
 
-/// [`flatten`] for an image that is not needed afterwards: 8-bit RGB is moved, not copied.
-#[must_use]
-pub fn into_rgb(image: DynamicImage, background: [u8; 3]) -> RgbImage {
-    match image {
-        DynamicImage::ImageRgb8(rgb) => rgb,
-        DynamicImage::ImageRgba8(rgba) => in_place(rgba, background),
-        other => flatten(&other, background),
-    }
-}
-
-/// [`into_rgb`], if what it takes stays below `max_memory` bytes and the system has the memory.
+/// [`try_flatten`] for an image that is not needed afterwards: 8-bit RGB is moved, not copied.
 ///
 /// # Errors
 /// [`PictureError::TooMuchMemory`], [`PictureError::OutOfMemory`].
@@ -56,11 +46,10 @@ pub fn try_into_rgb(
     background: [u8; 3],
     max_memory: u64,
 ) -> Result<RgbImage, PictureError> {
+    let check = memory::check(image.as_bytes().len() as u64, max_memory);
     match image {
-        DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_) => {
-            memory::check(image.as_bytes().len() as u64, max_memory)?;
-            Ok(into_rgb(image, background))
-        }
+        DynamicImage::ImageRgb8(rgb) => check.map(|()| rgb),
+        DynamicImage::ImageRgba8(rgba) => check.map(|()| in_place(rgba, background)),
         other => try_flatten(&other, background, max_memory),
     }
 }
@@ -279,7 +268,7 @@ mod tests {
             Rgba([x as u8 * 40, y as u8 * 80, 7, (x * y) as u8 * 30])
         }));
         assert_eq!(
-            into_rgb(image.clone(), [1, 2, 3]),
+            try_into_rgb(image.clone(), [1, 2, 3], u64::MAX).unwrap(),
             flatten(&image, [1, 2, 3])
         );
     }

@@ -3,7 +3,7 @@
 //! | step | function |
 //! |---|---|
 //! | file or bytes → decoded image, upright, with the facts worth keeping | [`load::open`], [`load::decode_bytes`] |
-//! | any pixel type → 8-bit RGB on a background | [`flatten`], [`into_rgb`] |
+//! | any pixel type → 8-bit RGB on a background | [`try_flatten`], [`try_into_rgb`] |
 //! | RGB → canvas size | [`resize`], [`published_crop`] |
 //! | RGB ↔ floats in \[-1, 1\] | [`Canvas::from_rgb`], [`Canvas::to_rgb`] |
 //! | canvas size → original size | [`restore`] |
@@ -27,7 +27,9 @@ mod webp;
 
 pub use canvas::Canvas;
 pub use error::{PictureError, PictureErrorKind};
-pub use flatten::{flatten, into_rgb, try_flatten, try_into_rgb};
+#[cfg(test)]
+use flatten::flatten;
+pub use flatten::{try_flatten, try_into_rgb};
 pub use load::{LoadOptions, LoadedPicture};
 pub use resize::{Cropped, SourceRect, published_crop, resize, restore};
 pub(crate) use resize::{crop_image, resize_image};

@@ -183,7 +183,7 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-    use crate::picture::{LoadOptions, PictureErrorKind, into_rgb, load};
+    use crate::picture::{LoadOptions, PictureErrorKind, flatten, load};
 
     fn gradient(width: u32, height: u32) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| {
@@ -205,7 +205,7 @@ mod tests {
                 std::fs::write(&path, &bytes).expect("the temporary directory is writable");
                 let loaded = load::open(&path, &LoadOptions::default());
                 let _ = std::fs::remove_file(&path);
-                let back = into_rgb(loaded.expect("what was just written").image, [0; 3]);
+                let back = flatten(&loaded.expect("what was just written").image, [0; 3]);
                 assert_eq!(back.dimensions(), picture.dimensions());
                 let worst = back
                     .iter()
