@@ -22,6 +22,7 @@ use self::means::{Dct, transposed};
 use self::strip::Strip;
 use self::tables::Tables;
 use crate::ComputeError;
+use crate::error::with_capacity;
 
 /// Side of a block in samples.
 pub const BLOCK: usize = 32;
@@ -73,9 +74,7 @@ impl LappedTransform {
         let chunk = self.chunk();
         let tasks = coefficients.par_chunks_mut(chunk * self.columns * PER_BLOCK);
         tasks.enumerate().try_for_each(|(task, out)| {
-            let first = task * chunk;
-            let count = out.len() / (self.columns * PER_BLOCK);
-            let mut strip = Strip::around(self.rows, self.columns, first..first + count)?;
+            let mut strip = self.strip(task * chunk, out.len())?;
             (0..COLOURS).for_each(|colour| strip.analyse(&self.tables, rgb, colour, out));
             Ok(())
         })?;
@@ -125,12 +124,9 @@ impl LappedTransform {
         let chunk = self.chunk();
         let tasks = picture.par_chunks_mut(chunk * self.columns * PER_BLOCK);
         tasks.enumerate().try_for_each(|(task, out)| {
-            let first = task * chunk;
-            let count = out.len() / (self.columns * PER_BLOCK);
-            let blocks = first..first + count;
             let mut strips = Vec::with_capacity(COLOURS);
             for colour in 0..COLOURS {
-                let mut strip = Strip::around(self.rows, self.columns, blocks.clone())?;
+                let mut strip = self.strip(task * chunk, out.len())?;
                 strip.synthesise(&self.tables, coefficients, colour);
                 strips.push(strip);
             }
@@ -146,12 +142,7 @@ impl LappedTransform {
         let (down, across) = (Dct::new(rows), Dct::new(columns));
         for colour in 0..COLOURS {
             let start = |row: usize| (row * COLOURS + colour) * BLOCK * BLOCK * columns;
-            let mut means: Vec<f32> = Vec::new();
-            means
-                .try_reserve_exact(rows * columns)
-                .map_err(|_| ComputeError::OutOfMemory {
-                    shape: vec![rows, columns],
-                })?;
+            let mut means = with_capacity(rows * columns)?;
             for row in 0..rows {
                 means.extend_from_slice(&coefficients[start(row)..][..columns]);
             }
@@ -163,6 +154,12 @@ impl LappedTransform {
             }
         }
         Ok(())
+    }
+
+    /// The strip of the rows of blocks from `first` on that have `values` coefficients.
+    fn strip(&self, first: usize, values: usize) -> Result<Strip, ComputeError> {
+        let count = values / (self.columns * PER_BLOCK);
+        Strip::around(self.rows, self.columns, first..first + count)
     }
 
     /// Rows of blocks of a task.

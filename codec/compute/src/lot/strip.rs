@@ -28,6 +28,8 @@ pub(super) struct Strip {
     top: usize,
     /// `[samples down][32][columns]`
     lines: Vec<f32>,
+    /// Some lines side by side, `[width][lanes]`, in the order of the picture.
+    samples: Vec<Lane>,
 }
 
 impl Strip {
@@ -44,6 +46,7 @@ impl Strip {
             blocks,
             top,
             lines: zeros((bottom - top) * columns * BLOCK)?,
+            samples: zeros(columns * BLOCK)?,
         })
     }
 
@@ -86,7 +89,7 @@ impl Strip {
     #[inline(always)]
     fn across(&mut self, tables: &Tables, rgb: &[u8], colour: usize) {
         let (width, columns) = (self.width(), self.columns);
-        let mut samples = vec![[0.0; LANES]; width];
+        let samples = &mut self.samples;
         for (group, lines) in self.lines.chunks_exact_mut(LANES * width).enumerate() {
             let first = self.top + group * LANES;
             for lane in 0..LANES {
@@ -97,7 +100,7 @@ impl Strip {
                 }
             }
             for boundary in 1..columns {
-                filter_in(&tables.filter, &mut samples, boundary);
+                filter_in(&tables.filter, samples, boundary);
             }
             for (block, samples) in samples.as_chunks::<BLOCK>().0.iter().enumerate() {
                 let frequencies = kernel::dct(tables, samples);
@@ -148,7 +151,7 @@ impl Strip {
     #[inline(always)]
     fn across_back(&mut self, tables: &Tables) {
         let (width, columns) = (self.width(), self.columns);
-        let mut samples = vec![[0.0; LANES]; width];
+        let samples = &mut self.samples;
         for lines in self.lines.chunks_exact_mut(LANES * width) {
             for (block, samples) in samples.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
                 let frequencies = std::array::from_fn(|v| {
@@ -157,10 +160,10 @@ impl Strip {
                 *samples = kernel::dct_back(tables, &frequencies);
             }
             for boundary in 1..columns {
-                filter_in(&tables.filter_back, &mut samples, boundary);
+                filter_in(&tables.filter_back, samples, boundary);
             }
             for (lane, line) in lines.chunks_exact_mut(width).enumerate() {
-                for (value, sample) in line.iter_mut().zip(&samples) {
+                for (value, sample) in line.iter_mut().zip(&*samples) {
                     *value = sample[lane];
                 }
             }
