@@ -1,30 +1,74 @@
 #!/usr/bin/env bash
-# The measured figures of README.md and models/README.md as Markdown tables:
+# The measured figures of README.md, models/README.md and docs/cuts.md as Markdown tables:
 #   cargo build --release && docs/measure.sh
-# FLEXTOK names another binary, RUNS the number of timed runs (their median is shown).
+# FLEXTOK names another binary, PYTHON an interpreter that has numpy and Pillow (for WebP, AVIF and JPEG; docs/rivals.py),
+# RUNS the number of timed runs (their median is shown).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 flextok=$(realpath "${FLEXTOK:-target/release/flextok}")
+python=${PYTHON:-python3}
 runs=${RUNS:-15}
+photos=(chelsea.png coffee.png astronaut.png seeding.jpg)
+sizes=(64 128 256 512 1024 2048 4096)
+cuts=(64 128 256 512 1024)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+# PSNR in dB of the decode of a file against its photo.
+quality() {
+    "$flextok" decode -q -f "$2" -o "$dir/decoded.png"
+    "$flextok" compare "tests/photos/$1" "$dir/decoded.png" --json |
+        python3 -c 'import json, sys; print("%.2f" % json.load(sys.stdin)["psnr"])'
+}
 
-echo "Quality: PSNR in dB / SSIM against the photo in its own size"
+# The first rows of a table with these columns.
+heading() {
+    printf '| %s ' "$@"
+    printf '|\n'
+    printf '|---%.0s' "$@"
+    printf '|\n'
+}
+
+echo "Quality by bytes of the complete file: PSNR in dB against the photo in its own size"
+"$python" docs/rivals.py --versions
 echo
-echo "| photo | 1 token, 27 bytes | 4, 33 bytes | 16, 61 bytes | 64, 161 bytes | 256, 549 bytes |"
-echo "|---|---|---|---|---|---|"
-for photo in chelsea.png coffee.png astronaut.png seeding.jpg; do
-    row="| $photo |"
-    "$flextok" encode -q -f "tests/photos/$photo" -o "$dir/whole.flxt"
-    for k in 1 4 16 64 256; do
-        "$flextok" truncate -q -f "$dir/whole.flxt" -k "$k" -o "$dir/cut.flxt"
-        "$flextok" decode -q -f "$dir/cut.flxt" -o "$dir/cut.png"
-        report=$("$flextok" compare "tests/photos/$photo" "$dir/cut.png" --json)
-        row+=$(printf ' %.2f / %.3f |' "$(field psnr <<<"$report")" "$(field ssim <<<"$report")")
+heading photo codec "${sizes[@]}"
+for photo in "${photos[@]}"; do
+    row="| $photo | flextok |"
+    for size in "${sizes[@]}"; do
+        "$flextok" encode -q -f "tests/photos/$photo" -b "$size" -o "$dir/whole.flxt"
+        row+=" $(quality "$photo" "$dir/whole.flxt") |"
     done
     echo "$row"
+    "$python" docs/rivals.py "tests/photos/$photo" "${sizes[@]}"
+done
+
+echo
+echo "Cuts of a file of 4096 bytes: PSNR in dB"
+echo
+heading photo file "${cuts[@]}" 4096
+for photo in "${photos[@]}"; do
+    fresh="| $photo | made for its size |"
+    cut="| $photo | cut of one of 4096 bytes |"
+    for size in "${cuts[@]}" 4096; do
+        "$flextok" encode -q -f "tests/photos/$photo" -b "$size" -o "$dir/fresh.flxt"
+        fresh+=" $(quality "$photo" "$dir/fresh.flxt") |"
+        "$flextok" encode -q -f "tests/photos/$photo" -b 4096 -o "$dir/whole.flxt"
+        "$flextok" truncate -q -f "$dir/whole.flxt" -b "$size" -o "$dir/cut.flxt"
+        cut+=" $(quality "$photo" "$dir/cut.flxt") |"
+    done
+    echo "$fresh"
+    echo "$cut"
+    # The canvas chosen for one of the cuts: what the file is worth at each size.
+    for at in "${cuts[@]}"; do
+        "$flextok" encode -q -f "tests/photos/$photo" -b 4096 --cut-at "$at" -o "$dir/whole.flxt"
+        row="| $photo | cut of one with \`--cut-at $at\` |"
+        for size in "${cuts[@]}" 4096; do
+            "$flextok" truncate -q -f "$dir/whole.flxt" -b "$size" -o "$dir/cut.flxt"
+            row+=" $(quality "$photo" "$dir/cut.flxt") |"
+        done
+        echo "$row"
+    done
 done
 
 # Median wall time in milliseconds of a whole process, and its peak memory in MB.
@@ -57,11 +101,8 @@ echo "| command | time | peak memory |"
 echo "|---|---|---|"
 out="$dir/out"
 photo=tests/photos/coffee.png
-timed "encode coffee.png (600x400)" "$flextok" encode -q -f "$photo" -o "$out.flxt"
-timed "encode coffee.png, 16 tokens" "$flextok" encode -q -f "$photo" -k 16 -o "$out.16.flxt"
-timed "decode 256 tokens, 1 step" "$flextok" decode -q -f "$out.flxt" -o "$out.png"
-timed "decode 16 tokens, 1 step" "$flextok" decode -q -f "$out.16.flxt" -o "$out.png"
-timed "decode 256 tokens, 8 steps" "$flextok" decode -q -f "$out.flxt" --steps 8 -o "$out.png"
-timed "decode 256 tokens, 8 steps, guidance 3" \
-    "$flextok" decode -q -f "$out.flxt" --steps 8 --guidance 3 -o "$out.png"
-timed "truncate to 16 tokens" "$flextok" truncate -q -f "$out.flxt" -k 16 -o "$out.16.flxt"
+for size in 64 1024 16384; do
+    timed "encode coffee.png (600x400) to $size bytes" "$flextok" encode -q -f "$photo" -b "$size" -o "$out.$size.flxt"
+    timed "decode $size bytes" "$flextok" decode -q -f "$out.$size.flxt" -o "$out.png"
+done
+timed "truncate 1024 bytes to 64" "$flextok" truncate -q -f "$out.1024.flxt" -b 64 -o "$out.cut.flxt"

@@ -7,11 +7,6 @@
 #[repr(C, align(64))]
 struct Aligned<B: ?Sized>(B);
 
-static NANO_ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!("nano.safetensors"));
-
-/// The weights of `nano`, the default model, as a whole safetensors file (f16).
-pub static NANO: &[u8] = &NANO_ALIGNED.0;
-
 static BUILTIN_ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!("builtin.safetensors"));
 
 /// Tables (`tables.*`, integers) and decoder (`decoder.*`, f16) of the fixed tokens, as a whole safetensors file.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the page: the codec as a WebAssembly module, the files of web/page, and the embedded model beside them.
+# Builds the page: the codec as a WebAssembly module, the files of web/page, and the built-in model beside them.
 #
 #   web/build.sh [OUT]     OUT is web/dist if not given
 #
@@ -114,7 +114,7 @@ mkdir -p "$out"
 put "$stage/optimised.wasm" flextok_bg.wasm
 put "$stage/flextok.js" flextok.js
 put "$stage/flextok.d.ts" flextok.d.ts
-put models/nano.safetensors model.safetensors
+put models/builtin.safetensors model.safetensors
 for file in web/page/*; do
     [ ! -f "$file" ] || put "$file" "$(basename "$file")"
 done

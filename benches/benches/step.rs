@@ -22,7 +22,7 @@ const T: f32 = 0.52;
 /// Times a step with all registers and with few, a guided step, and one of several images.
 fn steps(criterion: &mut Criterion, name: &str, weights: &Weights) {
     let backend = CpuEngine::new(THREADS).expect("threads");
-    let config = weights.config();
+    let config = weights.network().expect("a network");
     let (factor, channels) = (config.vae.factor(), config.vae.latent_channels());
     let Size { width, height } = config.canvas;
     let grid = (height as usize / factor, width as usize / factor);
@@ -61,10 +61,10 @@ fn steps(criterion: &mut Criterion, name: &str, weights: &Weights) {
     group.finish();
 }
 
-fn embedded(criterion: &mut Criterion) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/nano.safetensors");
-    let weights = Weights::open(path, &OpenOptions::default()).expect("the embedded model");
-    steps(criterion, "the embedded model", &weights);
+fn nano(criterion: &mut Criterion) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/nano.safetensors");
+    let weights = Weights::open(path, &OpenOptions::default()).expect("the small network");
+    steps(criterion, "nano", &weights);
 }
 
 fn d12(criterion: &mut Criterion) {
@@ -81,6 +81,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(3));
-    targets = embedded, d12
+    targets = nano, d12
 }
 criterion_main!(step);

@@ -17,6 +17,8 @@ pub struct Stages<B: Backend = CpuEngine> {
     codec: Codec,
     /// Rows, columns and channels of the latents.
     latents: [usize; 3],
+    /// Pixels a side of a latent.
+    factor: usize,
     picture: DynamicImage,
     tokens: Vec<u16>,
 }
@@ -36,7 +38,7 @@ impl<B: Backend> Stages<B> {
     pub fn on(backend: B, path: &Path, builder: CodecBuilder) -> Self {
         let weights =
             Weights::open(path, &OpenOptions::default()).expect("a model in the published layout");
-        let config = weights.config().clone();
+        let config = weights.network().expect("a network").clone();
         let factor = config.vae.factor();
         let Size { width, height } = config.canvas;
         let channels = config.vae.latent_channels();
@@ -53,6 +55,7 @@ impl<B: Backend> Stages<B> {
             backend,
             codec,
             latents: [height as usize / factor, width as usize / factor, channels],
+            factor,
             picture,
             tokens,
         }
@@ -130,8 +133,7 @@ impl<B: Backend> Stages<B> {
     /// The VAE's encoder on one canvas.
     pub fn vae_encode(&self) {
         let [height, width, _] = self.latents;
-        let factor = self.codec.config().vae.factor();
-        let shape = [height * factor, width * factor, 3];
+        let shape = [height * self.factor, width * self.factor, 3];
         let image = standard_normal(1, 0, shape.iter().product());
         let image = self.backend.upload(&image, &shape).expect("memory");
         self.backend.run(|| {

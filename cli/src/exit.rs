@@ -86,8 +86,8 @@ pub(crate) enum CliError {
         code: Code,
     },
     /// A truncated file where only complete ones are accepted.
-    #[error("{name}: truncated: {have} of {total} tokens; --complete accepts only complete files")]
-    Truncated { name: String, have: u64, total: u64 },
+    #[error("{name}: truncated: {present}; --complete accepts only complete files")]
+    Truncated { name: String, present: String },
     /// An array file that cannot be used.
     #[error("{name}: {source}")]
     Npy { name: String, source: NpyError },
@@ -100,10 +100,6 @@ pub(crate) enum CliError {
         name: String,
         source: flextok::compute::StorageError,
     },
-    /// Threads cannot be started.
-    #[cfg(feature = "serve")]
-    #[error("--threads: cannot start the server's threads: {0}")]
-    Threads(std::io::Error),
     /// The server cannot start.
     #[cfg(feature = "serve")]
     #[error(transparent)]
@@ -154,7 +150,7 @@ impl CliError {
             #[cfg(feature = "serve")]
             Self::Start(flextok_server::StartError::Model { .. }) => Code::Model,
             #[cfg(feature = "serve")]
-            Self::Threads(_) | Self::Start(_) => Code::Io,
+            Self::Start(_) => Code::Io,
             #[cfg(not(feature = "embedded-model"))]
             Self::NoModel => Code::Model,
         }

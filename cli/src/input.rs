@@ -5,11 +5,13 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flextok::Limits;
-use flextok::container::{MAGIC, ReadError, State, TokenFile};
+use flextok::container::layout::TOKEN_BYTES;
+use flextok::container::{self, Header, MAGIC, Payload, ReadError, State, TokenFile};
 use flextok::image::RgbImage;
 use flextok::picture::{self, LoadedPicture, PictureError, load};
 
 use crate::exit::{CliError, Code};
+use crate::values;
 
 /// Where an input comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,24 @@ pub(crate) enum Source {
 pub(crate) struct TokenInput {
     pub(crate) file: TokenFile,
     pub(crate) bytes: u64,
+    /// What is wrong with the rest, if the file is damaged and its proven part is used.
+    fault: Option<container::Error>,
+}
+
+/// What becomes of a damaged file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Damage {
+    /// It is an error.
+    Refuse,
+    /// Its proven part is used.
+    Salvage,
+}
+
+impl From<bool> for Damage {
+    /// The option `--salvage`.
+    fn from(salvage: bool) -> Self {
+        if salvage { Self::Salvage } else { Self::Refuse }
+    }
 }
 
 /// An input of either kind.
@@ -106,6 +126,29 @@ impl Source {
         }
     }
 
+    /// Reads a token file that may be damaged.
+    pub(crate) fn tokens_of(
+        &self,
+        limits: &Limits,
+        damage: Damage,
+    ) -> Result<TokenInput, CliError> {
+        if damage == Damage::Refuse {
+            return self.tokens(limits);
+        }
+        let most = limits.container.max_file_bytes();
+        let bytes = match self {
+            Self::Stdin => read_all(io::stdin().lock(), &self.name(), most)?,
+            Self::File(path) => read_all(open(path)?, &self.name(), most)?,
+        };
+        let salvage = TokenFile::salvage(&bytes, &limits.container)
+            .map_err(|error| CliError::codec(self.name(), error))?;
+        Ok(TokenInput {
+            file: salvage.file,
+            bytes: bytes.len() as u64,
+            fault: salvage.fault,
+        })
+    }
+
     /// Reads a token file or an image, whichever it is.
     pub(crate) fn either(&self, limits: &Limits) -> Result<Either, CliError> {
         if let Self::File(path) = self
@@ -146,8 +189,11 @@ impl Source {
 }
 
 impl TokenInput {
-    /// The note about a truncated file.
-    pub(crate) fn truncation(&self, name: &str) -> Option<String> {
+    /// The note about a truncated or damaged file.
+    pub(crate) fn shortfall(&self, name: &str) -> Option<String> {
+        if let Some(fault) = &self.fault {
+            return Some(format!("{name} is damaged: {fault}; only these are used"));
+        }
         let State::Truncated { have, total } = self.file.state() else {
             return None;
         };
@@ -156,10 +202,44 @@ impl TokenInput {
         } else {
             ""
         };
-        Some(format!(
-            "{name} is truncated: {have} of {total} tokens{rest}"
-        ))
+        let present = present(self.file.header(), have, total);
+        Some(format!("{name} is truncated: {present}{rest}"))
     }
+
+    /// The note about a truncated or damaged file of which `kept` bytes of payload go into another one.
+    pub(crate) fn shortfall_kept(&self, name: &str, kept: u64) -> Option<String> {
+        let mut note = self.shortfall(name)?;
+        let proven = self.file.proven_bytes();
+        if kept > proven {
+            let header = self.file.header();
+            let (kept, proven) = (amount(header, kept), count(header, proven));
+            note.push_str(&format!(
+                "; of the {kept} kept, only {proven} were proven by a checksum"
+            ));
+        }
+        Some(note)
+    }
+}
+
+/// How many of the payload's bytes, or of all canvases' tokens.
+pub(crate) fn count(header: &Header, payload: u64) -> u64 {
+    match header.payload() {
+        Payload::Ids(_) => payload / TOKEN_BYTES,
+        Payload::Coded(_) => payload,
+    }
+}
+
+/// A part of the payload, in words.
+pub(crate) fn amount(header: &Header, payload: u64) -> String {
+    match header.payload() {
+        Payload::Ids(_) => values::count(count(header, payload), "token"),
+        Payload::Coded(_) => format!("{} of payload", values::count(payload, "byte")),
+    }
+}
+
+/// How much of a file's payload there is, in words.
+pub(crate) fn present(header: &Header, have: u64, total: u64) -> String {
+    format!("{} of {}", count(header, have), amount(header, total))
 }
 
 fn directory(name: String, needed: &'static str, code: Code) -> CliError {
@@ -185,6 +265,7 @@ fn read_tokens(stream: impl Read, name: String, limits: &Limits) -> Result<Token
         Ok(file) => Ok(TokenInput {
             file,
             bytes: counting.bytes,
+            fault: None,
         }),
         Err(ReadError::Io(source)) => Err(CliError::Read { name, source }),
         Err(ReadError::Format(error)) => Err(CliError::codec(name, error)),

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use flextok::Size;
+use flextok::{CanvasChoice, Size};
 
 /// Red, green and blue. The name matters: clap would take a bare array for a list.
 pub(crate) type Color = [u8; 3];
@@ -44,6 +44,18 @@ pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
 /// A size in pixels, as `WxH`.
 pub(crate) fn size(text: &str) -> Result<Size, String> {
     pair(text).ok_or_else(|| "allowed: WxH in pixels, for example 256x192".to_owned())
+}
+
+/// A canvas: `own`, a number of blocks, or a size in pixels as `WxH`.
+pub(crate) fn canvas(text: &str) -> Result<CanvasChoice, String> {
+    if text == "own" {
+        return Ok(CanvasChoice::Own);
+    }
+    let blocks = text.parse().ok().map(CanvasChoice::Blocks);
+    let size = || pair(text).map(CanvasChoice::Pixels);
+    blocks.or_else(size).ok_or_else(|| {
+        "allowed: own, 1 to 255 blocks, or for FlexTok models WxH in pixels, for example 256x192".to_owned()
+    })
 }
 
 /// Columns and rows, as `CxR`.
@@ -98,6 +110,17 @@ mod tests {
             "1.5x2",
         ] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn canvases() {
+        let blocks = std::num::NonZeroU8::new(12).expect("not zero");
+        assert_eq!(canvas("own"), Ok(CanvasChoice::Own));
+        assert_eq!(canvas("12"), Ok(CanvasChoice::Blocks(blocks)));
+        assert_eq!(canvas("64x32"), Ok(CanvasChoice::Pixels(Size::new(64, 32))));
+        for text in ["", "0", "256", "Own", "-1", "1.5", "64x", "auto"] {
+            assert!(canvas(text).is_err(), "{text}");
         }
     }
 

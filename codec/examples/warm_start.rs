@@ -1,8 +1,8 @@
 //! Measures whether a refinement should start from the last picture's latents or from noise: fidelity and time of the
 //! decodes at 2, 4, 8 … tokens of some photos, each warm start continuing from the picture before it.
 //!
-//! Usage: `warm_start [--model PATH] PHOTO…`, from the root of the repository:
-//! `cargo run --release -p flextok --features metrics --example warm_start -- tests/photos/*.png tests/photos/*.jpg`
+//! Usage: `warm_start MODEL PHOTO…`, from the root of the repository: `cargo run --release -p flextok --features metrics
+//! --example warm_start -- tests/data/nano.safetensors tests/photos/*.png tests/photos/*.jpg`
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use flextok::container::TokenFile;
 use flextok::image::RgbImage;
 use flextok::metrics::compare;
 use flextok::picture::{self, LoadOptions, load};
-use flextok::{Codec, DecodeOptions, EncodeOptions, Latents, WarmStart};
+use flextok::{Codec, DecodeOptions, EncodeOptions, Latents, Size, WarmStart};
 
 /// Steps of a decode from noise.
 const STEPS: [u32; 3] = [1, 8, 25];
@@ -34,19 +34,23 @@ struct Sums {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1).peekable();
-    let codec = match arguments.next_if_eq("--model") {
-        Some(_) => Codec::open(arguments.next().ok_or("--model needs a path")?)?,
-        None => Codec::embedded()?,
-    };
-    let photos: Result<Vec<Photo>, _> = arguments.map(|path| open(&codec, &path)).collect();
+    let mut arguments = std::env::args().skip(1);
+    let codec = Codec::open(
+        arguments
+            .next()
+            .ok_or("the first argument is the path of a model")?,
+    )?;
+    let config = codec.config().ok_or("a FlexTok model is needed")?;
+    let photos: Result<Vec<Photo>, _> = arguments
+        .map(|path| open(&codec, config.canvas, &path))
+        .collect();
     let photos = photos?;
     if photos.is_empty() {
         return Err("give at least one photo".into());
     }
-    let counts: Vec<u16> = (0..)
+    let counts: Vec<u32> = (0..)
         .map(|power| 1 << power)
-        .take_while(|&k| k <= codec.max_tokens())
+        .take_while(|&k| k <= config.registers as u32)
         .collect();
     println!("steps\tt0\ttokens\tPSNR\tSSIM\tSSIMULACRA2\tms");
     for steps in STEPS {
@@ -66,12 +70,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn open(codec: &Codec, path: &str) -> Result<Photo, Box<dyn Error>> {
+fn open(codec: &Codec, canvas: Size, path: &str) -> Result<Photo, Box<dyn Error>> {
     let image = load::open(path, &LoadOptions::default())?.image;
     let file = codec.encode_file(&image, &EncodeOptions::default())?;
     let canvas = picture::resize(
         &picture::try_into_rgb(image, [255; 3], u64::MAX)?,
-        codec.config().canvas,
+        canvas,
         codec.threads(),
     )?;
     Ok(Photo { canvas, file })
@@ -82,7 +86,7 @@ fn follow(
     codec: &Codec,
     photo: &Photo,
     (steps, time): (u32, f32),
-    counts: &[u16],
+    counts: &[u32],
     sums: &mut [Sums],
 ) -> Result<(), Box<dyn Error>> {
     let options = DecodeOptions::default()

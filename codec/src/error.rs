@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use flextok_compute::{ComputeError, StorageError};
-use flextok_container::Fingerprint;
 
+use crate::ModelName;
 use crate::macros::named;
 #[cfg(feature = "metrics")]
 use crate::metrics::{CompareError, Metric};
@@ -30,6 +30,9 @@ pub enum Error {
     /// [`Error::Compute`] and [`Error::Cancelled`], so that each fault has one variant.
     #[error(transparent)]
     Network(NetworkError),
+    /// The coefficients or the grid of a coded payload were refused.
+    #[error(transparent)]
+    Coefficients(#[from] flextok_tokens::Error),
     /// The engine could not start, or failed.
     #[error(transparent)]
     Compute(#[from] ComputeError),
@@ -47,9 +50,15 @@ pub enum Error {
     )]
     WrongModel {
         /// The model that the file names.
-        expected: Fingerprint,
+        expected: ModelName,
         /// The model that was opened.
-        found: Fingerprint,
+        found: ModelName,
+    },
+    /// Token ids were requested of a model whose payload is coded.
+    #[error("model {model} has no token ids; open a FlexTok model for them")]
+    NoTokenIds {
+        /// The model.
+        model: ModelName,
     },
     /// The file's codebook is not the model's, although their fingerprints agree.
     #[error("the file's codebook has {found} ids, but the model's has {expected}")]
@@ -91,16 +100,16 @@ pub enum Error {
         /// The largest allowed.
         allowed: u64,
     },
-    /// The file ends before the first token of each canvas.
+    /// The file ends before the first byte of a coded payload, or before the first token of each canvas.
     #[error(
-        "not enough tokens to decode: {have} of {total}; at least {needed} bytes of the file are needed"
+        "not enough payload to decode: {have} of {total} bytes; at least {needed} bytes of the file are needed"
     )]
-    NoTokens {
-        /// Tokens present.
+    NoPayload {
+        /// Bytes of payload present.
         have: u64,
-        /// Tokens of the whole file.
+        /// Bytes of payload of the whole file.
         total: u64,
-        /// Bytes up to the end of the first layer of tokens.
+        /// Bytes of the file up to the end of the first byte or layer of tokens.
         needed: u64,
     },
     /// An option has a value that the model or the codec does not allow.
@@ -144,7 +153,7 @@ pub enum Error {
     /// No cut of a file reaches the requested quality.
     #[cfg(feature = "metrics")]
     #[error(
-        "no cut reaches {metric} {wanted}: the best has {tokens} tokens and reaches {reached:.3}; lower the target"
+        "no cut reaches {metric} {wanted}: the best has {bytes} bytes and reaches {reached:.3}; lower the target"
     )]
     TargetNotReached {
         /// The metric.
@@ -153,12 +162,12 @@ pub enum Error {
         wanted: f64,
         /// The best that was reached.
         reached: f64,
-        /// Tokens of the cut that reached it.
-        tokens: u16,
+        /// Bytes of payload of the cut that reached it.
+        bytes: u64,
     },
     /// Even the smallest cuts of the files exceed their common budget.
     #[error(
-        "a budget of {bytes} bytes is too small for all files; allowed: {minimum} or more, enough for one token of each"
+        "a budget of {bytes} bytes is too small for all files; allowed: {minimum} or more, enough for the smallest cut of each"
     )]
     CannotShare {
         /// Number of files.
@@ -230,16 +239,26 @@ named! {
     pub enum OptionName {
         /// The canvas: its size, or the number of its values.
         Canvas => "canvas",
+        /// The published centre crop.
+        Crop => "crop",
+        /// The size of a later cut.
+        CutAt => "cut size",
+        /// Where to compute.
+        Device => "device",
         /// Guidance scale.
         Guidance => "guidance",
         /// Starting noise.
         Noise => "noise",
         /// The picture to encode.
         Picture => "picture",
+        /// Seed of the VAE's posterior.
+        Posterior => "posterior seed",
         /// Element type of the engine.
         Precision => "precision",
         /// The cuts of one of several pictures that share a budget.
         Rungs => "rungs",
+        /// Seed of the starting noise.
+        Seed => "seed",
         /// Sampling steps.
         Steps => "steps",
         /// The quality to reach.
@@ -317,6 +336,7 @@ impl Error {
                 PictureErrorKind::Resources => ErrorKind::Resources,
             },
             Self::Weights(_)
+            | Self::Coefficients(_)
             | Self::WrongModel { .. }
             | Self::Codebook { .. }
             | Self::FileCanvas { .. } => ErrorKind::Model,
@@ -339,10 +359,11 @@ impl Error {
             Self::Option { .. }
             | Self::CannotShare { .. }
             | Self::Tokens { .. }
+            | Self::NoTokenIds { .. }
             | Self::FedAfterEnd { .. }
             | Self::Panicked => ErrorKind::Usage,
             Self::Grid { .. } => ErrorKind::Unsupported,
-            Self::NoTokens { .. } | Self::FileTokens { .. } => ErrorKind::Corrupt,
+            Self::NoPayload { .. } | Self::FileTokens { .. } => ErrorKind::Corrupt,
             Self::Limit { .. } => ErrorKind::Limit,
             Self::InBatch { error, .. } => error.kind(),
             Self::Background(error) => error.kind(),
@@ -378,14 +399,13 @@ fn container_kind(error: &flextok_container::Error) -> ErrorKind {
     match error {
         E::Limit { .. } => ErrorKind::Limit,
         E::OutOfMemory { .. } => ErrorKind::Resources,
-        E::UnsupportedVersion { .. } | E::UnsupportedFlags { .. } | E::UnsupportedChunk { .. } => {
-            ErrorKind::Unsupported
-        }
+        E::UnsupportedVersion { .. } | E::UnsupportedChunk { .. } => ErrorKind::Unsupported,
         E::CannotCut { .. }
         | E::CannotFit { .. }
         | E::InvalidHeader { .. }
         | E::InvalidId { .. }
         | E::InvalidTokenCount { .. }
+        | E::InvalidPayloadLength { .. }
         | E::InvalidMetadata { .. }
         | E::InvalidFingerprint { .. }
         | E::Incomplete { .. } => ErrorKind::Usage,
@@ -457,15 +477,18 @@ mod tests {
 
     #[test]
     fn what_a_file_says_is_never_the_caller_s_fault() {
-        let begin = [0x89, 0x46, 0x4C, 0x58];
         let kind = |bytes: &[u8]| TokenFile::parse(bytes).map_err(|e| Error::from(e).kind());
-        for (version, flags) in [(0x20, 0), (0x00, 0), (0x10, 0x10)] {
-            let bytes = [&begin[..], &[version, flags]].concat();
-            assert_eq!(kind(&bytes), Err(ErrorKind::Unsupported));
-        }
-        // A codebook of one id, under a right checksum.
-        let mut bytes = [&begin[..], &[0x10, 0, 1, 2, 3, 4, 0, 0, 0, 9, 0, 9, 0]].concat();
-        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-        assert_eq!(kind(&bytes), Err(ErrorKind::Corrupt));
+        let vector = |name: &str| {
+            let vectors = concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../format-spec/vectors/invalid"
+            );
+            kind(&std::fs::read(format!("{vectors}/{name}.flxt")).expect("a vector"))
+        };
+        let unsupported = vector("unsupported-chunk-type-5");
+        assert_eq!(unsupported, Err(ErrorKind::Unsupported));
+        // An impossible width, under a right checksum.
+        let invalid = vector("invalid-header-width-2-20");
+        assert_eq!(invalid, Err(ErrorKind::Corrupt));
     }
 }

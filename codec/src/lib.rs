@@ -1,5 +1,9 @@
-//! The FlexTok image codec: a picture becomes an ordered sequence of up to 256 discrete tokens, coarse to fine, and any
-//! prefix of them becomes a picture again.
+//! An image codec of ordered tokens: a picture becomes a sequence of discrete digits or ids, coarse to fine, and any prefix of
+//! them becomes a picture again.
+//!
+//! There are two families of models behind one door, [`Codec`]. The embedded model is a fixed lapped transform whose
+//! coefficients are entropy-coded: a kilobyte makes a good photo, and files may be cut at any byte. FlexTok networks make up
+//! to 256 ids of a codebook, two bytes each, for generative models.
 //!
 //! # Encode, cut, decode
 //! ```
@@ -12,23 +16,22 @@
 //! let file: Vec<u8> = codec.encode(&picture, &EncodeOptions::default().with_bytes(512))?;
 //! assert!(file.len() <= 512);
 //!
-//! let coarse = codec.decode(&file[..60], &DecodeOptions::default())?;
+//! let coarse = codec.decode(&file[..14], &DecodeOptions::default())?;
 //! assert_eq!(coarse.dimensions(), (300, 200));
 //! # }
 //! # Ok::<(), flextok::Error>(())
 //! ```
 //!
 //! # Tokens for generative models
-//! ```
-//! # #[cfg(feature = "embedded-model")] {
+//! ```no_run
 //! use flextok::{Codec, DecodeOptions, EncodeOptions, Size, image};
 //!
-//! let codec = Codec::embedded()?;
+//! let codec = Codec::open("model.safetensors")?; // a FlexTok checkpoint
 //! let picture = image::DynamicImage::new_rgb8(256, 256);
 //! let ids: Vec<u16> = codec.tokenize(&picture, &EncodeOptions::default().with_tokens(16))?;
 //! let picture: image::RgbImage = codec.detokenize(&ids, &DecodeOptions::default())?;
-//! assert_eq!(Size::from(picture.dimensions()), codec.config().canvas);
-//! # }
+//! let canvas = codec.config().map(|config| config.canvas);
+//! assert_eq!(Some(Size::from(picture.dimensions())), canvas);
 //! # Ok::<(), flextok::Error>(())
 //! ```
 //!
@@ -56,6 +59,7 @@
 #![forbid(unsafe_code)]
 
 mod codec;
+mod coded;
 pub mod config;
 mod error;
 #[doc(hidden)]
@@ -67,26 +71,27 @@ pub mod metrics;
 #[doc(hidden)]
 pub mod network;
 pub mod npy;
-#[cfg(all(test, feature = "embedded-model"))]
+#[cfg(test)]
 mod parity;
 pub mod picture;
 pub mod progressive;
 pub mod rate;
 mod sampler;
-mod size;
 pub mod weights;
 
 pub use codec::{
-    Budget, CancelToken, Codec, CodecBuilder, DecodeOptions, Device, EncodeOptions, EngineInfo,
-    Latents, Limits, ParseDeviceError, ParsePrecisionError, Precision, Progress, WarmStart,
+    Budget, CancelToken, CanvasChoice, Codec, CodecBuilder, DecodeOptions, Device, EncodeOptions,
+    EngineInfo, Latents, Limits, ModelName, ParseDeviceError, ParsePrecisionError, Precision,
+    Progress, WarmStart,
 };
 pub use error::{Error, ErrorKind, LimitKind, OptionName, TokenBound};
 pub use flextok_compute as compute;
 pub use flextok_compute::Threads;
 pub use flextok_container as container;
+pub use flextok_container::Size;
+pub use flextok_tokens as tokens;
 pub use image;
 pub use literal::LiteralError;
 pub use network::NetworkError;
 pub use progressive::ProgressiveDecoder;
 pub use sampler::standard_normal;
-pub use size::Size;

@@ -12,7 +12,7 @@ use flextok::{Codec, DecodeOptions, EncodeOptions, Size, image};
 const PATIENCE: Duration = Duration::from_secs(300);
 
 fn pictures(codec: &Codec) -> Vec<image::DynamicImage> {
-    let Size { width, height } = codec.config().canvas;
+    let Size { width, height } = codec.config().unwrap().canvas;
     let picture = |seed: u8| {
         image::RgbImage::from_fn(width, height, |x, y| {
             image::Rgb([x as u8 ^ seed, y as u8, seed])

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{MODELS, picture, tiny_path};
+use common::{MODELS, nano_path, picture, tiny_path};
 use flextok::container::{KeepMetadata, TokenFile};
 use flextok::{Codec, DecodeOptions, EncodeOptions, Size};
 
@@ -41,7 +41,7 @@ fn a_prefix_decodes_like_the_whole_file_cut_to_it() {
             .encode(&picture(90, 120), &EncodeOptions::default())
             .unwrap();
         let whole = TokenFile::parse(&file).unwrap();
-        let first = whole.header().layout().layer_end(1).unwrap() as usize;
+        let first = whole.header().layout().payload_end(2).unwrap() as usize;
         for bytes in [
             first,
             first + 1,
@@ -53,7 +53,9 @@ fn a_prefix_decodes_like_the_whole_file_cut_to_it() {
             file.len(),
         ] {
             let prefix = TokenFile::parse(&file[..bytes]).unwrap();
-            let cut = whole.cut(prefix.layers(), KeepMetadata::Yes).unwrap();
+            let cut = whole
+                .cut_layers(prefix.layers(), KeepMetadata::Yes)
+                .unwrap();
             let cut = cut.to_bytes().unwrap();
             let options = guided().with_keep_canvas(true);
             let from_prefix = codec.decode(&file[..bytes], &options).unwrap();
@@ -76,11 +78,11 @@ fn fewer_tokens_are_the_beginning_of_more() {
         let codec = open(Codec::builder().with_threads(2));
         let picture = picture(256, 256);
         let all = codec.tokenize(&picture, &EncodeOptions::default()).unwrap();
-        assert_eq!(all.len(), usize::from(codec.max_tokens()));
+        assert_eq!(all.len(), codec.max_tokens().unwrap() as usize);
         for tokens in [1, 2, 17, 255] {
             let options = EncodeOptions::default().with_tokens(tokens);
             let some = codec.tokenize(&picture, &options).unwrap();
-            assert_eq!(some, all[..usize::from(tokens)], "{name}: {tokens} tokens");
+            assert_eq!(some, all[..tokens as usize], "{name}: {tokens} tokens");
         }
     }
 }
@@ -109,13 +111,16 @@ fn tokens_of_a_file_are_those_that_tokenize_gives() {
         let from_ids = codec.detokenize(&ids, &guided()).unwrap();
         let from_file = codec.decode_file(&file, &guided()).unwrap();
         assert!(from_ids == from_file, "{name}: pictures");
-        assert_eq!(Size::from(from_ids.dimensions()), codec.config().canvas);
+        assert_eq!(
+            Size::from(from_ids.dimensions()),
+            codec.config().unwrap().canvas
+        );
     }
 }
 
 #[test]
 fn a_codec_can_be_used_again_and_by_several_threads() {
-    let codec = Codec::builder().with_threads(2).embedded().unwrap();
+    let codec = Codec::builder().with_threads(2).open(nano_path()).unwrap();
     let ids = [9, 8, 7, 6];
     let first = codec.detokenize(&ids, &guided()).unwrap();
     // Other sizes in between leave other contents in the memory that is used again.

@@ -56,10 +56,6 @@ def exists(check):
         test = rf"^def {name}\(" if path.suffix == ".py" else rust
         return re.search(test, path.read_text("utf-8"), re.M) is not None
     kind, _, name = check.partition("/")
-    if kind == "tsv":
-        pattern = "^" + re.escape(name).replace(r"\*", r"[^\t]*") + "\t"
-        lines = (SPEC / "vectors/container.tsv").read_text("utf-8")
-        return re.search(pattern, lines, re.M) is not None
     found = list((SPEC / "vectors" / kind).glob(name + ".flxt"))
     return kind in ("valid", "invalid") and bool(found)
 

@@ -2,23 +2,23 @@
 
 It shares no code with the Rust crate, so that each checks the other:
     python3 flxt.py FILE                  report what a file holds as JSON
-    python3 flxt.py --check VECTORS.tsv   read every line's bytes, compare with its outcome
     python3 flxt.py --check DIRECTORY     read every NAME.flxt below it, compare with its NAME.json
     python3 flxt.py --outcomes            report files from standard input, each after its length
                                           as a u32, in a line of JSON each
 """
 
+import binascii
+import functools
+import io
 import json
 import pathlib
 import struct
 import sys
 import zlib
 
-MAGIC = bytes([0x89, 0x46, 0x4C, 0x58])
-LARGE, CANVAS, GRID, METADATA = 1, 2, 4, 8
-CHECKPOINTS = (4, 16, 64, 256)
+MAGIC, IDS, METADATA, LATER = b"\xf6\xdc", 16, 32, 64
 TEXTS = {1: "encoder", 2: "title", 3: "capture_time", 4: "color_profile"}
-LIMITS = {"canvases": 65_536, "tokens": 16_777_216, "metadata_bytes": 1_048_576}
+LIMITS = {"canvases": 65_536, "payload_bytes": 33_554_432, "metadata_bytes": 1_048_576}
 
 
 class Refused(Exception):
@@ -29,7 +29,22 @@ class Refused(Exception):
         self.report = {"error": error, **details}
 
 
-def crc(data):
+@functools.cache
+def table(polynomial):
+    values = range(256)  # what each byte adds
+    for _ in range(8):
+        values = [value << 1 ^ (0x100 | polynomial) * (value >> 7) for value in values]
+    return values
+
+
+def crc8(polynomial, data):
+    state, values = 0xFF, table(polynomial)
+    for byte in data:
+        state = values[state ^ byte]
+    return bytes([state])
+
+
+def crc32(data):
     return struct.pack("<I", zlib.crc32(data))
 
 
@@ -38,71 +53,146 @@ def limit(what, actual):
         raise Refused("limit", what=what, actual=actual, allowed=LIMITS[what])
 
 
+def take(fields, name, count):
+    data = fields.read(count)
+    if len(data) < count:
+        raise Refused("invalid-header", field=name)
+    return data
+
+
+def varint(fields, name, least, most, less=1):
+    value = 0
+    for index in range(5):
+        (byte,) = take(fields, name, 1)
+        value |= (byte & 127) << 7 * index
+        if byte < 128:
+            break
+    value += less
+    if byte > 127 or (byte == 0 and index) or not least <= value <= most:
+        raise Refused("invalid-header", field=name)
+    return value
+
+
+def read_coded(fields):
+    (tables,) = take(fields, "tables", 1)
+    tables = tables or take(fields, "tables", 4).hex()
+    (canvas,) = take(fields, "canvas", 1)
+    size = {name: varint(fields, name, 1, 1 << 20) for name in ("width", "height")}
+    length, long = varint(fields, "length", 1, 2**32 - 1, less=0), max(size.values())
+    if canvas == 0 and long > 8160:
+        raise Refused("invalid-header", field="canvas")
+    shrunk = [max(1, (2 * canvas * side + long) // (2 * long)) for side in size.values()]
+    blocks = shrunk if canvas else [-(-side // 32) for side in size.values()]
+    report = {"kind": "coded", **size, "tables": tables, "canvas": canvas, "blocks": blocks}
+    return report, length, 1
+
+
+def read_ids(fields):
+    report = {"kind": "ids", "fingerprint": take(fields, "fingerprint", 4).hex()}
+    report |= {name: varint(fields, name, 1, 1 << 20) for name in ("width", "height")}
+    report["tokens_per_canvas"] = tokens = varint(fields, "tokens", 1, 65_536)
+    report["codebook_size"] = varint(fields, "codebook", 2, 65_536)
+    columns = varint(fields, "columns", 0, 256, less=0)
+    rows = varint(fields, "rows", 1, 256 if columns else 1)
+    grid = [varint(fields, f"grid-{name}", 1, 65_536) for name in ("columns", "rows")]
+    report |= {"canvas": [columns, rows] if columns else None, "grid": grid}
+    return report, 2 * grid[0] * grid[1] * tokens, 2 * grid[0] * grid[1]
+
+
 def read_header(data):
-    """Section 3. Returns the fields, whether chunks follow, and the header's length."""
+    """Section 3. Returns the report so far, payload length, unit, kind and the header's length."""
     for offset, (found, expected) in enumerate(zip(data, MAGIC)):
         if found != expected:
             raise Refused("not-flextok", offset=offset)
-    version = f"{data[4] >> 4}.{data[4] & 15}" if len(data) > 4 else "1"
-    if version.split(".")[0] != "1":
-        raise Refused("unsupported-version", version=version)
-    flags = data[5] if len(data) > 5 else 0
-    if flags & 0xF0:
-        raise Refused("unsupported-flags", flags=flags & 0xF0)
-    length = 21 + bool(flags & LARGE) + 2 * bool(flags & CANVAS) + 4 * bool(flags & GRID)
+    if len(data) < 3:
+        raise Refused(f"need-more {9 - len(data)}")
+    kind = data[2]
+    if kind.bit_count() % 2 == 0:
+        raise Refused("corrupt header", range=[0, 3], proven=0)
+    if kind & LATER:
+        raise Refused("unsupported-version")
+    length = (kind & 15) + (19 if kind & IDS else 9)
     if len(data) < length:
         raise Refused(f"need-more {length - len(data)}")
-    if crc(data[: length - 4]) != data[length - 4 : length]:
-        raise Refused("corrupt header", range=[0, length])
-    tokens, codebook, width, height = struct.unpack_from("<BHHH", data, 10)
-    at, canvas, grid = 17, None, [1, 1]
-    if flags & LARGE:
-        if data[at] == 0:
-            raise Refused("invalid-header", field="large")
-        width += (data[at] & 15) << 16
-        height += (data[at] >> 4) << 16
-        at += 1
-    if flags & CANVAS:
-        canvas = [data[at] + 1, data[at + 1] + 1]
-        at += 2
-    if flags & GRID:
-        grid = [side + 1 for side in struct.unpack_from("<HH", data, at)]
-        if grid == [1, 1]:
-            raise Refused("invalid-header", field="grid")
-    if codebook == 0:
-        raise Refused("invalid-header", field="codebook")
-    limit("canvases", grid[0] * grid[1])
-    limit("tokens", grid[0] * grid[1] * (tokens + 1))
-    fields = {"version": version, "fingerprint": data[6:10].hex()}
-    fields |= {"width": width + 1, "height": height + 1, "canvas": canvas, "grid": grid}
-    fields |= {"tokens_per_canvas": tokens + 1, "codebook_size": codebook + 1}
-    return fields, bool(flags & METADATA), length
+    end = length - (4 if kind & IDS else 1)
+    if data[end:length] != (crc32(data[:end]) if kind & IDS else crc8(0x1D, data[:end])):
+        raise Refused("corrupt header", range=[0, length], proven=0)
+    fields = io.BytesIO(data[3:end])
+    report, total, unit = read_ids(fields) if kind & IDS else read_coded(fields)
+    if fields.read():
+        raise Refused("invalid-header", field="extent")
+    limit("canvases", unit // 2)
+    limit("payload_bytes", total)
+    return report, total, unit, kind, data[:end], length
 
 
-def read_chunks(data, at, chunks):
+def places(total, unit):
+    """Section 4: the bytes of payload before each check."""
+    place = 0
+    while place < total:
+        threshold = next((t for t in (64, 256, 1024) if t > place), place // 4096 * 4096 + 4096)
+        place = min(-(-threshold // unit) * unit, total)
+        yield place
+
+
+def check_at(place, total, kind, covered, size):
+    """The check after `place` bytes of payload, before which the file has `size` bytes."""
+    if place < total:
+        return crc32(covered) if place >= 1024 else crc8(0x4D if place >= 256 else 0x2B, covered)
+    if kind & METADATA or size + 2 > 1024:
+        return crc32(covered)
+    if size + 1 <= 64:
+        return crc8(0x2D, covered)
+    return struct.pack("<H", binascii.crc_hqx(covered, 0xFFFF))
+
+
+def read_payload(data, at, header, report, unit, kind):
+    """Returns the payload and the offset behind its last check, or None if it is cut."""
+    payload, total = b"", report["total"]
+    for place in places(total, unit):
+        start, proven = at, report["proven"]
+        run = data[at : at + place - proven]
+        payload, at = payload + run, at + len(run)
+        for i in range(0, len(run) - 1, 2) if kind & IDS else ():
+            if run[i] | run[i + 1] << 8 >= report["codebook_size"]:
+                layer, canvas = divmod((proven + i) // 2, unit // 2)
+                place = [start + i, start + i + 2]
+                raise Refused(f"corrupt token {layer + 1} {canvas}", range=place, proven=proven)
+        check = check_at(place, total, kind, header + payload, at)
+        at += len(check)
+        if len(payload) < place or at > len(data):
+            return payload, None
+        if data[at - len(check) : at] != check:
+            raise Refused(f"corrupt payload {proven} {place}", range=[start, at], proven=proven)
+        report["proven"] = place
+    return payload, at
+
+
+def read_chunks(data, at, covered, chunks, proven):
     """Section 6. Appends the whole chunks; returns the list's end, or None if it is cut."""
-    start = at
-    while at + 3 <= len(data):
-        tag, length = struct.unpack_from("<BH", data, at)
-        end = at + 3 + length + 4
-        limit("metadata_bytes", end - start)
+    used = 0
+    while at + 4 <= len(data):
+        index, (tag, size) = len(chunks), struct.unpack_from("<BH", data, at)
+        if crc8(0x1D, data[at : at + 3]) != data[at + 3 : at + 4]:
+            raise Refused(f"corrupt chunk {index}", range=[at, at + 4], proven=proven)
+        used, end = used + size + 8, at + size + 8
+        limit("metadata_bytes", used)
         if end > len(data):
             break
-        index, kind, payload = len(chunks), tag & 63, data[at + 3 : end - 4]
-        corrupt = Refused(f"corrupt chunk {index}", range=[at, end])
-        if crc(data[at : end - 4]) != data[end - 4 : end]:
+        kind, content = tag & 63, data[at + 4 : end - 4]
+        corrupt = Refused(f"corrupt chunk {index}", range=[at, end], proven=proven)
+        covered += data[at : at + 3] + content
+        if crc32(covered) != data[end - 4 : end]:
             raise corrupt
         if tag & 128:
             raise Refused(f"unsupported-chunk {index}", type=kind)
-        if kind not in TEXTS:
-            chunks.append({"type": kind, "payload": payload.hex()})
-        elif any(chunk["type"] == kind for chunk in chunks):
+        if kind in TEXTS and any(chunk["type"] == kind for chunk in chunks):
             raise Refused(f"duplicate-chunk {index}", type=kind)
-        else:
-            try:
-                chunks.append({"type": kind, TEXTS[kind]: payload.decode("utf-8")})
-            except UnicodeDecodeError:
-                raise corrupt from None
+        try:
+            text = {TEXTS[kind]: content.decode()} if kind in TEXTS else {"content": content.hex()}
+        except UnicodeDecodeError:
+            raise corrupt from None
+        chunks.append({"type": kind} | text)
         at = end
         if tag & 64:
             return at
@@ -110,69 +200,29 @@ def read_chunks(data, at, chunks):
 
 
 def read(data):
-    """Section 9. Returns what the file holds as section 15 reports it; raises Refused."""
-    fields, has_metadata, at = read_header(data)
-    canvases, layers = fields["grid"][0] * fields["grid"][1], fields["tokens_per_canvas"]
-    ids, chunks = [], []
-    report = fields | {"state": "truncated", "have": 0, "total": layers * canvases, "proven": 0}
-    report, start = report | {"ids": ids, "chunks": chunks}, at  # start: of the unproven layers
-    for layer in range(1, layers + 1):
-        for canvas in range(canvases):
-            if at + 2 > len(data):
-                return report
-            (token,) = struct.unpack_from("<H", data, at)
-            if token >= fields["codebook_size"]:
-                raise Refused(f"corrupt token {layer} {canvas}", range=[at, at + 2])
-            ids.append(token)
-            at += 2
-            report["have"] = len(ids)
-        if layer in CHECKPOINTS or layer == layers:
-            if at + 4 > len(data):
-                return report
-            if crc(data[:at]) != data[at : at + 4]:
-                first = report["proven"] + 1
-                raise Refused(f"corrupt layers {first} {layer}", range=[start, at + 4])
-            start = at = at + 4
-            report["proven"] = layer
-    if has_metadata:
-        at = read_chunks(data, at, chunks)
-        if at is None:
-            return report
-    if at < len(data):
-        raise Refused(f"corrupt trailing {at}", range=[at, at + 1])
-    return report | {"state": "complete"}
+    """Section 9. Returns what the file holds, as section 15 reports it; raises Refused."""
+    report, total, unit, kind, header, at = read_header(data)
+    report |= {"state": "truncated", "have": 0, "total": total, "proven": 0}
+    report["chunks"] = chunks = []
+    payload, at = read_payload(data, at, header, report, unit, kind)
+    if at is not None and kind & METADATA:
+        at = read_chunks(data, at, header + payload, chunks, total)
+    report["have"] = len(payload) & (~1 if kind & IDS else ~0)  # no half tokens
+    report["payload"] = payload[: report["have"]].hex()
+    if at is not None:
+        if at < len(data):
+            raise Refused(f"corrupt trailing {at}", range=[at, at + 1], proven=total)
+        report["state"] = "complete"
+    # Their order has no meaning in the file, and is by type in the report.
+    chunks.sort(key=lambda chunk: chunk["type"] if chunk["type"] in TEXTS else 64)
+    return report
 
 
 def report_of(data):
     try:
-        report = read(data)
+        return read(data)
     except Refused as refused:
         return refused.report
-    # Their order has no meaning in the file, and is by type in the report.
-    report["chunks"].sort(key=lambda chunk: chunk["type"] if chunk["type"] in TEXTS else 64)
-    return report
-
-
-def outcome(data):
-    """The report in one line, as vectors/container.tsv has it."""
-    report = report_of(data)
-    if "error" in report:
-        return f"error {report['error']}"
-    ids, chunks = ",".join(map(str, report["ids"])), len(report["chunks"])
-    text = "{state} {have}/{total} proven {proven}".format(**report)
-    return f"{text} chunks {chunks} ids {ids}".rstrip()
-
-
-def expectations(path):
-    """Each vector's name, what is expected and what was found."""
-    if not path.is_dir():
-        for line in path.read_text("utf-8").splitlines():
-            if not line.startswith("#"):
-                name, expected, data = line.split("\t")
-                yield name, expected, outcome(bytes.fromhex(data))
-    for file in sorted(path.rglob("*.flxt")):
-        expected = file.with_suffix(".json").read_text("utf-8")
-        yield file.stem, json.loads(expected), report_of(file.read_bytes())
 
 
 def main(arguments):
@@ -181,15 +231,15 @@ def main(arguments):
             print(json.dumps(report_of(sys.stdin.buffer.read(*struct.unpack("<I", prefix)))))
         return 0
     if len(arguments) == 2 and arguments[0] == "--check":
-        results = list(expectations(pathlib.Path(arguments[1])))
-        wrong = [result for result in results if result[1] != result[2]]
-        for name, expected, found in wrong:
-            print(f"{name}: expected {expected!r}, found {found!r}")
-        print(f"{len(results) - len(wrong)} of {len(results)} vectors agree")
-        return 1 if wrong or not results else 0
+        files = sorted(pathlib.Path(arguments[1]).rglob("*.flxt"))
+        expected = [json.loads(file.with_suffix(".json").read_text("utf-8")) for file in files]
+        wrong = [(f, e) for f, e in zip(files, expected) if report_of(f.read_bytes()) != e]
+        for file, report in wrong:
+            print(f"{file}: expected {report!r}, found {report_of(file.read_bytes())!r}")
+        print(f"{len(files) - len(wrong)} of {len(files)} vectors agree")
+        return 1 if wrong or not files else 0
     if len(arguments) != 1:
-        print(__doc__, file=sys.stderr)
-        return 2
+        sys.exit(__doc__)
     report = report_of(pathlib.Path(arguments[0]).read_bytes())
     print(json.dumps(report, indent=2))
     return 3 if "error" in report else 0

@@ -4,9 +4,12 @@ Reports come from what was to be written, and of cut files from numbers given by
 a part in them.
 """
 
-from writer import METADATA, chunk, crc, file_bytes, header_bytes, patched, resealed
+import struct
+
+from writer import IDS, METADATA, coded_fields, file_bytes, flipped, header, ids_fields
 
 MODEL = bytes.fromhex("5f1e7c0a")
+PHOTO = (4000, 3000)
 TEXTS = {1: "encoder", 2: "title", 3: "capture_time", 4: "color_profile"}
 ALL_TEXTS = [
     (1, b"flextok 0.1.0"),
@@ -17,145 +20,192 @@ ALL_TEXTS = [
 
 
 class Picture:
-    """What a file is to hold."""
+    """What a file is to hold, whatever its kind."""
 
+    unit = 1
+
+    def file(self):
+        return file_bytes(self.header(), self.payload, self.unit, self.chunks)
+
+    def report(self, have=None, proven=None, chunks=None):
+        """What a reader must say; `have`, `proven`, `chunks` count what is left of a cut file."""
+        total, cut = len(self.payload), have is not None
+        return self.named() | {
+            "state": "truncated" if cut else "complete",
+            "have": have if cut else total,
+            "total": total,
+            "proven": proven if cut else total,
+            "payload": self.payload[:have].hex() if cut else self.payload.hex(),
+            "chunks": described(self.chunks[:chunks] if cut else self.chunks),
+        }
+
+
+class Coded(Picture):
+    def __init__(self, length, size=PHOTO, tables=1, canvas=9, blocks=(9, 7), chunks=()):
+        self.size, self.tables, self.canvas, self.blocks = size, tables, canvas, blocks
+        self.chunks = list(chunks)
+        self.payload = bytes((i * 167 + 41 ^ i >> 3) & 255 for i in range(length))
+
+    def header(self):
+        fields = coded_fields(self.size, len(self.payload), self.tables, self.canvas)
+        return header(fields, METADATA if self.chunks else 0)
+
+    def named(self):
+        tables = self.tables if isinstance(self.tables, int) else self.tables.hex()
+        sides = {"width": self.size[0], "height": self.size[1]}
+        named = {"kind": "coded"} | sides | {"tables": tables, "canvas": self.canvas}
+        return named | {"blocks": list(self.blocks)}
+
+
+class Ids(Picture):
     def __init__(
-        self, tokens, codebook=64_000, size=(4000, 3000), canvas=None, grid=None, chunks=()
+        self, tokens, codebook=64_000, size=PHOTO, canvas=None, grid=(1, 1), chunks=()
     ):
         self.tokens, self.codebook, self.size = tokens, codebook, size
         self.canvas, self.grid, self.chunks = canvas, grid, list(chunks)
-        self.canvases = grid[0] * grid[1] if grid else 1
+        count = tokens * grid[0] * grid[1]
+        self.unit = 2 * grid[0] * grid[1]
         # Spread over the codebook, its first and its last id among them.
-        count = tokens * self.canvases
-        self.ids = [(codebook - 1 - i * 40_503) % codebook for i in range(count)]
-        self.ids[-1] = 0
+        ids = [(codebook - 1 - i * 40_503) % codebook for i in range(count)]
+        ids[-1] = 0
+        self.payload = struct.pack(f"<{count}H", *ids)
 
     def header(self):
-        flags = METADATA if self.chunks else 0
-        canvas, grid = self.canvas, self.grid
-        return header_bytes(
-            MODEL, *self.size, self.tokens, self.codebook, canvas=canvas, grid=grid, flags=flags
+        fields = ids_fields(
+            MODEL, self.size, self.tokens, self.codebook, self.canvas, self.grid
         )
+        return header(fields, IDS | (METADATA if self.chunks else 0))
 
-    def file(self):
-        return file_bytes(self.header(), self.canvases, self.tokens, self.ids, self.chunks)
-
-    def report(self, version="1.0", have=None, proven=None, chunks=None):
-        """What a reader must say; `have`, `proven`, `chunks` count what is left of a cut file."""
-        total = len(self.ids)
-        cut = have is not None
+    def named(self):
         return {
-            "version": version,
+            "kind": "ids",
             "fingerprint": MODEL.hex(),
             "width": self.size[0],
             "height": self.size[1],
             "tokens_per_canvas": self.tokens,
             "codebook_size": self.codebook,
             "canvas": list(self.canvas) if self.canvas else None,
-            "grid": list(self.grid) if self.grid else [1, 1],
-            "state": "truncated" if cut else "complete",
-            "have": have if cut else total,
-            "total": total,
-            "proven": proven if cut else self.tokens,
-            "ids": self.ids[:have] if cut else self.ids,
-            "chunks": described(self.chunks[:chunks] if cut else self.chunks),
+            "grid": list(self.grid),
         }
 
 
 def described(chunks):
     """Texts in the order of their types, then the others in theirs."""
-    texts = [(kind, payload.decode("utf-8")) for kind, payload in chunks if kind in TEXTS]
-    others = [(kind, payload.hex()) for kind, payload in chunks if kind not in TEXTS]
+    texts = [(kind, content.decode("utf-8")) for kind, content in chunks if kind in TEXTS]
+    others = [(kind, content.hex()) for kind, content in chunks if kind not in TEXTS]
     named = [{"type": kind, TEXTS[kind]: text} for kind, text in sorted(texts)]
-    return named + [{"type": kind, "payload": digits} for kind, digits in others]
+    return named + [{"type": kind, "content": digits} for kind, digits in others]
 
 
-def pictures():
-    for tokens in (1, 2, 3, 4, 5, 16, 17, 64, 65, 255, 256):
-        yield f"tokens-{tokens}", Picture(tokens)
-    yield "canvases-2x1-tokens-1", Picture(1, grid=(2, 1))
-    yield "canvases-1x3-tokens-17", Picture(17, grid=(1, 3))
-    yield "canvases-3x2-tokens-5", Picture(5, grid=(3, 2))
-    yield "canvases-300x1-tokens-1", Picture(1, grid=(300, 1))
-    yield "codebook-2", Picture(17, codebook=2)
-    yield "codebook-256", Picture(5, codebook=256)
-    yield "codebook-1000", Picture(5, codebook=1000)
-    yield "codebook-65536", Picture(17, codebook=65_536)
-    yield "size-1x1", Picture(1, size=(1, 1))
-    yield "size-65536", Picture(1, size=(65_536, 65_536))
-    yield "large-width", Picture(3, size=(65_537, 65_536))
-    yield "large-height", Picture(3, size=(1, 1 << 20))
-    yield "large-both", Picture(3, size=(1 << 20, 1 << 20))
-    yield "canvas-1x256", Picture(3, canvas=(1, 256))
-    yield "canvas-12x8", Picture(17, canvas=(12, 8))
-    yield "header-28", Picture(2, size=(70_000, 200_000), canvas=(16, 9), grid=(2, 2))
-    yield "metadata-encoder", Picture(3, chunks=ALL_TEXTS[:1])
-    yield "metadata-texts", Picture(17, chunks=ALL_TEXTS)
-    yield "metadata-time-free", Picture(1, chunks=[(3, b"some time in 1912")])
-    yield "metadata-empty-text", Picture(1, chunks=[(2, b"")])
-    yield "metadata-utf-8", Picture(1, chunks=[(2, "Brücke 橋 🌉\n\0".encode())])
-    private = [(2, b"T"), (48, b"\0\xff"), (63, b""), (48, b"again")]
-    yield "metadata-private", Picture(2, chunks=private)
-    yield "metadata-reserved", Picture(2, chunks=[(0, b"zero"), (5, b"five"), (47, b"")])
-    yield "metadata-header-28", Picture(
-        4, size=(1, 65_537), canvas=(2, 3), grid=(2, 1), chunks=[(1, b"flextok"), (50, b"x" * 300)]
-    )
-
-
-def special_files():
-    """Files that a writer of this version does not make, or that were cut."""
-    plain = Picture(2)
-    header = resealed(patched(plain.header(), 4, b"\x1f"))
-    yield "minor-15", file_bytes(header, 1, 2, plain.ids), plain.report(version="1.15")
-
-    # Types 1 to 4 in another order than a writer's: a reader reports them all the same.
-    swapped = Picture(1, chunks=ALL_TEXTS[::-1])
-    yield "metadata-other-order", swapped.file(), swapped.report()
-
-    # Section 4: what stands behind a matching checkpoint does not depend on what stands before it.
-    changed = Picture(17)
-    data = changed.file()
-    changed.ids[0] ^= 1
-    data = patched(data, 21, bytes([data[21] ^ 1]))
-    yield "checkpoint-forged", patched(data, 29, crc(data[:29])), changed.report()
-
-    most = Picture(1, grid=(256, 256))
-    yield "cut-most-canvases", most.file()[: 25 + 5], most.report(have=2, proven=0)
-
-    # 21 bytes of header; layer 4 ends at 29, its checkpoint at 33; layer 6 at 37, its checkpoint at
-    # 41; chunk 0 takes 20 bytes up to 61, chunk 1 takes 14 up to 75.
-    six = Picture(6, chunks=ALL_TEXTS[:2])
-    data = six.file()
-    assert len(data) == 75
-    for name, length, have, proven, chunks in [
-        ("header-only", 21, 0, 0, 0),
-        ("half-token", 24, 1, 0, 0),
-        ("before-checkpoint", 29, 4, 0, 0),
-        ("in-checkpoint", 32, 4, 0, 0),
-        ("after-checkpoint", 33, 4, 4, 0),
-        ("before-last-checkpoint", 37, 6, 4, 0),
-        ("before-chunks", 41, 6, 6, 0),
-        ("in-chunk-0", 60, 6, 6, 0),
-        ("after-chunk-0", 61, 6, 6, 1),
-        ("in-chunk-1", 74, 6, 6, 1),
+def coded_pictures():
+    for length in (1, 2, 63, 64, 65, 127, 128, 256, 257, 1024, 1025, 4096, 4097, 8200):
+        yield f"coded-{length}", Coded(length)
+    # The header of a photo has 11 bytes: the last CRC8-E and the first CRC16, the last of these.
+    for length in (52, 53):
+        yield f"coded-end-{length}", Coded(length)
+    for length in (1008, 1009):
+        yield f"coded-end-{length}", Coded(length)
+    yield "coded-fingerprint", Coded(30, tables=MODEL)
+    yield "coded-tables-255", Coded(30, tables=255)
+    own = [((1, 1), (1, 1)), ((33, 64), (2, 2)), ((8160, 8129), (255, 255))]
+    for size, blocks in own:
+        name = f"coded-canvas-own-{size[0]}x{size[1]}"
+        yield name, Coded(5, size=size, canvas=0, blocks=blocks)
+    for size, canvas, blocks in [
+        ((3000, 4000), 9, (7, 9)),  # 6.75
+        ((4, 3), 2, (2, 2)),  # 1.5
+        ((1, 20_000), 255, (1, 255)),
+        ((20_000, 10), 1, (1, 1)),
+        ((1 << 20, 1 << 20), 255, (255, 255)),
+        ((1 << 20, 4113), 127, (127, 1)),  # 0.498…
     ]:
-        yield f"cut-{name}", data[:length], six.report(have=have, proven=proven, chunks=chunks)
+        name = f"coded-canvas-{canvas}-{size[0]}x{size[1]}"
+        yield name, Coded(5, size=size, canvas=canvas, blocks=blocks)
+    for side, name in [(128, "128"), (129, "129"), (16_384, "16384"), (16_385, "16385")]:
+        yield f"size-{name}", Coded(3, size=(side, side), canvas=1, blocks=(1, 1))
 
-    # An unproven token may have any bits: 25..27 is the third id.
-    flipped = six.report(have=3, proven=0, chunks=0)
-    flipped["ids"] = flipped["ids"][:2] + [513]
-    yield "cut-unproven-flip", patched(data, 25, b"\x01\x02")[:27], flipped
 
-    # Section 9: a length that reaches beyond the end reads as a cut in this chunk.
-    longer = data[:61] + patched(chunk(64 | 2, b"Harbour"), 2, b"\x10")
-    yield "cut-lengthened-chunk", longer, six.report(have=6, proven=6, chunks=1)
+def ids_pictures():
+    for tokens in (1, 2, 31, 32, 33, 128, 129, 256, 700):
+        yield f"ids-{tokens}", Ids(tokens)
+    yield "ids-65536-cut", Ids(65_536)
+    yield "ids-canvases-2x1-tokens-1", Ids(1, grid=(2, 1))
+    yield "ids-canvases-1x3-tokens-17", Ids(17, grid=(1, 3))
+    yield "ids-canvases-3x2-tokens-25", Ids(25, grid=(3, 2))
+    yield "ids-canvases-40x20-tokens-3", Ids(3, grid=(40, 20))
+    yield "ids-canvases-300x1-tokens-1", Ids(1, grid=(300, 1))
+    yield "ids-canvases-60x40-tokens-3", Ids(3, grid=(60, 40))
+    for codebook in (2, 256, 1000, 65_536):
+        yield f"ids-codebook-{codebook}", Ids(17, codebook=codebook)
+    yield "ids-size-1x1", Ids(1, size=(1, 1))
+    yield "ids-size-most", Ids(3, size=(1 << 20, 1 << 20))
+    yield "ids-canvas-1x256", Ids(3, canvas=(1, 256))
+    yield "ids-canvas-256x1", Ids(3, canvas=(256, 1))
+    yield "ids-canvas-12x8", Ids(17, canvas=(12, 8))
 
-    # A cut within a layer of several canvases: 25 bytes of header, 8 whole ids, half of one.
-    grid = Picture(4, grid=(3, 2))
-    yield "cut-in-layer", grid.file()[: 25 + 17], grid.report(have=8, proven=0)
+
+def metadata_pictures():
+    yield "metadata-encoder", Coded(3, chunks=ALL_TEXTS[:1])
+    yield "metadata-texts", Coded(300, chunks=ALL_TEXTS)
+    yield "metadata-ids", Ids(40, chunks=ALL_TEXTS)
+    yield "metadata-time-free", Coded(1, chunks=[(3, b"some time in 1912")])
+    yield "metadata-empty-text", Coded(1, chunks=[(2, b"")])
+    yield "metadata-utf-8", Ids(1, chunks=[(2, "Brücke 橋 🌉\n\0".encode())])
+    private = [(2, b"T"), (48, b"\0\xff"), (63, b""), (48, b"again")]
+    yield "metadata-private", Coded(70, chunks=private)
+    yield "metadata-reserved", Ids(2, chunks=[(0, b"zero"), (5, b"five"), (47, b"")])
+    yield "metadata-long", Coded(1100, chunks=[(1, b"flextok"), (50, b"x" * 300)])
+    # Types 1 to 4 in another order than a writer's: a reader reports them all the same.
+    yield "metadata-other-order", Coded(9, chunks=ALL_TEXTS[::-1])
+
+
+def cut_files():
+    most = Ids(1, grid=(256, 256))
+    start = len(most.header())
+    yield "cut-most-canvases", most.file()[: start + 5], most.report(have=4, proven=0)
+
+    # 12 bytes of header; payload to 76, check, payload 77..269, check, 270..314, CRC32 to 318;
+    # chunk 0 takes 21 bytes up to 339, chunk 1 takes 15 up to 354.
+    photo = Coded(300, chunks=ALL_TEXTS[:2])
+    data = photo.file()
+    assert len(data) == 354
+    for name, length, have, proven, chunks in [
+        ("header-only", 12, 0, 0, 0),
+        ("first-byte", 13, 1, 0, 0),
+        ("before-check", 76, 64, 0, 0),
+        ("after-check", 77, 64, 64, 0),
+        ("in-payload", 100, 87, 64, 0),
+        ("after-second-check", 270, 256, 256, 0),
+        ("before-end-check", 314, 300, 256, 0),
+        ("in-check", 317, 300, 256, 0),
+        ("before-chunks", 318, 300, 300, 0),
+        ("in-chunk-0", 338, 300, 300, 0),
+        ("after-chunk-0", 339, 300, 300, 1),
+        ("in-chunk-1", 353, 300, 300, 1),
+    ]:
+        yield f"cut-{name}", data[:length], photo.report(have=have, proven=proven, chunks=chunks)
+
+    # Behind the last check nothing is promised.
+    report = photo.report(have=87, proven=64, chunks=0)
+    other = bytes([photo.payload[86] ^ 1]).hex()
+    report["payload"] = report["payload"][:-2] + other
+    yield "cut-unproven-flip", flipped(data[:100], 99), report
+
+    # Half a token, and a cut within a layer of several canvases.
+    ids = Ids(40)
+    start = len(ids.header())
+    yield "cut-half-token", ids.file()[: start + 71 + 1], ids.report(have=70, proven=64)
+    grid = Ids(4, grid=(3, 2))
+    start = len(grid.header())
+    yield "cut-in-layer", grid.file()[: start + 17], grid.report(have=16, proven=0)
 
 
 def valid_files():
-    for name, picture in pictures():
-        yield name, picture.file(), picture.report()
-    yield from special_files()
+    for part in (coded_pictures, ids_pictures, metadata_pictures):
+        for name, picture in part():
+            if name == "ids-65536-cut":
+                start = len(picture.header())
+                yield name, picture.file()[: start + 66], picture.report(have=64, proven=64)
+                continue
+            yield name, picture.file(), picture.report()
+    yield from cut_files()

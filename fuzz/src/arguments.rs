@@ -32,6 +32,9 @@ pub fn values(data: &[u8]) {
             assert_eq!(pair(&size.to_string()), Ok(size));
         }
     }
+    if let Some(canvas) = checked(values::canvas(text)) {
+        assert_eq!(values::canvas(&canvas.to_string()), Ok(canvas));
+    }
     if let Some([red, green, blue]) = checked(values::color(text)) {
         let digits = format!("{red:02x}{green:02x}{blue:02x}");
         assert_eq!(values::color(&digits), Ok([red, green, blue]));

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use flextok::config::{ConfigError, ModelConfig};
+use flextok::config::{Config, ConfigError, ModelConfig};
 use flextok::literal::{self, LiteralError, MAX_BYTES, Value};
 
 /// Both notations give values that print as Python literals of the same value, errors point into
 /// the text, and a config that is accepted describes a network that fits its canvas.
 pub fn text(data: &[u8]) {
-    accepted(ModelConfig::from_json(data));
+    let config = Config::from_json(data);
+    let network = ModelConfig::from_json(data).ok();
+    assert_eq!(config.as_ref().ok().and_then(network_of), network.as_ref());
+    accepted(config);
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
@@ -26,7 +29,7 @@ pub fn text(data: &[u8]) {
     };
     // A text of texts is what a safetensors header holds.
     if let Some(metadata) = texts(&value) {
-        match ModelConfig::from_metadata(&metadata) {
+        match Config::from_metadata(&metadata) {
             Ok(Some(config)) => accepted(Ok(config)),
             Ok(None) => {}
             Err(error) => crate::one_line(&error),
@@ -43,24 +46,35 @@ fn prints_the_same(value: &Value) {
     }
 }
 
-fn accepted(config: Result<ModelConfig, ConfigError>) {
+fn network_of(config: &Config) -> Option<&ModelConfig> {
     match config {
-        Ok(config) => {
-            assert!((2..=65_536).contains(&config.codebook_size()));
-            assert!((1..=256).contains(&config.registers));
-            let [channels, rows, columns] =
-                config.latent_shape(config.canvas).expect("its own canvas");
-            assert!(channels > 0 && rows > 0 && columns > 0);
-            for patch in [config.encoder.patch_size, config.decoder.patch_size] {
-                assert_eq!((rows % patch, columns % patch), (0, 0));
-            }
-            assert!(config.check_canvas(config.max_canvas()).is_ok());
-            for side in [&config.encoder.transformer, &config.decoder.transformer] {
-                assert_eq!(side.width % side.head_dim, 0);
-                assert!(side.depth > 0 && side.mlp_hidden > 0);
-            }
-        }
+        Config::Network(config) => Some(config),
+        _ => None,
+    }
+}
+
+fn accepted(config: Result<Config, ConfigError>) {
+    match config {
+        Ok(Config::Network(config)) => possible(&config),
+        Ok(Config::Coded(config)) => assert_eq!((config.block, config.overlap), (32, 16)),
+        Ok(_) => unreachable!("there are two families"),
         Err(error) => crate::one_line(&error),
+    }
+}
+
+fn possible(config: &ModelConfig) {
+    assert!((2..=65_536).contains(&config.codebook_size()));
+    assert!((1..=256).contains(&config.registers));
+    let shape = config.latent_shape(config.canvas).expect("its own canvas");
+    let [channels, rows, columns] = shape;
+    assert!(channels > 0 && rows > 0 && columns > 0);
+    for patch in [config.encoder.patch_size, config.decoder.patch_size] {
+        assert_eq!((rows % patch, columns % patch), (0, 0));
+    }
+    assert!(config.check_canvas(config.max_canvas()).is_ok());
+    for side in [&config.encoder.transformer, &config.decoder.transformer] {
+        assert_eq!(side.width % side.head_dim, 0);
+        assert!(side.depth > 0 && side.mlp_hidden > 0);
     }
 }
 

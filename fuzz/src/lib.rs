@@ -8,6 +8,7 @@ pub mod npy;
 pub mod options;
 pub mod picture;
 pub mod reseal;
+pub mod tokens;
 pub mod weights;
 
 /// Messages are shown to people on one line of their own.

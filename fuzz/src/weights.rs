@@ -1,6 +1,7 @@
 //! Properties of the weights reader over arbitrary bytes.
 
 use flextok::compute::Storage;
+use flextok::config::Config;
 use flextok::weights::{HeaderLimits, Weights};
 
 /// Stands beside files whose header holds no config, so that their tensors are reached.
@@ -28,6 +29,11 @@ fn whole(bytes: Vec<u8>) {
         Ok(weights) => weights,
         Err(error) => return crate::one_line(&error),
     };
+    match (weights.config(), weights.network()) {
+        (Config::Network(config), Ok(network)) => assert_eq!(&**config, network),
+        (Config::Coded(_), Err(error)) => crate::one_line(&error),
+        (config, network) => panic!("{config:?}, but {network:?}"),
+    }
     assert_eq!(weights.total_bytes(), total);
     assert_eq!(weights.fingerprint(), weights.fingerprint());
     let mut sum = 0;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use flextok_fuzz::{arguments, config, container, npy, options, picture, weights};
+use flextok_fuzz::{arguments, config, container, npy, options, picture, tokens, weights};
 
 fn run(target: &str, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -66,4 +66,9 @@ fn codec_options() {
 #[test]
 fn option_values() {
     run("option_values", arguments::values);
+}
+
+#[test]
+fn tokens() {
+    run("tokens", tokens::stream);
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use flextok_fuzz::{arguments, config, container, npy, options, picture, weights};
+use flextok_fuzz::{arguments, config, container, npy, options, picture, tokens, weights};
 
 /// Numbers without a pattern (xorshift64*).
 struct Random(u64);
@@ -81,4 +81,5 @@ targets! {
     npy_file: npy::file;
     codec_options: options::both;
     option_values: arguments::values;
+    tokens: tokens::stream;
 }

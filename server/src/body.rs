@@ -2,17 +2,19 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::future::Future;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::num::NonZeroU64;
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Frame;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as HttpBody, Frame};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
@@ -124,15 +126,58 @@ pub(crate) fn body(mut segments: VecDeque<Segment>, pacer: Option<Arc<Pacer>>) -
         return full(std::mem::take(bytes));
     }
     let most = pacer.as_ref().map_or(CHUNK, |pacer| pacer.piece());
-    let state = (segments, pacer);
-    let frames = stream::unfold(state, move |(mut segments, pacer)| async move {
-        let piece = next_piece(&mut segments, most).await?;
-        if let (Some(pacer), Ok(bytes)) = (&pacer, &piece) {
+    let left = Left {
+        segments,
+        pacer,
+        most,
+    };
+    let fetch = Some(Box::pin(left.fetch()) as Fetch);
+    Pieces { fetch }.boxed_unsync()
+}
+
+/// A body whose pieces are fetched one after the other.
+struct Pieces {
+    /// The next piece; `None` behind the last one.
+    fetch: Option<Fetch>,
+}
+
+/// A piece with what is left after it; `None` where nothing is.
+type Fetch = Pin<Box<dyn Future<Output = Option<(io::Result<Bytes>, Left)>> + Send>>;
+
+/// What of a body is still to be sent, and how.
+struct Left {
+    segments: VecDeque<Segment>,
+    pacer: Option<Arc<Pacer>>,
+    /// Bytes of a piece at most.
+    most: usize,
+}
+
+impl Left {
+    async fn fetch(mut self) -> Option<(io::Result<Bytes>, Self)> {
+        let piece = next_piece(&mut self.segments, self.most).await?;
+        if let (Some(pacer), Ok(bytes)) = (&self.pacer, &piece) {
             pacer.wait(bytes.len()).await;
         }
-        Some((piece.map(Frame::data), (segments, pacer)))
-    });
-    StreamBody::new(frames).boxed_unsync()
+        Some((piece, self))
+    }
+}
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Some(fetch) = &mut self.fetch else {
+            return Poll::Ready(None);
+        };
+        let fetched = ready!(fetch.as_mut().poll(context));
+        let (piece, left) = fetched.unzip();
+        self.fetch = left.map(|left| Box::pin(left.fetch()) as Fetch);
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+    }
 }
 
 /// Takes up to `most` bytes from the front.
@@ -196,9 +241,6 @@ impl Source {
 mod tests {
     use std::future::poll_fn;
     use std::io::Write;
-    use std::pin::Pin;
-
-    use hyper::body::Body as _;
 
     use super::*;
 

@@ -44,6 +44,45 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The system does not give the threads that answer requests.
+    #[error(
+        "cannot start {threads} threads that answer requests: {source}; ask for fewer, or allow more memory or processes"
+    )]
+    Threads {
+        /// Threads that answer requests.
+        threads: usize,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system does not give the thread that writes the log.
+    #[error(
+        "cannot start the thread that writes the log: {source}; allow more memory or processes"
+    )]
+    Log {
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// What a query asks for that no cut can be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum QueryError {
+    /// The value of an option is not a whole number of at least 1.
+    #[error("{option} must be a whole number; allowed: {option}=1 and above")]
+    NotACount { option: &'static str },
+    /// More than one size.
+    #[error("the query sets the size twice; allowed: tokens=K or bytes=N, once")]
+    Twice,
+    /// No file of this picture is so small.
+    #[error(
+        "bytes={bytes} is too small: no file of this picture fits; allowed: bytes={minimum} and above"
+    )]
+    TooFewBytes { bytes: u64, minimum: u64 },
+    /// Tokens of a file that has none.
+    #[error(
+        "tokens={tokens} does not apply: this file is coded in bytes and has no tokens; use bytes=N"
+    )]
+    NoTokens { tokens: u32 },
 }
 
 /// Why a request is not answered with what it asks for.
@@ -51,8 +90,8 @@ pub enum StartError {
 pub(crate) enum Refusal {
     /// There is no such file, or none that is served; the answer does not say which.
     NotFound,
-    /// The query asks for something impossible; the text says what is allowed.
-    Query(String),
+    /// The query asks for something impossible.
+    Query(QueryError),
     /// The stored file cannot be used; the text says why.
     Fault(String),
     /// No `Host`, several, or one that is malformed.
@@ -65,13 +104,19 @@ pub(crate) enum Refusal {
     Busy,
 }
 
+impl From<QueryError> for Refusal {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
 impl Refusal {
     /// The status and the one line that the answer has.
     fn parts(&self) -> (StatusCode, String) {
         let text = |text: &str| text.to_owned();
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, text("no such file")),
-            Self::Query(problem) => (StatusCode::BAD_REQUEST, problem.clone()),
+            Self::Query(problem) => (StatusCode::BAD_REQUEST, problem.to_string()),
             Self::Host => {
                 let line =
                     "the request needs exactly one Host header with a host and an optional port";

@@ -1,6 +1,6 @@
 //! An HTTP server for `.flxt` files: whole, in ranges, or cut to what a link carries.
 //!
-//! A token file cut anywhere still decodes to a picture, so a server can adapt to any link without a model and
+//! A `.flxt` file cut anywhere still decodes to a picture, so a server can adapt to any link without a model and
 //! without decoding. This one serves a directory of such files and the page that decodes them in the browser.
 //!
 //! # Addresses
@@ -8,17 +8,23 @@
 //! | Address | Answer |
 //! |---|---|
 //! | `/NAME.flxt` | the stored file, with `Range`, `ETag` and conditional requests; also in subdirectories |
-//! | `/NAME.flxt?tokens=K` | a complete file of at most K tokens per canvas, without metadata |
-//! | `/NAME.flxt?bytes=N` | a complete file of at most N bytes, without metadata |
-//! | `/index.json` | an array of `name`, `url`, `bytes`, `width`, `height`, `tokens` |
+//! | `/NAME.flxt?bytes=N` | the largest complete file of at most N bytes, without metadata |
+//! | `/NAME.flxt?tokens=K` | a complete file of at most K tokens per canvas, without metadata; not of coded files |
+//! | `/index.json` | an array of `name`, `url`, `bytes`, `width`, `height`, and `tokens` or `bytes_have`, `bytes_total` |
 //! | `/` | the page, or a plain index if there is none |
 //! | `/api.js` … | files of the page |
 //! | `/model.safetensors` | [`Options::model`], else the page's, else the embedded one |
 //!
-//! Cuts are those of `flextok truncate`: they drop the metadata even if all tokens are requested. A truncated stored
-//! file is served unchanged, and cut within the tokens it has. A corrupt file is served unchanged as well, since
-//! receivers check it, but it cannot be cut: the server answers 500 and names the fault. If the requested number of
-//! tokens or bytes is out of range, it answers 400 and states the allowed range. Each error is one line of text.
+//! Cuts are those of `flextok truncate`: they drop the metadata even if nothing else is cut off. The response to a
+//! request for a cut says how much is in it: `Flextok-Bytes`, bytes of coded payload, or `Flextok-Tokens`, tokens per
+//! canvas. A truncated stored file is served unchanged, and cut within what it has. A damaged file is served unchanged as
+//! well, since receivers check it and can go on with what is proven; but it cannot be cut, since a cut has checks of its own
+//! that would hide the damage: the server answers 500, names the fault and says how much is proven. If the requested number
+//! of tokens or bytes is out of range, or the file has no tokens, it answers 400 and states what is allowed. Each error is
+//! one line of text.
+//!
+//! The index reads headers only: `bytes_have` of `bytes_total` bytes of payload follow from a file's length; whether they
+//! are undamaged is for the reader of the file to find out.
 //!
 //! # Changes
 //!
@@ -28,19 +34,20 @@
 //!
 //! # Adaptation
 //!
-//! A request that specifies neither tokens nor bytes may be answered with fewer tokens, depending on the client
-//! hints about its link; the smallest number applies:
+//! A request that specifies neither tokens nor bytes may be answered with a cut, depending on the client hints about
+//! its link: of coded files to a number of bytes, of others to a number of tokens. The smallest applies:
 //!
-//! | Client hint | Tokens |
-//! |---|---|
-//! | `ECT: slow-2g`, `Downlink` below 0.05 Mbit/s | 4 |
-//! | `ECT: 2g`, `Downlink` below 0.07 Mbit/s, `Save-Data: on` | 16 |
-//! | `ECT: 3g`, `Downlink` below 0.7 Mbit/s | 64 |
-//! | others, none | all |
+//! | Client hint | Bytes | Tokens |
+//! |---|---|---|
+//! | `ECT: slow-2g`, `Downlink` below 0.05 Mbit/s | 64 | 4 |
+//! | `ECT: 2g`, `Downlink` below 0.07 Mbit/s, `Save-Data: on` | 256 | 16 |
+//! | `ECT: 3g`, `Downlink` below 0.7 Mbit/s | 1024 | 64 |
+//! | others, none | all | all |
 //!
-//! Such a response has `Flextok-Tokens`, `Content-Location` and its own `ETag`, but no `Last-Modified`: both it and
-//! the whole file would have the same date, and `If-Range` with that date could combine parts of the two. Ranges refer
-//! to the adapted file; a client that wants all tokens regardless of its link requests `?tokens=256`.
+//! Such a response has `Flextok-Bytes` or `Flextok-Tokens`, `Content-Location` and its own `ETag`, but no
+//! `Last-Modified`: both it and the whole file would have the same date, and `If-Range` with that date could combine parts
+//! of the two. Ranges refer to the adapted file; a client that wants all of it regardless of its link requests a size that
+//! no file has, such as `?bytes=99999999`.
 //!
 //! # Safety
 //!
@@ -86,10 +93,12 @@ mod server;
 mod slots;
 mod store;
 mod stream;
+mod threads;
 
 pub use error::StartError;
 pub use options::Options;
 pub use server::Server;
+pub use threads::{MAX_THREADS, runtime};
 
 /// Raises this process's limit on open files as far as the system permits and returns the new limit. Each connection
 /// takes one.

@@ -1,6 +1,6 @@
 //! The index of token files, with what their headers say.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,8 +27,24 @@ pub(crate) struct Entry {
     /// Picture size in pixels.
     width: u32,
     height: u32,
-    /// Tokens per canvas that are there.
-    tokens: u16,
+    #[serde(flatten)]
+    extent: Extent,
+}
+
+/// How much of a picture a file of this length has. The index reads no payload, so that it cannot say what is proven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum Extent {
+    Ids {
+        /// Tokens per canvas.
+        tokens: u32,
+    },
+    Coded {
+        /// Bytes of payload that are there.
+        bytes_have: u64,
+        /// Bytes of payload of the whole file.
+        bytes_total: u64,
+    },
 }
 
 /// The cached listing. It is kept for four times as long as it took to make, so that any number of requests for the
@@ -104,15 +120,23 @@ fn entry(folder: &Folder, limits: &Limits, name: &Name) -> Option<Entry> {
     if opened.length > limits.max_file_bytes() {
         return None;
     }
-    let tokens = header.layout().tokens_within(opened.length);
-    let layers = tokens.checked_div(header.canvases())?;
+    let bytes_have = header.layout().payload_within(opened.length);
+    let extent = match header.as_ids() {
+        Some(_) => Extent::Ids {
+            tokens: header.layers_in(bytes_have),
+        },
+        None => Extent::Coded {
+            bytes_have,
+            bytes_total: header.payload_bytes(),
+        },
+    };
     Some(Entry {
         name: name.to_string(),
         url: name.to_path(),
         bytes: opened.length,
-        width: header.width(),
-        height: header.height(),
-        tokens: u16::try_from(layers).ok()?,
+        width: header.size().width,
+        height: header.size().height,
+        extent,
     })
 }
 
@@ -127,12 +151,12 @@ pub(crate) fn html(entries: &[Entry]) -> String {
     if entries.is_empty() {
         page.push_str("<p>There are no .flxt files.</p>\n");
     } else {
-        page.push_str("<table>\n<tr><th>File<th>Bytes<th>Tokens<th>Picture\n");
+        page.push_str("<table>\n<tr><th>File<th>Bytes<th>Payload<th>Picture\n");
         for entry in entries {
             let Entry {
                 url,
                 bytes,
-                tokens,
+                extent,
                 width,
                 height,
                 ..
@@ -141,19 +165,36 @@ pub(crate) fn html(entries: &[Entry]) -> String {
             // <bdi> confines a change of writing direction to the name. Writing to a string does not fail.
             let _ = writeln!(
                 page,
-                "<tr><td><a href=\"{url}\"><bdi>{name}</bdi></a><td>{bytes}<td>{tokens}<td>{width}×{height}"
+                "<tr><td><a href=\"{url}\"><bdi>{name}</bdi></a><td>{bytes}<td>{extent}<td>{width}×{height}"
             );
         }
         page.push_str("</table>\n");
     }
     page.push_str(
-        "<p>Append <code>?tokens=16</code> or <code>?bytes=100</code> to an address for a complete \
-         file of that size; <a href=\"/index.json\">the same list as JSON</a>.\n\
+        "<p>Append <code>?bytes=256</code> to an address for a complete file of at most that size, or \
+         <code>?tokens=16</code> where the payload is tokens; <a href=\"/index.json\">the same list as JSON</a>.\n\
          <p>This program was built without the page that decodes pictures in the browser. \
          <code>web/build.sh</code> makes it: build the program again afterwards, or start it with \
          <code>--page web/dist</code>.\n",
     );
     page
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ids { tokens: 1 } => write!(formatter, "1 token"),
+            Self::Ids { tokens } => write!(formatter, "{tokens} tokens"),
+            Self::Coded {
+                bytes_have,
+                bytes_total,
+            } if bytes_have < bytes_total => {
+                write!(formatter, "{bytes_have} of {bytes_total} bytes")
+            }
+            Self::Coded { bytes_total: 1, .. } => write!(formatter, "1 byte"),
+            Self::Coded { bytes_total, .. } => write!(formatter, "{bytes_total} bytes"),
+        }
+    }
 }
 
 /// Text for HTML.

@@ -1,12 +1,12 @@
 //! The access log: one line for each request, in the combined format.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
 use hyper::header::{HeaderName, REFERER, USER_AGENT};
@@ -33,15 +33,13 @@ struct Channel {
 pub(crate) struct Writing(JoinHandle<()>);
 
 impl Log {
-    /// A log into `writer`.
-    pub(crate) fn new(writer: Box<dyn Write + Send>) -> (Self, Writing) {
+    /// A log into `writer`; an error if there is no thread for it.
+    pub(crate) fn new(writer: Box<dyn Write + Send>) -> io::Result<(Self, Writing)> {
         let (lines, received) = sync_channel(WAITING);
         let dropped = AtomicU64::new(0);
-        let thread = std::thread::spawn(move || write_all(&received, writer));
-        (
-            Self(Some(Arc::new(Channel { lines, dropped }))),
-            Writing(thread),
-        )
+        let thread = thread::Builder::new().spawn(move || write_all(&received, writer))?;
+        let channel = Arc::new(Channel { lines, dropped });
+        Ok((Self(Some(channel)), Writing(thread)))
     }
 
     fn line(&self, line: String) {
@@ -225,7 +223,7 @@ mod tests {
     #[test]
     fn a_line_is_written_when_the_body_is_gone() {
         let shared = Shared::default();
-        let (log, writing) = Log::new(Box::new(shared.clone()));
+        let (log, writing) = Log::new(Box::new(shared.clone())).expect("a thread");
         let peer = "127.0.0.1:5".parse().expect("an address");
         let request = Request::get("/a.flxt?tokens=1").header(USER_AGENT, "x\"y");
         let pending = log.request(peer, &request.body(()).expect("a request"));

@@ -28,7 +28,7 @@ pub struct Options {
     /// Bytes per second of `.flxt` content on each connection, sent evenly in small pieces; `None`: unlimited. Other
     /// responses, such as the page and the model, are not throttled.
     pub rate: Option<NonZeroU64>,
-    /// Whether client hints (`Save-Data`, `ECT`, `Downlink`) select the number of tokens when the request does not.
+    /// Whether client hints (`Save-Data`, `ECT`, `Downlink`) select a cut when the request does not.
     pub adapt: bool,
     /// Limits on stored files; files beyond them are not served.
     pub limits: Limits,

@@ -198,7 +198,7 @@ fn embedded(name: &str) -> Option<Stored> {
 #[cfg(feature = "embedded-model")]
 fn model() -> Stored {
     static STORED: OnceLock<Stored> = OnceLock::new();
-    let stored = STORED.get_or_init(|| Stored::of_static(flextok_models::NANO));
+    let stored = STORED.get_or_init(|| Stored::of_static(flextok_models::BUILTIN));
     stored.clone()
 }
 

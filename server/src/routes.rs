@@ -20,10 +20,10 @@ use crate::folder::{Stored, tag};
 use crate::host;
 use crate::listing::{self, Index};
 use crate::name::Name;
-use crate::negotiation::{self, Budget};
+use crate::negotiation::{self, Allowance, Budget};
 use crate::options::Options;
 use crate::page::{Page, page_headers};
-use crate::store::{Selected, Store};
+use crate::store::{Extent, Selected, Store};
 
 /// Headers of every answer.
 const COMMON_HEADERS: [(HeaderName, &str); 1] = [(X_CONTENT_TYPE_OPTIONS, "nosniff")];
@@ -34,7 +34,8 @@ const TOKEN_FILE_HEADERS: [(HeaderName, &str); 3] = [
     // Headers that scripts cannot read by default.
     (
         ACCESS_CONTROL_EXPOSE_HEADERS,
-        "Accept-Ranges, Content-Location, Content-Range, Date, ETag, Flextok-Tokens",
+        "Accept-Ranges, Content-Location, Content-Range, Date, ETag, Flextok-Bytes, \
+         Flextok-Tokens",
     ),
     (
         HeaderName::from_static("cross-origin-resource-policy"),
@@ -196,7 +197,7 @@ async fn token_file(
     let budget = Budget::from_query(head.parts.uri.query())?;
     let adapts = budget.is_none() && app.options.adapt;
     let hinted = adapts
-        .then(|| negotiation::hinted_tokens(&head.parts.headers))
+        .then(|| Allowance::hinted(&head.parts.headers))
         .flatten();
     let path = name.to_path();
     let selected = blocking(move || app.store.select(&name, budget, hinted)).await?;
@@ -217,9 +218,17 @@ fn token_file_headers(selected: &Selected, adapts: bool, path: &str) -> HeaderMa
         let hints = HeaderValue::from_static(negotiation::ACCEPT_CH);
         headers.insert(HeaderName::from_static("accept-ch"), hints);
     }
-    if let Some(tokens) = selected.tokens {
-        headers.insert(HeaderName::from_static("flextok-tokens"), tokens.into());
-        let location = HeaderValue::try_from(format!("{path}?tokens={tokens}"));
+    if let Some(extent) = selected.extent {
+        let (name, count, size) = match extent {
+            Extent::Tokens(tokens) => ("flextok-tokens", tokens.into(), format!("tokens={tokens}")),
+            // A file fits its own length, and no larger one does.
+            Extent::Bytes(have) => {
+                let length = selected.stored.length;
+                ("flextok-bytes", have, format!("bytes={length}"))
+            }
+        };
+        headers.insert(HeaderName::from_static(name), count.into());
+        let location = HeaderValue::try_from(format!("{path}?{size}"));
         if let (true, Ok(location)) = (selected.adapted, location) {
             headers.insert(CONTENT_LOCATION, location);
         }

@@ -39,7 +39,7 @@ const UNSENT: u32 = 64 << 10;
 /// use std::io::{Read, Write};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # flextok_server::runtime(1)?.block_on(async {
 /// let directory = tempfile::tempdir()?;
 /// let server = Server::bind(directory.path(), ("127.0.0.1", 0), Options::default()).await?;
 /// let address = server.local_addr();
@@ -141,11 +141,13 @@ impl Server {
     }
 
     /// Writes a line for each request to `log`, in the combined log format, from a thread of its own.
-    #[must_use]
-    pub fn with_log(mut self, log: Box<dyn Write + Send>) -> Self {
-        let (log, writing) = Log::new(log);
+    ///
+    /// # Errors
+    /// [`StartError::Log`] if the system does not give that thread.
+    pub fn with_log(mut self, log: Box<dyn Write + Send>) -> Result<Self, StartError> {
+        let (log, writing) = Log::new(log).map_err(|source| StartError::Log { source })?;
         (self.log, self.writing) = (log, Some(writing));
-        self
+        Ok(self)
     }
 
     /// Answers requests until `shutdown` is ready; then accepts no more, closes connections without a

@@ -7,10 +7,10 @@ use flextok_container::{Error, KeepMetadata, Limits, ReadError, TokenFile};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::body::Content;
-use crate::error::Refusal;
+use crate::error::{QueryError, Refusal};
 use crate::folder::{Folder, HELD, Opened, Stored, tag};
 use crate::name::Name;
-use crate::negotiation::Budget;
+use crate::negotiation::{Allowance, Budget};
 
 /// Memory is counted in units of so many bytes.
 const UNIT: u64 = 1024;
@@ -28,10 +28,19 @@ pub(crate) struct Store {
 #[derive(Debug, Clone)]
 pub(crate) struct Selected {
     pub(crate) stored: Stored,
-    /// Tokens per canvas in it, where a number of tokens or bytes was requested, or hints chose one.
-    pub(crate) tokens: Option<u16>,
+    /// How much is in it, where a number of tokens or bytes was requested, or hints chose one.
+    pub(crate) extent: Option<Extent>,
     /// Whether hints chose it.
     pub(crate) adapted: bool,
+}
+
+/// How much of a picture is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Tokens per canvas.
+    Tokens(u32),
+    /// Bytes of a coded payload.
+    Bytes(u64),
 }
 
 /// Bytes that hold their share of the memory until they are sent.
@@ -56,68 +65,78 @@ impl Store {
         }
     }
 
-    /// The file within `budget`, or else within the hint of at most `hinted` tokens. Blocks.
+    /// The file within `budget`, or else within what a hint allows. Blocks.
     pub(crate) fn select(
         &self,
         name: &Name,
         budget: Option<Budget>,
-        hinted: Option<u16>,
+        hinted: Option<Allowance>,
     ) -> Result<Selected, Refusal> {
         let opened = self.folder.file(name)?;
         let most = self.limits.max_file_bytes();
         if opened.length > most {
             let length = opened.length;
-            let problem = format!("the stored file has {length} bytes, allowed are {most}");
+            let problem = format!("the stored file has {length} bytes; allowed: at most {most}");
             return Err(Refusal::Fault(problem));
         }
         match (budget, hinted) {
             (None, None) => self.whole(opened, None),
-            (None, Some(tokens)) => self.adapted(opened, tokens),
+            (None, Some(allowance)) => self.adapted(opened, allowance),
             (Some(budget), _) => self.cut(opened, budget),
         }
     }
 
-    fn whole(&self, opened: Opened, tokens: Option<u16>) -> Result<Selected, Refusal> {
+    fn whole(&self, opened: Opened, extent: Option<Extent>) -> Result<Selected, Refusal> {
         Ok(Selected {
             stored: self.folder.load(opened)?,
-            tokens,
+            extent,
             adapted: false,
         })
     }
 
-    /// A hint is no demand: a file that cannot be cut, or has no more tokens, goes as it is.
-    fn adapted(&self, mut opened: Opened, tokens: u16) -> Result<Selected, Refusal> {
+    /// A hint is no demand: a file that cannot be cut, or is no larger, goes as it is.
+    fn adapted(&self, mut opened: Opened, allowance: Allowance) -> Result<Selected, Refusal> {
         let _permit = self.reserve(opened.length)?;
-        match self.parse(&mut opened)? {
-            Ok(file) if file.layers() > tokens => {
-                let cut = file.cut(tokens, KeepMetadata::No);
-                let mut selected = self.made(&opened, &cut.map_err(|error| refusal(&error))?)?;
-                selected.adapted = true;
-                // Its date is the stored file's too, and would not tell the two apart.
-                selected.stored.modified = None;
-                Ok(selected)
+        let Ok(file) = self.parse(&mut opened)? else {
+            return self.whole(opened, None);
+        };
+        let cut = match Extent::of(&file) {
+            Extent::Tokens(have) if have > allowance.tokens => {
+                file.cut_layers(allowance.tokens, KeepMetadata::No)
             }
-            _ => self.whole(opened, None),
-        }
+            Extent::Bytes(_) if opened.length > allowance.bytes => {
+                file.fit(allowance.bytes, KeepMetadata::No)
+            }
+            _ => return self.whole(opened, None),
+        };
+        let mut selected = self.made(&opened, &cut.map_err(refusal)?)?;
+        selected.adapted = true;
+        // Its date is the stored file's too, and would not tell the two apart.
+        selected.stored.modified = None;
+        Ok(selected)
     }
 
+    /// Of a damaged file nothing is cut, not even what is proven: a cut has new checks, and nobody would learn of the damage.
     fn cut(&self, mut opened: Opened, budget: Budget) -> Result<Selected, Refusal> {
         let _permit = self.reserve(opened.length)?;
-        let file = self.parse(&mut opened)?.map_err(|error| refusal(&error))?;
-        let layers = file.layers();
-        let suffices = match budget {
-            Budget::Tokens(tokens) => tokens >= layers,
-            Budget::Bytes(bytes) => bytes >= opened.length,
+        let file = self.parse(&mut opened)?.map_err(refusal)?;
+        let extent = Extent::of(&file);
+        let suffices = match (budget, extent) {
+            (Budget::Tokens(tokens), Extent::Bytes(_)) => {
+                return Err(QueryError::NoTokens { tokens }.into());
+            }
+            (Budget::Tokens(tokens), Extent::Tokens(have)) => tokens >= have,
+            (Budget::Bytes(bytes), _) => bytes >= opened.length,
         };
         // A cut has no metadata, also where nothing else is cut.
         if suffices && file.is_complete() && file.metadata().is_empty() {
-            return self.whole(opened, Some(layers));
+            return self.whole(opened, Some(extent));
         }
         let cut = match budget {
-            Budget::Tokens(tokens) => file.cut(tokens.min(layers), KeepMetadata::No),
+            Budget::Tokens(tokens) => file.cut_layers(tokens.min(file.layers()), KeepMetadata::No),
             Budget::Bytes(bytes) => file.fit(bytes, KeepMetadata::No),
         };
-        self.made(&opened, &cut.map_err(|error| refusal(&error))?)
+        self.made(&opened, &cut.map_err(refusal)?)
     }
 
     /// Reads the file, of which a fault is passed on as such, and goes back to its start.
@@ -137,7 +156,7 @@ impl Store {
 
     /// The bytes of a cut of `opened`.
     fn made(&self, opened: &Opened, cut: &TokenFile) -> Result<Selected, Refusal> {
-        let bytes = cut.to_bytes().map_err(|error| refusal(&error))?;
+        let bytes = cut.to_bytes().map_err(refusal)?;
         let (length, tag) = (bytes.len() as u64, tag(&bytes));
         let bytes = match self.reserve(length)? {
             Some(_permit) => Bytes::from_owner(Counted { bytes, _permit }),
@@ -150,7 +169,7 @@ impl Store {
                 tag,
                 modified: opened.modified,
             },
-            tokens: Some(cut.header().tokens()),
+            extent: Some(Extent::of(cut)),
             adapted: false,
         })
     }
@@ -166,12 +185,20 @@ impl Store {
     }
 }
 
-/// A budget that no file fits is the request's fault, all else the stored file's.
-fn refusal(error: &Error) -> Refusal {
-    match error {
-        Error::CannotFit { minimum, .. } => {
-            Refusal::Query(format!("{error}; allowed: bytes={minimum} and above"))
+impl Extent {
+    /// What is there of `file`.
+    fn of(file: &TokenFile) -> Self {
+        match file.header().as_ids() {
+            Some(_) => Self::Tokens(file.layers()),
+            None => Self::Bytes(file.payload().len() as u64),
         }
+    }
+}
+
+/// A budget that no file fits is the request's fault, all else the stored file's.
+fn refusal(error: Error) -> Refusal {
+    match error {
+        Error::CannotFit { bytes, minimum } => QueryError::TooFewBytes { bytes, minimum }.into(),
         error => Refusal::Fault(format!("the stored file cannot be cut: {error}")),
     }
 }

@@ -42,8 +42,8 @@ fn every_number_of_bytes_gives_what_fits() {
         client.send("GET", &format!("/a.flxt?bytes={budget}"), &[]);
         let answer = client.answer("GET");
         let Ok(expected) = parsed.fit(budget, KeepMetadata::No) else {
-            assert!(budget < 27, "{budget}");
-            answer.refuses(400, "bytes=27 and above");
+            assert!(budget < 26, "{budget}");
+            answer.refuses(400, "bytes=26 and above");
             continue;
         };
         assert_eq!(answer.status, 200);
@@ -91,7 +91,7 @@ fn impossible_queries_say_what_is_possible() {
 fn a_truncated_file_goes_as_far_as_it_goes() {
     let (place, bytes) = directory();
     let server = serve(place.path(), Options::default());
-    for length in [23, 60, 100, 300, bytes.len() - 1] {
+    for length in [26, 60, 100, 300, bytes.len() - 1] {
         std::fs::write(place.path().join("t.flxt"), &bytes[..length]).expect("it is written");
         let stored = server.get("/t.flxt", &[]);
         assert_eq!(
@@ -111,11 +111,11 @@ fn a_truncated_file_goes_as_far_as_it_goes() {
         }
     }
     // A header and half a token.
-    std::fs::write(place.path().join("t.flxt"), &bytes[..22]).expect("it is written");
+    std::fs::write(place.path().join("t.flxt"), &bytes[..25]).expect("it is written");
     assert_eq!(server.get("/t.flxt", &[]).status, 200);
     server
         .get("/t.flxt?tokens=1", &[])
-        .refuses(500, "not one whole layer");
+        .refuses(500, "0 of 512 bytes of payload");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn metadata_stay_with_the_stored_file() {
         title: Some("a title".to_owned()),
         ..Metadata::default()
     };
-    let titled = TokenFile::new(*plain.header(), plain.ids().to_vec(), metadata);
+    let titled = TokenFile::new(*plain.header(), plain.payload().to_vec(), metadata);
     let titled = titled.and_then(|file| file.to_bytes()).expect("a file");
     std::fs::write(place.path().join("m.flxt"), &titled).expect("it is written");
     let server = serve(place.path(), Options::default());
@@ -245,7 +245,7 @@ fn ranges_of_adapted_answers() {
         (answer.status, answer.body.as_slice()),
         (206, &small[20..30])
     );
-    assert_eq!(answer.header("content-range"), "bytes 20-29/61");
+    assert_eq!(answer.header("content-range"), "bytes 20-29/56");
     assert_eq!(answer.header("etag"), tag);
     let resumed = server.get("/a.flxt", &[slow, range, ("If-Range", tag)]);
     assert_eq!(resumed.status, 206);
@@ -302,10 +302,10 @@ fn large_files_and_the_memory_for_them() {
     assert!(server.get("/large.flxt", &[]).body == bytes);
     drop(server);
 
-    options.limits.tokens = 1000;
+    options.limits.payload_bytes = 1000;
     options.limits.metadata_bytes = 1000;
     let server = serve(place.path(), options);
     server
         .get("/large.flxt", &[])
-        .refuses(500, "allowed are 3044");
+        .refuses(500, "allowed: at most 2049");
 }

@@ -19,7 +19,7 @@ fn the_index_lists_what_is_there() {
     let answer = server.get("/index.json", &[]);
     assert_eq!(answer.header("content-type"), "application/json");
     let list: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
-    let entry = |name: &str, url: &str, bytes: usize, tokens: u16| {
+    let entry = |name: &str, url: &str, bytes: usize, tokens: u32| {
         serde_json::json!({
             "name": name, "url": url, "bytes": bytes, "width": 640, "height": 480, "tokens": tokens
         })
@@ -27,7 +27,7 @@ fn the_index_lists_what_is_there() {
     let odd = "/b/c/%3Ci%3E%26%22%20%C3%A4.flxt";
     let expected = serde_json::json!([
         entry("a.flxt", "/a.flxt", bytes.len(), 256),
-        entry("b/c/<i>&\" ä.flxt", odd, 60, 16),
+        entry("b/c/<i>&\" ä.flxt", odd, 60, 18),
         entry("b/few.flxt", "/b/few.flxt", file(5).len(), 5),
     ]);
     assert_eq!(list, expected);
@@ -215,7 +215,7 @@ fn the_model_is_beside_the_page() {
     let mut options = Options::default();
     options.page = Some(page.path().to_owned());
     let server = serve(place.path(), options);
-    let model = flextok_models::NANO;
+    let model = flextok_models::BUILTIN;
     let answer = server.get("/model.safetensors", &[("Accept-Encoding", "gzip")]);
     assert_eq!(answer.status, 200);
     assert!(answer.body == model && !answer.has("content-encoding"));
@@ -268,7 +268,7 @@ fn a_model_of_ones_own_is_beside_the_page() {
 #[test]
 fn what_cannot_be_served_is_said_at_the_start() {
     let (place, _) = directory();
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = flextok_server::runtime(1).expect("a runtime");
     let start = |path: &std::path::Path, address: (&str, u16), options: Options| {
         let server = runtime.block_on(flextok_server::Server::bind(path, address, options));
         server.expect_err("it cannot start").to_string()
@@ -320,7 +320,7 @@ fn a_directory_that_cannot_be_read_is_not_served() {
     let mode = |mode| std::fs::set_permissions(place.path(), PermissionsExt::from_mode(mode));
     mode(0).expect("its mode is set");
     let readable = std::fs::read_dir(place.path()).is_ok();
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = flextok_server::runtime(1).expect("a runtime");
     let bound = flextok_server::Server::bind(place.path(), ("127.0.0.1", 0), Options::default());
     let server = runtime.block_on(bound).map_err(|error| error.to_string());
     mode(0o700).expect("its mode is set");

@@ -333,7 +333,7 @@ fn the_log_has_one_line_for_each_request() {
         &[("User-Agent", "a\"b\\ \u{e4}"), ("Referer", "http://x/")],
     );
     let line = server.log.wait("tokens=16");
-    let end = r#"] "GET /a.flxt?tokens=16 HTTP/1.1" 200 61 "http://x/" "a\"b\\ \xc3\xa4""#;
+    let end = r#"] "GET /a.flxt?tokens=16 HTTP/1.1" 200 56 "http://x/" "a\"b\\ \xc3\xa4""#;
     assert!(
         line.starts_with("127.0.0.1 - - [") && line.ends_with(end),
         "{line}"

@@ -204,7 +204,7 @@ pub fn data(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Encodes a sample photo with all tokens to `a.flxt` in `directory`; gives its bytes.
+/// Encodes a sample photo with the embedded model to `a.flxt`, of 1024 bytes, in `directory`; gives its bytes.
 ///
 /// # Panics
 /// If that fails.
@@ -213,6 +213,25 @@ pub fn encode(directory: &Path, name: &str) -> Vec<u8> {
     let photo = photo(name);
     run(directory, ["encode", arg(&photo), "-o", "a.flxt"]).ok();
     read(directory, "a.flxt")
+}
+
+/// Encodes a sample photo with a FlexTok model to `a.flxt`, of 256 tokens, in `directory`; gives its bytes.
+///
+/// # Panics
+/// If that fails.
+#[track_caller]
+pub fn encode_ids(directory: &Path, name: &str) -> Vec<u8> {
+    let photo = photo(name);
+    run_ids(directory, ["encode", arg(&photo), "-o", "a.flxt"]).ok();
+    read(directory, "a.flxt")
+}
+
+/// Runs the program as [`run`] does, with a FlexTok model.
+///
+/// # Panics
+/// If it does not start.
+pub fn run_ids<S: AsRef<OsStr>>(directory: &Path, args: impl IntoIterator<Item = S>) -> Run {
+    finish(command(directory, args).arg("--model").arg(nano()))
 }
 
 /// The bytes of a file in `directory`.
@@ -234,18 +253,15 @@ pub fn write(directory: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     std::fs::write(directory.join(name), bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
 }
 
-/// The bytes of a file that the specification lists.
+/// The bytes of a file among the specification's vectors.
 ///
 /// # Panics
-/// If it lists none of this name.
+/// If there is none of this name.
 #[must_use]
 pub fn vector(name: &str) -> Vec<u8> {
-    let list = std::fs::read_to_string(data("../format-spec/vectors/container.tsv"));
-    let list = list.expect("the list of vectors");
-    let mut rows = list.lines().map(|row| row.split('\t').collect::<Vec<_>>());
-    let row = rows.find(|row| row[0] == name).expect("a vector's name");
-    let byte = |at: usize| u8::from_str_radix(&row[2][at..at + 2], 16).expect("hex digits");
-    (0..row[2].len()).step_by(2).map(byte).collect()
+    let of = |kind: &str| data(&format!("../format-spec/vectors/{kind}/{name}.flxt"));
+    let bytes = std::fs::read(of("valid")).or_else(|_| std::fs::read(of("invalid")));
+    bytes.expect("a vector's name")
 }
 
 /// The sample photos with their sizes.
@@ -272,6 +288,12 @@ pub fn picture(name: &str) -> PathBuf {
 #[must_use]
 pub fn tiny() -> PathBuf {
     data("data/tiny/model.safetensors")
+}
+
+/// A small FlexTok model in the native form, whose photos are recognisable.
+#[must_use]
+pub fn nano() -> PathBuf {
+    data("data/nano.safetensors")
 }
 
 /// A path as a program argument.

@@ -1,7 +1,7 @@
 //! Random command lines: whatever is asked for, the program answers with one of its documented exit codes, one line of
 //! error, and no file that is not whole.
 
-use flextok_tests::{encode, listing, run, workplace};
+use flextok_tests::{encode, encode_ids, listing, run, workplace};
 
 /// Numbers without a pattern (xorshift64*).
 struct Random(u64);
@@ -16,7 +16,7 @@ impl Random {
     }
 }
 
-// Nothing here asks for much work: few steps, small pictures.
+// Nothing here takes much work: few steps, small pictures.
 const COMMANDS: &[&str] = &[
     "encode",
     "decode",
@@ -34,6 +34,7 @@ const COMMANDS: &[&str] = &[
 ];
 const FILES: &[&str] = &[
     "a.flxt",
+    "b.flxt",
     "a.png",
     "ids.npy",
     "bad",
@@ -52,6 +53,8 @@ const OPTIONS: &[&str] = &[
     "--tokens",
     "--bytes",
     "--canvas",
+    "--cut-at",
+    "--salvage",
     "--background",
     "--crop",
     "--json",
@@ -95,6 +98,7 @@ const VALUES: &[&str] = &[
     "inf",
     "-inf",
     "32x32",
+    "own",
     "0x0",
     "4294967295x4294967295",
     "white",
@@ -118,13 +122,15 @@ const VALUES: &[&str] = &[
 fn no_command_line_breaks_the_program() {
     let place = workplace();
     let directory = place.path();
+    encode_ids(directory, "chelsea.png");
+    run(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
+    std::fs::rename(directory.join("a.flxt"), directory.join("b.flxt")).expect("it is there");
     encode(directory, "chelsea.png");
     run(
         directory,
         ["decode", "a.flxt", "-o", "a.png", "--keep-canvas"],
     )
     .ok();
-    run(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
     flextok_tests::write(directory, "bad", "bad");
     let before = listing(directory);
     let inputs: Vec<_> = before

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use flextok::npy;
-use flextok_tests::{Run, arg, encode, listing, photo, pipe, read, run, tiny, workplace, write};
+use flextok_tests::{
+    Run, arg, encode_ids, listing, photo, pipe, read, run, run_ids, tiny, workplace, write,
+};
 
 #[test]
 fn ids_go_out_and_come_back() {
     let place = workplace();
     let directory = place.path();
-    run(
+    run_ids(
         directory,
         [
             "encode",
@@ -21,16 +23,18 @@ fn ids_go_out_and_come_back() {
         ],
     )
     .ok();
-    run(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
+    run_ids(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
     let bytes = read(directory, "ids.npy");
     assert!(bytes.starts_with(b"\x93NUMPY") && bytes.windows(3).any(|w| w == b"<u2"));
     let array = npy::read_integers(&bytes).expect("an array");
     assert_eq!(array.shape, [17]);
 
-    let json = run(directory, ["tokens", "a.flxt", "--json"]).ok().json();
+    let json = run_ids(directory, ["tokens", "a.flxt", "--json"])
+        .ok()
+        .json();
     let ids: Vec<i64> = serde_json::from_value(json).expect("an array of numbers");
     assert_eq!(ids, array.data);
-    let text = run(directory, ["tokens", "a.flxt"]).ok();
+    let text = run_ids(directory, ["tokens", "a.flxt"]).ok();
     let printed: Vec<i64> = text
         .text()
         .split(' ')
@@ -40,14 +44,14 @@ fn ids_go_out_and_come_back() {
 
     let original = read(directory, "a.flxt");
     let size = ["--width", "600", "--height", "400", "-o", "-"];
-    let pack = |name: &str| run(directory, ["pack", name].into_iter().chain(size));
+    let pack = |name: &str| run_ids(directory, ["pack", name].into_iter().chain(size));
     assert!(pack("ids.npy").ok().stdout == original);
     // Any integer type, and a single row, are the same ids.
     let row = npy::write_i64(&[1, 17], &array.data).expect("an array");
     write(directory, "row.npy", row);
     assert!(pack("row.npy").ok().stdout == original);
     std::fs::rename(directory.join("row.npy"), directory.join("b.npy")).expect("it is there");
-    run(
+    run_ids(
         directory,
         ["pack", "b.npy", "--width", "600", "--height", "400"],
     )
@@ -65,10 +69,10 @@ fn several_canvases_are_packed_listed_and_cut_in_layers() {
     let pack = [
         "pack", "ids.npy", "--width", "768", "--height", "512", "-o", "g.flxt",
     ];
-    run(directory, pack).fails(2, &["ids.npy", "6 canvases", "--grid"]);
-    run(directory, pack.into_iter().chain(["--grid", "3x2"])).ok();
+    run_ids(directory, pack).fails(2, &["ids.npy", "6 canvases", "--grid"]);
+    run_ids(directory, pack.into_iter().chain(["--grid", "3x2"])).ok();
 
-    let info = run(directory, ["info", "g.flxt", "--json"]).ok().json();
+    let info = run_ids(directory, ["info", "g.flxt", "--json"]).ok().json();
     assert_eq!(
         (&info["canvases"], &info["grid"][0]),
         (&6.into(), &3.into())
@@ -77,13 +81,15 @@ fn several_canvases_are_packed_listed_and_cut_in_layers() {
         (&info["tokens_total"], &info["tokens_per_canvas"]),
         (&30.into(), &5.into())
     );
-    run(directory, ["tokens", "g.flxt", "-o", "back.npy"]).ok();
+    run_ids(directory, ["tokens", "g.flxt", "-o", "back.npy"]).ok();
     assert!(read(directory, "back.npy") == array);
-    let lists = run(directory, ["tokens", "g.flxt", "--json"]).ok().json();
+    let lists = run_ids(directory, ["tokens", "g.flxt", "--json"])
+        .ok()
+        .json();
     let lists: Vec<Vec<u16>> = serde_json::from_value(lists).expect("an array for each canvas");
     assert_eq!(lists.concat(), ids);
     assert_eq!(
-        run(directory, ["tokens", "g.flxt"])
+        run_ids(directory, ["tokens", "g.flxt"])
             .ok()
             .text()
             .lines()
@@ -91,12 +97,14 @@ fn several_canvases_are_packed_listed_and_cut_in_layers() {
         6
     );
 
-    run(directory, ["truncate", "g.flxt", "-o", "h.flxt", "-k", "2"]).ok();
-    let lists = run(directory, ["tokens", "h.flxt", "--json"]).ok().json();
+    run_ids(directory, ["truncate", "g.flxt", "-o", "h.flxt", "-k", "2"]).ok();
+    let lists = run_ids(directory, ["tokens", "h.flxt", "--json"])
+        .ok()
+        .json();
     let lists: Vec<Vec<u16>> = serde_json::from_value(lists).expect("an array for each canvas");
     let firsts: Vec<Vec<u16>> = ids.chunks(5).map(|canvas| canvas[..2].to_vec()).collect();
     assert_eq!(lists, firsts);
-    run(directory, ["decode", "g.flxt"]).fails(3, &["g.flxt", "3×2"]);
+    run_ids(directory, ["decode", "g.flxt"]).fails(3, &["g.flxt", "3×2"]);
 }
 
 #[test]
@@ -134,14 +142,14 @@ fn arrays_that_are_no_ids_are_named() {
         ("cut.npy", &["ends early"]),
     ] {
         let mentions = [&[name], mentions].concat();
-        run(directory, ["pack", name, "--width", "9", "--height", "9"]).fails(2, &mentions);
+        run_ids(directory, ["pack", name, "--width", "9", "--height", "9"]).fails(2, &mentions);
     }
-    run(
+    run_ids(
         directory,
         ["pack", "missing.npy", "--width", "9", "--height", "9"],
     )
     .fails(7, &["missing.npy"]);
-    run(
+    run_ids(
         directory,
         ["pack", "large.npy", "--width", "0", "--height", "9"],
     )
@@ -153,9 +161,9 @@ fn arrays_that_are_no_ids_are_named() {
 fn canvases_are_written_as_floats() {
     let place = workplace();
     let directory = place.path();
-    encode(directory, "coffee.png");
-    run(directory, ["decode", "a.flxt", "-o", "a.npy"]).ok();
-    run(
+    encode_ids(directory, "coffee.png");
+    run_ids(directory, ["decode", "a.flxt", "-o", "a.npy"]).ok();
+    run_ids(
         directory,
         ["decode", "a.flxt", "-o", "a.png", "--keep-canvas"],
     )

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use flextok_tests::{Run, arg, command, finish, listing, photo, workplace};
+use flextok_tests::{Run, arg, command, finish, listing, nano, photo, run, workplace};
 
-/// Runs the program where no Vulkan driver can be found.
+/// Runs the program with a FlexTok model where no Vulkan driver can be found.
 fn run_without_drivers(directory: &Path, args: &[&str]) -> Run {
     let mut command = command(directory, args);
+    command.arg("--model").arg(nano());
     for variable in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
         command.env(variable, "/nonexistent/driver.json");
     }
@@ -76,15 +77,18 @@ fn impossible_choices_are_usage_errors() {
     encode(&["--device", "tpu"]).fails(2, &["tpu", "auto, cpu, gpu, gpu:N"]);
     encode(&["--precision", "f64"]).fails(2, &["f64", "f32"]);
     encode(&["--device", "cpu", "--precision", "f16"]).fails(2, &["precision f16", "f32"]);
+    // The embedded model has nothing for a device to do.
+    let args = ["encode", arg(&photo), "-o", "a.flxt", "--device", "gpu"];
+    run(place.path(), args).fails(2, &["device gpu", "cpu or auto"]);
     assert!(listing(place.path()).is_empty());
 }
 
 /// With a device, which has to be there.
 #[cfg(feature = "gpu-tests")]
 mod gpu {
-    use flextok_tests::{PHOTOS, encode, read, run, tiny};
+    use flextok_tests::{PHOTOS, encode_ids, read, run_ids, tiny};
 
-    use super::{Path, arg, listing, photo, workplace};
+    use super::{Path, arg, listing, photo, run, workplace};
 
     fn psnr(directory: &Path, a: &str, b: &str) -> f64 {
         let report = run(directory, ["compare", a, b, "--json"]).ok().json();
@@ -102,11 +106,11 @@ mod gpu {
         ] {
             let place = workplace();
             let (directory, name) = (place.path(), PHOTOS[photo].0);
-            encode(directory, name);
+            encode_ids(directory, name);
             let on = |device: &str, precision: &str, out: &str| {
                 let device = ["--device", device, "--precision", precision];
                 let args = ["decode", "a.flxt", "-k", tokens, "-o", out];
-                run(directory, [&args[..], &device].concat()).ok();
+                run_ids(directory, [&args[..], &device].concat()).ok();
             };
             on("cpu", "f32", "cpu.png");
             on("gpu", precision, "gpu.png");
@@ -124,11 +128,11 @@ mod gpu {
     fn tokens_are_those_of_the_cpu() {
         let place = workplace();
         for (name, ..) in PHOTOS.into_iter().take(2) {
-            let expected = encode(place.path(), name);
+            let expected = encode_ids(place.path(), name);
             let photo = photo(name);
             let args = ["encode", arg(&photo), "-o", "gpu.flxt", "--force"];
             let device = ["--device", "gpu", "--precision", "f32"];
-            run(place.path(), [&args[..], &device].concat()).ok();
+            run_ids(place.path(), [&args[..], &device].concat()).ok();
             assert_eq!(read(place.path(), "gpu.flxt"), expected, "{name}");
             std::fs::remove_file(place.path().join("a.flxt")).expect("it is there");
         }
@@ -174,7 +178,8 @@ mod gpu {
             let args = ["encode", arg(&photo), "-o", "a.flxt", "--device", "gpu"];
             let limits = ["--max-device-memory", limit, "--precision", "f32"];
             let allowed = format!("{limit} are allowed");
-            run(place.path(), [&args[..], &limits].concat()).fails(8, &["cannot hold", &allowed]);
+            run_ids(place.path(), [&args[..], &limits].concat())
+                .fails(8, &["cannot hold", &allowed]);
             assert!(listing(place.path()).is_empty());
         }
     }
@@ -206,7 +211,7 @@ mod gpu {
         assert!(text.text().starts_with("gpu:0 "), "{text:?}");
         let beyond = format!("gpu:{}", list.as_array().map_or(0, Vec::len));
         let photo = photo("chelsea.png");
-        run(
+        run_ids(
             place.path(),
             ["encode", arg(&photo), "-o", "a.flxt", "--device", &beyond],
         )

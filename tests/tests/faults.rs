@@ -9,22 +9,25 @@ fn two_processes_at_one_output_leave_one_whole_result() {
     let place = workplace();
     let directory = place.path();
     encode(directory, "chelsea.png");
-    let decode = |tokens: &str, out: &str| {
-        let args = ["decode", "a.flxt", "-o", out, "-k", tokens, "--force"];
+    let decode = |bytes: &str, out: &str| {
+        let file = format!("{bytes}.flxt");
+        let args = ["decode", &file, "-o", out, "--force"];
         let mut command = command(directory, args);
         command.stderr(Stdio::piped());
         command
     };
     let mut results = Vec::new();
-    for tokens in ["1", "64"] {
-        let out = format!("{tokens}.png");
-        finish(&mut decode(tokens, &out)).ok();
+    for bytes in ["20", "64"] {
+        let (file, out) = (format!("{bytes}.flxt"), format!("{bytes}.png"));
+        let args = ["truncate", "a.flxt", "-o", &file, "--bytes", bytes];
+        run(directory, args).ok();
+        finish(&mut decode(bytes, &out)).ok();
         results.push(read(directory, &out));
     }
     assert!(results[0] != results[1]);
     for _ in 0..5 {
-        let running: Vec<_> = ["1", "64", "1", "64"]
-            .map(|tokens| decode(tokens, "same.png").spawn().expect("it starts"))
+        let running: Vec<_> = ["20", "64", "20", "64"]
+            .map(|bytes| decode(bytes, "same.png").spawn().expect("it starts"))
             .into();
         for child in running {
             let output = child.wait_with_output().expect("it ends");
@@ -34,7 +37,9 @@ fn two_processes_at_one_output_leave_one_whole_result() {
     }
     assert_eq!(
         listing(directory),
-        ["1.png", "64.png", "a.flxt", "same.png"]
+        [
+            "20.flxt", "20.png", "64.flxt", "64.png", "a.flxt", "same.png"
+        ]
     );
 }
 
@@ -64,11 +69,14 @@ fn without_force_one_of_several_processes_wins() {
 #[cfg(unix)]
 mod unix {
     use std::fs::{self, Permissions};
+    use std::num::NonZeroU8;
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
     use std::time::Duration;
 
+    use flextok::Size;
+    use flextok::container::{Canvas, Coded, Header, Metadata, Tables, TokenFile};
     use flextok_tests::write;
 
     use super::*;
@@ -160,12 +168,15 @@ mod unix {
     fn without_memory_for_a_large_picture_decoding_ends_with_a_line() {
         let place = workplace();
         let directory = place.path();
-        encode(directory, "chelsea.png");
-        let args = ["tokens", "a.flxt", "-o", "ids.npy"];
-        run(directory, args).ok();
-        let size = ["--width", "16384", "--height", "8192"];
-        let args = ["pack", "ids.npy", "-o", "large.flxt"];
-        run(directory, args.into_iter().chain(size)).ok();
+        let coded = Coded {
+            tables: Tables::BUILTIN,
+            canvas: Canvas::Long(NonZeroU8::MIN),
+            bytes: 1,
+        };
+        let header = Header::coded(Size::new(16_384, 8192), coded).expect("in range");
+        let file = TokenFile::new(header, vec![5], Metadata::default());
+        let large = file.and_then(|file| file.to_bytes()).expect("a file");
+        write(directory, "large.flxt", large);
         for out in ["x.png", "x.webp", "x.tiff", "x.jpg", "x.ppm"] {
             // Not the pixels; then the pixels, but not what the encoder takes beside them.
             for kilobytes in [600_000, 900_000] {
@@ -173,7 +184,7 @@ mod unix {
                 with_memory(kilobytes, directory, &args).fails(7, &["bytes of memory"]);
             }
         }
-        assert_eq!(listing(directory), ["a.flxt", "ids.npy", "large.flxt"]);
+        assert_eq!(listing(directory), ["large.flxt"]);
     }
 
     #[cfg(target_os = "linux")]

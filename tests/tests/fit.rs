@@ -2,37 +2,37 @@
 
 use std::path::Path;
 
-use flextok::container::TokenFile;
+use flextok::container::{KeepMetadata, TokenFile};
 use flextok::metrics::Metric;
 use flextok::{Codec, DecodeOptions, image};
-use flextok_tests::{PHOTOS, arg, listing, photo, pipe, read, run, tiny, workplace, write};
+use flextok_tests::{
+    PHOTOS, arg, listing, photo, pipe, read, run, run_ids, tiny, workplace, write,
+};
 
 const NAMES: [&str; 3] = ["chelsea", "coffee", "astronaut"];
 
-/// Puts the files of three photos, of all tokens, into `directory`.
+/// Puts the files of three photos, of 150 bytes each, into `directory`.
 fn files(directory: &Path) {
     for name in NAMES {
         let photo = photo(&format!("{name}.png"));
         let output = format!("{name}.flxt");
-        run(directory, ["encode", arg(&photo), "-o", &output]).ok();
+        let args = ["encode", arg(&photo), "-o", &output, "--bytes", "150"];
+        run(directory, args).ok();
     }
 }
 
-/// Bytes and quality of each cut of a file, against the decode of all tokens, with one step.
+/// Bytes and quality of each cut of a file, against the decode of the whole.
 fn rungs(codec: &Codec, bytes: &[u8]) -> Vec<(u64, f64)> {
-    let options = DecodeOptions::default().with_steps(1);
+    let options = DecodeOptions::default();
     let whole = codec.decode(bytes, &options).expect("it decodes");
     let file = TokenFile::parse(bytes).expect("a token file");
-    let offsets: Vec<u64> = file.cut_offsets().map(|cut| cut.complete_bytes).collect();
-    (1..=file.layers())
-        .map(|tokens| {
-            let decoded = codec.decode(bytes, &options.clone().with_tokens(tokens));
-            let quality =
-                Metric::Psnr.measure(&whole, &decoded.expect("it decodes"), codec.threads());
-            (
-                offsets[usize::from(tokens) - 1],
-                quality.expect("equal sizes"),
-            )
+    (1..=file.payload().len() as u64)
+        .map(|payload| {
+            let cut = file.cut(payload, KeepMetadata::No).expect("a cut");
+            let decoded = codec.decode_file(&cut, &options).expect("it decodes");
+            let quality = Metric::Psnr.measure(&whole, &decoded, codec.threads());
+            let bytes = cut.to_bytes().expect("a file").len() as u64;
+            (bytes, quality.expect("equal sizes"))
         })
         .collect()
 }
@@ -59,20 +59,11 @@ fn the_worst_picture_is_as_good_as_the_budget_allows() {
     files(directory);
     let codec = Codec::embedded().expect("the model is embedded");
     let ladders = NAMES.map(|name| rungs(&codec, &read(directory, &format!("{name}.flxt"))));
-    for total in [81_u64, 150, 333, 1100, 1647] {
+    for total in [39_u64, 75, 150, 333, 450] {
         let out = directory.join(format!("out-{total}"));
         std::fs::create_dir(&out).expect("a directory");
         let total_text = total.to_string();
-        let args = [
-            "fit",
-            "--steps",
-            "1",
-            "--json",
-            "-o",
-            arg(&out),
-            "-b",
-            &total_text,
-        ];
+        let args = ["fit", "--json", "-o", arg(&out), "-b", &total_text];
         let inputs = ["chelsea.flxt", "coffee.flxt", "astronaut.flxt"];
         let report = run(directory, args.iter().chain(&inputs)).ok().json();
 
@@ -89,19 +80,19 @@ fn the_worst_picture_is_as_good_as_the_budget_allows() {
                 (&(*size).into(), &inputs[index].into())
             );
             let quality = rungs.iter().find(|rung| rung.0 == *size).expect("a rung").1;
-            let told = line["quality"].as_f64().unwrap_or(f64::INFINITY);
+            let reported = line["quality"].as_f64().unwrap_or(f64::INFINITY);
             assert!(
-                told == quality || (told - quality).abs() < 1e-9,
-                "{told} {quality}"
+                reported == quality || (reported - quality).abs() < 1e-9,
+                "{reported} {quality}"
             );
-            // What is left does not buy a token more that would be better.
+            // What is left does not buy a byte more that would be better.
             let next = rungs.iter().find(|rung| rung.0 > *size);
             let better = next.filter(|rung| rung.0 <= size + total - used && rung.1 > quality);
             assert_eq!(better, None, "{total}: {line}");
             qualities.push(quality);
         }
         let worst = qualities.into_iter().fold(f64::INFINITY, f64::min);
-        // A token more may make a picture worse, so that the best of all may be overlooked; it is not far away.
+        // A byte more may make a picture worse, so that the best of all may be overlooked; it is not far away.
         let best = best_worst(&ladders, total);
         assert!(
             worst <= best && worst >= best - 0.05,
@@ -111,8 +102,8 @@ fn the_worst_picture_is_as_good_as_the_budget_allows() {
             let every = ["--every-cut", "--force"];
             let args = args.iter().chain(&every).chain(&inputs);
             let report = run(directory, args).ok().json();
-            let told = report["worst"].as_f64().expect("a number");
-            assert!((told - best).abs() < 1e-9, "{told} of {best}");
+            let reported = report["worst"].as_f64().expect("a number");
+            assert!((reported - best).abs() < 1e-9, "{reported} of {best}");
         }
         let verify = ["verify", "--complete", "--quiet"]
             .map(str::to_owned)
@@ -130,26 +121,20 @@ fn budgets_at_their_ends() {
     std::fs::create_dir(directory.join("out")).expect("a directory");
     let inputs = ["chelsea.flxt", "coffee.flxt", "astronaut.flxt"];
     let fit = |total: &str, more: &[&str]| {
-        let args = ["fit", "--steps", "1", "-o", "out", "-b", total];
+        let args = ["fit", "-o", "out", "-b", total];
         run(directory, args.iter().chain(more).chain(&inputs))
     };
-    // 27 bytes are a file of one token.
-    fit("80", &[]).fails(2, &["--total-bytes", "80 bytes", "81 or more"]);
+    // 13 bytes are a file of one byte of payload.
+    fit("38", &[]).fails(2, &["--total-bytes", "38 bytes", "39 or more"]);
     assert!(listing(&directory.join("out")).is_empty());
-    let told = fit("81", &[]).ok();
-    assert_eq!(told.text().lines().count(), 3);
-    assert!(
-        told.text()
-            .contains("chelsea.flxt: 1 of 256 tokens, 27 bytes, PSNR ")
-    );
+    let least = fit("39", &[]).ok();
+    assert_eq!(least.text().lines().count(), 3);
+    let line = "chelsea.flxt: 1 of 135 bytes of payload, 13 bytes, PSNR ";
+    assert!(least.text().contains(line), "{least:?}");
     // More than everything: the files as they are.
-    let told = fit("99999", &["--force"]).ok();
-    assert!(
-        told.text()
-            .contains("256 of 256 tokens, 549 bytes, identical"),
-        "{}",
-        told.text()
-    );
+    let most = fit("99999", &["--force"]).ok();
+    let line = "135 of 135 bytes of payload, 150 bytes, identical";
+    assert!(most.text().contains(line), "{most:?}");
     for name in inputs {
         assert_eq!(read(&directory.join("out"), name), read(directory, name));
     }
@@ -164,7 +149,7 @@ fn nothing_is_overwritten_unasked() {
     let before = NAMES.map(|name| read(directory, &format!("{name}.flxt")));
     let inputs = ["chelsea.flxt", "coffee.flxt", "astronaut.flxt"];
     let fit = |args: &[&str]| {
-        let first = ["fit", "--steps", "1", "-b", "200"];
+        let first = ["fit", "-b", "200"];
         run(directory, first.iter().chain(args).chain(&inputs))
     };
     fit(&["--in-place"]).fails(7, &["chelsea.flxt", "--force"]);
@@ -192,7 +177,7 @@ fn nothing_is_overwritten_unasked() {
     assert!(after.iter().map(Vec::len).sum::<usize>() <= 200);
     for (after, before) in after.iter().zip(&before) {
         let [after, before] = [after, before].map(|bytes| TokenFile::parse(bytes).expect("a file"));
-        assert!(before.ids().starts_with(after.ids()) && after.is_complete());
+        assert!(before.payload().starts_with(after.payload()) && after.is_complete());
     }
 }
 
@@ -207,16 +192,16 @@ fn inputs_that_cannot_be_are_refused_before_anything_is_written() {
     write(&directory.join("other"), "chelsea.flxt", &damaged);
     damaged[40] ^= 1;
     write(directory, "damaged.flxt", &damaged);
-    write(directory, "no-token.flxt", &damaged[..22]);
+    write(directory, "no-byte.flxt", &damaged[..12]);
     let fit = |inputs: &[&str]| {
-        let args = ["fit", "--steps", "1", "-b", "200", "-o", "out"];
+        let args = ["fit", "-b", "200", "-o", "out"];
         run(directory, args.iter().chain(inputs))
     };
     fit(&["chelsea.flxt", "other/chelsea.flxt"])
         .fails(2, &["other/chelsea.flxt", "chelsea.flxt too"]);
     fit(&["chelsea.flxt", "./chelsea.flxt"]).fails(2, &["./chelsea.flxt"]);
-    fit(&["chelsea.flxt", "damaged.flxt"]).fails(3, &["damaged.flxt", "checksum"]);
-    fit(&["chelsea.flxt", "no-token.flxt"]).fails(3, &["no-token.flxt"]);
+    fit(&["chelsea.flxt", "damaged.flxt"]).fails(3, &["damaged.flxt", "corrupt"]);
+    fit(&["chelsea.flxt", "no-byte.flxt"]).fails(3, &["no-byte.flxt"]);
     fit(&["chelsea.flxt", "missing.flxt"]).fails(7, &["missing.flxt"]);
     let input = read(directory, "chelsea.flxt");
     pipe(directory, ["fit", "-", "-b", "200", "-o", "out"], &input).fails(2, &["standard input"]);
@@ -233,27 +218,23 @@ fn originals_are_what_is_measured_against() {
     std::fs::create_dir(directory.join("out")).expect("a directory");
     let photos = photo("");
     let args = [
-        "fit", "--steps", "1", "-b", "120", "-o", "out", "--metric", "ssim", "--json",
+        "fit", "-b", "120", "-o", "out", "--metric", "ssim", "--json",
     ];
     let more = ["--originals", arg(&photos), "chelsea.flxt", "coffee.flxt"];
     let report = run(directory, args.iter().chain(&more)).ok().json();
     assert_eq!(report["metric"], "SSIM");
     for (index, name) in ["chelsea", "coffee"].into_iter().enumerate() {
         let file = format!("out/{name}.flxt");
-        run(
-            directory,
-            ["decode", &file, "-o", "x.png", "--steps", "1", "--force"],
-        )
-        .ok();
+        run(directory, ["decode", &file, "-o", "x.png", "--force"]).ok();
         let original = photo(&format!("{name}.png"));
         let compared = run(directory, ["compare", arg(&original), "x.png", "--json"])
             .ok()
             .json();
         let line = &report["files"][index];
         assert_eq!(line["reference"], arg(&original));
-        let [told, found] =
+        let [reported, found] =
             [&line["quality"], &compared["ssim"]].map(|v| v.as_f64().expect("a number"));
-        assert!((told - found).abs() < 1e-9, "{told} {found}");
+        assert!((reported - found).abs() < 1e-9, "{reported} {found}");
     }
     // An original of another size, two of one name, none.
     let originals = directory.join("originals");
@@ -281,23 +262,54 @@ fn truncated_files_take_part_with_what_they_have() {
     let directory = place.path();
     files(directory);
     std::fs::create_dir(directory.join("out")).expect("a directory");
-    let cut = &read(directory, "coffee.flxt")[..60];
+    let cut = &read(directory, "coffee.flxt")[..100];
     write(directory, "coffee.flxt", cut);
-    let args = ["fit", "--steps", "1", "-b", "2000", "-o", "out"];
+    let args = ["fit", "-b", "2000", "-o", "out"];
     let inputs = ["chelsea.flxt", "coffee.flxt"];
-    let told = run(directory, args.iter().chain(&inputs));
-    assert_eq!(told.code, Some(0), "{}", told.stderr);
-    // 60 bytes hold 16 tokens and a half, and the checkpoint after the fourth.
-    assert_eq!(told.stderr.lines().count(), 1);
-    for mention in ["note: coffee.flxt is truncated", "only 4 were proven"] {
-        assert!(told.stderr.contains(mention), "{}", told.stderr);
+    let done = run(directory, args.iter().chain(&inputs));
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    // There is a check after 64 bytes of payload.
+    assert_eq!(done.stderr.lines().count(), 1);
+    for mention in ["note: coffee.flxt is truncated", "only 64 were proven"] {
+        assert!(done.stderr.contains(mention), "{}", done.stderr);
     }
     let file = TokenFile::parse(&read(&directory.join("out"), "coffee.flxt")).expect("a file");
-    let have = TokenFile::parse(cut).expect("a file").layers();
-    assert!(
-        file.is_complete() && file.header().tokens() == have,
-        "{have}"
-    );
+    let have = TokenFile::parse(cut).expect("a file");
+    assert!(file.is_complete() && file.payload() == have.payload());
+}
+
+#[test]
+fn tokens_are_shared_as_bytes_are() {
+    let place = workplace();
+    let directory = place.path();
+    for name in ["chelsea", "coffee"] {
+        let photo = photo(&format!("{name}.png"));
+        let output = format!("{name}.flxt");
+        let args = ["encode", arg(&photo), "-o", &output, "-k", "20"];
+        run_ids(directory, args).ok();
+    }
+    std::fs::create_dir(directory.join("out")).expect("a directory");
+    let args = [
+        "fit",
+        "-b",
+        "100",
+        "-o",
+        "out",
+        "--json",
+        "chelsea.flxt",
+        "coffee.flxt",
+    ];
+    let report = run_ids(directory, args).ok().json();
+    for (index, name) in ["chelsea", "coffee"].into_iter().enumerate() {
+        let line = &report["files"][index];
+        assert_eq!(
+            (&line["tokens_in_file"], &line["payload_bytes_in_file"]),
+            (&20.into(), &40.into())
+        );
+        let cut = read(&directory.join("out"), &format!("{name}.flxt"));
+        let cut = TokenFile::parse(&cut).expect("a file");
+        assert_eq!(line["tokens"], cut.layers());
+    }
 }
 
 #[cfg(unix)]

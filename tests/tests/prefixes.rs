@@ -2,15 +2,17 @@
 
 use flextok::container::{KeepMetadata, State, TokenFile};
 use flextok::{Codec, DecodeOptions, EncodeOptions, ErrorKind, image};
-use flextok_tests::{arg, encode, photo, pipe, read, run, tiny, workplace, write};
+use flextok_tests::{
+    arg, encode, encode_ids, photo, pipe, read, run, run_ids, tiny, workplace, write,
+};
 
-/// Header, the first checkpoint's place, and so on, as the specification computes them.
-fn tokens_within(bytes: usize, header: usize) -> usize {
+/// Bytes of payload in the first `bytes` of a file: behind the header, less the checks after 64 and 256 bytes.
+fn payload_within(bytes: usize, header: usize, total: usize) -> usize {
     let end =
-        |layer: usize| header + 2 * layer + 4 * [4, 16, 64].iter().filter(|&&c| c < layer).count();
-    (0..=256)
+        |payload: usize| header + payload + [64, 256].iter().filter(|&&c| c < payload).count();
+    (0..=total)
         .rev()
-        .find(|&layer| end(layer) <= bytes)
+        .find(|&payload| end(payload) <= bytes)
         .unwrap_or(0)
 }
 
@@ -18,17 +20,17 @@ fn tokens_within(bytes: usize, header: usize) -> usize {
 fn every_length_through_the_library() {
     let codec = Codec::open(tiny()).expect("the tiny model");
     let photo = image::open(photo("chelsea.png")).expect("the photo");
-    // A small canvas is enough here and takes two bytes of header.
-    let options = EncodeOptions::default().with_canvas(flextok::Size::new(64, 32));
+    // A small canvas is enough here.
+    let options = EncodeOptions::default().with_canvas(flextok::Size::new(64, 32).into());
     let file = codec.encode(&photo, &options).expect("it encodes");
-    const HEADER: usize = 23;
-    assert_eq!(file.len(), 551);
+    const HEADER: usize = 24;
+    assert_eq!(file.len(), 540);
     let options = DecodeOptions::default()
         .with_steps(1)
         .with_guidance(1.0, false);
     let mut last = (0, None);
     for length in 0..=file.len() {
-        let tokens = tokens_within(length, HEADER);
+        let tokens = payload_within(length, HEADER, 512) / 2;
         match codec.decode(&file[..length], &options) {
             Ok(picture) => {
                 assert!(tokens > 0, "{length} bytes hold no token");
@@ -58,20 +60,21 @@ fn lengths_through_the_program() {
     let place = workplace();
     let directory = place.path();
     let file = encode(directory, "chelsea.png");
-    let lengths = (0..30).chain([31, 33, 34, 60, 61, 62, 100, 165, 166, 400, 545, 546, 548]);
+    let lengths = (0..30).chain([76, 77, 78, 100, 268, 269, 270, 400, 1021, 1022, 1023]);
     for length in lengths {
         write(directory, "cut.flxt", &file[..length]);
-        let tokens = tokens_within(length, 21);
+        let have = payload_within(length, 12, 1008);
         let decoded = run(
             directory,
             ["decode", "cut.flxt", "-o", "cut.png", "--force"],
         );
-        if tokens == 0 {
+        if have == 0 {
             decoded.fails(3, &["cut.flxt: "]);
             assert!(!directory.join("cut.png").exists(), "{length} bytes");
         } else {
             assert_eq!(decoded.code, Some(0), "{length}: {decoded:?}");
-            let note = format!("flextok: note: cut.flxt is truncated: {tokens} of 256 tokens");
+            let note =
+                format!("flextok: note: cut.flxt is truncated: {have} of 1008 bytes of payload");
             assert!(decoded.stderr.starts_with(&note), "{length}: {decoded:?}");
             assert_eq!(decoded.stderr.lines().count(), 1, "{length}: {decoded:?}");
             run(
@@ -80,25 +83,20 @@ fn lengths_through_the_program() {
             )
             .ok();
         }
-        if length < 21 {
-            let needed = format!("at least {} more", 21 - length);
-            run(directory, ["info", "cut.flxt"]).fails(3, &["cut.flxt: ", &needed]);
+        if length < 12 {
+            run(directory, ["info", "cut.flxt"]).fails(3, &["cut.flxt: ", "at least"]);
             continue;
         }
         let info = run(directory, ["info", "cut.flxt", "--json"]).ok().json();
         assert_eq!(info["state"], "truncated");
         assert_eq!(
-            (&info["tokens_have"], &info["tokens_total"]),
-            (&tokens.into(), &256.into())
+            (&info["bytes_have"], &info["bytes_total"]),
+            (&have.into(), &1008.into())
         );
         assert_eq!(info["bytes"], length);
         let verified = run(directory, ["verify", "cut.flxt"]).ok();
-        assert!(
-            verified
-                .text()
-                .contains(&format!("truncated ({tokens} of 256")),
-            "{verified:?}"
-        );
+        let expected = format!("truncated ({have} of 1008");
+        assert!(verified.text().contains(&expected), "{verified:?}");
         run(directory, ["verify", "--complete", "cut.flxt"]).fails(3, &["cut.flxt: ", "truncated"]);
     }
 }
@@ -110,48 +108,72 @@ fn truncate_and_head_give_the_same_picture() {
     let file = encode(directory, "coffee.png");
     let info = run(directory, ["info", "a.flxt", "--json"]).ok().json();
     let cuts = info["cuts"].as_array().expect("a table");
-    assert_eq!(cuts.len(), 256);
-    for tokens in [1, 2, 3, 4, 5, 16, 17, 64, 65, 255, 256] {
-        let cut = &cuts[tokens - 1];
-        assert_eq!(cut["tokens"], tokens);
+    assert_eq!(cuts.len(), 11, "powers of two, and all");
+    for cut in cuts {
         let head = cut["prefix_bytes"].as_u64().expect("a number") as usize;
-        let (k, bytes) = (tokens.to_string(), cut["complete_bytes"].to_string());
-        let by_tokens = run(directory, ["truncate", "a.flxt", "-o", "-", "--tokens", &k])
-            .ok()
-            .stdout;
-        let by_bytes = run(
-            directory,
-            ["truncate", "a.flxt", "-o", "-", "--bytes", &bytes],
-        )
-        .ok()
-        .stdout;
-        assert!(by_tokens == by_bytes, "{tokens}");
-        assert_eq!(by_tokens.len().to_string(), bytes);
-        let complete = pipe(directory, ["decode", "-"], &by_tokens).ok().stdout;
-        let prefix = pipe(directory, ["decode", "-", "--quiet"], &file[..head])
-            .ok()
-            .stdout;
-        let fewer = run(directory, ["decode", "a.flxt", "-o", "-", "--tokens", &k])
-            .ok()
-            .stdout;
-        assert!(complete == prefix && complete == fewer, "{tokens}");
+        let bytes = cut["complete_bytes"].to_string();
+        let args = ["truncate", "a.flxt", "-o", "-", "--bytes", &bytes];
+        let complete = run(directory, args).ok().stdout;
+        assert_eq!(complete.len().to_string(), bytes);
+        let whole = pipe(directory, ["decode", "-"], &complete).ok().stdout;
+        let prefix = pipe(directory, ["decode", "-", "--quiet"], &file[..head]);
+        assert!(whole == prefix.ok().stdout, "{cut}");
     }
 }
 
 #[test]
-fn truncate_keeps_what_it_is_told_to() {
+fn tokens_can_be_counted_where_there_are_some() {
+    let place = workplace();
+    let directory = place.path();
+    let file = encode_ids(directory, "coffee.png");
+    let info = run(directory, ["info", "a.flxt", "--json"]).ok().json();
+    let cuts = info["cuts"].as_array().expect("a table");
+    assert_eq!(cuts.len(), 256);
+    for tokens in [1, 16, 17, 255, 256] {
+        let cut = &cuts[tokens - 1];
+        assert_eq!(cut["tokens"], tokens);
+        let head = cut["prefix_bytes"].as_u64().expect("a number") as usize;
+        let (k, bytes) = (tokens.to_string(), cut["complete_bytes"].to_string());
+        let truncate = |by: [&str; 2]| {
+            let args = ["truncate", "a.flxt", "-o", "-", by[0], by[1]];
+            run(directory, args).ok().stdout
+        };
+        let by_tokens = truncate(["--tokens", &k]);
+        assert!(by_tokens == truncate(["--bytes", &bytes]), "{tokens}");
+        assert_eq!(by_tokens.len().to_string(), bytes);
+        write(directory, "b.flxt", by_tokens);
+        write(directory, "c.flxt", &file[..head]);
+        let decode = |args: &[&str]| {
+            let args = ["decode", "-q", "-o", "-"].iter().chain(args);
+            run_ids(directory, args).ok().stdout
+        };
+        let complete = decode(&["b.flxt"]);
+        assert!(complete == decode(&["c.flxt"]), "{tokens}");
+        assert!(complete == decode(&["a.flxt", "-k", &k]), "{tokens}");
+    }
+    // A coded payload has none.
+    encode_coded(directory);
+    run(
+        directory,
+        ["truncate", "coded.flxt", "-o", "x.flxt", "-k", "2"],
+    )
+    .fails(2, &["coded.flxt", "--bytes"]);
+    run(directory, ["decode", "coded.flxt", "-k", "2"]).fails(2, &["coded.flxt", "tokens 2"]);
+    run(directory, ["tokens", "coded.flxt"]).fails(2, &["coded.flxt", "FlexTok"]);
+}
+
+fn encode_coded(directory: &std::path::Path) {
+    let photo = photo("coffee.png");
+    run(directory, ["encode", arg(&photo), "-o", "coded.flxt"]).ok();
+}
+
+#[test]
+fn truncate_keeps_only_what_is_requested() {
     let place = workplace();
     let (directory, photo) = (place.path(), photo("chelsea.png"));
-    let args = [
-        "encode",
-        arg(&photo),
-        "-o",
-        "a.flxt",
-        "--metadata",
-        "--title",
-        "Chelsea",
-    ];
-    run(directory, args).ok();
+    let args = ["encode", arg(&photo), "-o", "a.flxt", "--metadata"];
+    let title = ["--title", "Chelsea"];
+    run(directory, args.into_iter().chain(title)).ok();
     let info = run(directory, ["info", "a.flxt", "--json"]).ok().json();
     assert_eq!(info["metadata"]["title"], "Chelsea");
     assert!(
@@ -159,28 +181,15 @@ fn truncate_keeps_what_it_is_told_to() {
             .as_str()
             .is_some_and(|name| name.starts_with("flextok "))
     );
-
-    run(
-        directory,
-        ["truncate", "a.flxt", "-o", "bare.flxt", "--tokens", "16"],
-    )
-    .ok();
+    let args = ["truncate", "a.flxt", "-o", "bare.flxt", "--bytes", "61"];
+    run(directory, args).ok();
     let bare = run(directory, ["info", "bare.flxt", "--json"]).ok().json();
     assert_eq!(
         (&bare["bytes"], &bare["metadata"]["title"]),
         (&61.into(), &().into())
     );
-
-    let args = [
-        "truncate",
-        "a.flxt",
-        "-o",
-        "kept.flxt",
-        "--bytes",
-        "100",
-        "--keep-metadata",
-    ];
-    run(directory, args).ok();
+    let args = ["truncate", "a.flxt", "-o", "kept.flxt", "--bytes", "100"];
+    run(directory, args.into_iter().chain(["--keep-metadata"])).ok();
     let kept = run(directory, ["info", "kept.flxt", "--json"]).ok().json();
     assert_eq!(
         (&kept["metadata"]["title"], &kept["state"]),
@@ -196,24 +205,15 @@ fn truncate_works_in_place_and_says_what_it_cannot_do() {
     let directory = place.path();
     encode(directory, "chelsea.png");
     // In place: the input is read before the output is replaced.
-    run(directory, ["truncate", "a.flxt", "-o", "a.flxt", "-k", "2"])
-        .fails(7, &["a.flxt", "--force"]);
-    run(
-        directory,
-        ["truncate", "a.flxt", "-o", "a.flxt", "-k", "2", "--force"],
-    )
-    .ok();
+    let args = ["truncate", "a.flxt", "-o", "a.flxt", "--bytes", "40"];
+    run(directory, args).fails(7, &["a.flxt", "--force"]);
+    run(directory, args.into_iter().chain(["--force"])).ok();
     let cut = read(directory, "a.flxt");
-    assert_eq!(cut.len(), 29);
-    let again = TokenFile::parse(&cut).and_then(|file| file.cut(3, KeepMetadata::No));
+    assert_eq!(cut.len(), 40);
+    let again = TokenFile::parse(&cut).and_then(|file| file.cut(100, KeepMetadata::No));
     assert!(again.is_err(), "what is cut off is gone");
-    run(directory, ["truncate", "a.flxt", "-o", "b.flxt", "-k", "3"])
-        .fails(2, &["a.flxt", "1 to 2"]);
-    run(
-        directory,
-        ["truncate", "a.flxt", "-o", "b.flxt", "--bytes", "9"],
-    )
-    .fails(2, &["a.flxt", "27"]);
+    let args = ["truncate", "a.flxt", "-o", "b.flxt", "--bytes", "9"];
+    run(directory, args).fails(2, &["a.flxt", "9 bytes", "13 bytes"]);
 }
 
 #[test]
@@ -221,16 +221,14 @@ fn truncating_a_cut_file_says_what_is_unproven() {
     let place = workplace();
     let directory = place.path();
     let file = encode(directory, "chelsea.png");
-    let unproven = pipe(directory, ["truncate", "-", "-k", "15"], &file[..60]);
+    let unproven = pipe(directory, ["truncate", "-", "--bytes", "90"], &file[..100]);
     assert_eq!(
         (unproven.code, unproven.stderr.lines().count()),
         (Some(0), 1),
         "{unproven:?}"
     );
-    assert!(
-        unproven.stderr.contains("only 4 were proven"),
-        "{unproven:?}"
-    );
-    let proven = pipe(directory, ["truncate", "-", "-k", "4"], &file[..60]);
+    let mention = "only 64 were proven";
+    assert!(unproven.stderr.contains(mention), "{unproven:?}");
+    let proven = pipe(directory, ["truncate", "-", "--bytes", "60"], &file[..100]);
     assert!(!proven.stderr.contains("proven"), "{proven:?}");
 }

@@ -92,18 +92,16 @@ fn files_cuts_and_the_log() {
     assert_eq!(body, bytes);
 
     // What comes over a slow line is what `truncate` makes.
-    run(
-        directory,
-        ["truncate", "a.flxt", "-k", "16", "-o", "b.flxt"],
-    )
-    .ok();
+    let args = ["truncate", "a.flxt", "--bytes", "256", "-o", "b.flxt"];
+    run(directory, args).ok();
     let cut = flextok_tests::read(directory, "b.flxt");
-    assert_eq!(server.get("/a.flxt?tokens=16", "").1, cut);
+    let (header, _) = server.get("/a.flxt?tokens=16", "");
+    assert!(header.starts_with("HTTP/1.1 400 "), "{header}");
     assert_eq!(server.get("/a.flxt", "ECT: 2g\r\n").1, cut);
     let (_, body) = server.get("/a.flxt?bytes=100", "");
     write(directory, "c.flxt", &body);
     run(directory, ["verify", "--complete", "--quiet", "c.flxt"]).ok();
-    assert!(body.len() <= 100 && TokenFile::parse(&body).expect("a file").layers() == 33);
+    assert!(body.len() == 100 && TokenFile::parse(&body).is_ok());
 
     let (header, body) = server.get("/a.flxt", "Range: bytes=-5\r\n");
     assert!(header.starts_with("HTTP/1.1 206 "), "{header}");
@@ -130,7 +128,7 @@ fn files_cuts_and_the_log() {
     let lines: Vec<&str> = log.lines().collect();
     assert_eq!(lines.len(), 8, "{log}");
     assert!(
-        lines[0].contains("\"GET /a.flxt HTTP/1.1\" 200 549 "),
+        lines[0].contains("\"GET /a.flxt HTTP/1.1\" 200 1024 "),
         "{log}"
     );
     assert!(
@@ -189,7 +187,7 @@ fn an_interrupt_waits_for_answers_and_a_second_one_does_not() {
         if !second {
             let log = flextok_tests::read(directory, &log);
             let log = String::from_utf8(log).expect("text");
-            assert!(log.contains("\"GET /a.flxt HTTP/1.1\" 200 549 "), "{log}");
+            assert!(log.contains("\"GET /a.flxt HTTP/1.1\" 200 1024 "), "{log}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! `flextok encode --target-…`: as few tokens as reach a quality.
+//! `flextok encode --target-…`: as few bytes as reach a quality.
 
 use std::path::Path;
 
-use flextok_tests::{arg, listing, photo, read, run, workplace};
+use flextok_tests::{arg, listing, photo, read, run, run_ids, workplace};
 
 /// The metrics of the decode of `file` against a photo.
 fn quality(directory: &Path, file: &str, photo: &str) -> serde_json::Value {
@@ -13,67 +13,51 @@ fn quality(directory: &Path, file: &str, photo: &str) -> serde_json::Value {
 }
 
 #[test]
-fn the_target_is_reached_and_a_token_less_would_not_do() {
+fn the_target_is_reached_and_few_bytes_less_would_not_do() {
     let place = workplace();
     let directory = place.path();
     let photo = photo("coffee.png");
     let photo = arg(&photo);
     for (option, metric, target) in [
-        ("--target-psnr", "psnr", 15.0),
-        ("--target-ssim", "ssim", 0.45),
-        ("--target-ssimulacra2", "ssimulacra2", -250.0),
+        ("--target-psnr", "psnr", 23.0),
+        ("--target-ssim", "ssim", 0.6),
+        ("--target-ssimulacra2", "ssimulacra2", -60.0),
     ] {
         let text = target.to_string();
         let title = "metadata stay";
-        run(
-            directory,
-            [
-                "encode", photo, "-o", "a.flxt", "--force", option, &text, "--title", title,
-            ],
-        )
-        .ok();
+        let args = ["encode", photo, "-o", "a.flxt", "--force", option, &text];
+        run(directory, args.into_iter().chain(["--title", title])).ok();
         let reached = quality(directory, "a.flxt", photo)[metric]
             .as_f64()
             .expect("a number");
         assert!(reached >= target, "{metric} {reached}");
         let info = run(directory, ["info", "a.flxt", "--json"]).ok().json();
         assert_eq!(info["metadata"]["title"], title);
-        let tokens = info["tokens_per_canvas"].as_u64().expect("a number");
-        assert!((2..256).contains(&tokens), "{metric}: {tokens} tokens");
-        let fewer = (tokens - 1).to_string();
-        run(
-            directory,
-            [
-                "truncate", "a.flxt", "-o", "b.flxt", "--force", "-k", &fewer,
-            ],
-        )
-        .ok();
+        let bytes = info["bytes_total"].as_u64().expect("a number");
+        assert!((100..20_000).contains(&bytes), "{metric}: {bytes} bytes");
+        let fewer = (bytes * 9 / 10).to_string();
+        let args = ["truncate", "a.flxt", "-o", "b.flxt", "--force", "--bytes"];
+        run(directory, args.into_iter().chain([&*fewer])).ok();
         let below = quality(directory, "b.flxt", photo)[metric]
             .as_f64()
             .expect("a number");
-        assert!(below < target, "{metric} {below} of {fewer} tokens");
+        assert!(below < target, "{metric} {below} of {fewer} bytes");
     }
 }
 
 #[test]
-fn every_cut_finds_no_larger_file_and_verbose_tells() {
+fn every_cut_finds_no_larger_file_and_verbose_reports() {
     let place = workplace();
     let directory = place.path();
     let photo = photo("chelsea.png");
     let target = ["encode", arg(&photo), "--target-psnr", "18"];
-    run(directory, target.iter().chain(&["-o", "ladder.flxt"])).ok();
-    let told = run(
-        directory,
-        target
-            .iter()
-            .chain(&["-o", "every.flxt", "--every-cut", "-v"]),
-    );
-    assert_eq!(told.code, Some(0));
-    assert!(
-        told.stderr.contains("PSNR 18.") && told.stderr.contains("decode"),
-        "{}",
-        told.stderr
-    );
+    run_ids(directory, target.iter().chain(&["-o", "ladder.flxt"])).ok();
+    let more = ["-o", "every.flxt", "--every-cut", "-v"];
+    let verbose = run_ids(directory, target.iter().chain(&more));
+    assert_eq!(verbose.code, Some(0));
+    for mention in ["PSNR (plain) 18.", "decode"] {
+        assert!(verbose.stderr.contains(mention), "{}", verbose.stderr);
+    }
     assert!(read(directory, "every.flxt").len() <= read(directory, "ladder.flxt").len());
 }
 
@@ -83,18 +67,11 @@ fn what_cannot_be_reached_is_refused_with_the_best_there_is() {
     let directory = place.path();
     let photo = photo("chelsea.png");
     let photo = arg(&photo);
-    run(
-        directory,
-        ["encode", photo, "-o", "x.flxt", "--target-psnr", "60"],
-    )
-    .fails(
-        2,
-        &[
-            "chelsea.png",
-            "no cut reaches PSNR 60",
-            "tokens and reaches",
-        ],
-    );
+    let args = ["encode", photo, "-o", "x.flxt", "--target-psnr", "60"];
+    let mentions = ["chelsea.png", "no cut reaches PSNR 60", "bytes and reaches"];
+    run_ids(directory, args).fails(2, &mentions);
+    let args = ["encode", photo, "-o", "x.flxt", "--target-ssim", "1"];
+    run(directory, args).fails(2, &["chelsea.png", "no cut reaches SSIM 1"]);
     for (args, mentions) in [
         (
             &["--target-psnr", "20", "--tokens", "3"][..],

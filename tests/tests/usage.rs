@@ -1,6 +1,12 @@
 //! The command line itself: refusals before any work, limits, models, help, completions, pages.
 
-use flextok_tests::{arg, encode, listing, photo, pipe, run, tiny, workplace, write};
+use std::num::NonZeroU8;
+
+use flextok::Size;
+use flextok::container::{Canvas, Coded, Header, Metadata, Tables, TokenFile};
+use flextok_tests::{
+    arg, encode, encode_ids, listing, nano, photo, pipe, run, run_ids, tiny, workplace, write,
+};
 
 #[test]
 fn impossible_numbers_of_tokens_are_refused_with_what_is_allowed() {
@@ -12,27 +18,27 @@ fn impossible_numbers_of_tokens_are_refused_with_what_is_allowed() {
     for (args, mentions) in [
         (
             &["encode", photo, "-o", "x", "--tokens", "0"][..],
-            &["--tokens", "1..=256"][..],
+            &["--tokens", "1..=65536"][..],
         ),
         (
-            &["encode", photo, "-o", "x", "--tokens", "257"],
-            &["--tokens", "1..=256"],
+            &["encode", photo, "-o", "x", "--tokens", "65537"],
+            &["--tokens", "1..=65536"],
         ),
         (
             &["decode", "a.flxt", "-o", "x.png", "--tokens", "0"],
-            &["--tokens", "1..=256"],
+            &["--tokens", "1..=65536"],
         ),
         (
-            &["decode", "a.flxt", "-o", "x.png", "--tokens", "257"],
-            &["--tokens", "1..=256"],
+            &["decode", "a.flxt", "-o", "x.png", "--tokens", "65537"],
+            &["--tokens", "1..=65536"],
         ),
         (
             &["truncate", "a.flxt", "-o", "x", "--tokens", "0"],
-            &["--tokens", "1..=256"],
+            &["--tokens", "1..=65536"],
         ),
         (
-            &["truncate", "a.flxt", "-o", "x", "--tokens", "257"],
-            &["--tokens", "1..=256"],
+            &["truncate", "a.flxt", "-o", "x", "--tokens", "65537"],
+            &["--tokens", "1..=65536"],
         ),
     ] {
         run(directory, args).fails(2, mentions);
@@ -59,7 +65,7 @@ fn impossible_options_are_refused_with_what_is_allowed() {
         ),
         (
             &["encode", photo, "-o", "x", "--canvas", "256"],
-            &["--canvas", "WxH"],
+            &["--canvas", "own", "255 blocks"],
         ),
     ] {
         run(directory, args).fails(2, mentions);
@@ -94,8 +100,24 @@ fn impossible_outputs_and_sampling_are_refused_with_what_is_allowed() {
             &["guidance"],
         ),
         (
-            &["decode", "a.flxt", "-o", "x.png", "--guidance", "1e9"],
-            &["guidance"],
+            &["decode", "a.flxt", "-o", "x.png", "--steps", "3"],
+            &["steps 3", "FlexTok"],
+        ),
+        (
+            &["decode", "a.flxt", "-o", "x.png", "--seed", "0"],
+            &["seed 0", "FlexTok"],
+        ),
+        (
+            &["encode", photo, "-o", "x", "--crop"],
+            &["crop", "FlexTok"],
+        ),
+        (
+            &["encode", photo, "-o", "x", "--canvas", "64x64"],
+            &["canvas 64x64", "255 blocks"],
+        ),
+        (
+            &["encode", photo, "-o", "x", "-k", "5"],
+            &["tokens 5", "bytes"],
         ),
         (&["compare", "-", "-"], &["standard input"]),
         (
@@ -114,7 +136,7 @@ fn impossible_outputs_and_sampling_are_refused_with_what_is_allowed() {
         ),
         (
             &["encode", photo, "-o", "x", "--canvas", "-5x5"],
-            &["--canvas", "WxH"],
+            &["--canvas", "255 blocks"],
         ),
         (
             &["decode", "a.flxt", "-o", "x.png", "--guidance", "abc"],
@@ -161,22 +183,26 @@ fn limits_are_named_and_can_be_raised() {
             "--max-pixels",
         ),
         (
-            &["decode", "a.flxt", "-o", "x.png", "--steps", "1001"],
-            "--max-steps",
-        ),
-        (
-            &[
-                "decode",
-                "a.flxt",
-                "-o",
-                "x.png",
-                "--max-canvas-pixels",
-                "65535",
-            ],
-            "--max-canvas-pixels",
+            &["decode", "a.flxt", "-o", "x.png", "--max-memory", "3686399"],
+            "--max-memory",
         ),
     ] {
         run(directory, args).fails(5, &[mention, args[1]]);
+    }
+    // 480x320 pixels, 24 bytes each.
+    run(
+        directory,
+        ["decode", "a.flxt", "-o", "-", "--max-memory", "3686400"],
+    )
+    .ok();
+    std::fs::remove_file(directory.join("a.flxt")).expect("it is there");
+    encode_ids(directory, "chelsea.png");
+    for (option, value, mention) in [
+        ("--steps", "1001", "--max-steps"),
+        ("--max-canvas-pixels", "65535", "--max-canvas-pixels"),
+    ] {
+        let args = ["decode", "a.flxt", "-o", "x.png", option, value];
+        run_ids(directory, args).fails(5, &[mention, "a.flxt"]);
     }
     assert_eq!(listing(directory), ["a.flxt"]);
     run(
@@ -187,28 +213,38 @@ fn limits_are_named_and_can_be_raised() {
 }
 
 #[test]
-fn a_file_cannot_ask_for_any_number_of_pixels() {
+fn a_file_cannot_claim_any_number_of_pixels() {
     let place = workplace();
     let directory = place.path();
-    encode(directory, "chelsea.png");
-    // A file may ask for 2^20 x 2^20 pixels; the canvas alone can be had all the same.
-    run(directory, ["tokens", "a.flxt", "-o", "ids.npy"]).ok();
-    let size = ["--width", "1048576", "--height", "1048576"];
-    run(
-        directory,
-        ["pack", "ids.npy", "-o", "bomb.flxt"]
-            .into_iter()
-            .chain(size),
-    )
-    .ok();
-    run(directory, ["decode", "bomb.flxt"]).fails(5, &["bomb.flxt", "--max-pixels"]);
-    run(directory, ["decode", "bomb.flxt", "--keep-canvas"]).ok();
-    run(directory, ["preview", "bomb.flxt"]).ok();
+    // Three bytes of payload: for 2^20 x 2^20 pixels on a small canvas, and on the largest canvas there is.
+    for (name, size, canvas, option) in [
+        (
+            "large.flxt",
+            1 << 20,
+            Canvas::Long(NonZeroU8::MIN),
+            "--max-pixels",
+        ),
+        ("canvas.flxt", 8160, Canvas::Own, "--max-memory"),
+    ] {
+        let coded = Coded {
+            tables: Tables::BUILTIN,
+            canvas,
+            bytes: 3,
+        };
+        let header = Header::coded(Size::new(size, size), coded).expect("in range");
+        let file = TokenFile::new(header, vec![1, 2, 3], Metadata::default());
+        let bytes = file.and_then(|file| file.to_bytes()).expect("a file");
+        write(directory, name, bytes);
+        run(directory, ["verify", name]).ok();
+        run(directory, ["decode", name, "-o", "x.png"]).fails(5, &[name, option]);
+    }
+    let args = ["decode", "large.flxt", "-o", "x.png", "--keep-canvas"];
+    run(directory, args).ok();
 }
 
 /// Puts `nano.flxt` and `tiny.flxt`, of two tokens by the two models, into `directory`.
 fn files_of_two_models(directory: &std::path::Path, model: &str, photo: &str) {
-    run(directory, ["encode", photo, "-o", "nano.flxt", "-k", "2"]).ok();
+    run_ids(directory, ["encode", photo, "-o", "nano.flxt", "-k", "2"]).ok();
     let args = ["encode", photo, "-o", "tiny.flxt", "-k", "2"];
     run(directory, args.into_iter().chain(["--model", model])).ok();
 }
@@ -225,7 +261,10 @@ fn files_of_other_models_are_refused() {
     };
     let (nano, tiny) = (fingerprint("nano.flxt"), fingerprint("tiny.flxt"));
     assert_ne!(nano, tiny);
-    run(directory, ["decode", "tiny.flxt", "-o", "x.png"]).fails(4, &["tiny.flxt", &nano, &tiny]);
+    run_ids(directory, ["decode", "tiny.flxt", "-o", "x.png"])
+        .fails(4, &["tiny.flxt", &nano, &tiny]);
+    run(directory, ["decode", "tiny.flxt", "-o", "x.png"])
+        .fails(4, &["tiny.flxt", "tables 1", &tiny]);
     run(
         directory,
         ["decode", "nano.flxt", "-o", "x.png", "--model", model],
@@ -239,7 +278,7 @@ fn what_is_no_model_is_named() {
     let place = workplace();
     let (directory, photo) = (place.path(), photo("chelsea.png"));
     let photo = arg(&photo);
-    run(directory, ["encode", photo, "-o", "nano.flxt", "-k", "2"]).ok();
+    run_ids(directory, ["encode", photo, "-o", "nano.flxt", "-k", "2"]).ok();
     write(directory, "text.safetensors", "no model");
     std::fs::create_dir(directory.join("empty")).expect("writable");
     for (path, mention) in [
@@ -306,7 +345,14 @@ fn models_are_opened_as_file_or_directory_mapped_or_read() {
 #[test]
 fn the_model_describes_itself() {
     let place = workplace();
-    for model in [vec![], vec!["--model".to_owned(), arg(&tiny()).to_owned()]] {
+    let embedded = run(place.path(), ["model", "--json"]).ok().json();
+    assert_eq!(
+        (&embedded["payload"], &embedded["model"]),
+        (&"coded".into(), &"tables 1".into())
+    );
+    assert_eq!(embedded["config"]["block"], 32);
+    for path in [nano(), tiny()] {
+        let model = vec!["--model".to_owned(), arg(&path).to_owned()];
         let base = ["model".to_owned(), "--json".to_owned()];
         let report = run(place.path(), base.iter().chain(&model)).ok().json();
         let parts = &report["parameters"];
@@ -390,13 +436,13 @@ fn help_completions_and_pages() {
 }
 
 #[test]
-fn verbose_tells_and_default_does_not() {
+fn verbose_reports_and_default_does_not() {
     let place = workplace();
     let photo = std::fs::read(photo("chelsea.png")).expect("the photo");
-    let told = pipe(place.path(), ["encode", "-", "-v"], &photo);
-    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let verbose = pipe(place.path(), ["encode", "-", "-v"], &photo);
+    assert_eq!(verbose.code, Some(0), "{}", verbose.stderr);
     // The engine, why it is no GPU if it is none, and what was done.
-    let lines: Vec<&str> = told.stderr.lines().collect();
+    let lines: Vec<&str> = verbose.stderr.lines().collect();
     assert!((2..=3).contains(&lines.len()), "{lines:?}");
     assert!(
         lines.iter().all(|line| line.starts_with("flextok: ")),
@@ -404,7 +450,7 @@ fn verbose_tells_and_default_does_not() {
     );
     let done = lines[lines.len() - 1];
     assert!(
-        done.contains("451x300") && done.contains("549 bytes"),
+        done.contains("451x300") && done.contains("1024 bytes"),
         "{done}"
     );
 }

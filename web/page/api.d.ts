@@ -19,14 +19,10 @@ export type FileSource = Uint8Array | ArrayBuffer | Blob;
 export type PictureSource = Blob | ImageBitmap | ImageData;
 
 export interface ModelInfo {
-  /** Eight hexadecimal digits; a file made by another model is refused. */
-  fingerprint: string;
-  /** The most tokens that a file can have. */
-  tokens: number;
-  canvasWidth: number;
-  canvasHeight: number;
-  /** Default number of steps of a decode. */
-  steps: number;
+  /** What files of this model name it by; a file made by another model is refused. */
+  name: string;
+  /** The most tokens that a file can have; undefined of a model with a coded payload, as the built-in one. */
+  tokens?: number;
   /** Size of the model file. */
   bytes: number;
   /** Whether it came from the browser's storage. */
@@ -51,11 +47,13 @@ export interface JobOptions {
 }
 
 export interface DecodeOptions extends JobOptions {
-  /** Use at most this many tokens of the file. Default: all available. */
-  tokens?: number;
+  /** Use at most this many units of payload: bytes of a coded one, or tokens of each canvas. Default: all available. */
+  units?: number;
+  /** For FlexTok models; the built-in model refuses it. */
   steps?: number;
+  /** For FlexTok models; the built-in model refuses it. */
   seed?: number;
-  /** The model's canvas as it is, not resized to the size of the picture. */
+  /** The canvas as it is, not resized to the size of the picture. */
   keepCanvas?: boolean;
   /** Called after each step from 1 to `total`; returning false cancels, and the decode rejects with anything it throws. */
   onStep?: (step: number, total: number) => boolean | void;
@@ -64,8 +62,8 @@ export interface DecodeOptions extends JobOptions {
 export interface DecodedPicture {
   width: number;
   height: number;
-  /** Tokens that it was made of. */
-  tokens: number;
+  /** Units of payload that it was made of: bytes of a coded one, or tokens of each canvas. */
+  units: number;
   /** Bytes of the file that were there. */
   bytes: number;
   milliseconds: number;
@@ -79,10 +77,10 @@ export interface BitmapPicture extends DecodedPicture {
 }
 
 export interface EncodeOptions extends JobOptions {
-  /** Tokens of the file, 1 to the model's number. Default: all. */
-  tokens?: number;
-  /** The most bytes that the file may have. */
+  /** The most bytes that the file may have. Default: 1024, or all tokens. */
   bytes?: number;
+  /** Tokens of the file, for FlexTok models: 1 to the model's number. */
+  tokens?: number;
   /** Hand a bitmap's or an ImageData's memory over instead of copying it; it is of no use to the caller afterwards. */
   transfer?: boolean;
 }
@@ -95,56 +93,83 @@ export interface EncodedPicture {
 }
 
 export interface CutOptions {
-  tokens?: number;
+  /** Units of payload to keep: bytes of a coded one, or tokens of each canvas. */
+  units?: number;
+  /** The most bytes that the file may have. */
   bytes?: number;
   signal?: AbortSignal;
 }
 
 /** As `flextok info --json` prints it. */
-export interface FileInfo {
+export type FileInfo = {
   width: number;
   height: number;
   model: string;
   state: "complete" | "truncated";
-  tokens_have: number;
-  tokens_per_canvas: number;
-  tokens_proven: number;
   bytes: number;
-  /** For each number of tokens: bytes of a prefix with them, and of a complete file cut to them. */
-  cuts: { tokens: number; prefix_bytes: number; complete_bytes: number }[];
-}
+  /** Bytes of a prefix with so much payload, and of a complete file cut to it: for each number of tokens, or for powers of two
+   * of bytes of payload and for all of them. */
+  cuts: { tokens?: number; payload_bytes: number; prefix_bytes: number; complete_bytes: number }[];
+} & (
+  | {
+      payload: "coded";
+      /** Width and height in pixels. */
+      canvas: [number, number];
+      /** Whether the canvas is the picture in its own size, filled up to whole blocks. */
+      canvas_is_own: boolean;
+      bytes_have: number;
+      bytes_total: number;
+      bytes_proven: number;
+    }
+  | {
+      payload: "ids";
+      canvases: number;
+      codebook_size: number;
+      tokens_per_canvas: number;
+      tokens_have: number;
+      tokens_total: number;
+      tokens_proven: number;
+    }
+);
 
 export interface Header {
   width: number;
   height: number;
-  tokens: number;
   model: string;
-  canvases: number;
+  payload: "coded" | "ids";
+  /** Units of payload of the whole file: bytes of a coded one, or tokens of each canvas. */
+  units: number;
+  /** Bytes of payload of a unit. */
+  unitBytes: number;
 }
 
 export interface StreamOptions {
   signal?: AbortSignal;
-  /** Stop reading after this many tokens. */
-  tokens?: number;
+  /** Stop reading after this many units of payload: bytes of a coded one, or tokens of each canvas. */
+  units?: number;
+  /** For FlexTok models; the built-in model refuses it. */
   steps?: number;
+  /** For FlexTok models; the built-in model refuses it. */
   seed?: number;
   keepCanvas?: boolean;
   /** A larger picture is returned in its own aspect ratio but with about this many pixels, which costs less time and memory. */
   maxPixels?: number;
   output?: "bitmap";
   onHeader?: (header: Header) => void;
-  /** Called with better and better pictures: when tokens have doubled, and at the end. */
+  /** Called with better and better pictures: of a coded payload every few bytes, of tokens when they have doubled; and at the
+   * end. */
   onPicture?: (picture: BitmapPicture) => void;
 }
 
 export interface StreamResult {
-  /** `complete`: the whole file, or all requested tokens. */
+  /** `complete`: the whole file, or all requested units. */
   state: "complete" | "truncated";
-  tokens: number;
-  /** Tokens that a checksum covers. */
+  /** Units of payload of the last picture. */
+  units: number;
+  /** Units that a checksum covers. */
   proven: number;
   header: Header;
-  /** The file as far as it came, up to a fault. */
+  /** The file as far as it came; of a corrupt one, what is proven by its checksums. */
   bytes: Uint8Array<ArrayBuffer>;
   /** Why it is truncated, if it is not simply shorter than it could be: a failed connection, a corrupt byte. */
   error: FlextokError | null;
@@ -159,11 +184,11 @@ export class Flextok extends EventTarget {
   decode(source: FileSource, options: DecodeOptions & { output: "bitmap"; maxPixels?: number }): Promise<BitmapPicture>;
   decode(source: FileSource, options?: DecodeOptions & { output?: "pixels" }): Promise<PixelPicture>;
   encode(source: PictureSource, options?: EncodeOptions): Promise<EncodedPicture>;
-  /** A complete file with fewer tokens or bytes. Needs no model. */
+  /** A complete file with less payload. Needs no model. */
   cut(source: FileSource, options: CutOptions): Promise<Uint8Array<ArrayBuffer>>;
   /** Needs no model. */
   inspect(source: FileSource, options?: { signal?: AbortSignal }): Promise<FileInfo>;
-  /** Decodes a file while it arrives. Rejects if not even one token came; after that, what went wrong is in `error`. */
+  /** Decodes a file while it arrives. Rejects if no payload came; after that, what went wrong is in `error`. */
   stream(
     source: string | URL | Response | ReadableStream<Uint8Array> | FileSource,
     options?: StreamOptions,

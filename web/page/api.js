@@ -19,8 +19,8 @@ export class Flextok extends EventTarget {
   }
 
   async decode(source, options = {}) {
-    const { tokens, steps, seed, keepCanvas, maxPixels, output = "pixels", signal, group, onStep } = options;
-    const payload = { file: await asBytes(source), tokens, steps, seed, keepCanvas, maxPixels, output };
+    const { units, steps, seed, keepCanvas, maxPixels, output = "pixels", signal, group, onStep } = options;
+    const payload = { file: await asBytes(source), units, steps, seed, keepCanvas, maxPixels, output };
     const picture = await this.#jobs.run("decode", payload, { heavy: true, signal, group, onStep });
     if (output === "bitmap") return picture;
     const { data, ...rest } = picture;
@@ -33,8 +33,8 @@ export class Flextok extends EventTarget {
     return this.#jobs.run("encode", { source: handed, tokens, bytes }, { heavy: true, signal, group, transfer: list });
   }
 
-  async cut(source, { tokens, bytes, signal } = {}) {
-    return this.#jobs.run("cut", { file: await asBytes(source), tokens, bytes }, { signal });
+  async cut(source, { units, bytes, signal } = {}) {
+    return this.#jobs.run("cut", { file: await asBytes(source), units, bytes }, { signal });
   }
 
   async inspect(source, { signal } = {}) {

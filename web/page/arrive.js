@@ -1,7 +1,8 @@
 // The demonstration of a file that arrives slowly: <flextok-image> over a throttled connection.
 
 const $ = (id) => document.getElementById(id);
-const SLOTS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+// Units of payload at which a picture is kept.
+const SLOTS = [8, 16, 32, 64, 128, 256, 512, 1000];
 
 /** Offers the server's files. */
 export function arrivals(files) {
@@ -23,13 +24,13 @@ export function arrivals(files) {
   $("arrive").hidden = false;
 }
 
-function slot(tokens) {
+function slot() {
   const item = document.createElement("li");
   const canvas = document.createElement("canvas");
   const label = document.createElement("span");
   canvas.width = 3;
   canvas.height = 2;
-  label.textContent = tokens;
+  label.textContent = "–";
   item.append(canvas, label);
   return item;
 }
@@ -46,33 +47,34 @@ function start(url, rate) {
 }
 
 function listen(image) {
-  let tokensOfFile = 256;
+  let counted = "";
   const say = (bytes, state) => {
     if (bytes !== undefined) $("arriving-bytes").textContent = `${bytes} bytes`;
     $("arriving-state").textContent = state;
   };
-  image.addEventListener("flextok-header", ({ detail: { width, height, tokens } }) => {
-    tokensOfFile = tokens;
+  image.addEventListener("flextok-header", ({ detail: { width, height, units, payload } }) => {
+    counted = ` of ${units} ${payload === "ids" ? "tokens" : "bytes of payload"}`;
     const ratio = Math.min(2, Math.max(0.7, width / height));
     $("arrive").style.setProperty("--ratio", ratio);
     say(undefined, `header received: ${width} × ${height} pixels`);
   });
-  image.addEventListener("flextok-picture", ({ detail: { tokens, bytes } }) => {
-    say(bytes, `${tokens} of ${tokensOfFile} tokens`);
-    keep(image, tokens);
+  image.addEventListener("flextok-picture", ({ detail: { units, bytes } }) => {
+    say(bytes, units + counted);
+    keep(image, units, bytes);
   });
-  image.addEventListener("flextok-complete", ({ detail: { state, tokens, bytes } }) => {
-    say(bytes, `${tokens} tokens, ${state}`);
+  image.addEventListener("flextok-complete", ({ detail: { state, units, bytes } }) => {
+    say(bytes, `${units}${counted}: ${state}`);
   });
-  image.addEventListener("flextok-error", ({ detail: { error, tokens } }) => {
-    say(undefined, tokens ? `${tokens} tokens, then: ${error.message}` : error.message);
+  image.addEventListener("flextok-error", ({ detail: { error, units } }) => {
+    say(undefined, units ? `${units}${counted}, then: ${error.message}` : error.message);
   });
 }
 
-/** Adds a small copy of the shown picture to the strip. */
-function keep(image, tokens) {
-  const index = Math.min(SLOTS.length - 1, Math.floor(Math.log2(tokens)));
+/** Adds a small copy of the shown picture to the strip, if it is the first one for its place. */
+function keep(image, units, bytes) {
+  const index = SLOTS.findLastIndex((least) => units >= least);
   const item = $("strip").children[index];
+  if (!item || item.classList.contains("there")) return;
   const [canvas, label] = item.children;
   const factor = 160 / Math.max(image.naturalWidth, image.naturalHeight);
   canvas.width = Math.max(1, Math.round(image.naturalWidth * factor));
@@ -80,7 +82,7 @@ function keep(image, tokens) {
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(image.canvas, 0, 0, canvas.width, canvas.height);
-  label.textContent = tokens;
+  label.textContent = `${bytes} bytes`;
   item.classList.add("there");
 }
 

@@ -1,31 +1,35 @@
-// Types of flextok-image.js: `<flextok-image src alt tokens steps seed width height>`.
+// Types of flextok-image.js: `<flextok-image src alt width height loading units>`.
 import type { Flextok, FlextokError } from "./api.js";
 
 export interface FlextokImageEvents {
   /** The header has arrived: the size of the picture is known. */
-  "flextok-header": CustomEvent<{ width: number; height: number; tokens: number; model: string }>;
-  /** A picture was painted, decoded from `tokens` tokens in `bytes` bytes. */
+  "flextok-header": CustomEvent<{ width: number; height: number; model: string; payload: "coded" | "ids"; units: number }>;
+  /** A picture was painted, decoded from `units` of payload (bytes of a coded one, or tokens) in `bytes` of the file. */
   "flextok-picture": CustomEvent<{
-    tokens: number;
+    units: number;
     bytes: number;
     width: number;
     height: number;
     milliseconds: number;
   }>;
   /** The file ended as it should, or was cut somewhere: each load ends with this event or the next. */
-  "flextok-complete": CustomEvent<{ state: "complete" | "truncated"; tokens: number; bytes: number }>;
-  /** A fault; `tokens` are still shown, 0 if nothing is. */
-  "flextok-error": CustomEvent<{ error: FlextokError; tokens: number }>;
+  "flextok-complete": CustomEvent<{ state: "complete" | "truncated"; units: number; bytes: number }>;
+  /** A fault; so many units are still shown, 0 if nothing is. */
+  "flextok-error": CustomEvent<{ error: FlextokError; units: number }>;
 }
 
 export class FlextokImage extends HTMLElement {
   src: string;
   alt: string;
-  /** Read and show at most this many tokens. */
-  tokens: number | undefined;
-  steps: number | undefined;
+  /** As of `<img>`: the size on the page in CSS pixels; setting it sets the attribute. */
+  width: number;
+  height: number;
+  /** As of `<img>`: a lazy one is fetched when it comes near the window. */
+  loading: "eager" | "lazy";
+  /** Read and show at most this many units of payload: bytes of a coded one, or tokens of each canvas. */
+  units: number | undefined;
   readonly state: "empty" | "loading" | "partial" | "complete" | "truncated" | "failed";
-  readonly shownTokens: number;
+  readonly shownUnits: number;
   readonly naturalWidth: number;
   readonly naturalHeight: number;
   readonly bytes: Uint8Array | null;

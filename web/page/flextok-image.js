@@ -1,23 +1,30 @@
 // <flextok-image src="photo.flxt" alt="…">: a picture that appears after the first bytes and sharpens as more arrive.
-// Attributes, properties and events are described in api.d.ts.
+// Size and loading are those of <img>. Attributes, properties and events are described in flextok-image.d.ts.
 import { FlextokError, shared } from "./api.js";
 
-// Larger pictures are painted with this many pixels and enlarged by the browser: the detail of a canvas of the model is in
-// them, at a small part of the memory.
+// Larger pictures are painted with this many pixels and enlarged by the browser, at a small part of the memory.
 const MOST_PIXELS = 1_500_000;
+// With loading="lazy" a file is fetched when it is so far from the window.
+const NEAR = "1250px";
 
 const common = new CSSStyleSheet();
 common.replaceSync(`
-  :host { display: inline-block; max-width: 100%; vertical-align: bottom; overflow: hidden; }
+  :host { display: inline-block; width: max-content; overflow: hidden; contain: size; contain-intrinsic-size: 0 0; }
   :host([hidden]) { display: none; }
   canvas { display: block; width: 100%; height: 100%; object-fit: inherit; object-position: inherit; }
   p { display: none; margin: 0; padding: 0.5em; font: inherit; overflow-wrap: anywhere; }
+  :host(:state(failed)) { contain: none; }
   :host(:state(failed)) canvas { display: none; }
   :host(:state(failed)) p { display: block; }
 `);
 
 export class FlextokImage extends HTMLElement {
-  static observedAttributes = ["src", "alt", "tokens", "steps", "seed", "width", "height"];
+  static observedAttributes = ["src", "alt", "units", "width", "height", "loading"];
+  // Tells those that wait for it that they are in the window, or will be soon.
+  static #nearby = new IntersectionObserver(
+    (entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => target.#begin()),
+    { rootMargin: NEAR, scrollMargin: NEAR },
+  );
 
   #canvas = document.createElement("canvas");
   #instead = document.createElement("p");
@@ -25,6 +32,7 @@ export class FlextokImage extends HTMLElement {
   #internals = this.attachInternals();
   #controller = null;
   #due = false;
+  #waits = false;
   #state = "empty";
   #header = null;
   #shown = 0;
@@ -57,6 +65,7 @@ export class FlextokImage extends HTMLElement {
     if (before === after) return;
     if (name === "alt") this.#describe();
     else if (name === "width" || name === "height") this.#setBox();
+    else if (name === "loading") this.#hurry();
     else if (this.isConnected) this.#restart();
   }
 
@@ -75,25 +84,39 @@ export class FlextokImage extends HTMLElement {
   set alt(value) {
     this.setAttribute("alt", value);
   }
-  get tokens() {
-    return number(this, "tokens");
+  get loading() {
+    return this.getAttribute("loading")?.toLowerCase() === "lazy" ? "lazy" : "eager";
   }
-  set tokens(value) {
-    reflect(this, "tokens", value);
+  set loading(value) {
+    this.setAttribute("loading", value);
   }
-  get steps() {
-    return number(this, "steps");
+  get units() {
+    const value = Number.parseInt(this.getAttribute("units"), 10);
+    return value > 0 ? value : undefined;
   }
-  set steps(value) {
-    reflect(this, "steps", value);
+  set units(value) {
+    if (value === undefined || value === null) this.removeAttribute("units");
+    else this.setAttribute("units", value);
+  }
+  get width() {
+    return this.#rendered("width") ?? this.naturalWidth;
+  }
+  set width(value) {
+    this.setAttribute("width", value);
+  }
+  get height() {
+    return this.#rendered("height") ?? this.naturalHeight;
+  }
+  set height(value) {
+    this.setAttribute("height", value);
   }
 
   /** `empty`, `loading`, `partial`, `complete`, `truncated` or `failed`. */
   get state() {
     return this.#state;
   }
-  /** Tokens of the picture that is shown, 0 before the first. */
-  get shownTokens() {
+  /** Units of payload of the picture that is shown, 0 before the first. */
+  get shownUnits() {
     return this.#shown;
   }
   /** Size of the original picture, 0 before the header. */
@@ -127,6 +150,8 @@ export class FlextokImage extends HTMLElement {
   #abort(why) {
     this.#controller?.abort(new DOMException(why, "AbortError"));
     this.#controller = null;
+    this.#waits = false;
+    FlextokImage.#nearby.unobserve(this);
   }
 
   // Several attributes that are set one after another make one load.
@@ -135,38 +160,54 @@ export class FlextokImage extends HTMLElement {
     if (this.#due) return;
     this.#due = true;
     queueMicrotask(() => {
-      if (this.#due && this.isConnected) this.#load();
+      if (this.#due && this.isConnected) this.#prepare();
       this.#due = false;
     });
   }
 
-  async #load() {
+  #prepare() {
     this.#bytes = null;
     if (!this.hasAttribute("src")) return this.#clear("empty");
+    this.#setState("loading");
+    if (this.loading === "eager") return this.#load();
+    this.#waits = true;
+    FlextokImage.#nearby.observe(this);
+  }
+
+  /** Loads what waited until it was near. */
+  #begin() {
+    FlextokImage.#nearby.unobserve(this);
+    if (this.#waits && this.isConnected) this.#load();
+    this.#waits = false;
+  }
+
+  /** As for <img>, what waits need not do so any longer once it is no longer lazy. */
+  #hurry() {
+    if (this.loading === "eager") this.#begin();
+  }
+
+  async #load() {
     const controller = new AbortController();
     this.#controller = controller;
     const { signal } = controller;
-    this.#setState("loading");
     try {
       const result = await this.codec.stream(await this.#open(signal), {
         signal,
-        tokens: this.tokens,
-        steps: this.steps,
-        seed: number(this, "seed"),
+        units: this.units,
         maxPixels: MOST_PIXELS,
         onHeader: (header) => this.#onHeader(header),
         onPicture: (picture) => this.#onPicture(picture, signal),
       });
       this.#bytes = result.bytes;
       this.#setState(result.state);
-      const { state, tokens, error } = result;
-      if (error) this.#emit("flextok-error", { error, tokens });
-      else this.#emit("flextok-complete", { state, tokens, bytes: result.bytes.length });
+      const { state, units, error } = result;
+      if (error) this.#emit("flextok-error", { error, units });
+      else this.#emit("flextok-complete", { state, units, bytes: result.bytes.length });
     } catch (error) {
       if (signal.aborted) return;
-      // Without a token there is nothing to show; a picture of another file is not it.
+      // Without payload there is nothing to show; a picture of another file is not it.
       this.#clear("failed");
-      this.#emit("flextok-error", { error, tokens: 0 });
+      this.#emit("flextok-error", { error, units: 0 });
     } finally {
       if (this.#controller === controller) this.#controller = null;
     }
@@ -187,11 +228,11 @@ export class FlextokImage extends HTMLElement {
     this.#header = header;
     if (old && (old.width !== header.width || old.height !== header.height)) this.#wipe();
     this.#setBox();
-    const { width, height, tokens, model } = header;
-    this.#emit("flextok-header", { width, height, tokens, model });
+    const { width, height, model, payload, units } = header;
+    this.#emit("flextok-header", { width, height, model, payload, units });
   }
 
-  #onPicture({ bitmap, tokens, bytes, milliseconds }, signal) {
+  #onPicture({ bitmap, units, bytes, milliseconds }, signal) {
     if (signal.aborted) return bitmap.close();
     const { width, height } = bitmap;
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
@@ -199,9 +240,9 @@ export class FlextokImage extends HTMLElement {
       this.#canvas.height = height;
     }
     this.#canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
-    this.#shown = tokens;
+    this.#shown = units;
     this.#setState("partial");
-    this.#emit("flextok-picture", { tokens, bytes, width, height, milliseconds });
+    this.#emit("flextok-picture", { units, bytes, width, height, milliseconds });
   }
 
   #clear(state) {
@@ -230,12 +271,25 @@ export class FlextokImage extends HTMLElement {
     this.#state = state;
   }
 
-  /** Reserves space for the picture before it arrives: as in the attributes, else as in the header. */
+  /**
+   * The size as that of <img>: what the attributes say, else what the page's styles make of the picture's own size, which
+   * the header tells. Before it has arrived, both attributes together tell its shape.
+   */
   #setBox() {
-    const width = number(this, "width") ?? this.#header?.width;
-    const height = number(this, "height") ?? this.#header?.height;
-    const ratio = width && height ? `aspect-ratio: ${width} / ${height};` : "";
-    this.#box.replaceSync(`:host { ${width ? `width: ${width}px;` : ""} ${ratio} }`);
+    const [width, height] = [dimension(this, "width"), dimension(this, "height")];
+    const size = this.#header ?? { width: pixels(width), height: pixels(height) };
+    const rules = [];
+    if (width) rules.push(`width: ${width};`);
+    if (height) rules.push(`height: ${height};`);
+    if (this.#header) rules.push(`contain-intrinsic-size: ${size.width}px ${size.height}px;`);
+    if (size.width > 0 && size.height > 0) rules.push(`aspect-ratio: auto ${size.width} / ${size.height};`);
+    this.#box.replaceSync(`:host { ${rules.join(" ")} }`);
+  }
+
+  /** The picture's width or height on the page in CSS pixels, or undefined if it has no place there. */
+  #rendered(side) {
+    if (this.getClientRects().length === 0) return undefined;
+    return Math.round(this.#canvas.getBoundingClientRect()[side]);
   }
 
   #describe() {
@@ -248,14 +302,12 @@ export class FlextokImage extends HTMLElement {
   }
 }
 
-function number(element, name) {
-  const value = Number.parseInt(element.getAttribute(name), 10);
-  return value > 0 || (name === "seed" && value === 0) ? value : undefined;
+/** A length or percentage as HTML reads it from such attributes: "300", "300px" and "50%", not "-1". */
+function dimension(element, name) {
+  const [, value, percent] = /^\s*\+?(\d+(?:\.\d*)?)(%?)/.exec(element.getAttribute(name) ?? "") ?? [];
+  return value && `${Number(value)}${percent || "px"}`;
 }
 
-function reflect(element, name, value) {
-  if (value === undefined || value === null) element.removeAttribute(name);
-  else element.setAttribute(name, value);
-}
+const pixels = (length) => (length?.endsWith("px") ? Number.parseFloat(length) : 0);
 
 if (!customElements.get("flextok-image")) customElements.define("flextok-image", FlextokImage);

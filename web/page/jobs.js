@@ -12,7 +12,7 @@ export class FlextokError extends Error {
 }
 
 /** The error that a dropped request ends with: a newer one of its group superseded it. */
-export const superseded = () => new FlextokError("superseded by a newer request", "superseded");
+const superseded = () => new FlextokError("superseded by a newer request", "superseded");
 
 /** The same bytes with no others around them: a message carries the whole buffer that a view looks into. */
 export const own = (bytes) => (bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice());

@@ -14,9 +14,9 @@ const FAULTS_OF_FILES = ["corrupt", "unsupported", "model", "limit", "http"];
 const stage = new Stage();
 
 async function open(source, name) {
-  // A token file may have any name; it starts with these bytes.
-  const start = new Uint8Array(await source.slice(0, 4).arrayBuffer().catch(() => new ArrayBuffer()));
-  const magic = [0x89, 0x46, 0x4c, 0x58].every((byte, index) => start[index] === byte);
+  // A file of this format may have any name; it starts with these bytes.
+  const start = new Uint8Array(await source.slice(0, 2).arrayBuffer().catch(() => new ArrayBuffer()));
+  const magic = [0xf6, 0xdc].every((byte, index) => start[index] === byte);
   const file = magic || /\.flxt$/i.test(name) || source.type === "image/vnd.flextok";
   return file ? stage.openFile(source, name) : stage.openPhoto(source, name);
 }
@@ -60,9 +60,9 @@ function showProgress() {
     if (!cached) stage.note(`Loading the model, once: ${megabytes(loaded)}${total ? ` of ${megabytes(total)}` : ""} MB`);
   });
   load().then(
-    ({ fingerprint, bytes, cached }) => {
+    ({ name, bytes, cached }) => {
       const from = cached ? "from this browser’s storage" : "from the server";
-      stage.note(`Model ${fingerprint}, ${megabytes(bytes)} MB, ${from}.`);
+      stage.note(`Model: ${name}, ${megabytes(bytes)} MB, ${from}.`);
     },
     (error) => stage.note(error.message),
   ).finally(() => (bar.hidden = true));
@@ -87,7 +87,8 @@ function thumbnail({ name, bytes, url }) {
   const label = document.createElement("span");
   button.type = "button";
   image.alt = "";
-  image.tokens = 16;
+  image.units = 256;
+  image.loading = "lazy";
   image.src = url;
   label.textContent = name.replace(/\.flxt$/, "");
   button.title = `${name}, ${bytes} bytes`;
@@ -131,7 +132,7 @@ async function openFirst(files) {
 }
 
 function showFiles(list) {
-  const files = list.filter(({ tokens }) => tokens !== 0);
+  const files = list.filter((file) => (file.tokens ?? file.bytes_have) > 0);
   if (files.length === 0) return;
   stage.addEventListener("open", ({ detail }) => mark(detail.url));
   if (stage.empty) stage.expect(files[0]);

@@ -3,7 +3,7 @@ import { FlextokError, cut, decode, encode, inspect, load, stream } from "./api.
 import { WebpRival } from "./webp.js";
 
 const $ = (id) => document.getElementById(id);
-// More than the frame shows, and far more than the model knows.
+// More than the frame shows.
 const MOST_PIXELS = 1_500_000;
 // Extreme formats get bars instead of a page-high frame.
 const RATIOS = [0.7, 2];
@@ -12,16 +12,18 @@ const RATIOS = [0.7, 2];
 export class Stage extends EventTarget {
   #slider = $("size");
   #webp = new WebpRival();
-  // What is shown: {name, file, cuts, info, photo, url}; photo is null where only the tokens are available.
+  // What is shown: {name, file, info, photo, url}; photo is null where only the file is available.
   #shown = null;
   #opening = null;
-  #tokens = 64;
+  // The most bytes that the decoded picture may have, as a file of its own. A photo starts with all that it was encoded in.
+  #bytes = 256;
   #urls = new Map();
 
   constructor() {
     super();
-    this.#slider.addEventListener("input", () => this.#choose(this.#tokensAt(this.#slider.value), false));
+    this.#slider.addEventListener("input", () => this.#choose(this.#bytesAt(this.#slider.value), false));
     this.#slider.addEventListener("keydown", (event) => this.#key(event));
+    $("budget").addEventListener("change", () => this.#encodeAgain());
   }
 
   get empty() {
@@ -46,10 +48,17 @@ export class Stage extends EventTarget {
   openPhoto(photo, name) {
     return this.#open(name, async (signal) => {
       this.note("Encoding …");
-      const { bytes, width, height, milliseconds } = await encode(photo, { signal });
+      const budget = Number($("budget").value);
+      const { bytes, width, height, milliseconds } = await encode(photo, { bytes: budget, signal });
       const done = `Encoded ${width} × ${height} pixels in ${Math.round(milliseconds)} ms.`;
       return { file: bytes, photo, done };
     });
+  }
+
+  /** Encodes the photo that is shown, if it is one, for another number of bytes. */
+  #encodeAgain() {
+    const { photo, name } = this.#shown;
+    if (photo) this.openPhoto(photo, name);
   }
 
   openFile(source, name) {
@@ -77,13 +86,13 @@ export class Stage extends EventTarget {
       const { file: given, photo, url, done } = await read(signal);
       const { file, info, fault } = await examine(given, signal);
       signal.throwIfAborted();
-      this.#shown = { name, file, photo, url, info, cuts: info.cuts };
+      this.#shown = { name, file, photo, url, info };
       this.#setUp();
       this.dispatchEvent(new CustomEvent("open", { detail: { url } }));
-      await this.#choose(Math.min(this.#tokens, this.#most));
+      await this.#choose(photo ? this.#most : this.#within(this.#bytes));
       if (!signal.aborted) this.note(done ?? describe(info, fault));
       // Without an original to compare with, show the decode of the whole file.
-      if (!photo) await this.#paint("whole", file, this.#most, `${file.length} bytes`);
+      if (!photo) await this.#paint("whole", file, file, file.length);
     } catch (error) {
       if (signal.aborted) return undefined;
       this.#complain(name, error);
@@ -98,8 +107,15 @@ export class Stage extends EventTarget {
     $("status").textContent = `${name}: ${error.message}`;
   }
 
+  // Bytes of the smallest and of the largest file that can be cut from the one that is shown.
+  get #least() {
+    return this.#shown.info.cuts[0].complete_bytes;
+  }
   get #most() {
-    return this.#shown.cuts.length;
+    return this.#shown.info.cuts.at(-1).complete_bytes;
+  }
+  #within(bytes) {
+    return Math.min(this.#most, Math.max(this.#least, bytes));
   }
 
   /** Everything that depends on the picture but not on the slider. */
@@ -108,8 +124,9 @@ export class Stage extends EventTarget {
     this.#setShape(info.width, info.height, !photo);
     for (const id of ["decoded", "whole"]) this.#wipe(id);
     $("time").textContent = "–";
-    $("all-tokens").textContent = this.#most;
+    $("all-bytes").textContent = this.#most;
     this.#slider.disabled = false;
+    $("encode-for").hidden = !photo;
     this.#drawTicks();
     this.#setUrl("download-all", new Blob([file], { type: "image/vnd.flextok" }));
     $("download-all").download = `${stem(name)}.flxt`;
@@ -127,7 +144,7 @@ export class Stage extends EventTarget {
     const canvas = $(id);
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(null);
     canvas.setAttribute("aria-label", "No picture yet");
-    delete canvas.dataset.tokens;
+    delete canvas.dataset.bytes;
     $(`${id}-label`).textContent = "";
   }
 
@@ -139,14 +156,17 @@ export class Stage extends EventTarget {
   }
 
   #drawTicks() {
-    const ticks = [];
-    for (let tokens = 1; tokens < this.#most; tokens *= 2) ticks.push(tokens);
-    ticks.push(this.#most);
+    const ticks = [this.#least];
+    // None so close to an end that their numbers would touch.
+    for (let bytes = 2; bytes < 0.75 * this.#most; bytes *= 2) {
+      if (bytes > 1.3 * this.#least) ticks.push(bytes);
+    }
+    if (this.#most > this.#least) ticks.push(this.#most);
     $("ticks").replaceChildren(
-      ...ticks.map((tokens, index) => {
+      ...ticks.map((bytes, index) => {
         const tick = document.createElement("span");
-        tick.textContent = this.#bytesOf(tokens);
-        tick.style.setProperty("--at", this.#positionOf(tokens) / 1000);
+        tick.textContent = bytes;
+        tick.style.setProperty("--at", this.#positionOf(bytes) / 1000);
         // On narrow screens every other number is left out; the ends stay.
         tick.classList.toggle("minor", (ticks.length - 1 - index) % 2 === 1 && index > 0);
         return tick;
@@ -154,21 +174,18 @@ export class Stage extends EventTarget {
     );
   }
 
-  #bytesOf(tokens) {
-    return this.#shown.cuts[tokens - 1].complete_bytes;
+  // The scale is logarithmic: where few bytes are, each of them matters.
+  #positionOf(bytes) {
+    const all = Math.log(this.#most / this.#least);
+    return all > 0 ? (1000 * Math.log(bytes / this.#least)) / all : 1000;
   }
-
-  // The scale is logarithmic in tokens: where few bytes are, each of them matters.
-  #positionOf(tokens) {
-    return this.#most > 1 ? (1000 * Math.log(tokens)) / Math.log(this.#most) : 1000;
-  }
-  #tokensAt(position) {
-    return Math.round(this.#most ** (position / 1000));
+  #bytesAt(position) {
+    return Math.round(this.#least * (this.#most / this.#least) ** (position / 1000));
   }
 
   #key(event) {
     if (!this.#shown || event.ctrlKey || event.metaKey || event.altKey) return;
-    const now = this.#tokens;
+    const now = this.#bytes;
     const wanted = {
       ArrowRight: now + 1,
       ArrowUp: now + 1,
@@ -176,71 +193,67 @@ export class Stage extends EventTarget {
       ArrowDown: now - 1,
       PageUp: 2 ** Math.floor(Math.log2(now) + 1),
       PageDown: 2 ** Math.ceil(Math.log2(now) - 1),
-      Home: 1,
+      Home: this.#least,
       End: this.#most,
     }[event.key];
     if (wanted === undefined) return;
     event.preventDefault();
-    this.#choose(Math.min(this.#most, Math.max(1, wanted)));
+    this.#choose(this.#within(wanted));
   }
 
-  /** Shows the picture of this number of tokens. */
-  async #choose(tokens, moveSlider = true) {
-    this.#tokens = tokens;
-    const bytes = this.#bytesOf(tokens);
+  /** Shows the picture of at most this many bytes. */
+  async #choose(bytes, moveSlider = true) {
+    this.#bytes = bytes;
     const { file, name } = this.#shown;
-    const position = this.#positionOf(tokens);
-    if (moveSlider) this.#slider.value = position;
+    if (moveSlider) this.#slider.value = this.#positionOf(bytes);
     this.#slider.style.setProperty("--at", this.#slider.value / 1000);
-    this.#slider.setAttribute("aria-valuetext", `${bytes} bytes, ${tokens} of ${this.#most} tokens`);
+    this.#slider.setAttribute("aria-valuetext", `${bytes} of ${this.#most} bytes`);
     $("bytes").textContent = bytes;
-    $("tokens").textContent = tokens;
     this.#showWebp();
+    // Until the cut is ready, the link must not lead to a file other than its label names.
+    $("download").removeAttribute("href");
     try {
-      await Promise.all([this.#decode(file, tokens, bytes), this.#offer(file, tokens, bytes, name)]);
+      const part = await cut(file, { bytes });
+      if (bytes !== this.#bytes || file !== this.#shown.file) return;
+      this.#offer(part, name);
+      const milliseconds = await this.#paint("decoded", file, part, part.length);
+      if (milliseconds !== undefined) $("time").textContent = milliseconds < 9.5 ? milliseconds.toFixed(1) : Math.round(milliseconds);
     } catch (error) {
       // A newer choice or another picture has its own outcome.
       if (error.kind !== "superseded" && file === this.#shown.file) this.#complain(name, error);
     }
   }
 
-  async #decode(file, tokens, bytes) {
-    const milliseconds = await this.#paint("decoded", file, tokens, `${bytes} bytes`);
-    if (milliseconds !== undefined) $("time").textContent = Math.round(milliseconds);
-  }
-
-  /** Decodes to a canvas, unless another file is shown by then, and says how long it took. */
-  async #paint(id, file, tokens, label) {
+  /** Decodes a part of a file to a canvas, unless another file is shown by then, and returns how long it took. */
+  async #paint(id, file, part, bytes) {
     const { name } = this.#shown;
-    const picture = await decode(file, { tokens, maxPixels: MOST_PIXELS, output: "bitmap", group: id });
+    const picture = await decode(part, { maxPixels: MOST_PIXELS, output: "bitmap", group: id });
     if (file !== this.#shown.file) return void picture.bitmap.close();
     const canvas = $(id);
     canvas.width = picture.width;
     canvas.height = picture.height;
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture.bitmap);
-    canvas.setAttribute("aria-label", `${name}, decoded from ${tokens} ${tokens === 1 ? "token" : "tokens"}`);
-    canvas.dataset.tokens = tokens;
-    $(`${id}-label`).textContent = label;
+    canvas.setAttribute("aria-label", `${name}, decoded from ${bytes} bytes`);
+    canvas.dataset.bytes = bytes;
+    $(`${id}-label`).textContent = `${bytes} bytes`;
     const none = $(`${id}-none`);
     if (none) none.hidden = true;
     return picture.milliseconds;
   }
 
-  /** Sets the download link to the file cut to this number of tokens. */
-  async #offer(file, tokens, bytes, name) {
+  /** Sets the download link to a part of the file. */
+  #offer(part, name) {
+    // Checks stand between the bytes, so that not each number of bytes makes a file.
+    $("bytes").textContent = part.length;
     const link = $("download");
-    // Until the cut is ready, the link must not lead to a file other than its label names.
-    link.removeAttribute("href");
-    const part = await cut(file, { tokens });
-    if (tokens !== this.#tokens || file !== this.#shown.file) return;
     this.#setUrl("download", new Blob([part], { type: "image/vnd.flextok" }));
-    link.download = `${stem(name)}-${tokens}.flxt`;
-    link.textContent = `Download ${bytes} bytes`;
+    link.download = `${stem(name)}-${part.length}.flxt`;
+    link.textContent = `Download ${part.length} bytes`;
   }
 
   #showWebp() {
     if (!this.#shown?.photo || !this.#webp.ready) return;
-    const budget = this.#bytesOf(this.#tokens);
+    const budget = this.#bytes;
     const { best, smallest, why } = this.#webp.within(budget);
     this.#show("webp", best?.blob ?? null, best ? `${this.#shown.name} as WebP of ${best.bytes} bytes` : "");
     $("webp-label").textContent = best ? `${best.bytes} bytes · ${best.width} × ${best.height} px, enlarged` : "";
@@ -273,12 +286,12 @@ export class Stage extends EventTarget {
 
 /** Inspects a file: all of it, or of a corrupt one the part that its checksums prove, with the fault. */
 async function examine(given, signal) {
-  const [{ fingerprint }, { file, fault }] = await Promise.all([load({ signal }), readable(given, signal)]);
+  const [{ name }, { file, fault }] = await Promise.all([load({ signal }), readable(given, signal)]);
   const info = await inspect(file, { signal });
-  if (info.model !== fingerprint) {
-    throw new FlextokError(`it was made by the model ${info.model}, but this page has ${fingerprint}`, "model");
+  if (info.model !== name) {
+    throw new FlextokError(`it was made by the model ${info.model}, but this page has ${name}`, "model");
   }
-  if (info.cuts.length === 0) throw new FlextokError("it ends before its first token", "corrupt");
+  if (info.cuts.length === 0) throw new FlextokError("it ends before its first byte of payload", "corrupt");
   return { file, info, fault };
 }
 
@@ -295,8 +308,10 @@ async function readable(file, signal) {
   }
 }
 
-function describe({ state, tokens_have: have, tokens_per_canvas: each, canvases = 1 }, fault) {
-  const count = `${have} of ${each * canvases} tokens`;
+function describe(info, fault) {
+  const { state } = info;
+  const ids = info.payload === "ids";
+  const count = ids ? `${info.tokens_have} of ${info.tokens_total} tokens` : `${info.bytes_have} of ${info.bytes_total} bytes of payload`;
   return `${count}: ${fault ? fault.message : state}.`;
 }
 

@@ -1,6 +1,6 @@
-// A file that is decoded while it arrives: reads a body chunk by chunk, requests a picture whenever the tokens have
-// doubled, and keeps what has arrived when the connection or the file breaks off.
-import { FlextokError, own, superseded } from "./jobs.js";
+// A file that is decoded while it arrives: reads a body chunk by chunk, requests better and better pictures, and keeps what
+// has arrived when the connection or the file breaks off.
+import { FlextokError, own } from "./jobs.js";
 
 /** See `Flextok.stream` in api.d.ts. */
 export async function readStream(jobs, source, options = {}) {
@@ -20,7 +20,7 @@ class Stream {
   header = null;
   #jobs;
   #options;
-  #tokens = 0;
+  #units = 0;
   #proven = 0;
   #received = 0;
   #due = 1;
@@ -29,9 +29,6 @@ class Stream {
   #requested = 0;
   #picture = null;
   #pictureError = null;
-  // What stops the picture on the way, and whether the one before it was stopped.
-  #running = null;
-  #gaveUp = false;
 
   constructor(jobs, options) {
     this.id = jobs.newStream();
@@ -40,7 +37,7 @@ class Stream {
   }
 
   async read(body) {
-    const { signal, tokens: most = Infinity } = this.#options;
+    const { signal, units: most = Infinity } = this.#options;
     const reader = body.getReader();
     const abort = () => reader.cancel(signal.reason).catch(() => {});
     signal?.addEventListener("abort", abort, { once: true });
@@ -51,7 +48,7 @@ class Stream {
         if (!next || next.done) break;
         this.#received += next.value.length;
         await this.#feed(next.value);
-        if (this.#tokens >= most) {
+        if (this.#units >= most) {
           this.#complete = true;
           break;
         }
@@ -74,68 +71,63 @@ class Stream {
   }
 
   async #feed(chunk) {
-    const { signal, tokens: most = Infinity, onHeader } = this.#options;
+    const { signal, units: most = Infinity, onHeader } = this.#options;
     const report = await this.#jobs.run("feed", { stream: this.id, chunk: own(chunk) }, { signal });
     for (const event of report.events) {
-      if (event.type === "proven") this.#proven = event.layers;
       if (event.type !== "header") continue;
       this.header = event;
       onHeader?.(event);
     }
-    this.#tokens = Math.min(report.layers, most);
+    this.#units = Math.min(report.units, most);
+    this.#proven = Math.min(report.proven, most);
     this.#complete ||= report.complete;
     if (report.error) {
       const { message, kind } = report.error;
       this.#error = new FlextokError(message, kind);
       return;
     }
-    // Without a model, further requests for each token would fail too.
-    if (this.#tokens >= this.#due && !this.#pictureError) {
-      this.#due = 2 ** (Math.floor(Math.log2(this.#tokens)) + 1);
-      this.#request(this.#tokens, this.#tokens >= Math.min(most, this.header.tokens));
+    // Without a model, further requests would fail too.
+    if (this.#units >= this.#due && !this.#pictureError) {
+      this.#due = this.#nextDue();
+      this.#request(this.#units);
     }
   }
 
-  #request(tokens, last = false) {
+  /** Units that the picture after this one is due at: a network's decode takes long, that of a coded payload no time. */
+  #nextDue() {
+    if (this.header.payload === "ids") return 2 ** (Math.floor(Math.log2(this.#units)) + 1);
+    // All pictures together take at most about nine times as long as the last one.
+    return this.#units + Math.max(1, Math.floor(this.#units / 8));
+  }
+
+  #request(units) {
     const { signal, steps, seed, keepCanvas, maxPixels, output = "bitmap", onPicture } = this.#options;
-    const payload = { stream: this.id, tokens, steps, seed, keepCanvas, maxPixels, output };
-    this.#requested = tokens;
-    // A picture on the way gives way to one of at least twice the tokens, but not twice in a row: on a fast line none
-    // would ever be done. The last one is always waited for.
-    // Where the worker cannot be stopped, cancelling would gain nothing.
-    const giveUp = globalThis.crossOriginIsolated && this.#running && (last || !this.#gaveUp);
-    if (giveUp) this.#running.abort(superseded());
-    this.#gaveUp = Boolean(giveUp);
-    const running = new AbortController();
-    this.#running = running;
-    const either = signal ? AbortSignal.any([signal, running.signal]) : running.signal;
-    const job = this.#jobs.run("picture", payload, { heavy: true, group: this.id, signal: either });
-    this.#picture = job
-      .then(
-        (picture) => onPicture?.(picture),
-        (error) => {
-          if (error?.kind !== superseded().kind) this.#pictureError = error;
-        },
-      )
-      .finally(() => {
-        if (this.#running === running) this.#running = null;
-      });
+    const payload = { stream: this.id, units, steps, seed, keepCanvas, maxPixels, output };
+    this.#requested = units;
+    // A newer one replaces one that waits. None is given up on the way: the worker takes no bytes while it decodes.
+    const job = this.#jobs.run("picture", payload, { heavy: true, group: this.id, signal });
+    this.#picture = job.then(
+      (picture) => onPicture?.(picture),
+      (error) => {
+        if (error?.kind !== "superseded") this.#pictureError = error;
+      },
+    );
   }
 
   async finish() {
     const { signal } = this.#options;
-    if (this.#tokens === 0) {
-      throw this.#error ?? new FlextokError(`the file ends after ${this.#received} bytes, before its first token`, "corrupt");
+    if (this.#units === 0) {
+      throw this.#error ?? new FlextokError(`the file ends after ${this.#received} bytes, before its first byte of payload`, "corrupt");
     }
-    // A fault takes back what was behind the last checkpoint: what is shown in the end is what is left.
+    // A fault takes back what was behind the last checksum: what is shown in the end is what is left.
     const takenBack = this.#error?.kind === "corrupt";
-    if (!this.#pictureError && (this.#requested !== this.#tokens || takenBack)) this.#request(this.#tokens, true);
+    if (!this.#pictureError && (this.#requested !== this.#units || takenBack)) this.#request(this.#units);
     await this.#picture;
     signal?.throwIfAborted();
     if (this.#pictureError) throw this.#pictureError;
     const bytes = await this.#jobs.run("bytes", { stream: this.id }, { signal });
     const state = this.#complete && !this.#error ? "complete" : "truncated";
-    return { state, tokens: this.#tokens, proven: this.#proven, header: this.header, bytes, error: this.#error };
+    return { state, units: this.#units, proven: this.#proven, header: this.header, bytes, error: this.#error };
   }
 }
 

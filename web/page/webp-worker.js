@@ -1,12 +1,17 @@
-// What WebP makes of a photo in a few hundred bytes: many sizes at many qualities, of which those are kept that no
+// What WebP makes of a photo in a few bytes: many sizes at many qualities, of which those are kept that no
 // smaller file comes closer to the photo than. In a worker of its own, so that neither the page nor the codec waits.
 
 // Long sides in pixels. Shrinking first is what makes WebP good at this: of the whole photo it could not keep the file
 // this small at any quality.
-const SIDES = [2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192];
+const SIDES = [
+  ...[2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
+  ...[448, 512, 640, 768, 896, 1024, 1280, 1536],
+];
 const QUALITIES = [0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
-// The photo is compared in this size; none of the candidates is much larger.
-const REFERENCE = 160;
+// WebP at its coarsest writes about this many pixels in a byte; sides beyond are not tried.
+const PIXELS_A_BYTE = 120;
+// The photo is compared in about the size of the largest candidates, within these bounds.
+const REFERENCE = [160, 640];
 
 let newest = 0;
 
@@ -22,11 +27,12 @@ self.onmessage = async ({ data: { id, photo, most } }) => {
 
 async function search(id, photo, most) {
   const bitmap = await createImageBitmap(photo);
-  const medium = scaled(bitmap, 320);
+  const largest = Math.sqrt(PIXELS_A_BYTE * most);
+  const medium = scaled(bitmap, Math.max(320, largest));
   bitmap.close();
-  const reference = pixels(scaled(medium, REFERENCE));
+  const reference = pixels(scaled(medium, Math.min(REFERENCE[1], Math.max(REFERENCE[0], largest))));
   const all = [];
-  for (const side of SIDES) {
+  for (const side of SIDES.filter((side) => side <= Math.max(192, largest))) {
     const canvas = scaled(medium, side);
     for (const quality of QUALITIES) {
       const written = await canvas.convertToBlob({ type: "image/webp", quality });

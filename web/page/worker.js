@@ -1,8 +1,8 @@
 // The worker: holds the WebAssembly module and the model, and does one job at a time. Which one, jobs.js decides.
 import { fetchModel } from "./model.js";
 
-// Beyond this a photo is downscaled by the browser before it is encoded: a canvas of the model has far fewer pixels, and
-// its own memory twice over is more than a phone gives a page.
+// Beyond this a photo is downscaled by the browser before it is encoded: its memory twice over is more than a phone gives a
+// page.
 const MOST_PIXELS = 24_000_000;
 
 let stop = null;
@@ -57,9 +57,8 @@ async function load(url) {
       model = await fetchModel(url, report, { fresh: true });
       codec = new wasm.Codec(model.bytes);
     }
-    const { fingerprint, tokens, canvasWidth, canvasHeight, steps } = codec;
-    const bytes = model.bytes.length;
-    const info = { fingerprint, tokens, canvasWidth, canvasHeight, steps, bytes, cached: model.cached };
+    const { name, tokens } = codec;
+    const info = { name, tokens, bytes: model.bytes.length, cached: model.cached };
     self.postMessage({ type: "loaded", info: { ...info, milliseconds: performance.now() - start } });
   } catch (error) {
     self.postMessage({ type: "load-failed", error: plain(error) });
@@ -67,7 +66,7 @@ async function load(url) {
 }
 
 const handlers = {
-  cut: (wasm, { file, tokens, bytes }) => sent(wasm.cut(file, tokens, bytes)),
+  cut: (wasm, { file, units, bytes }) => sent(wasm.cut(file, units, bytes)),
   inspect: (wasm, { file }) => ({ result: wasm.inspect(file) }),
   decode: (wasm, { file, ...options }, id) => picture(wasm, file, options, id),
 
@@ -93,7 +92,8 @@ const handlers = {
       // The events in the same bytes before the fault.
       events = fault.events ?? [];
     }
-    return { result: { events, error, layers: reader.layers, complete: reader.complete } };
+    const { units, proven, complete } = reader;
+    return { result: { events, error, units, proven, complete } };
   },
   picture: (wasm, { stream, ...options }, id) => picture(wasm, readers.get(stream).bytes(), options, id),
   bytes: (wasm, { stream }) => sent(readers.get(stream)?.bytes() ?? new Uint8Array()),
@@ -106,30 +106,31 @@ const handlers = {
 
 const sent = (bytes) => ({ result: bytes, transfer: [bytes.buffer] });
 
-async function picture(wasm, file, { tokens, steps, seed, keepCanvas, maxPixels, output }, id) {
+async function picture(wasm, file, { units, steps, seed, keepCanvas, maxPixels, output }, id) {
   const start = performance.now();
   const onStep = (step, total) => {
     self.postMessage({ id, type: "step", step, total });
     return !stop || Atomics.load(stop, 0) !== id;
   };
   const less = maxPixels && output === "bitmap" ? reduced(wasm.inspect(file), maxPixels) : undefined;
-  const made = codec.decode(file, tokens, steps, seed, keepCanvas || Boolean(less), onStep);
-  const { width, height, tokens: used, rgba } = made;
+  const made = codec.decode(file, units, steps, seed, keepCanvas || Boolean(less?.ofCanvas), onStep);
+  const { width, height, units: used, rgba } = made;
   made.free();
-  const result = { width, height, tokens: used, bytes: file.length, milliseconds: performance.now() - start };
+  const result = { width, height, units: used, bytes: file.length, milliseconds: performance.now() - start };
   if (output === "bitmap") {
-    const bitmap = await createImageBitmap(new ImageData(rgba, width, height), less);
+    const bitmap = await createImageBitmap(new ImageData(rgba, width, height), less?.resize);
     return { result: { ...result, width: bitmap.width, height: bitmap.height, bitmap }, transfer: [bitmap] };
   }
   return { result: { ...result, data: rgba }, transfer: [rgba.buffer] };
 }
 
-/** How to bring the model's canvas to the shape of a picture, in a smaller size, if that has too many pixels. */
-function reduced({ width, height }, most) {
+/** How to bring a picture with too many pixels to a smaller size: from its canvas, unless that is filled up to whole blocks. */
+function reduced({ width, height, canvas_is_own: own }, most) {
   const factor = Math.sqrt(most / (width * height));
   if (factor >= 1) return undefined;
   const size = (length) => Math.max(1, Math.round(length * factor));
-  return { resizeWidth: size(width), resizeHeight: size(height), resizeQuality: "high" };
+  const resize = { resizeWidth: size(width), resizeHeight: size(height), resizeQuality: "high" };
+  return { resize, ofCanvas: !own };
 }
 
 /**

@@ -1,9 +1,11 @@
-// The library in the browser against the program: the same tokens, the same pictures, and jobs that can be given up.
+// The library in the browser against the program: the same files, the same pictures, and jobs that can be given up.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { before, describe, it } from "node:test";
 import { flextok, folder, line, open, photo, photos, save, scratch, serve, startBrowser, suite } from "./harness.mjs";
+
+const network = resolve(photos, "../data/nano.safetensors");
 
 /** Base64 to bytes and back, in the page. */
 const helpers = () => {
@@ -31,7 +33,25 @@ describe("the library", () => {
     return page;
   }
 
-  it("makes the tokens that the program makes", async (t) => {
+  /** A page where `network` is a codec with a FlexTok network, and `ids` a file of its tokens. */
+  async function withNetwork(t, { host = "127.0.0.1", expected } = {}) {
+    const file = join(scratch(t), "ids.flxt");
+    flextok("encode", "--model", network, join(photos, "coffee.png"), "-o", file);
+    const own = await line(t, address, {
+      "/network.safetensors": (response) => response.end(readFileSync(network)),
+      "/ids.flxt": (response) => response.end(readFileSync(file)),
+    });
+    const page = await blank(t, own.replace("127.0.0.1", host), { expected });
+    await page.evaluate(async () => {
+      const { Flextok } = await import("/api.js");
+      self.network = new Flextok({ model: "/network.safetensors" });
+      self.ids = new Uint8Array(await (await fetch("/ids.flxt")).arrayBuffer());
+      self.about = await network.load();
+    });
+    return page;
+  }
+
+  it("makes the files that the program makes", async (t) => {
     const page = await blank(t);
     for (const name of ["astronaut", "chelsea", "coffee"]) {
       const made = await page.evaluate(async (text) => {
@@ -47,7 +67,7 @@ describe("the library", () => {
   it("takes bitmaps and pixels, and budgets", async (t) => {
     const page = await blank(t);
     const sizes = await page.evaluate(async (text) => {
-      const { encode, cut } = await import("/api.js");
+      const { encode, cut, inspect } = await import("/api.js");
       const blob = new Blob([toBytes(text)], { type: "image/png" });
       const bitmap = await createImageBitmap(blob);
       const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
@@ -60,7 +80,9 @@ describe("the library", () => {
       kept.push(same(whole, (await encode(pixels, { transfer: true })).bytes), pixels.data.length === 0);
       kept.push(same(whole, (await encode(bitmap, { transfer: true })).bytes), bitmap.width === 0);
       const small = (await encode(blob, { bytes: 100 })).bytes;
-      kept.push(same(small, await cut(whole, { bytes: 100 })), same(small, await cut(whole, { tokens: 33 })), small.length <= 100);
+      const part = await cut(whole, { bytes: 100 });
+      kept.push(whole.length === 1024, small.length === 100, part.length === 100, !same(small, part));
+      kept.push(same(await cut(whole, { units: (await inspect(part)).bytes_total }), part));
       return kept;
     }, photo("coffee.png").toString("base64"));
     assert.ok(sizes.every(Boolean), `${sizes}`);
@@ -69,25 +91,31 @@ describe("the library", () => {
   it("makes the pictures that the program makes, above 50 dB", async (t) => {
     const page = await blank(t);
     const scratched = scratch(t);
-    for (const [name, tokens] of [["astronaut", 256], ["chelsea", 16], ["coffee", 1], ["coffee", 256]]) {
+    for (const [name, units] of [["astronaut", 1000], ["chelsea", 16], ["coffee", 1], ["coffee", 256]]) {
       const file = readFileSync(join(path, `${name}.flxt`)).toString("base64");
       const png = await page.evaluate(
-        async ([text, tokens]) => {
+        async ([text, units]) => {
           const { decode } = await import("/api.js");
-          const picture = await decode(toBytes(text), { tokens });
-          if (picture.tokens !== tokens) throw new Error(`${picture.tokens} tokens`);
+          const picture = await decode(toBytes(text), { units });
+          if (picture.units !== units) throw new Error(`${picture.units} bytes`);
           const canvas = new OffscreenCanvas(picture.width, picture.height);
           canvas.getContext("2d").putImageData(picture.pixels, 0, 0);
           const blob = await canvas.convertToBlob({ type: "image/png" });
           return toText(new Uint8Array(await blob.arrayBuffer()));
         },
-        [file, tokens],
+        [file, units],
       );
-      const own = join(scratched, `${name}-${tokens}.png`);
-      flextok("decode", "--device", "cpu", "--tokens", String(tokens), join(path, `${name}.flxt`), "-o", own);
+      const own = join(scratched, `${name}-${units}.png`);
+      const { cuts } = JSON.parse(flextok("info", "--json", join(path, `${name}.flxt`)));
+      const header = cuts[0].prefix_bytes - 1;
+      // A check after 64 and 256 bytes.
+      const end = header + units + (units > 64 ? 1 : 0) + (units > 256 ? 1 : 0);
+      const part = join(scratched, `${name}-${units}.flxt`);
+      writeFileSync(part, readFileSync(join(path, `${name}.flxt`)).subarray(0, end));
+      flextok("decode", "-q", part, "-o", own);
       const { psnr } = JSON.parse(flextok("compare", "--json", own, save(t, "browser.png", png)));
-      assert.ok(psnr === null || psnr > 50, `${name}, ${tokens} tokens: ${psnr} dB`);
-      t.diagnostic(`${name}, ${tokens} tokens: ${psnr ?? "identical,"} dB`);
+      assert.ok(psnr === null || psnr > 50, `${name}, ${units} bytes: ${psnr} dB`);
+      t.diagnostic(`${name}, ${units} bytes: ${psnr ?? "identical,"} dB`);
     }
   });
 
@@ -98,9 +126,8 @@ describe("the library", () => {
       const { inspect } = await import("/api.js");
       return inspect(await (await fetch("/chelsea.flxt")).blob());
     });
-    for (const key of ["width", "height", "model", "state", "tokens_have", "tokens_per_canvas", "tokens_proven", "bytes", "cuts"]) {
-      assert.deepEqual(info[key], own[key], key);
-    }
+    for (const [key, value] of Object.entries(info)) assert.deepEqual(value, own[key], key);
+    assert.deepEqual([info.bytes_have, info.bytes_proven], [1008, 1008]);
   });
 
   it("keeps the kind of an error", async (t) => {
@@ -115,84 +142,52 @@ describe("the library", () => {
         [
           inspect(new Uint8Array([1, 2, 3])),
           inspect(other),
-          cut(corrupt, { tokens: 64 }),
-          decode(file, { tokens: 0 }),
+          cut(corrupt, { units: 64 }),
+          decode(file, { units: 0 }),
+          decode(file, { steps: 3 }),
           encode(new Blob(["text"])),
           stream("/no.flxt"),
-          stream(new Uint8Array(file.subarray(0, 22))),
+          stream(new Uint8Array(file.subarray(0, 12))),
           decode("text"),
         ].map(kind),
       );
     });
-    assert.deepEqual(kinds, ["corrupt", "corrupt", "corrupt", "usage", "image", "http", "corrupt", "TypeError"]);
+    assert.deepEqual(kinds, ["corrupt", "corrupt", "corrupt", "usage", "usage", "image", "http", "corrupt", "TypeError"]);
   });
 
   it("gives up what is no longer wanted", async (t) => {
-    const page = await blank(t);
+    const page = await withNetwork(t);
     const outcome = await page.evaluate(async () => {
-      const { decode, load } = await import("/api.js");
-      await load();
-      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
-      const end = (promise) => promise.then((picture) => picture.tokens, (error) => error?.kind ?? error?.name ?? error);
+      const end = (promise) => promise.then((picture) => picture.units, (error) => error?.kind ?? error?.name ?? error);
       // One that runs, stopped after some of its steps; one that waits; one that was too late from the start.
       let steps = 0;
       const running = new AbortController();
-      const first = end(decode(file, { steps: 200, signal: running.signal, onStep: (step) => {
+      const first = end(network.decode(ids, { steps: 200, signal: running.signal, onStep: (step) => {
         steps = step;
         if (step === 3) running.abort();
       } }));
       const waiting = new AbortController();
-      const second = end(decode(file, { signal: waiting.signal }));
+      const second = end(network.decode(ids, { signal: waiting.signal }));
       waiting.abort("not needed");
-      const third = end(decode(file, { signal: AbortSignal.abort() }));
-      const fourth = end(decode(file, { steps: 50, onStep: (step) => step < 2 }));
+      const third = end(network.decode(ids, { signal: AbortSignal.abort() }));
+      const fourth = end(network.decode(ids, { steps: 50, onStep: (step) => step < 2 }));
       const outcomes = await Promise.all([first, second, third, fourth]);
       // The worker is free again: nothing else ran for 200 steps before this one.
-      return [...outcomes, await end(decode(file, { tokens: 5 })), steps];
+      return [...outcomes, await end(network.decode(ids, { units: 5 })), steps];
     });
     assert.deepEqual(outcome.slice(0, 5), ["AbortError", "not needed", "AbortError", "cancelled", 5]);
     assert.ok(outcome[5] < 200, `${outcome[5]} steps`);
   });
 
   it("ends a decode with what its onStep throws", async (t) => {
-    const page = await blank(t);
+    const page = await withNetwork(t);
     const outcome = await page.evaluate(async () => {
-      const { decode } = await import("/api.js");
-      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
       const onStep = () => {
         throw new Error("enough");
       };
-      return decode(file, { steps: 3, onStep }).then(() => "decoded", ({ message }) => message);
+      return network.decode(ids, { steps: 3, onStep }).then(() => "decoded", ({ message }) => message);
     });
     assert.equal(outcome, "enough");
-  });
-
-  it("gives up a picture on the way for one of twice the tokens, not twice in a row", async (t) => {
-    const page = await blank(t);
-    const tokens = await page.evaluate(async () => {
-      const { load, stream } = await import("/api.js");
-      await load();
-      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
-      const { inspect } = await import("/api.js");
-      const { cuts } = await inspect(file);
-      const at = (tokens) => cuts[tokens - 1].prefix_bytes;
-      const ends = [at(1), at(2), at(4), file.length];
-      let sent = 0;
-      // All of it at once, in pieces: each is due while the one before is decoded in very many steps.
-      const body = new ReadableStream({
-        pull(controller) {
-          for (const end of ends) controller.enqueue(file.slice(sent, (sent = end)));
-          controller.close();
-        },
-      });
-      const got = [];
-      await stream(body, { steps: 60, onPicture: ({ bitmap, tokens }) => (bitmap.close(), got.push(tokens)) });
-      return got;
-    });
-    // Whatever was done on the way, the last is there, once; one before it was given up.
-    assert.equal(tokens.at(-1), 256);
-    assert.ok(!tokens.includes(1), `${tokens}`);
-    assert.equal(new Set(tokens).size, tokens.length);
   });
 
   it("keeps the size of a photo that is too large to be encoded as it is", async (t) => {
@@ -201,12 +196,12 @@ describe("the library", () => {
       const { encode, inspect } = await import("/api.js");
       const canvas = new OffscreenCanvas(7000, 5000);
       canvas.getContext("2d").fillRect(0, 0, 3000, 5000);
-      const { bytes, width, height } = await encode(canvas.transferToImageBitmap(), { tokens: 4, transfer: true });
+      const { bytes, width, height } = await encode(canvas.transferToImageBitmap(), { bytes: 400, transfer: true });
       const info = await inspect(bytes);
-      return [[width, height], [info.width, info.height, info.tokens_have]];
+      return [[width, height], [info.width, info.height, info.bytes]];
     });
     assert.deepEqual(told, [7000, 5000]);
-    assert.deepEqual(held, [7000, 5000, 4]);
+    assert.deepEqual(held, [7000, 5000, 400]);
   });
 
   it("does the newest of a group and drops the rest", async (t) => {
@@ -215,10 +210,10 @@ describe("the library", () => {
       const { decode, load } = await import("/api.js");
       await load();
       const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
-      const wishes = Array.from({ length: 12 }, (_, i) => decode(file, { tokens: i + 1, group: "slider" }));
-      const other = decode(file, { tokens: 200, group: "other" });
+      const wishes = Array.from({ length: 12 }, (_, i) => decode(file, { units: i + 1, group: "slider" }));
+      const other = decode(file, { units: 200, group: "other" });
       const ends = await Promise.allSettled([...wishes, other]);
-      return ends.map(({ value, reason }) => value?.tokens ?? reason.kind);
+      return ends.map(({ value, reason }) => value?.units ?? reason.kind);
     });
     // The page itself shares the worker: whether the first one still found it free is left open.
     assert.deepEqual(ends.slice(1), [...Array(10).fill("superseded"), 12, 200]);
@@ -226,17 +221,14 @@ describe("the library", () => {
   });
 
   it("leaves the page alive while it decodes", async (t) => {
-    const page = await blank(t);
+    const page = await withNetwork(t);
     const frames = await page.evaluate(async () => {
-      const { decode, load } = await import("/api.js");
-      await load();
-      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
       // Frames between the steps: a page that computed itself would have none.
       let frames = 0;
       let running = true;
       const frame = () => running && (frames++, requestAnimationFrame(frame));
       requestAnimationFrame(frame);
-      await decode(file, { steps: 40 });
+      await network.decode(ids, { steps: 40 });
       running = false;
       return frames;
     });
@@ -267,8 +259,8 @@ describe("the library", () => {
       });
     const first = await loaded();
     assert.equal(first.cached, false);
-    assert.equal(first.bytes, 15993988);
-    assert.equal(first.fingerprint, JSON.parse(flextok("model", "--json")).fingerprint);
+    assert.equal(first.bytes, 3340792);
+    assert.equal(first.name, JSON.parse(flextok("model", "--json")).model);
     await page.waitForFunction(async () => (await (await caches.open("flextok-model-1")).keys()).length === 1);
     await page.reload();
     assert.equal((await loaded()).cached, true);
@@ -288,20 +280,19 @@ describe("the library", () => {
     });
     await page.reload();
     const again = await loaded();
-    assert.deepEqual([again.cached, again.bytes], [false, 15993988]);
+    assert.deepEqual([again.cached, again.bytes], [false, 3340792]);
   });
 
   it("works without a cache and without shared memory", async (t) => {
     // Plain http to another name than localhost: no Cache API, no isolation.
-    const page = await blank(t, address.replace("127.0.0.1", "plain.test"), { expected: ["untrustworthy", "Cross-Origin-Opener-Policy"] });
+    const expected = ["untrustworthy", "Cross-Origin-Opener-Policy"];
+    const page = await withNetwork(t, { host: "plain.test", expected });
     const outcome = await page.evaluate(async () => {
-      const { decode, load } = await import("/api.js");
-      const { cached } = await load();
-      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
       const controller = new AbortController();
-      const running = decode(file, { steps: 10, signal: controller.signal, onStep: () => controller.abort() });
+      const running = network.decode(ids, { steps: 10, signal: controller.signal, onStep: () => controller.abort() });
       const stopped = await running.catch((error) => error.name);
-      return [crossOriginIsolated, "caches" in self, cached, stopped, (await decode(file, { tokens: 7 })).tokens];
+      const { units } = await network.decode(ids, { units: 7 });
+      return [crossOriginIsolated, "caches" in self, about.cached, stopped, units];
     });
     assert.deepEqual(outcome, [false, false, false, "AbortError", 7]);
   });
@@ -327,7 +318,7 @@ describe("the library", () => {
     assert.equal(await attempt(), "module");
     await page.waitForSelector("#status:not(:empty)");
     missing = false;
-    assert.equal(await attempt(), 549);
+    assert.equal(await attempt(), 1024);
   });
 
   it("says that a model is missing, and tries again when asked again", async (t) => {
@@ -348,7 +339,7 @@ describe("the library", () => {
         self.one ??= {};
         const codec = (self.one[model] ??= new Flextok({ model }));
         const file = await (await fetch("/coffee.flxt")).blob();
-        return codec.decode(file, { tokens: 3 }).then(({ tokens }) => tokens, ({ kind, status }) => [kind, status]);
+        return codec.decode(file, { units: 3 }).then(({ units }) => units, ({ kind, status }) => [kind, status]);
       }, model);
     assert.deepEqual(await attempt("/other.safetensors"), ["network", 404]);
     missing = false;

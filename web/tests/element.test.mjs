@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
-import { broken, flextok, folder, line, open, photo, serve, shot, startBrowser, suite } from "./harness.mjs";
+import { broken, flextok, folder, line, open, photo, save, serve, shot, startBrowser, suite } from "./harness.mjs";
 
 /**
  * Makes an element in the page, lets it load and returns all that it told, with PSNR of each picture. `breaks` is the number
@@ -66,9 +66,9 @@ async function watch({ attributes, photo, breaks, until = ["flextok-complete", "
     const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
     toPhoto = pictures.map((picture) => psnr(picture, data));
   }
-  const { state, shownTokens, bytes } = image;
+  const { state, shownUnits, bytes } = image;
   const role = [image.getAttribute("role"), image.getAttribute("aria-label")];
-  return { events, toLast, toPhoto, state, shownTokens, bytes: bytes && [...bytes], role };
+  return { events, toLast, toPhoto, state, shownUnits, bytes: bytes && [...bytes], role };
 }
 
 const rising = (values) => values.every((value, i) => i === 0 || value > values[i - 1]);
@@ -93,13 +93,16 @@ describe("<flextok-image>", () => {
       photo: photo("coffee.png").toString("base64"),
     });
     const pictures = of(watched, "flextok-picture");
-    t.diagnostic(`${pictures.map(({ tokens }) => tokens)} tokens: ${watched.toPhoto.map((db) => db.toFixed(2))} dB`);
-    assert.ok(pictures.length >= 4, `${pictures.length} pictures`);
-    assert.ok(rising(pictures.map(({ tokens }) => tokens)));
+    t.diagnostic(`${pictures.map(({ units }) => units)} bytes of payload: ${watched.toPhoto.map((db) => db.toFixed(2))} dB`);
+    assert.ok(pictures.length >= 8, `${pictures.length} pictures`);
+    assert.ok(rising(pictures.map(({ units }) => units)));
     assert.ok(rising(pictures.map(({ bytes }) => bytes)));
-    assert.ok(rising(watched.toLast), `${watched.toLast} dB against the last`);
-    assert.ok(watched.toPhoto.at(-1) > watched.toPhoto[0] + 2, `${watched.toPhoto} dB against the photo`);
-    assert.deepEqual(of(watched, "flextok-complete").map(({ state, tokens, bytes }) => [state, tokens, bytes]), [["complete", 256, 549]]);
+    // A few bytes more can make it a little worse; twice as many cannot.
+    const doublings = [0, 8, 16, 32, 64, 128, 256, 512, 1008].map((least) => pictures.findIndex(({ units }) => units >= least));
+    const steps = [...new Set(doublings)].map((at) => watched.toPhoto[at]);
+    assert.ok(rising(steps), `${steps} dB against the photo`);
+    assert.ok(watched.toPhoto.at(-1) > watched.toPhoto[0] + 4, `${watched.toPhoto} dB against the photo`);
+    assert.deepEqual(of(watched, "flextok-complete").map(({ state, units, bytes }) => [state, units, bytes]), [["complete", 1008, 1024]]);
     assert.equal(watched.events[0].type, "flextok-header");
     assert.deepEqual(watched.bytes, [...readFileSync(join(path, "coffee.flxt"))]);
     assert.deepEqual(watched.role, ["img", "A cup of coffee"]);
@@ -111,26 +114,29 @@ describe("<flextok-image>", () => {
 
   it("reads no further than it is told to", async (t) => {
     const page = await open(t, browser, slow);
-    const watched = await page.evaluate(watch, { attributes: { src: "/chelsea.flxt", tokens: 5 } });
-    assert.deepEqual([watched.state, watched.shownTokens], ["complete", 5]);
+    const watched = await page.evaluate(watch, { attributes: { src: "/chelsea.flxt", units: 5 } });
+    assert.deepEqual([watched.state, watched.shownUnits], ["complete", 5]);
     assert.ok(watched.bytes.length < 100, `${watched.bytes.length} bytes`);
   });
 
   it("keeps what came before the line broke", async (t) => {
     const file = readFileSync(join(path, "coffee.flxt"));
-    // Tokens in so many bytes, as the program counts them.
-    const { cuts: layers } = JSON.parse(flextok("info", "--json", join(path, "coffee.flxt")));
-    const tokensIn = (count) => layers.filter(({ prefix_bytes }) => prefix_bytes <= count).length;
-    const counts = [0, 5, 20, 21, 22, 23, 24, 28, 29, 32, 33, 34, 35, 56, 57, 60, 63, 157, 161, 300, 544, 545, 548];
-    const cuts = counts.map((count) => [count, tokensIn(count)]);
+    // Bytes of payload in so many of the file, as the program counts them.
+    const unitsIn = (count) => {
+      if (count <= 12) return 0;
+      const part = save(t, "part.flxt", file.subarray(0, count).toString("base64"));
+      return JSON.parse(flextok("info", "--json", part)).bytes_have;
+    };
+    const counts = [0, 5, 11, 12, 13, 14, 20, 75, 76, 77, 78, 268, 269, 270, 271, 272, 600, 1021, 1022, 1023];
+    const cuts = counts.map((count) => [count, unitsIn(count)]);
     const faults = Object.assign({}, ...counts.map((count) => broken(`/cut-${count}.flxt`, file, count)));
     const page = await open(t, browser, await line(t, address, faults), { expected: ["ERR_CONTENT_LENGTH_MISMATCH"] });
-    for (const [count, tokens] of cuts) {
+    for (const [count, units] of cuts) {
       const watched = await page.evaluate(watch, { attributes: { src: `/cut-${count}.flxt`, alt: "Coffee" }, breaks: count });
       const [end] = of(watched, "flextok-error");
-      assert.deepEqual([end.kind, end.tokens], ["network", tokens], `${count} bytes`);
-      assert.deepEqual([watched.state, watched.shownTokens], [tokens ? "truncated" : "failed", tokens], `${count} bytes`);
-      if (tokens) assert.deepEqual(watched.bytes, [...file.subarray(0, count)]);
+      assert.deepEqual([end.kind, end.units], ["network", units], `${count} bytes`);
+      assert.deepEqual([watched.state, watched.shownUnits], [units ? "truncated" : "failed", units], `${count} bytes`);
+      if (units) assert.deepEqual(watched.bytes, [...file.subarray(0, count)]);
       else assert.equal(of(watched, "flextok-picture").length, 0);
     }
   });
@@ -139,32 +145,32 @@ describe("<flextok-image>", () => {
     const file = readFileSync(join(path, "coffee.flxt")).subarray(0, 60);
     const page = await open(t, browser, await line(t, address, { "/short.flxt": (response) => response.end(file) }));
     const watched = await page.evaluate(watch, { attributes: { src: "/short.flxt" } });
-    assert.deepEqual(of(watched, "flextok-complete").map(({ state, tokens, bytes }) => [state, tokens, bytes]), [["truncated", 16, 60]]);
+    assert.deepEqual(of(watched, "flextok-complete").map(({ state, units, bytes }) => [state, units, bytes]), [["truncated", 48, 60]]);
   });
 
   it("takes back what a checksum disproves", async (t) => {
     const file = readFileSync(join(path, "coffee.flxt"));
     const flipped = (at) => file.map((byte, i) => (i === at ? byte ^ 1 : byte));
     const faults = {
-      "/tokens.flxt": (response) => response.end(flipped(100)),
-      "/header.flxt": (response) => response.end(flipped(14)),
+      "/payload.flxt": (response) => response.end(flipped(100)),
+      "/header.flxt": (response) => response.end(flipped(5)),
       "/none.flxt": (response) => response.end("<!doctype html><title>Not a picture, whatever its name says</title>"),
       "/empty.flxt": (response) => response.end(),
       "/longer.flxt": (response) => response.end(Buffer.concat([file, Buffer.from("more")])),
     };
     const page = await open(t, browser, await line(t, address, faults), { expected: ["404"] });
     const ends = {};
-    for (const name of ["tokens", "header", "none", "empty", "longer", "missing"]) {
+    for (const name of ["payload", "header", "none", "empty", "longer", "missing"]) {
       const watched = await page.evaluate(watch, { attributes: { src: `/${name}.flxt`, alt: "Coffee" } });
-      const [{ kind, status, tokens }] = of(watched, "flextok-error");
-      ends[name] = [kind, status ?? tokens, watched.state, watched.shownTokens];
+      const [{ kind, status, units }] = of(watched, "flextok-error");
+      ends[name] = [kind, status ?? units, watched.state, watched.shownUnits];
     }
     assert.deepEqual(ends, {
-      tokens: ["corrupt", 16, "truncated", 16],
+      payload: ["corrupt", 64, "truncated", 64],
       header: ["corrupt", 0, "failed", 0],
       none: ["corrupt", 0, "failed", 0],
       empty: ["corrupt", 0, "failed", 0],
-      longer: ["corrupt", 256, "truncated", 256],
+      longer: ["corrupt", 1008, "truncated", 1008],
       missing: ["http", 404, "failed", 0],
     });
   });
@@ -179,18 +185,18 @@ describe("<flextok-image>", () => {
     });
     const page = await open(t, browser, own);
     const first = await page.evaluate(watch, { attributes: { src: "/endless.flxt", alt: "" }, until: ["flextok-picture"] });
-    assert.deepEqual([first.state, first.shownTokens, first.role[0]], ["partial", 7, "presentation"]);
+    assert.deepEqual([first.state, first.shownUnits, first.role[0]], ["partial", 28, "presentation"]);
     // Another file: the first is given up, and only the second is heard of.
     const heard = await page.evaluate(async () => {
       const image = document.querySelector("flextok-image");
       const heard = [];
       for (const type of ["flextok-picture", "flextok-complete", "flextok-error"]) {
-        image.addEventListener(type, ({ detail }) => heard.push([type, detail.tokens]));
+        image.addEventListener(type, ({ detail }) => heard.push([type, detail.units]));
       }
       const complete = new Promise((done) => image.addEventListener("flextok-complete", done, { once: true }));
       image.src = "/coffee.flxt";
       image.alt = "Coffee";
-      image.tokens = 9;
+      image.units = 9;
       await complete;
       return [heard.at(-1), image.naturalWidth, image.getAttribute("role"), image.getAttribute("aria-label")];
     });
@@ -200,7 +206,7 @@ describe("<flextok-image>", () => {
     const after = await page.evaluate(async () => {
       const image = document.querySelector("flextok-image");
       const header = new Promise((done) => image.addEventListener("flextok-header", done, { once: true }));
-      image.removeAttribute("tokens");
+      image.removeAttribute("units");
       image.src = "/endless.flxt";
       await header;
       let heard = 0;
@@ -234,16 +240,99 @@ describe("<flextok-image>", () => {
     const page = await open(t, browser, own, { expected: ["ERR_", "half.flxt"] });
     await page.evaluate(async () => (await import("/api.js")).load());
     const watched = await page.evaluate(watch, { attributes: { src: "/half.flxt" }, breaks: 300 });
-    const tokens = of(watched, "flextok-picture").map((event) => event.tokens);
-    assert.ok(tokens.length > 0);
-    assert.equal(new Set(tokens).size, tokens.length, `${tokens}`);
-    assert.deepEqual(of(watched, "flextok-error").map((event) => event.tokens), [tokens.at(-1)]);
+    const units = of(watched, "flextok-picture").map((event) => event.units);
+    assert.ok(units.length > 0);
+    assert.equal(new Set(units).size, units.length, `${units}`);
+    assert.deepEqual(of(watched, "flextok-error").map((event) => event.units), [units.at(-1)]);
   });
 
   it("says of what is no address that it could not be fetched", async (t) => {
     const page = await open(t, browser, await line(t, address, { "/index.json": (response) => response.end("[]") }));
     const watched = await page.evaluate(watch, { attributes: { src: "http://" } });
-    assert.deepEqual(of(watched, "flextok-error").map(({ kind, tokens }) => [kind, tokens]), [["network", 0]]);
+    assert.deepEqual(of(watched, "flextok-error").map(({ kind, units }) => [kind, units]), [["network", 0]]);
     assert.equal(await page.evaluate(() => document.querySelector("flextok-image").src), "http://");
+  });
+
+  it("has the size that an <img> of the picture has", async (t) => {
+    const page = await open(t, browser, await line(t, address, { "/index.json": (response) => response.end("[]") }), { bypassCSP: true });
+    const cases = await page.evaluate(async () => {
+      const canvas = new OffscreenCanvas(600, 400);
+      canvas.getContext("2d");
+      const picture = URL.createObjectURL(await canvas.convertToBlob());
+      await customElements.whenDefined("flextok-image");
+      const box = (element, style) => {
+        const { width, height } = element.getBoundingClientRect();
+        // Of an image without a place on the page, browsers disagree on these two.
+        const told = style === "display: none" ? [] : [element.width, element.height];
+        return [width, height, ...told].map(Math.round);
+      };
+      const found = [];
+      const styles = ["", "width: 300px", "height: 100px", "max-width: 100%", "max-width: 100%; height: auto", "width: 100%; height: auto"];
+      styles.push("max-height: 50px", "width: 90px; height: 90px", "border: 3px solid; padding: 5px; width: 300px", "aspect-ratio: 1; width: 80px");
+      styles.push("box-sizing: border-box; padding: 5px; width: 300px", "display: block", "display: block; height: 100px", "display: none");
+      for (const attributes of [{}, { width: "300" }, { height: "100" }, { width: "300", height: "300" }, { width: "50%" }, { width: "-3", height: "x" }]) {
+        for (const style of styles) {
+          const pair = [];
+          for (const [name, src] of [["img", picture], ["flextok-image", "/coffee.flxt"]]) {
+            const frame = document.createElement("div");
+            frame.style.width = "500px";
+            const element = document.createElement(name);
+            for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+            element.style.cssText = style;
+            frame.append(element);
+            document.body.append(frame);
+            // Before it arrives, an image with both attributes has its room as well.
+            const before = "width" in attributes && "height" in attributes ? box(element, style).slice(0, 2) : null;
+            const events = name === "img" ? ["load"] : ["flextok-complete"];
+            const done = new Promise((end) => element.addEventListener(events[0], end, { once: true }));
+            element.setAttribute("src", src);
+            await done;
+            pair.push([before, box(element, style), Math.round(frame.getBoundingClientRect().height)]);
+            frame.remove();
+          }
+          found.push([JSON.stringify(attributes), style, ...pair]);
+        }
+      }
+      return found;
+    });
+    assert.equal(cases.length, 84);
+    for (const [attributes, style, img, own] of cases) assert.deepEqual(own, img, `${attributes} ${style}`);
+  });
+
+  it("waits with loading=lazy until it comes near, as <img> does", async (t) => {
+    const asked = [];
+    const page = await open(t, browser, await line(t, address, {
+      "/index.json": (response) => response.end("[]"),
+      "/far.flxt": (response) => (asked.push("far"), response.end(readFileSync(join(path, "coffee.flxt")))),
+    }));
+    const states = await page.evaluate(async () => {
+      await customElements.whenDefined("flextok-image");
+      const add = (top) => {
+        const image = document.createElement("flextok-image");
+        image.style.cssText = `position: absolute; top: ${top}px`;
+        [image.width, image.height] = [300, 200];
+        image.loading = "lazy";
+        image.src = "/far.flxt";
+        document.body.append(image);
+        return image;
+      };
+      const complete = (image) => new Promise((done) => image.addEventListener("flextok-complete", done, { once: true }));
+      const near = add(100);
+      const [far, further] = [add(20_000), add(40_000)];
+      await complete(near);
+      // Two frames later, an observer would have told.
+      for (let i = 0; i < 4; i++) await new Promise(requestAnimationFrame);
+      const waiting = [far.state, further.state, far.loading];
+      const shown = complete(far);
+      scrollTo(0, 20_000);
+      await shown;
+      // What waits need not wait any longer once it is not lazy.
+      const hurried = complete(further);
+      further.loading = "eager";
+      await hurried;
+      return [...waiting, far.state, further.state];
+    });
+    assert.deepEqual(states, ["loading", "loading", "lazy", "complete", "complete"]);
+    assert.equal(asked.length, 3);
   });
 });

@@ -38,11 +38,11 @@ export function flextok(...args) {
   return execFileSync(program, [...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 28 });
 }
 
-/** A folder with three photos, encoded by the program. */
+/** A folder with three photos, each encoded by the program in 1024 bytes. */
 export function folder(t) {
   const path = scratch(t);
   for (const name of ["astronaut", "chelsea", "coffee"]) {
-    flextok("encode", "--device", "cpu", join(photos, `${name}.png`), "-o", join(path, `${name}.flxt`));
+    flextok("encode", join(photos, `${name}.png`), "-o", join(path, `${name}.flxt`));
   }
   return path;
 }
@@ -142,12 +142,12 @@ export async function open(t, browser, address, { expected = [], ...options } = 
   return page;
 }
 
-/** Waits for the stage to show a picture of so many tokens (default: any). */
-export async function pictureOf(page, tokens) {
+/** Waits for the stage to show a picture of so many bytes (default: any). */
+export async function pictureOf(page, bytes) {
   await page.waitForFunction((wanted) => {
-    const shown = document.getElementById("decoded").dataset.tokens;
+    const shown = document.getElementById("decoded").dataset.bytes;
     return shown !== undefined && (wanted === undefined || Number(shown) === wanted);
-  }, tokens);
+  }, bytes);
 }
 
 /** Files that are dropped on the page, as the browser would deliver them. */

@@ -10,7 +10,7 @@ import {
 
 const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const text = (page, id) => page.locator(`#${id}`).textContent();
-const readout = async (page) => [Number(await text(page, "bytes")), Number(await text(page, "tokens"))];
+const readout = async (page) => Number(await text(page, "bytes"));
 
 describe("the page", () => {
   let browser, address;
@@ -22,7 +22,7 @@ describe("the page", () => {
 
   it("shows a file of the server, isolated and without complaints", async (t) => {
     const page = await open(t, browser, address);
-    await pictureOf(page, 64);
+    await pictureOf(page, 256);
     assert.equal(await page.evaluate(() => crossOriginIsolated), true);
     const moved = await page.evaluate(
       () =>
@@ -33,12 +33,12 @@ describe("the page", () => {
         }),
     );
     assert.ok(moved < 0.02, `the layout shifts by ${moved} while it loads`);
-    await page.waitForFunction(() => [...document.querySelectorAll("#files flextok-image")].every((i) => i.shownTokens));
+    await page.waitForFunction(() => [...document.querySelectorAll("#files flextok-image")].every((i) => i.shownUnits));
     assert.equal(await page.locator("#files li").count(), 3);
     await page.click("#files li:nth-child(2) button");
     await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("chelsea"));
-    await page.waitForFunction(() => document.getElementById("whole").ariaLabel === "chelsea.flxt, decoded from 256 tokens");
-    assert.equal(await text(page, "whole-label"), "549 bytes");
+    await page.waitForFunction(() => document.getElementById("whole").ariaLabel === "chelsea.flxt, decoded from 1024 bytes");
+    assert.equal(await text(page, "whole-label"), "1024 bytes");
     assert.deepEqual(await page.locator("#files [aria-current]").allTextContents(), ["chelsea"]);
     await shot(page, "server");
   });
@@ -59,23 +59,23 @@ describe("the page", () => {
     await pictureOf(page);
     await page.focus("#size");
     const steps = [
-      ["Home", 27, 1],
-      ["ArrowLeft", 27, 1],
-      ["ArrowRight", 29, 2],
-      ["ArrowUp", 31, 3],
-      ["PageUp", 33, 4],
-      ["PageUp", 45, 8],
-      ["ArrowDown", 43, 7],
-      ["PageDown", 33, 4],
-      ["End", 549, 256],
-      ["PageUp", 549, 256],
-      ["PageDown", 293, 128],
+      ["Home", 13],
+      ["ArrowLeft", 13],
+      ["ArrowRight", 14],
+      ["ArrowUp", 15],
+      ["PageUp", 16],
+      ["PageUp", 32],
+      ["ArrowDown", 31],
+      ["PageDown", 16],
+      ["End", 1024],
+      ["PageUp", 1024],
+      ["PageDown", 512],
     ];
-    for (const [key, bytes, tokens] of steps) {
+    for (const [key, bytes] of steps) {
       await page.keyboard.press(key);
-      assert.deepEqual(await readout(page), [bytes, tokens], key);
-      await pictureOf(page, tokens);
-      assert.equal(await page.getAttribute("#size", "aria-valuetext"), `${bytes} bytes, ${tokens} of 256 tokens`);
+      await pictureOf(page, bytes);
+      assert.equal(await readout(page), bytes, key);
+      assert.equal(await page.getAttribute("#size", "aria-valuetext"), `${bytes} of 1024 bytes`);
     }
     const focus = await page.evaluate(() => getComputedStyle(document.getElementById("size")).outlineStyle);
     assert.equal(focus, "solid");
@@ -92,12 +92,14 @@ describe("the page", () => {
     await page.mouse.down();
     for (const part of [0.02, 0.3, 0.6, 0.97]) {
       await page.mouse.move(box.x + 14 + part * (box.width - 28), box.y + box.height / 2, { steps: 5 });
-      const [bytes, tokens] = await readout(page);
-      assert.ok(tokens > last, `${tokens} tokens after ${last}`);
-      await pictureOf(page, tokens);
+      // The slider says where it is at once, the picture a moment later, when what it shows has been cut.
+      await page.waitForSelector("#download[href]");
+      const bytes = await readout(page);
+      assert.ok(bytes > last, `${bytes} bytes after ${last}`);
+      await pictureOf(page, bytes);
       assert.equal(await text(page, "decoded-label"), `${bytes} bytes`);
       pictures.add(await page.evaluate(() => document.getElementById("decoded").toDataURL()));
-      last = tokens;
+      last = bytes;
     }
     await page.mouse.up();
     assert.equal(pictures.size, 4);
@@ -112,22 +114,27 @@ describe("the page", () => {
     await page.waitForSelector("#original:not([hidden])");
     const whole = await download(t, page, "#download-all");
     flextok("verify", "--complete", whole);
-    assert.equal(statSync(whole).size, 549);
-    // The browser read the same pixels from the PNG as the program does, and made the same tokens of them.
+    // The browser read the same pixels from the PNG as the program does, and made the same file of them.
     const own = `${whole}.own.flxt`;
-    flextok("encode", "--device", "cpu", join(photos, "coffee.png"), "-o", own);
-    assert.deepEqual(JSON.parse(flextok("tokens", "--json", whole)), JSON.parse(flextok("tokens", "--json", own)));
+    flextok("encode", join(photos, "coffee.png"), "-o", own);
+    assert.deepEqual(readFileSync(whole), readFileSync(own));
 
-    for (const [key, bytes, tokens] of [["Home", 27, 1], ["End", 549, 256], ["PageDown", 293, 128], ["ArrowLeft", 291, 127]]) {
+    for (const [key, bytes] of [["Home", 13], ["End", 1024], ["PageDown", 512], ["ArrowLeft", 511]]) {
       await page.focus("#size");
       await page.keyboard.press(key);
       await page.waitForFunction((text) => document.querySelector("#download[href]")?.textContent === text, `Download ${bytes} bytes`);
       const cut = await download(t, page, "#download");
-      assert.match(cut, new RegExp(`/a photo-${tokens}\\.flxt$`));
+      assert.match(cut, new RegExp(`/a photo-${bytes}\\.flxt$`));
       assert.equal(statSync(cut).size, bytes);
       flextok("verify", "--complete", cut);
-      assert.equal(JSON.parse(flextok("info", "--json", cut)).tokens_have, tokens);
     }
+    // Another budget is another file of the same photo.
+    await page.selectOption("#budget", "4096");
+    await page.waitForFunction(() => document.getElementById("all-bytes").textContent === "4096");
+    await pictureOf(page, 4096);
+    const larger = await download(t, page, "#download-all");
+    flextok("encode", "--force", "--bytes", "4096", join(photos, "coffee.png"), "-o", own);
+    assert.deepEqual(readFileSync(larger), readFileSync(own));
   });
 
   it("opens a dropped token file, also a cut one", async (t) => {
@@ -138,17 +145,18 @@ describe("the page", () => {
     await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("cut.flxt"));
     await page.focus("#size");
     await page.keyboard.press("End");
-    assert.deepEqual(await readout(page), [61, 16]);
-    assert.equal(await text(page, "all-tokens"), "16");
+    await pictureOf(page, 60);
+    assert.equal(await readout(page), 60);
+    assert.equal(await text(page, "all-bytes"), "60");
     // And says what is wrong with one that is none, keeping what it shows.
     await drop(page, "bad.flxt", Buffer.from("no picture at all, but long enough"), "");
     await page.waitForSelector("#status.bad");
     assert.match(await text(page, "status"), /^bad\.flxt: /);
-    assert.deepEqual(await readout(page), [61, 16]);
+    assert.equal(await readout(page), 60);
     await drop(page, "text.png", Buffer.from("no picture"), "image/png");
     await page.waitForFunction(() => document.getElementById("status").textContent.startsWith("text.png: "));
     await page.keyboard.press("Home");
-    await pictureOf(page, 1);
+    await pictureOf(page, 13);
   });
 
   it("takes a chosen photo", async (t) => {
@@ -198,10 +206,10 @@ describe("the page", () => {
     await page.setInputFiles("#choose", join(photos, "chelsea.png"));
     await page.waitForSelector("#webp:not([hidden])");
     let last = 0;
-    for (const key of ["PageUp", "PageUp", "PageDown", "PageDown", "PageDown"]) {
+    for (const key of ["PageDown", "PageUp", "PageDown", "PageDown", "PageDown"]) {
       await page.focus("#size");
       await page.keyboard.press(key);
-      const [budget] = await readout(page);
+      const budget = await readout(page);
       const [bytes, width, height] = (await text(page, "webp-label")).match(/[0-9]+/g).map(Number);
       assert.ok(bytes <= budget && bytes > budget * 0.7, `${bytes} bytes for ${budget}`);
       // The label is true of the file that is shown.
@@ -230,20 +238,20 @@ describe("the page", () => {
   it("streams a server file in its demonstration", async (t) => {
     const page = await open(t, browser, address);
     await pictureOf(page);
-    await page.selectOption("#arrive-file", { label: "coffee.flxt · 549 bytes" });
+    await page.selectOption("#arrive-file", { label: "coffee.flxt · 1024 bytes" });
     await page.selectOption("#arrive-rate", "100");
     await page.click("#arrive-go");
     await page.waitForFunction(() => document.getElementById("arriving").state === "complete");
-    assert.equal(await text(page, "arriving-state"), "256 tokens, complete");
+    assert.equal(await text(page, "arriving-state"), "1008 of 1008 bytes of payload: complete");
     const strip = await page.evaluate(() =>
       [...document.querySelectorAll("#strip .there")].map((item) => [
-        Number(item.textContent),
+        Number.parseInt(item.textContent, 10),
         item.querySelector("canvas").toDataURL(),
       ]),
     );
     assert.ok(strip.length >= 4, `${strip.length} pictures`);
     assert.equal(new Set(strip.map(([, picture]) => picture)).size, strip.length);
-    assert.deepEqual(strip.map(([tokens]) => tokens).sort((a, b) => a - b), strip.map(([tokens]) => tokens));
+    assert.deepEqual(strip.map(([bytes]) => bytes).sort((a, b) => a - b), strip.map(([bytes]) => bytes));
     await shot(page, "demonstration");
   });
 
@@ -258,7 +266,7 @@ describe("the page", () => {
       await pictureOf(page);
       await page.setInputFiles("#choose", join(photos, "coffee.png"));
       await page.waitForSelector("#webp:not([hidden])");
-      await pictureOf(page, 64);
+      await pictureOf(page, 1024);
       const width = options.viewport.width;
       assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width, "it scrolls sideways");
       assert.deepEqual(await page.evaluate(weakTexts), [], "contrast below 4.5");
@@ -285,7 +293,8 @@ describe("the page", () => {
     await page.focus("#size");
     for (const key of ["Home", "End", "PageDown"]) {
       await page.keyboard.press(key);
-      await pictureOf(page, Number(await text(page, "tokens")));
+      await page.waitForSelector("#download[href]");
+      await pictureOf(page, await readout(page));
       assert.deepEqual(await places(), before, key);
     }
   });

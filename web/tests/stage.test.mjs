@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { before, describe, it } from "node:test";
 import { drop, folder, line, open, photo, photos, pictureOf, serve, startBrowser, suite } from "./harness.mjs";
 
-const foreign = resolve(photos, "../../format-spec/vectors/valid/canvases-2x1-tokens-1.flxt");
+const foreign = resolve(photos, "../../format-spec/examples/ids.flxt");
 const text = (page, id) => page.locator(`#${id}`).textContent();
 const status = (page, pattern) =>
   page.waitForFunction((source) => new RegExp(source).test(document.getElementById("status").textContent), pattern.source);
@@ -21,18 +21,18 @@ describe("the stage", () => {
     good = readFileSync(join(path, "coffee.flxt"));
     // Those that sort first cannot be shown, or only in part.
     copyFileSync(foreign, join(path, "a-foreign.flxt"));
-    writeFileSync(join(path, "a-header.flxt"), good.subarray(0, 21));
+    writeFileSync(join(path, "a-header.flxt"), good.subarray(0, 12));
     for (let i = 10; i < 34; i++) copyFileSync(join(path, "coffee.flxt"), join(path, `many-${i}.flxt`));
     address = await serve(t, path);
   });
 
   it("starts with the first file that it can show, and offers all", async (t) => {
     const page = await open(t, browser, address);
-    await pictureOf(page, 64);
+    await pictureOf(page, 256);
     await labelled(page, "whole", "astronaut");
     assert.equal(await page.locator("#status.bad").count(), 0);
     assert.deepEqual(await page.locator("#files [aria-current]").allTextContents(), ["astronaut"]);
-    // 28 with a token: a-foreign, the three photos, and many.
+    // 28 with payload: a-foreign, the three photos, and many.
     assert.equal(await page.locator("#files li").count(), 12);
     assert.equal(await text(page, "more"), "Show 12 of 16 more");
     await page.click("#more");
@@ -45,34 +45,33 @@ describe("the stage", () => {
 
   it("keeps what it shows when a file of another model comes", async (t) => {
     const page = await open(t, browser, address);
-    await pictureOf(page, 64);
+    await pictureOf(page, 256);
     await labelled(page, "whole", "astronaut");
     const before = await text(page, "download-all");
     await drop(page, "foreign.flxt", readFileSync(foreign), "");
     await status(page, /^foreign\.flxt: it was made by the model/);
     assert.equal(await text(page, "download-all"), before);
-    assert.equal(await text(page, "tokens"), "64");
+    assert.equal(await text(page, "bytes"), "256");
     assert.match(await page.getAttribute("#whole", "aria-label"), /^astronaut/);
     // And the next one is without blame.
     await page.click('#files button[title^="coffee.flxt"]');
-    await status(page, /^256 of 256 tokens: complete\.$/);
+    await status(page, /^1008 of 1008 bytes of payload: complete\.$/);
     assert.equal(await page.locator("#status.bad").count(), 0);
   });
 
   it("shows what is proven of a damaged file, under any name, and says so", async (t) => {
     const page = await open(t, browser, address);
-    await pictureOf(page, 64);
+    await pictureOf(page, 256);
     const damaged = Buffer.from(good);
     damaged[300] ^= 1;
     await drop(page, "damaged", damaged, "");
     await labelled(page, "whole", "damaged");
-    await status(page, /^[0-9]+ of 256 tokens: .*checksum/);
-    const tokens = Number(await text(page, "all-tokens"));
-    assert.ok(tokens >= 64 && tokens < 256, `${tokens} tokens`);
+    await status(page, /^256 of 1008 bytes of payload: .*checksum/);
+    assert.equal(await text(page, "all-bytes"), "271");
     await drop(page, "cut.flxt", good.subarray(0, 60), "");
-    await status(page, /^16 of 256 tokens: truncated\.$/);
-    await drop(page, "header.flxt", good.subarray(0, 21), "");
-    await status(page, /^header\.flxt: .*before its first token/);
+    await status(page, /^48 of 1008 bytes of payload: truncated\.$/);
+    await drop(page, "header.flxt", good.subarray(0, 12), "");
+    await status(page, /^header\.flxt: .*before its first byte of payload/);
     assert.doesNotMatch(await text(page, "status"), /header\.flxt.*header\.flxt/);
   });
 

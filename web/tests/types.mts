@@ -5,15 +5,17 @@ import type { FlextokImage } from "../page/flextok-image.js";
 export async function usage(photo: Blob, canvas: HTMLCanvasElement) {
   const { signal } = new AbortController();
   shared().addEventListener("progress", ({ detail }) => detail.loaded / (detail.total ?? detail.loaded));
-  const model: string = (await load({ signal })).fingerprint;
+  const model: string = (await load({ signal })).name;
   const { bytes } = await encode(photo, { bytes: 200, signal });
-  const small: Uint8Array = await cut(bytes, { tokens: 4 });
-  const pixels: ImageData = (await decode(small, { steps: 2, onStep: (step, total) => step < total })).pixels;
+  const small: Uint8Array = await cut(bytes, { units: 4 });
+  const pixels: ImageData = (await decode(small, { units: 2, onStep: (step, total) => step < total })).pixels;
   const bitmap: ImageBitmap = (await decode(small, { output: "bitmap", group: canvas })).bitmap;
-  const last = (await inspect(bytes)).cuts.at(-1)?.complete_bytes;
+  const info = await inspect(bytes);
+  const have: number = info.payload === "coded" ? info.bytes_have : info.tokens_have;
+  const last = info.cuts.at(-1)?.complete_bytes;
   const { state, error } = await stream("photo.flxt", {
-    tokens: 64,
-    onHeader: ({ width, height }) => void [width, height],
+    units: 64,
+    onHeader: ({ width, height, payload, units }) => void [width, height, payload, units],
     onPicture: (picture) => canvas.getContext("bitmaprenderer")?.transferFromImageBitmap(picture.bitmap),
   });
   const kind: string | undefined = (error as FlextokError | null)?.kind;
@@ -22,14 +24,16 @@ export async function usage(photo: Blob, canvas: HTMLCanvasElement) {
   // @ts-expect-error: pixels are what was asked for.
   (await decode(bytes)).bitmap;
   new Flextok({ model: "other.safetensors" }).close();
-  return { model, pixels, bitmap, last, state, kind };
+  return { model, pixels, bitmap, have, last, state, kind };
 }
 
 export function element(): FlextokImage {
   const image = document.createElement("flextok-image");
-  image.tokens = 16;
+  image.units = 16;
+  image.loading = "lazy";
+  image.width = 300;
   image.fetch = (url, { signal }) => fetch(url, { signal, credentials: "omit" });
-  image.addEventListener("flextok-picture", ({ detail }) => detail.tokens + detail.bytes);
+  image.addEventListener("flextok-picture", ({ detail }) => detail.units + detail.bytes);
   image.addEventListener("flextok-error", ({ detail }) => detail.error.kind);
   // @ts-expect-error: it is read-only.
   image.state = "complete";

@@ -1,7 +1,7 @@
 //! Times a model's stages on the CPU engine and on a device in turn, counts the device's launches and bytes of a decoder
 //! step, and prints both as tables.
 //!
-//! Usage: `time_engines [MODEL [DEVICE [REPS]]]`; the embedded model, the first device and 5 runs by default
+//! Usage: `time_engines [MODEL [DEVICE [REPS]]]`; `tests/data/nano.safetensors`, the first device and 5 runs by default
 
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,8 @@ type Rows = Vec<(String, Vec<f64>)>;
 fn main() {
     quiet_drivers();
     let mut arguments = std::env::args().skip(1);
-    let embedded = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/nano.safetensors");
-    let path = arguments.next().map_or_else(embedded, PathBuf::from);
+    let nano = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/nano.safetensors");
+    let path = arguments.next().map_or_else(nano, PathBuf::from);
     let number = |text: Option<String>, default: usize| {
         text.map_or(default, |text| text.parse().expect("a number"))
     };

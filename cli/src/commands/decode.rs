@@ -11,7 +11,7 @@ use flextok::{DecodeOptions, Error, OptionName, Size, npy};
 use super::sampling::SamplingArgs;
 use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
-use crate::input::Source;
+use crate::input::{self, Source};
 use crate::output::Output;
 use crate::values;
 
@@ -29,18 +29,22 @@ pub(crate) struct DecodeArgs {
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 
-    /// Use at most K tokens of the file
-    #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u16>(1..=256))]
-    tokens: Option<u16>,
+    /// Use at most K tokens of the file, for FlexTok models
+    #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u32>(1..=65_536))]
+    tokens: Option<u32>,
 
     /// Write the model's canvas without resizing it to the original size
     #[arg(long)]
     keep_canvas: bool,
 
-    /// Start from the noise in this array: float32 or float64, of the latents' shape [1, C, H, W] or
-    /// [C, H, W]
+    /// For FlexTok models, start from the noise in this array: float32 or float64, of the latents' shape
+    /// [1, C, H, W] or [C, H, W]
     #[arg(long, value_name = "NPY", conflicts_with = "seed")]
     noise: Option<PathBuf>,
+
+    /// Of a damaged file, use the part that a checksum proves
+    #[arg(long)]
+    salvage: bool,
 
     #[command(flatten)]
     sampling: SamplingArgs,
@@ -66,7 +70,7 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
             return Err(CliError::usage(noise.name(), problem));
         }
     }
-    let input = source.tokens(&context.limits)?;
+    let input = source.tokens_of(&context.limits, args.salvage.into())?;
     check_size(args, &input.file, format).map_err(|error| CliError::codec(output.name(), error))?;
     let noise = args
         .noise
@@ -80,7 +84,11 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
     if let Some((path, noise)) = noise {
         options.noise = Some(checked_noise(&path, noise, &input.file, &model)?);
     }
-    let steps = options.steps.unwrap_or(model.codec.config().sampling.steps);
+    let default = model
+        .codec
+        .config()
+        .map_or(1, |config| config.sampling.steps);
+    let steps = options.steps.unwrap_or(default);
     let bar = context.progress(steps, "decoding");
     let ticks = bar.clone();
     options = options.with_progress(move |progress| ticks.set_position(progress.step.into()));
@@ -103,19 +111,19 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
     };
     bar.finish_and_clear();
     output.write(&decoded?)?;
-    if let Some(note) = input.truncation(&source.name()) {
+    if let Some(note) = input.shortfall(&source.name()) {
         context.note(&note);
     }
     context.detail(|| {
-        let tokens = args
+        let (file, unit) = (&input.file, input.file.header().unit());
+        let most = args
             .tokens
-            .map_or(input.file.layers(), |k| k.min(input.file.layers()));
+            .map_or(u64::MAX, |k| unit.saturating_mul(k.into()));
+        let used = most.min(file.payload().len() as u64);
+        let used = input::amount(file.header(), used - used % unit);
         let (from, to, name) = (source.name(), output.name(), &model.name);
-        format!(
-            "{from}: {} in {} to {to}, with {name}",
-            values::count(tokens, "token"),
-            values::count(steps, "step")
-        )
+        let steps = values::count(steps, "step");
+        format!("{from}: {used} in {steps} to {to}, with {name}")
     });
     Ok(())
 }
@@ -130,9 +138,7 @@ fn format_of(output: &Output) -> Result<Format, CliError> {
 /// Refuses, before it is computed, a picture that the output's format cannot hold.
 fn check_size(args: &DecodeArgs, file: &TokenFile, format: Format) -> Result<(), PictureError> {
     match format {
-        Format::Picture(format) if !args.keep_canvas => {
-            format.check_size(Size::new(file.header().width(), file.header().height()))
-        }
+        Format::Picture(format) if !args.keep_canvas => format.check_size(file.header().size()),
         // A canvas is small, and arrays hold any size.
         _ => Ok(()),
     }
@@ -178,17 +184,17 @@ fn checked_noise(
     file: &TokenFile,
     model: &Model,
 ) -> Result<Vec<f32>, CliError> {
-    let config = model.codec.config();
+    // The decode refuses noise for other models and files, and names it.
+    let Some((config, ids)) = model.codec.config().zip(file.header().as_ids()) else {
+        return Ok(noise.data);
+    };
     let multiple = config.canvas_multiple();
-    let canvas = file
-        .header()
-        .canvas()
-        .map_or(config.canvas, |(columns, rows)| {
-            Size::new(
-                u32::from(columns).saturating_mul(multiple),
-                u32::from(rows).saturating_mul(multiple),
-            )
-        });
+    let canvas = ids.canvas.map_or(config.canvas, |patches| {
+        Size::new(
+            patches.columns.saturating_mul(multiple),
+            patches.rows.saturating_mul(multiple),
+        )
+    });
     // The decode refuses a canvas that the model does not allow, and names the file.
     let Ok(expected) = config.latent_shape(canvas) else {
         return Ok(noise.data);

@@ -7,11 +7,11 @@ use flextok::container::{Metadata, TokenFile};
 use flextok::metrics::Metric;
 use flextok::picture::LoadedPicture;
 use flextok::rate::{Search, Target};
-use flextok::{DecodeOptions, EncodeOptions, Size};
+use flextok::{CanvasChoice, DecodeOptions, EncodeOptions};
 
 use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
-use crate::input::Source;
+use crate::input::{self, Source};
 use crate::output::Output;
 use crate::values::{self, Color};
 
@@ -26,30 +26,36 @@ pub(crate) struct EncodeArgs {
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 
-    /// Number of tokens [default: the model's maximum]
-    #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u16>(1..=256))]
-    tokens: Option<u16>,
+    /// Number of tokens, for FlexTok models [default: the model's maximum]
+    #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u32>(1..=65_536))]
+    tokens: Option<u32>,
 
-    /// As many tokens as fit in a file of N bytes, metadata included
+    /// A file of at most N bytes, metadata included [default: 1024 and the metadata]
     #[arg(short, long, value_parser = values::whole::<u64>(0..=u64::MAX), value_name = "N", conflicts_with = "tokens")]
     bytes: Option<u64>,
 
     #[command(flatten)]
     target: TargetArgs,
 
-    /// Try every number of tokens from 1 upwards and use the first that reaches the target. Without
-    /// this option 1, 2, 3, 4, 6, 8, 12 ... tokens are tried, then some numbers just below the first
-    /// that reaches it; all others are tried only if none does
+    /// For FlexTok models, try every number of tokens from 1 upwards and use the first that reaches the
+    /// target. Without this option 1, 2, 3, 4, 6, 8, 12 ... tokens are tried, then some numbers just
+    /// below the first that reaches it; all others are tried only if none does
     #[arg(long, requires = "target")]
     every_cut: bool,
 
-    /// Crop the centre as the published preprocessing does, instead of resizing the whole picture
+    /// Choose the canvas for a later cut to N bytes instead of for the whole file
+    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    cut_at: Option<u64>,
+
+    /// Crop the centre as the published preprocessing of FlexTok does, instead of resizing the whole
+    /// picture
     #[arg(long)]
     crop: bool,
 
-    /// Size of the model's canvas in pixels [default: the model's own]
-    #[arg(long, value_name = "WxH", value_parser = values::size)]
-    canvas: Option<Size>,
+    /// What the picture is brought to: own, its own size; N, 1 to 255 blocks of 32 pixels along its long
+    /// side; for FlexTok models WxH, pixels [default: what suits the bytes, or the model]
+    #[arg(long, value_name = "own|N|WxH", value_parser = values::canvas)]
+    canvas: Option<CanvasChoice>,
 
     /// Colour behind transparent pixels: RRGGBB, white, black or gray
     #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
@@ -83,8 +89,11 @@ impl Args for TargetArgs {
                 .value_name("S")
                 .value_parser(values::quality)
                 .help(format!(
-                    "As few tokens as reach this {metric} when decoded, {}. The search takes up to 22 decodes, or \
-                     one for each number of tokens if the target is barely reached or out of reach",
+                    "As few bytes as reach this {metric}{}, {}",
+                    match metric {
+                        Metric::Psnr => " of the plain decode (of the coded digits alone)",
+                        _ => " when decoded",
+                    },
                     metric.scale()
                 ))
         });
@@ -130,7 +139,8 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
     if let Some(bytes) = args.bytes {
         options = options.with_bytes(bytes);
     }
-    options.canvas = args.canvas;
+    options.canvas = args.canvas.unwrap_or(CanvasChoice::Auto);
+    options.cut_at = args.cut_at;
 
     let encoded = match args.target.0 {
         None => model.codec.encode_file(&picture.image, &options),
@@ -169,13 +179,16 @@ fn to_target(
         .encode_to(&picture.image, target, search, options, &decode);
     let (file, reached) = encoded?;
     context.detail(|| {
-        let (tokens, tries) = (reached.tokens, reached.decodes);
+        let plain = match target.metric {
+            Metric::Psnr => " (plain)",
+            _ => "",
+        };
         format!(
-            "{} {:.3} with {}, found in {}",
+            "{}{plain} {:.3} with {}, found in {}",
             target.metric,
             reached.quality,
-            values::count(tokens, "token"),
-            values::count(tries, "decode")
+            input::amount(file.header(), file.header().payload_bytes()),
+            values::count(reached.decodes, "decode")
         )
     });
     Ok(file)

@@ -22,17 +22,18 @@ use crate::values::{self, Color};
 
 /// Cut several .flxt files to a common budget so that the worst picture is as good as possible
 ///
-/// Each file is decoded at 1, 2, 3, 4, 6, 8, 12 ... and all of its tokens to measure the quality of
-/// each cut, then at the cuts in between that decide the result: about 30 decodes per file. The
+/// Each file is decoded at 1, 2, 3, 4, 6, 8, 12 ... and all of its tokens, or bytes of payload, to
+/// measure the quality of each cut, then at the cuts in between that decide the result: about 30
+/// decodes per file. The
 /// budget is spent on the worst picture first; bytes that it can no longer use go to the next worst.
-/// Quality is measured against the decode of all tokens of the file, or against the original photos
-/// with --originals. Each cut is a complete file with its own checksums. One line per file reports
+/// Quality is measured against the decode of the whole file, or against the original photos with
+/// --originals. PSNR is that of plain decodes, of the coded digits alone. Each cut is a complete file with its own checksums. One line per file reports
 /// what was kept. Without -o or --in-place nothing is written, and the lines report what would be.
 ///
 /// With --json, one object: metric, total_bytes, used_bytes, worst (quality of the worst picture)
-/// and files, a list of file, output (null if nothing is written), tokens, tokens_in_file, bytes,
-/// quality, reference (all-tokens or the original's name). A PSNR is null where the cut decodes
-/// exactly to the reference.
+/// and files, a list of file, output (null if nothing is written), tokens and tokens_in_file (per
+/// canvas; null for coded payloads), payload_bytes, payload_bytes_in_file, bytes, quality, reference
+/// (whole-file or the original's name). A PSNR is null where the cut decodes exactly to the reference.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
     /// Token files
@@ -64,8 +65,8 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
     background: Color,
 
-    /// Measure every number of tokens, up to 256 decodes per file: exact even where one more token makes
-    /// a picture worse
+    /// Measure every number of tokens or bytes, which takes as many decodes: exact even where one more
+    /// makes a picture worse
     #[arg(long)]
     every_cut: bool,
 
@@ -103,8 +104,10 @@ struct Report {
 struct Line {
     file: String,
     output: Option<String>,
-    tokens: u16,
-    tokens_in_file: u16,
+    tokens: Option<u64>,
+    tokens_in_file: Option<u64>,
+    payload_bytes: u64,
+    payload_bytes_in_file: u64,
     bytes: u64,
     quality: Option<f64>,
     reference: String,
@@ -123,7 +126,7 @@ pub(crate) fn run(args: &FitArgs, context: &Context) -> Result<(), CliError> {
     let rungs = share(args, context, &model, &items)?;
     write(args, &items, &rungs)?;
     for (item, rung) in items.iter().zip(&rungs) {
-        item.note(rung.tokens, context);
+        item.note(rung.units, context);
     }
     report(args, &items, &rungs, context)?;
     if items.iter().all(|item| item.output.is_none()) {
@@ -159,24 +162,67 @@ impl FitArgs {
 }
 
 impl Item {
-    fn cut(&self, tokens: u16, keep: KeepMetadata) -> Result<Vec<u8>, CliError> {
-        let cut = self.input.file.cut(tokens, keep);
+    /// Bytes of payload in so many units.
+    fn payload(&self, units: u64) -> u64 {
+        units.saturating_mul(self.input.file.header().unit())
+    }
+
+    /// Units of the whole file: bytes of a coded payload, or tokens of each canvas.
+    fn units(&self) -> u64 {
+        self.input.file.payload().len() as u64 / self.input.file.header().unit()
+    }
+
+    fn cut(&self, units: u64, keep: KeepMetadata) -> Result<Vec<u8>, CliError> {
+        let cut = self.input.file.cut(self.payload(units), keep);
         cut.and_then(|cut| cut.to_bytes())
             .map_err(|error| CliError::codec(self.source.name(), error))
     }
 
     /// Prints a note if the input is truncated.
-    fn note(&self, kept: u16, context: &Context) {
-        let Some(mut note) = self.input.truncation(&self.source.name()) else {
-            return;
-        };
-        let proven = self.input.file.proven_layers();
-        if kept > proven {
-            note.push_str(&format!(
-                "; of the {kept} tokens kept, only {proven} were proven by a checksum"
-            ));
+    fn note(&self, kept: u64, context: &Context) {
+        let kept = self.payload(kept);
+        if let Some(note) = self.input.shortfall_kept(&self.source.name(), kept) {
+            context.note(&note);
         }
-        context.note(&note);
+    }
+
+    fn line(&self, rung: &Rung) -> Line {
+        let is_ids = self.input.file.header().as_ids().is_some();
+        let tokens = |units| is_ids.then_some(units);
+        Line {
+            file: self.source.name(),
+            output: self.output.as_ref().map(Output::name),
+            tokens: tokens(rung.units),
+            tokens_in_file: tokens(self.units()),
+            payload_bytes: self.payload(rung.units),
+            payload_bytes_in_file: self.payload(self.units()),
+            bytes: rung.bytes,
+            quality: rung.quality.is_finite().then_some(rung.quality),
+            reference: (self.original.as_ref()).map_or("whole-file".to_owned(), Source::name),
+        }
+    }
+}
+
+impl Line {
+    fn text(&self, metric: &str) -> String {
+        let kept = match self.tokens.zip(self.tokens_in_file) {
+            Some((kept, all)) => format!("{kept} of {}", values::count(all, "token")),
+            None => format!(
+                "{} of {} of payload",
+                self.payload_bytes,
+                values::count(self.payload_bytes_in_file, "byte")
+            ),
+        };
+        let quality = self.quality.map_or("identical".to_owned(), |quality| {
+            format!("{metric} {quality:.3}")
+        });
+        let output = self.output.as_ref();
+        format!(
+            "{}: {kept}, {} bytes, {quality}{}\n",
+            self.file,
+            self.bytes,
+            output.map_or(String::new(), |output| format!(", in {output}"))
+        )
     }
 }
 
@@ -250,11 +296,11 @@ fn original(directory: &Path, file: &Path) -> Result<Source, CliError> {
     }
 }
 
-/// Refuses a budget too small for one token of each file, before anything is decoded.
+/// Refuses a budget too small for the smallest cut of each file, before anything is decoded.
 fn affordable(args: &FitArgs, items: &[Item]) -> Result<(), CliError> {
     let smallest = |item: &Item| -> Result<Vec<Rung>, CliError> {
         Ok(vec![Rung {
-            tokens: 1,
+            units: 1,
             bytes: item.cut(1, args.keep())?.len() as u64,
             quality: 0.0,
         }])
@@ -273,11 +319,11 @@ fn share(
     model: &Model,
     items: &[Item],
 ) -> Result<Vec<Rung>, CliError> {
-    let tokens: Vec<u16> = items.iter().map(|item| item.input.file.layers()).collect();
+    let units: Vec<u64> = items.iter().map(Item::units).collect();
     let bar = context.progress(u32::try_from(items.len()).unwrap_or(u32::MAX), "files");
     let mut begun = 0;
     let chosen = rate::share_closely(
-        &tokens,
+        &units,
         args.total_bytes,
         args.search(),
         |index, cuts| -> Result<_, Failure> {
@@ -312,7 +358,7 @@ impl From<Error> for Failure {
 /// Writes all cuts or none, unless publishing them fails partway.
 fn write(args: &FitArgs, items: &[Item], rungs: &[Rung]) -> Result<(), CliError> {
     let cuts = items.iter().zip(rungs);
-    let cuts = cuts.map(|(item, rung)| item.cut(rung.tokens, args.keep()));
+    let cuts = cuts.map(|(item, rung)| item.cut(rung.units, args.keep()));
     let cuts = cuts.collect::<Result<Vec<_>, _>>()?;
     let written = items.iter().zip(&cuts).filter_map(|(item, bytes)| {
         let output = item.output.as_ref()?;
@@ -328,7 +374,7 @@ fn rungs(
     context: &Context,
     model: &Model,
     item: &Item,
-    cuts: &[u16],
+    cuts: &[u64],
 ) -> Result<Vec<Rung>, CliError> {
     let failed = |error| model.error(&item.source.name(), error);
     let file: &TokenFile = &item.input.file;
@@ -350,23 +396,17 @@ fn report(
     rungs: &[Rung],
     context: &Context,
 ) -> Result<(), CliError> {
-    let finite = |quality: f64| quality.is_finite().then_some(quality);
-    let line = |(item, rung): (&Item, &Rung)| Line {
-        file: item.source.name(),
-        output: item.output.as_ref().map(Output::name),
-        tokens: rung.tokens,
-        tokens_in_file: item.input.file.layers(),
-        bytes: rung.bytes,
-        quality: finite(rung.quality),
-        reference: (item.original.as_ref()).map_or("all-tokens".to_owned(), Source::name),
-    };
     let worst = rungs.iter().map(|rung| rung.quality);
     let report = Report {
         metric: args.metric.name(),
         total_bytes: args.total_bytes,
         used_bytes: rungs.iter().map(|rung| rung.bytes).sum(),
-        worst: finite(worst.fold(f64::INFINITY, f64::min)),
-        files: items.iter().zip(rungs).map(line).collect(),
+        worst: Some(worst.fold(f64::INFINITY, f64::min)).filter(|worst| worst.is_finite()),
+        files: items
+            .iter()
+            .zip(rungs)
+            .map(|(item, rung)| item.line(rung))
+            .collect(),
     };
     if args.json {
         return output::print_json(&report);
@@ -374,21 +414,6 @@ fn report(
     if context.quiet {
         return Ok(());
     }
-    let line = |line: &Line| {
-        let kept = format!(
-            "{} of {}",
-            line.tokens,
-            values::count(line.tokens_in_file, "token")
-        );
-        let quality = line.quality.map_or("identical".to_owned(), |quality| {
-            format!("{} {quality:.3}", report.metric)
-        });
-        format!(
-            "{}: {kept}, {} bytes, {quality}{}\n",
-            line.file,
-            line.bytes,
-            (line.output.as_ref()).map_or(String::new(), |output| format!(", in {output}"))
-        )
-    };
-    output::print(&report.files.iter().map(line).collect::<String>())
+    let lines = report.files.iter().map(|line| line.text(report.metric));
+    output::print(&lines.collect::<String>())
 }

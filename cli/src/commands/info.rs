@@ -4,24 +4,18 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use flextok::container::{CutOffset, Metadata};
+use flextok::ModelName;
+use flextok::container::{BLOCK, Canvas, CutOffset, Grid, Metadata, Payload, TokenFile, VERSION};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::CliError;
-use crate::input::{Source, TokenInput};
+use crate::input::{self, Source, TokenInput};
 use crate::output;
 
 /// Show the contents of a .flxt file: sizes, model, state, cut points
 ///
-/// With --json, one object: file, format_version, width, height, canvas (columns and rows of
-/// patches, or null for the model's own), grid (columns and rows of canvases), canvases,
-/// codebook_size, model (fingerprint), state ("complete" or "truncated"), tokens_per_canvas,
-/// tokens_have, tokens_total, tokens_proven, declared_fraction (tokens_have of tokens_total: how
-/// much of the written file is present, not how faithful the picture is), proven_fraction
-/// (tokens_proven of tokens_total), bytes, bits_per_pixel, metadata (encoder, title,
-/// capture_time, color_profile: text or null; other_chunks: a number), cuts (tokens per canvas,
-/// prefix_bytes to keep with `head -c`, complete_bytes after `flextok truncate`).
+/// With --json, one object; docs/json.md lists its keys.
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
     /// Token file, or - for standard input
@@ -31,30 +25,54 @@ pub(crate) struct InfoArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+
+    /// Of a damaged file, show the part that a checksum proves
+    #[arg(long)]
+    salvage: bool,
 }
 
 #[derive(Debug, Serialize)]
 struct Info {
     file: String,
-    format_version: String,
+    format_version: u8,
     width: u32,
     height: u32,
-    canvas: Option<(u16, u16)>,
-    grid: (u32, u32),
-    canvases: u64,
-    codebook_size: u32,
     model: String,
+    #[serde(flatten)]
+    payload: PayloadInfo,
     state: &'static str,
-    tokens_per_canvas: u16,
-    tokens_have: u64,
-    tokens_total: u64,
-    tokens_proven: u64,
     declared_fraction: f64,
     proven_fraction: f64,
     bytes: u64,
     bits_per_pixel: f64,
     metadata: MetadataInfo,
     cuts: Vec<Cut>,
+}
+
+/// What is said of the payload, by its kind.
+#[derive(Debug, Serialize)]
+#[serde(tag = "payload", rename_all = "snake_case")]
+enum PayloadInfo {
+    Ids {
+        /// Columns and rows of patches; the model's own if absent.
+        canvas: Option<(u32, u32)>,
+        grid: (u32, u32),
+        canvases: u64,
+        codebook_size: u32,
+        tokens_per_canvas: u32,
+        tokens_have: u64,
+        tokens_total: u64,
+        tokens_proven: u64,
+    },
+    Coded {
+        /// Width and height in pixels, before the decoder restores the picture's size.
+        canvas: (u32, u32),
+        /// Whether the canvas is the picture in its own size.
+        canvas_is_own: bool,
+        bytes_have: u64,
+        bytes_total: u64,
+        bytes_proven: u64,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -68,54 +86,135 @@ struct MetadataInfo {
 
 #[derive(Debug, Serialize)]
 struct Cut {
-    tokens: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<u32>,
+    payload_bytes: u64,
     prefix_bytes: u64,
     complete_bytes: u64,
 }
 
 pub(crate) fn run(args: &InfoArgs, context: &Context) -> Result<(), CliError> {
     let source = Source::new(&args.input);
-    let input = source.tokens(&context.limits)?;
+    let input = source.tokens_of(&context.limits, args.salvage.into())?;
     let info = Info::new(source.name(), &input);
-    if !args.json {
-        return output::print(&info.text());
+    if args.json {
+        output::print_json(&info)?;
+    } else {
+        output::print(&info.text())?;
     }
-    output::print_json(&info)
+    if args.salvage
+        && let Some(note) = input.shortfall(&source.name())
+    {
+        context.note(&note);
+    }
+    Ok(())
+}
+
+impl PayloadInfo {
+    fn new(file: &TokenFile) -> Self {
+        let header = file.header();
+        let count = |payload| input::count(header, payload);
+        let have = count(file.payload().len() as u64);
+        let (total, proven) = (count(header.payload_bytes()), count(file.proven_bytes()));
+        match header.payload() {
+            Payload::Ids(ids) => Self::Ids {
+                canvas: ids.canvas.map(|grid| (grid.columns, grid.rows)),
+                grid: (ids.grid.columns, ids.grid.rows),
+                canvases: ids.canvases(),
+                codebook_size: ids.codebook_size,
+                tokens_per_canvas: ids.tokens,
+                tokens_have: have,
+                tokens_total: total,
+                tokens_proven: proven,
+            },
+            Payload::Coded(coded) => {
+                let blocks = header.blocks().unwrap_or(Grid::SINGLE);
+                Self::Coded {
+                    canvas: (blocks.columns * BLOCK, blocks.rows * BLOCK),
+                    canvas_is_own: coded.canvas == Canvas::Own,
+                    bytes_have: have,
+                    bytes_total: total,
+                    bytes_proven: proven,
+                }
+            }
+        }
+    }
+
+    /// What is counted, and how much of it there is, the whole file has and checksums prove.
+    fn counts(&self) -> (&'static str, u64, u64, u64) {
+        match *self {
+            Self::Ids {
+                tokens_have: have,
+                tokens_total: total,
+                tokens_proven: proven,
+                ..
+            } => ("tokens", have, total, proven),
+            Self::Coded {
+                bytes_have: have,
+                bytes_total: total,
+                bytes_proven: proven,
+                ..
+            } => ("payload", have, total, proven),
+        }
+    }
+
+    fn lines(&self, mut line: impl FnMut(&str, &str)) {
+        match self {
+            Self::Ids {
+                canvas,
+                grid: (columns, rows),
+                canvases,
+                codebook_size,
+                ..
+            } => {
+                line("codebook", &format!("{codebook_size} ids"));
+                let own = || "the model's own".to_owned();
+                let size = |(columns, rows): &(u32, u32)| format!("{columns}x{rows} patches");
+                line("canvas", &canvas.as_ref().map_or_else(own, size));
+                if *canvases > 1 {
+                    line("grid", &format!("{columns}x{rows} canvases"));
+                }
+            }
+            Self::Coded {
+                canvas: (width, height),
+                canvas_is_own,
+                ..
+            } => {
+                let how = match canvas_is_own {
+                    true => "the picture's own size in whole blocks",
+                    false => "the picture is resampled to it and back",
+                };
+                line("canvas", &format!("{width}x{height} pixels; {how}"));
+            }
+        }
+    }
 }
 
 impl Info {
     fn new(file: String, input: &TokenInput) -> Self {
         let header = input.file.header();
-        let (major, minor) = header.version();
-        let pixels = u64::from(header.width()) * u64::from(header.height());
         let cut = |cut: CutOffset| Cut {
             tokens: cut.tokens,
+            payload_bytes: cut.payload,
             prefix_bytes: cut.prefix_bytes,
             complete_bytes: cut.complete_bytes,
         };
         Self {
             file,
-            format_version: format!("{major}.{minor}"),
-            width: header.width(),
-            height: header.height(),
-            canvas: header.canvas(),
-            grid: header.grid(),
-            canvases: header.canvases(),
-            codebook_size: header.codebook_size(),
-            model: header.fingerprint().to_string(),
+            format_version: VERSION,
+            width: header.size().width,
+            height: header.size().height,
+            model: ModelName::of(header).to_string(),
+            payload: PayloadInfo::new(&input.file),
             state: if input.file.is_complete() {
                 "complete"
             } else {
                 "truncated"
             },
-            tokens_per_canvas: header.tokens(),
-            tokens_have: input.file.ids().len() as u64,
-            tokens_total: header.total_tokens(),
-            tokens_proven: header.canvases() * u64::from(input.file.proven_layers()),
             declared_fraction: input.file.declared_fraction(),
             proven_fraction: input.file.proven_fraction(),
             bytes: input.bytes,
-            bits_per_pixel: input.bytes as f64 * 8.0 / pixels as f64,
+            bits_per_pixel: input.bytes as f64 * 8.0 / header.size().area() as f64,
             metadata: MetadataInfo::new(input.file.metadata()),
             cuts: input.file.cut_offsets().map(cut).collect(),
         }
@@ -131,26 +230,17 @@ impl Info {
         line("format", &format!("flextok {}", self.format_version));
         line("picture", &format!("{}x{} pixels", self.width, self.height));
         line("model", &self.model);
-        line("codebook", &format!("{} ids", self.codebook_size));
-        line(
-            "canvas",
-            &match self.canvas {
-                Some((columns, rows)) => format!("{columns}x{rows} patches"),
-                None => "the model's own".to_owned(),
-            },
-        );
-        if self.canvases > 1 {
-            line("grid", &format!("{}x{} canvases", self.grid.0, self.grid.1));
-        }
+        self.payload.lines(&mut line);
         line("state", self.state);
-        let (have, total, proven) = (self.tokens_have, self.tokens_total, self.tokens_proven);
+        let (counted, have, total, proven) = self.payload.counts();
+        let unit = if counted == "payload" { " bytes" } else { "" };
         line(
-            "tokens",
-            &format!("{have} of {total}, {proven} proven by checksums"),
+            counted,
+            &format!("{have} of {total}{unit}, {proven} proven by checksums"),
         );
         // Truncated, not rounded: an incomplete file never shows 100%.
-        let percent = |tokens: u64| {
-            let tenths = tokens.saturating_mul(1000).checked_div(total).unwrap_or(0);
+        let percent = |part: u64| {
+            let tenths = part.saturating_mul(1000).checked_div(total).unwrap_or(0);
             format!("{}.{}%", tenths / 10, tenths % 10)
         };
         line(
@@ -179,25 +269,24 @@ impl Info {
         text
     }
 
-    /// The cuts at powers of two and at the last token.
+    /// The cuts at powers of two and at the last token or byte.
     fn write_cuts(&self, text: &mut String) {
         let Some(last) = self.cuts.last() else { return };
-        if self.canvases > 1 {
+        if matches!(self.payload, PayloadInfo::Ids { canvases: 2.., .. }) {
             let _ = write!(text, "\nper canvas:");
         }
+        let (counted, ..) = self.payload.counts();
         let _ = writeln!(
             text,
-            "\n{:>6}  {:>8}  {:>13}",
-            "tokens", "head -c", "truncate size"
+            "\n{counted:>7}  {:>8}  {:>13}",
+            "head -c", "truncate size"
         );
+        let amount = |cut: &Cut| cut.tokens.map_or(cut.payload_bytes, u64::from);
         for cut in &self.cuts {
-            if cut.tokens.is_power_of_two() || cut.tokens == last.tokens {
-                let Cut {
-                    tokens,
-                    prefix_bytes,
-                    complete_bytes,
-                } = cut;
-                let _ = writeln!(text, "{tokens:>6}  {prefix_bytes:>8}  {complete_bytes:>13}");
+            let amount = amount(cut);
+            if amount.is_power_of_two() || cut.payload_bytes == last.payload_bytes {
+                let (prefix, complete) = (cut.prefix_bytes, cut.complete_bytes);
+                let _ = writeln!(text, "{amount:>7}  {prefix:>8}  {complete:>13}");
             }
         }
     }

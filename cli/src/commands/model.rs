@@ -2,7 +2,8 @@
 
 use clap::Args;
 use flextok::Size;
-use flextok::config::ModelConfig;
+use flextok::config::Config;
+use flextok::container::Fingerprint;
 use flextok::weights::{Parameters, StoredType};
 use serde::Serialize;
 
@@ -14,9 +15,7 @@ use crate::output;
 ///
 /// Reads the whole file to check that no weight is NaN or infinite.
 ///
-/// With --json, one object: source, name, fingerprint, bytes, tokens, codebook_size, canvas,
-/// canvas_multiple and max_canvas (pixels), parameters (vae, encoder, decoder, other, total),
-/// stored_types (dtype, tensors, values), config.
+/// With --json, one object; docs/json.md lists its keys.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
     /// Print one JSON object
@@ -28,16 +27,26 @@ pub(crate) struct ModelArgs {
 struct Report<'a> {
     source: &'a str,
     name: Option<&'a str>,
+    payload: &'static str,
+    /// What files name the model by.
+    model: String,
     fingerprint: String,
     bytes: usize,
-    tokens: u16,
-    codebook_size: u32,
-    canvas: Size,
-    canvas_multiple: u32,
-    max_canvas: Size,
+    #[serde(flatten)]
+    network: Option<Network>,
     parameters: Counts,
     stored_types: Vec<StoredType>,
-    config: &'a ModelConfig,
+    config: &'a Config,
+}
+
+/// What only models with token ids have.
+#[derive(Debug, Serialize)]
+struct Network {
+    tokens: u32,
+    codebook_size: u32,
+    canvas: (u32, u32),
+    canvas_multiple: u32,
+    max_canvas: (u32, u32),
 }
 
 #[derive(Debug, Serialize)]
@@ -62,53 +71,53 @@ pub(crate) fn run(args: &ModelArgs, context: &Context) -> Result<(), CliError> {
 impl<'a> Report<'a> {
     fn new(model: &'a Model) -> Self {
         let (codec, weights) = (&model.codec, model.codec.weights());
-        let (config, parts) = (codec.config(), weights.parameters());
+        let parts = weights.parameters();
+        let network = codec.config().zip(codec.max_tokens());
         Self {
             source: &model.name,
-            name: config.name.as_deref(),
-            fingerprint: codec.fingerprint().to_string(),
+            name: match weights.config() {
+                Config::Network(config) => config.name.as_deref(),
+                Config::Coded(config) => config.name.as_deref(),
+                _ => None,
+            },
+            payload: if network.is_some() { "ids" } else { "coded" },
+            model: codec.name().to_string(),
+            fingerprint: Fingerprint(weights.fingerprint()).to_string(),
             bytes: weights.total_bytes(),
-            tokens: codec.max_tokens(),
-            codebook_size: config.codebook_size(),
-            canvas: config.canvas,
-            canvas_multiple: config.canvas_multiple(),
-            max_canvas: config.max_canvas(),
+            network: network.map(|(config, tokens)| Network {
+                tokens,
+                codebook_size: config.codebook_size(),
+                canvas: config.canvas.into(),
+                canvas_multiple: config.canvas_multiple(),
+                max_canvas: config.max_canvas().into(),
+            }),
             parameters: Counts {
                 parts,
                 total: parts.total(),
             },
             stored_types: weights.stored_types(),
-            config,
+            config: weights.config(),
         }
     }
 
     fn text(&self) -> String {
         let parts = &self.parameters.parts;
-        let transformer = |config: &flextok::config::TransformerConfig| {
-            format!("{} blocks of width {}", config.depth, config.width)
-        };
         let stored = self.stored_types.iter().map(|stored| {
             format!(
                 "{} ({} tensors, {} values)",
                 stored.dtype, stored.tensors, stored.values
             )
         });
-        let lines = [
+        let mut lines = vec![
             ("source", self.source.to_owned()),
             ("name", self.name.unwrap_or("-").to_owned()),
+            ("payload", self.payload.to_owned()),
+            ("named in files", self.model.clone()),
             ("fingerprint", self.fingerprint.clone()),
             ("bytes", self.bytes.to_string()),
-            (
-                "tokens",
-                format!("up to {} of {} ids", self.tokens, self.codebook_size),
-            ),
-            (
-                "canvas",
-                format!(
-                    "{} pixels; up to {} in multiples of {}",
-                    self.canvas, self.max_canvas, self.canvas_multiple
-                ),
-            ),
+        ];
+        lines.extend(self.network.iter().flat_map(Network::lines));
+        lines.extend([
             (
                 "parameters",
                 format!(
@@ -117,13 +126,54 @@ impl<'a> Report<'a> {
                 ),
             ),
             ("stored as", stored.collect::<Vec<_>>().join(", ")),
-            ("encoder", transformer(&self.config.encoder.transformer)),
-            ("decoder", transformer(&self.config.decoder.transformer)),
-            ("sampling", self.config.sampling.to_string()),
-        ];
+        ]);
+        lines.extend(description(self.config));
         let line = |(name, value): (&str, String)| {
-            format!("{name:<12} {}\n", crate::message::one_line(&value))
+            format!("{name:<14} {}\n", crate::message::one_line(&value))
         };
         lines.into_iter().map(line).collect()
+    }
+}
+
+impl Network {
+    fn lines(&self) -> [(&'static str, String); 2] {
+        let size = |(width, height)| Size::new(width, height);
+        [
+            (
+                "tokens",
+                format!("up to {} of {} ids", self.tokens, self.codebook_size),
+            ),
+            (
+                "canvas",
+                format!(
+                    "{} pixels; up to {} in multiples of {}",
+                    size(self.canvas),
+                    size(self.max_canvas),
+                    self.canvas_multiple
+                ),
+            ),
+        ]
+    }
+}
+
+/// What the config says of the parts.
+fn description(config: &Config) -> Vec<(&'static str, String)> {
+    let transformer = |config: &flextok::config::TransformerConfig| {
+        format!("{} blocks of width {}", config.depth, config.width)
+    };
+    match config {
+        Config::Network(config) => vec![
+            ("encoder", transformer(&config.encoder.transformer)),
+            ("decoder", transformer(&config.decoder.transformer)),
+            ("sampling", config.sampling.to_string()),
+        ],
+        Config::Coded(config) => vec![(
+            "transform",
+            format!(
+                "lapped, {0}x{0} blocks that overlap by {1} pixels a side",
+                config.block, config.overlap
+            ),
+        )],
+        _ => Vec::new(),
     }
 }

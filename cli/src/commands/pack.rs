@@ -12,7 +12,7 @@ use crate::input::Source;
 use crate::output::Output;
 use crate::values;
 
-/// Make a .flxt file from token ids
+/// Make a .flxt file from token ids of a FlexTok model (--model)
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {
     /// NumPy array of any integer type, of shape (tokens) or (canvases, tokens), or - for standard
@@ -78,8 +78,11 @@ fn canvases(
             return Err(CliError::usage(name, problem));
         }
     };
-    let largest = model.codec.max_tokens();
-    if tokens == 0 || tokens > largest.into() {
+    let Some((config, largest)) = model.codec.config().zip(model.codec.max_tokens()) else {
+        let model_name = model.codec.name();
+        return Err(model.error(name, flextok::Error::NoTokenIds { model: model_name }));
+    };
+    if tokens == 0 || tokens > largest as usize {
         let problem = format!("{tokens} tokens per canvas; allowed: 1 to {largest}");
         return Err(CliError::usage(name, problem));
     }
@@ -91,7 +94,7 @@ fn canvases(
         );
         return Err(CliError::usage(name, problem));
     }
-    let codebook = model.codec.config().codebook_size();
+    let codebook = config.codebook_size();
     let id = |(index, &id): (usize, &i64)| match u16::try_from(id) {
         Ok(small) if u32::from(small) < codebook => Ok(small),
         _ => {

@@ -1,24 +1,25 @@
-//! `flextok preview`: one sheet with the decodes at 1, 2, 4 … tokens.
+//! `flextok preview`: one sheet with the decodes of more and more of a file, or of files of more and more bytes.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use flextok::container::{CutOffset, TokenFile};
-use flextok::image::{self, RgbImage};
+use flextok::container::{CutOffset, KeepMetadata, TokenFile};
+use flextok::image::{self, DynamicImage, RgbImage};
 use flextok::picture::{self, save};
 use flextok::{EncodeOptions, Size};
 
 use super::sampling::SamplingArgs;
 use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
-use crate::input::{Either, Source};
+use crate::input::{self, Either, Source};
 use crate::output::Output;
 use crate::sheet::{self, Tile};
 
-/// Draw one sheet with the decodes at 1, 2, 4 ... tokens
+/// Draw one sheet of a picture at more and more bytes
 ///
-/// Each picture is labelled with its number of tokens and the size of the complete file that
-/// `flextok truncate` makes from them. For a photo the last picture is the photo itself.
+/// Of a photo, files of 32, 64, 128 ... 4096 bytes, each made for its size, and the photo itself; with a
+/// FlexTok model 1, 2, 4 ... tokens. Of a .flxt file, its cuts at powers of two. Each picture is
+/// labelled with the size of the complete file, and with how much payload that has.
 #[derive(Debug, Args)]
 pub(crate) struct PreviewArgs {
     /// Token file or image file, or - for standard input
@@ -44,22 +45,21 @@ pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError>
     let model = context.model()?;
     let failed = |error| model.error(&source.name(), error);
 
-    let (file, original, note) = match input {
+    let (files, original, note) = match input {
         Either::Tokens(input) => {
-            let note = input.truncation(&source.name());
-            (input.file, None, note)
+            let note = input.shortfall(&source.name());
+            (cuts(&input.file), None, note)
         }
         Either::Picture(loaded) => {
-            let options = EncodeOptions::default();
-            let encoded = model.codec.encode_file(&loaded.image, &options);
-            let file = encoded.map_err(failed)?;
+            let files = encode(&model, &loaded.image).map_err(failed)?;
             let max = context.limits.image_memory;
-            let original = picture::try_into_rgb(loaded.image, options.background, max);
+            let background = EncodeOptions::default().background;
+            let original = picture::try_into_rgb(loaded.image, background, max);
             let original = original.map_err(|error| CliError::codec(source.name(), error))?;
-            (file, Some(original), None)
+            (files, Some(original), None)
         }
     };
-    let mut tiles = decode_tiles(args, context, &model, &file).map_err(failed)?;
+    let mut tiles = decode_tiles(args, context, &model, &files).map_err(failed)?;
     tiles.extend(original.map(original_tile));
     let bytes = save::encode(&sheet::draw(&tiles), format);
     output.write(&bytes.map_err(|error| CliError::codec(output.name(), error))?)?;
@@ -77,40 +77,75 @@ pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError>
     Ok(())
 }
 
-/// One tile for each power of two, and one for all available tokens.
+/// The bytes of the files that show what a coded payload does.
+const SIZES: [u64; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
+/// The smallest cut of a coded payload that is shown, in bytes.
+const LEAST: u64 = 16;
+
+/// Files of a photo: one for each size or, where the cuts of one file are as good, those.
+fn encode(model: &Model, image: &DynamicImage) -> Result<Vec<TokenFile>, flextok::Error> {
+    let options = EncodeOptions::default();
+    if model.codec.config().is_some() {
+        return Ok(cuts(&model.codec.encode_file(image, &options)?));
+    }
+    let sized = |bytes| {
+        let options = options.clone().with_bytes(bytes);
+        model.codec.encode_file(image, &options)
+    };
+    SIZES.into_iter().map(sized).collect()
+}
+
+/// The cuts of a file at powers of two, and all of it.
+fn cuts(file: &TokenFile) -> Vec<TokenFile> {
+    let unit = file.header().unit();
+    let available = file.payload().len() as u64 / unit;
+    let least = if file.header().as_ids().is_some() {
+        1
+    } else {
+        LEAST
+    };
+    let shown = |cut: &CutOffset| {
+        let units = cut.payload / unit;
+        units == available || (units >= least && units.is_power_of_two())
+    };
+    let cuts = file.cut_offsets().filter(shown);
+    let mut files: Vec<TokenFile> = cuts
+        .filter_map(|cut| file.cut(cut.payload, KeepMetadata::No).ok())
+        .collect();
+    if files.is_empty() {
+        // The decoder reports what is missing.
+        files.push(file.clone());
+    }
+    files
+}
+
+/// One tile for each file.
 fn decode_tiles(
     args: &PreviewArgs,
     context: &Context,
     model: &Model,
-    file: &TokenFile,
+    files: &[TokenFile],
 ) -> Result<Vec<Tile>, flextok::Error> {
-    let layers = file.layers();
-    let shown = |cut: &CutOffset| cut.tokens.is_power_of_two() || cut.tokens == layers;
-    let mut cuts: Vec<CutOffset> = file.cut_offsets().filter(shown).collect();
-    if cuts.is_empty() {
-        // The decoder reports what is missing.
-        cuts.push(CutOffset {
-            tokens: 1,
-            prefix_bytes: 0,
-            complete_bytes: 0,
-        });
-    }
-    let bar = context.progress(u32::try_from(cuts.len()).unwrap_or(u32::MAX), "previews");
-    let size = sheet::tile_size(Size::new(file.header().width(), file.header().height()));
+    let bar = context.progress(u32::try_from(files.len()).unwrap_or(u32::MAX), "previews");
     let mut tiles = Vec::new();
-    for cut in cuts {
-        // A tile is small whatever the picture's size: the canvas is scaled to it directly.
-        let options = args
-            .sampling
-            .options()
-            .with_tokens(cut.tokens)
-            .with_keep_canvas(true);
+    for file in files {
+        // A tile is small whatever the picture's size: a canvas of another aspect is scaled to it directly.
+        let header = file.header();
+        let is_coded = header.as_coded().is_some();
+        let options = args.sampling.options().with_keep_canvas(!is_coded);
         let canvas: RgbImage = model.codec.decode_file(file, &options)?;
-        let plural = if cut.tokens == 1 { "" } else { "s" };
+        let size = sheet::tile_size(header.size());
+        let payload = input::amount(header, header.payload_bytes());
+        let bytes = format!("{} bytes", header.layout().payload_section_end());
+        let (title, detail) = if is_coded {
+            (bytes, payload)
+        } else {
+            (payload, bytes)
+        };
         tiles.push(Tile {
             picture: picture::restore(&canvas, size, model.codec.threads())?,
-            title: format!("{} token{plural}", cut.tokens),
-            detail: format!("{} bytes", cut.complete_bytes),
+            title,
+            detail,
         });
         bar.inc(1);
     }

@@ -7,7 +7,7 @@ use crate::values;
 
 /// How the picture is sampled. None of this is stored in a file.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Sampling")]
+#[command(next_help_heading = "Sampling, for FlexTok models")]
 pub(crate) struct SamplingArgs {
     /// Number of sampling steps; more are slower [default: the model's]
     #[arg(long, value_name = "N", value_parser = values::whole::<u32>(1..=u32::MAX.into()))]
@@ -22,15 +22,16 @@ pub(crate) struct SamplingArgs {
     #[arg(long)]
     apg: bool,
 
-    /// Seed of the starting noise
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::whole::<u64>(0..=u64::MAX))]
-    seed: u64,
+    /// Seed of the starting noise [default: 0]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    seed: Option<u64>,
 }
 
 impl SamplingArgs {
     /// The options of the library; those not given keep the model's defaults.
     pub(crate) fn options(&self) -> DecodeOptions {
-        let mut options = DecodeOptions::default().with_seed(self.seed);
+        let mut options = DecodeOptions::default();
+        options.seed = self.seed;
         options.steps = self.steps;
         options.guidance = self.guidance;
         options.apg = match (self.apg, self.guidance) {

@@ -15,12 +15,12 @@ use crate::values;
 
 /// Serve the .flxt files of a directory over HTTP, complete or cut to suit the client's connection
 ///
-/// /NAME.flxt is a file and accepts range requests; with ?tokens=K or ?bytes=N appended it is a
-/// complete file cut to that size, and the client hints Save-Data, ECT and Downlink select a cut
+/// /NAME.flxt is a file and accepts range requests; with ?bytes=N appended, or ?tokens=K for files with
+/// tokens, it is a complete file cut to that size, and the client hints Save-Data, ECT and Downlink select a cut
 /// automatically. / is the page, /index.json the list of files. For files of a model other than the
 /// embedded one the page needs that model: --model PATH serves it as /model.safetensors. The server
 /// computes nothing: --device, --precision and --no-mmap have no effect, and --threads is the number
-/// of threads that answer requests. The address is printed on standard error once the server
+/// of threads that answer requests, at most 256. The address is printed on standard error once the server
 /// listens. To replace a file, rename a new one to its name; if DIR is deleted and created again,
 /// restart the server. The first Ctrl-C or SIGTERM lets running responses finish (exit code 0); a
 /// second one exits immediately.
@@ -71,12 +71,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> Result<(), CliError> {
         let connections = usize::try_from(limit.saturating_sub(32) / 2).unwrap_or(usize::MAX);
         options.connections = options.connections.min(connections);
     }
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if context.threads > 0 {
-        builder.worker_threads(context.threads);
-    }
-    let runtime = builder.enable_all().max_blocking_threads(64).build();
-    let runtime = runtime.map_err(CliError::Threads)?;
+    let runtime = flextok_server::runtime(context.threads)?;
     runtime.block_on(async {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         interrupt::first(move || {
@@ -89,7 +84,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> Result<(), CliError> {
             report(&format!("listening on http://{}/", server.local_addr()));
         }
         if let Some(log) = log {
-            server = server.with_log(log);
+            server = server.with_log(log)?;
         }
         server
             .run(async {

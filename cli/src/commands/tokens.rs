@@ -10,7 +10,7 @@ use crate::exit::CliError;
 use crate::input::Source;
 use crate::output::{self, Output};
 
-/// Print the token ids of a .flxt file, coarse to fine, one line per canvas
+/// Print the token ids of a .flxt file of a FlexTok model, coarse to fine, one line per canvas
 ///
 /// With --json, an array of numbers; for several canvases, one such array for each.
 #[derive(Debug, Args)]
@@ -44,8 +44,12 @@ pub(crate) fn run(args: &TokensArgs, context: &Context) -> Result<(), CliError> 
     }
     output.iter().try_for_each(|output| output.keep(&source))?;
     let input = source.tokens(&context.limits)?;
-    let layers = usize::from(input.file.layers());
-    let canvases: Vec<Vec<u16>> = (0..input.file.header().canvases())
+    let Some(ids) = input.file.header().as_ids() else {
+        let problem = "the payload is coded, not a list of token ids; only files of FlexTok models have these";
+        return Err(CliError::usage(source.name(), problem));
+    };
+    let layers = input.file.layers() as usize;
+    let canvases: Vec<Vec<u16>> = (0..ids.canvases())
         .map(|canvas| input.file.canvas_ids(canvas).take(layers).collect())
         .collect();
     match &output {
@@ -66,7 +70,7 @@ pub(crate) fn run(args: &TokensArgs, context: &Context) -> Result<(), CliError> 
         },
         None => output::print(&canvases.iter().map(|ids| line(ids)).collect::<String>())?,
     }
-    if let Some(note) = input.truncation(&source.name()) {
+    if let Some(note) = input.shortfall(&source.name()) {
         context.note(&note);
     }
     Ok(())

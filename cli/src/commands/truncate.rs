@@ -7,11 +7,15 @@ use flextok::container::{KeepMetadata, TokenFile};
 
 use crate::context::Context;
 use crate::exit::CliError;
-use crate::input::Source;
+use crate::input::{self, Source};
 use crate::output::Output;
 use crate::values;
 
-/// Cut a .flxt file to fewer tokens and write a complete file with its own checksums
+/// Cut a .flxt file to fewer bytes or tokens and write a complete file with its own checksums
+///
+/// A small cut of a file that was made for many bytes is a little worse than a file made for few, since
+/// the canvas of the built-in model suits the number of bytes; see docs/cuts.md. `encode --cut-at`
+/// chooses it for the cut.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("budget").required(true).args(["tokens", "bytes"]))]
 pub(crate) struct TruncateArgs {
@@ -23,17 +27,21 @@ pub(crate) struct TruncateArgs {
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 
-    /// Number of tokens to keep
-    #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u16>(1..=256))]
-    tokens: Option<u16>,
+    /// Number of tokens to keep, for files of FlexTok models
+    #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u32>(1..=65_536))]
+    tokens: Option<u32>,
 
-    /// Keep as many tokens as fit in a file of N bytes
+    /// Keep as much as fits in a file of N bytes
     #[arg(short, long, value_parser = values::whole::<u64>(0..=u64::MAX), value_name = "N")]
     bytes: Option<u64>,
 
     /// Keep the metadata
     #[arg(long)]
     keep_metadata: bool,
+
+    /// Of a damaged file, use the part that a checksum proves
+    #[arg(long)]
+    salvage: bool,
 }
 
 pub(crate) fn run(args: &TruncateArgs, context: &Context) -> Result<(), CliError> {
@@ -50,27 +58,23 @@ pub(crate) fn run(args: &TruncateArgs, context: &Context) -> Result<(), CliError
     };
     let output = Output::new(&path, context.force)?;
     output.refuse_other_extensions()?;
-    let input = source.tokens(&context.limits)?;
+    let input = source.tokens_of(&context.limits, args.salvage.into())?;
+    if args.tokens.is_some() && input.file.header().as_coded().is_some() {
+        let problem = "the file has no tokens of equal size; give --bytes instead of --tokens";
+        return Err(CliError::usage(source.name(), problem));
+    }
     let (cut, bytes) =
         cut(args, &input.file).map_err(|error| CliError::codec(source.name(), error))?;
     output.write(&bytes)?;
 
-    let kept = cut.header().tokens();
-    if let Some(mut note) = input.truncation(&source.name()) {
-        if kept > input.file.proven_layers() {
-            let proven = input.file.proven_layers();
-            note.push_str(&format!(
-                "; of the {kept} tokens kept, only {proven} were proven by a checksum"
-            ));
-        }
+    let kept = cut.header().payload_bytes();
+    if let Some(note) = input.shortfall_kept(&source.name(), kept) {
         context.note(&note);
     }
     context.detail(|| {
         let (from, to, count) = (source.name(), output.name(), bytes.len());
-        format!(
-            "{from}: {}, {count} bytes in {to}",
-            values::count(kept, "token")
-        )
+        let kept = input::amount(cut.header(), kept);
+        format!("{from}: {kept}, {count} bytes in {to}")
     });
     Ok(())
 }
@@ -85,7 +89,7 @@ fn cut(
         KeepMetadata::No
     };
     let cut = match (args.tokens, args.bytes) {
-        (Some(tokens), _) => file.cut(tokens, keep)?,
+        (Some(tokens), _) => file.cut_layers(tokens, keep)?,
         (None, bytes) => file.fit(bytes.unwrap_or(u64::MAX), keep)?,
     };
     let bytes = cut.to_bytes()?;

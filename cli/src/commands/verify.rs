@@ -8,12 +8,12 @@ use flextok::container::State;
 
 use crate::context::Context;
 use crate::exit::{CliError, Code};
-use crate::input::Source;
+use crate::input::{self, Source};
 use crate::output;
 
 /// Check the checksums and the structure of .flxt files
 ///
-/// Prints one line per file: ok, or truncated with the numbers of tokens present and proven. A
+/// Prints one line per file: ok, or truncated with how much of the payload is present and proven. A
 /// truncated file passes (exit code 0) unless --complete is given; a corrupt one gives exit code 3
 /// and a line on standard error that names the damaged region and its bytes. For several files the
 /// highest exit code is returned.
@@ -41,20 +41,20 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> ExitCode {
 
 fn verify(source: &Source, complete: bool, context: &Context) -> Result<(), CliError> {
     let input = source.tokens(&context.limits)?;
-    let (name, bytes) = (source.name(), input.bytes);
+    let (name, bytes, header) = (source.name(), input.bytes, input.file.header());
     let line = match input.file.state() {
         State::Complete => {
-            let tokens = input.file.header().total_tokens();
-            format!("{name}: ok ({tokens} tokens, {bytes} bytes)\n")
+            let payload = input::amount(header, header.payload_bytes());
+            format!("{name}: ok ({payload}, {bytes} bytes)\n")
         }
         State::Truncated { have, total } if complete => {
-            return Err(CliError::Truncated { name, have, total });
+            let present = input::present(header, have, total);
+            return Err(CliError::Truncated { name, present });
         }
         State::Truncated { have, total } => {
-            let proven = input.file.header().canvases() * u64::from(input.file.proven_layers());
-            format!(
-                "{name}: truncated ({have} of {total} tokens, {proven} proven, {bytes} bytes)\n"
-            )
+            let present = input::present(header, have, total);
+            let proven = input::count(header, input.file.proven_bytes());
+            format!("{name}: truncated ({present}, {proven} proven, {bytes} bytes)\n")
         }
     };
     if context.quiet {

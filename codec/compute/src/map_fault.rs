@@ -24,7 +24,12 @@ pub fn explain_map_faults(line: &'static str, code: i32) -> std::io::Result<()> 
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 mod linux {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::LAST_WORDS;
+
+    /// Whether some thread is ending the process.
+    static ENDING: AtomicBool = AtomicBool::new(false);
 
     pub(super) fn install() -> std::io::Result<()> {
         // SAFETY: a zeroed `sigaction` is a valid one without flags; the fields that matter are set below. The handler
@@ -32,8 +37,7 @@ mod linux {
         let done = unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = handler as *const () as usize;
-            // Back to the default at the first call, so that a handler that returns ends in the plain signal.
-            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
             libc::sigemptyset(&raw mut action.sa_mask);
             libc::sigaction(libc::SIGBUS, &raw const action, std::ptr::null_mut())
         };
@@ -48,16 +52,21 @@ mod linux {
         info: *mut libc::siginfo_t,
         _context: *mut libc::c_void,
     ) {
-        // SAFETY: the kernel passes a valid `siginfo_t` to a handler with SA_SIGINFO. `write`, `_exit` and `raise` may
-        // be called in a handler, and the text is static.
+        // SAFETY: the kernel passes a valid `siginfo_t` to a handler with SA_SIGINFO. `write`, `_exit`, `pause`, `signal`
+        // and `raise` may be called in a handler, and the text is static.
         unsafe {
             if (*info).si_code == libc::BUS_ADRERR
                 && let Some((line, code)) = LAST_WORDS.get()
             {
+                // Several threads may touch the pages at once: one speaks, the others wait for the end.
+                while ENDING.swap(true, Ordering::Relaxed) {
+                    libc::pause();
+                }
                 libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len());
                 libc::_exit(*code);
             }
-            // Sent by somebody, or a fault of the hardware: that has the default action from here on.
+            // Sent by somebody, or a fault of the hardware: that has the default action.
+            libc::signal(signal, libc::SIG_DFL);
             libc::raise(signal);
         }
     }

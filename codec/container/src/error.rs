@@ -32,25 +32,13 @@ pub enum Error {
         /// Bytes needed in all, as far as the bytes that are there tell.
         needed: u64,
     },
-    /// The major version is not the one this crate reads (section 3).
+    /// The version is a later one (section 3).
     #[error(
-        "format version {major}.{minor} is not supported: this version reads {supported}.x; use a newer one"
+        "the file is of a later format version: this version reads {supported}; use a newer one"
     )]
     UnsupportedVersion {
-        /// Major version of the file.
-        major: u8,
-        /// Minor version of the file.
-        minor: u8,
-        /// The major version this crate reads.
+        /// The version this crate reads.
         supported: u8,
-    },
-    /// Flag bits are set that this version does not define (section 3).
-    #[error("unknown flags {flags:#04x} are set: this version knows {known:#04x}; use a newer one")]
-    UnsupportedFlags {
-        /// The unknown bits that are set.
-        flags: u8,
-        /// All bits this version defines.
-        known: u8,
     },
     /// A metadata chunk that must be understood is of an unknown type (section 6).
     #[error(
@@ -70,8 +58,7 @@ pub enum Error {
         /// Type number.
         kind: u8,
     },
-    /// A header field of a file has a value that is not allowed, although the checksum is right (section 3, *invalid
-    /// header*).
+    /// A header field of a file has a value that is not allowed, although the check is right (section 3, *invalid header*).
     #[error("malformed header: {field} is {value}, allowed is {allowed}")]
     MalformedHeader {
         /// Name of the field in the specification.
@@ -91,12 +78,20 @@ pub enum Error {
         /// What is allowed, in words.
         allowed: &'static str,
     },
+    /// The number of bytes given for a payload does not belong to the header.
+    #[error("{count} bytes of payload were given, the header asks for {expected}")]
+    InvalidPayloadLength {
+        /// Bytes given.
+        count: u64,
+        /// Bytes needed.
+        expected: u64,
+    },
     /// The number of ids does not belong to the header.
     #[error("{count} token ids were given, the header asks for {expected}")]
     InvalidTokenCount {
         /// Ids given.
         count: u64,
-        /// Ids needed: tokens per canvas times canvases.
+        /// Ids needed: tokens per canvas times canvases, 0 where the payload is coded.
         expected: u64,
     },
     /// An id given for writing is not below the codebook size.
@@ -128,8 +123,11 @@ pub enum Error {
         /// Characters given.
         length: usize,
     },
-    /// Bytes of the file contradict the format or their checksum (section 9).
-    #[error("corrupt file: {region} (bytes {}..{}): {fault}", .range.start, .range.end)]
+    /// Bytes of the file contradict the format or their check (section 9).
+    #[error(
+        "corrupt file: {region} (bytes {}..{}): {fault}; {}",
+        .range.start, .range.end, Proven(*.proven)
+    )]
     Corrupt {
         /// Part of the file.
         region: Region,
@@ -137,6 +135,8 @@ pub enum Error {
         range: Range<u64>,
         /// What is wrong there.
         fault: Fault,
+        /// Bytes of payload that a matching check covers: what [`TokenFile::salvage`](crate::TokenFile::salvage) gives.
+        proven: u64,
     },
     /// A limit set by the caller is exceeded ([`Limits`](crate::Limits)).
     #[error("limit exceeded: {what} is {actual}, allowed is at most {allowed}")]
@@ -148,38 +148,40 @@ pub enum Error {
         /// Value of the limit.
         allowed: u64,
     },
-    /// A cut to a number of tokens that the file does not have.
-    #[error("cannot cut to {requested} tokens per canvas: the file allows 1 to {available}")]
+    /// A cut to a number of payload bytes or tokens that the file does not have.
+    #[error("cannot cut to {requested} {unit}: the file allows 1 to {available}")]
     CannotCut {
-        /// Tokens per canvas asked for.
+        /// Number asked for.
         requested: u64,
-        /// Whole layers the file has.
+        /// Number the file has whole.
         available: u64,
+        /// What is counted: `"bytes of payload"` or `"tokens per canvas"`.
+        unit: &'static str,
     },
     /// A cut to a number of bytes in which no file of this header fits.
     #[error("cannot cut to {bytes} bytes: the smallest file of this picture has {minimum} bytes")]
     CannotFit {
         /// Bytes asked for.
         bytes: u64,
-        /// Size of the file of one token per canvas, without metadata.
+        /// Size of the file of one byte of payload or one token per canvas, with the metadata that is kept.
         minimum: u64,
     },
-    /// The file has no whole layer, so that no complete file can be made of it.
-    #[error("the file has {have} of {total} tokens, not one whole layer: nothing can be cut of it")]
-    NoLayer {
-        /// Tokens that are there.
+    /// The file has no byte of payload, or no whole layer of tokens, so that no complete file can be made of it.
+    #[error("the file has {have} of {total} bytes of payload: too few to make a file of them")]
+    NoPayload {
+        /// Bytes of payload that are there.
         have: u64,
-        /// Tokens of the whole file.
+        /// Bytes of payload of the whole file.
         total: u64,
     },
     /// A truncated file cannot be written as it is.
     #[error(
-        "the file is truncated ({have} of {total} tokens): cut it to the layers it has, then write"
+        "the file is truncated ({have} of {total} bytes of payload): cut it to what it has, then write"
     )]
     Incomplete {
-        /// Tokens that are there.
+        /// Bytes of payload that are there.
         have: u64,
-        /// Tokens of the whole file.
+        /// Bytes of payload of the whole file.
         total: u64,
     },
     /// The system did not give the memory for bytes that are there.
@@ -190,23 +192,35 @@ pub enum Error {
     },
 }
 
+/// How much of a damaged file can be used, in words.
+struct Proven(u64);
+
+impl fmt::Display for Proven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => write!(f, "nothing before it is proven"),
+            bytes => write!(f, "the first {bytes} bytes of payload are proven"),
+        }
+    }
+}
+
 /// A part of a file, as an error names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Region {
-    /// The header with its checksum.
+    /// The header with its check.
     Header,
-    /// The tokens of some layers and the checkpoint after them.
-    Layers {
-        /// First layer, counted from 1.
-        first: u16,
-        /// Last layer, counted from 1.
-        last: u16,
+    /// Payload that the check behind it contradicts.
+    Payload {
+        /// Bytes of payload that an earlier check proves.
+        first: u64,
+        /// Bytes of payload before the check.
+        end: u64,
     },
     /// One token.
     Token {
         /// Layer, counted from 1.
-        layer: u16,
+        layer: u32,
         /// Canvas, counted from 0 in row-major order.
         canvas: u64,
     },
@@ -223,8 +237,8 @@ impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header => write!(f, "header"),
-            Self::Layers { first, last } => {
-                write!(f, "tokens of layers {first}..={last} or their checkpoint")
+            Self::Payload { first, end } => {
+                write!(f, "bytes {first}..{end} of the payload or their check")
             }
             Self::Token { layer, canvas } => write!(f, "token of layer {layer}, canvas {canvas}"),
             Self::Chunk { index } => write!(f, "metadata chunk {index}"),
@@ -237,12 +251,17 @@ impl fmt::Display for Region {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The checksum does not match the bytes it covers.
+    /// The check does not match the bytes it covers.
     Checksum {
-        /// Checksum in the file.
+        /// Check in the file, a number of 8, 16 or 32 bits.
         stored: u32,
-        /// Checksum of the bytes that are there.
+        /// Check of the bytes that are there.
         computed: u32,
+    },
+    /// The byte that tells the header's length has an even number of bits set.
+    Parity {
+        /// The byte.
+        byte: u8,
     },
     /// A token id is not below the codebook size.
     Id {
@@ -261,8 +280,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Checksum { stored, computed } => {
-                write!(f, "checksum is {stored:08x}, the bytes give {computed:08x}")
+                write!(f, "checksum is {stored:#x}, the bytes give {computed:#x}")
             }
+            Self::Parity { byte } => write!(f, "{byte:#04x} has an even number of bits set"),
             Self::Id { id, codebook_size } => {
                 write!(f, "id {id} is not below the codebook size {codebook_size}")
             }
@@ -288,23 +308,24 @@ mod tests {
             id: 9,
             codebook_size: 8,
         };
-        let layers = Region::Layers { first: 1, last: 4 };
+        let payload = Region::Payload { first: 64, end: 80 };
         let token = Region::Token {
             layer: 2,
             canvas: 5,
         };
         let chunk = Region::Chunk { index: 3 };
+        let sums = "checksum is 0xab, the bytes give 0x1";
         for (region, fault, text) in [
+            (Region::Header, checksum, "header (bytes 7..9): SUMS"),
             (
                 Region::Header,
-                checksum,
-                "header (bytes 7..9): checksum is 000000ab, the bytes give 00000001",
+                Fault::Parity { byte: 3 },
+                "header (bytes 7..9): 0x03 has an even number of bits set",
             ),
             (
-                layers,
+                payload,
                 checksum,
-                "tokens of layers 1..=4 or their checkpoint (bytes 7..9): \
-                 checksum is 000000ab, the bytes give 00000001",
+                "bytes 64..80 of the payload or their check (bytes 7..9): SUMS",
             ),
             (
                 token,
@@ -322,14 +343,21 @@ mod tests {
                 "trailing bytes (bytes 7..9): nothing may follow the end of the file",
             ),
         ] {
-            let range = 7..9;
-            let error = Error::Corrupt {
-                region,
-                range,
-                fault,
-            };
-            let message = error.to_string();
-            assert_eq!(message.strip_prefix("corrupt file: "), Some(text));
+            for (proven, ending) in [
+                (0, "nothing before it is proven"),
+                (64, "the first 64 bytes of payload are proven"),
+            ] {
+                let range = 7..9;
+                let error = Error::Corrupt {
+                    region,
+                    range,
+                    fault,
+                    proven,
+                };
+                let text = text.replace("SUMS", sums);
+                let expected = alloc::format!("corrupt file: {text}; {ending}");
+                assert_eq!(error.to_string(), expected);
+            }
         }
     }
 }

@@ -2,37 +2,47 @@
 
 use alloc::vec::Vec;
 
-use crate::{Error, Header, Limits, Metadata, Reader, writer};
+use crate::layout::TOKEN_BYTES;
+use crate::{Error, Header, Ids, Limits, Metadata, Reader, writer};
 
-/// A file's header, tokens and metadata, complete or cut.
+/// A file's header, payload and metadata, complete or cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFile {
     header: Header,
-    ids: Vec<u16>,
+    payload: Vec<u8>,
     metadata: Metadata,
     state: State,
-    proven: u16,
+    proven: u64,
 }
 
 /// Whether a file is all there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Header, tokens, checkpoints and metadata are there and match.
+    /// Header, payload, checks and metadata are there and match.
     Complete,
     /// The file ends early.
     Truncated {
-        /// Whole tokens that are there, all canvases counted. Equal to `total` when only a
-        /// checkpoint or metadata is missing.
+        /// Bytes of payload that are there; of tokens, those of whole ones. Equal to `total` when only a check or metadata
+        /// is missing.
         have: u64,
-        /// Tokens of the whole file, all canvases counted.
+        /// Bytes of payload of the whole file.
         total: u64,
     },
+}
+
+/// What could be read of a file that may be damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Salvage {
+    /// The file; of a damaged one, what is proven of it, in the state of a file that was cut there.
+    pub file: TokenFile,
+    /// What is wrong with the rest; `None` if the file is undamaged.
+    pub fault: Option<Error>,
 }
 
 /// Whether a cut keeps the metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepMetadata {
-    /// Tokens only: the smallest file.
+    /// Payload only: the smallest file.
     No,
     /// With the metadata the file has.
     Yes,
@@ -41,72 +51,89 @@ pub enum KeepMetadata {
 /// A place to cut a file: a row of the table of [`TokenFile::cut_offsets`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CutOffset {
-    /// Tokens per canvas that remain.
-    pub tokens: u16,
-    /// Bytes to keep of this file, as by `head -c`, for these tokens to remain.
+    /// Bytes of payload that remain.
+    pub payload: u64,
+    /// Tokens per canvas that remain; `None` of a coded payload.
+    pub tokens: Option<u32>,
+    /// Bytes to keep of this file, as by `head -c`, for this payload to remain.
     pub prefix_bytes: u64,
-    /// Size of the complete, re-checksummed file of these tokens, without metadata.
+    /// Size of the complete file of this payload, with checks of its own, without metadata.
     pub complete_bytes: u64,
 }
 
 impl TokenFile {
-    /// A complete file of `ids` in layer order: token 0 of all canvases (row-major), then token 1
-    /// of all, and so on; their number is tokens per canvas times canvases.
+    /// A complete file of a payload, as long as the header says. Tokens are 16-bit little-endian numbers in layer order:
+    /// token 1 of all canvases (row-major), then token 2 of all, and so on.
     ///
     /// # Errors
-    /// [`Error::InvalidTokenCount`], [`Error::InvalidId`] for an id not below the codebook size,
+    /// [`Error::InvalidPayloadLength`], [`Error::InvalidId`] for an id not below the codebook size,
     /// [`Error::InvalidMetadata`] for texts of more than 65 535 bytes.
-    pub fn new(header: Header, ids: Vec<u16>, metadata: Metadata) -> Result<Self, Error> {
-        let (count, expected) = (ids.len() as u64, header.total_tokens());
+    pub fn new(header: Header, payload: Vec<u8>, metadata: Metadata) -> Result<Self, Error> {
+        let (count, expected) = (payload.len() as u64, header.payload_bytes());
         if count != expected {
-            return Err(Error::InvalidTokenCount { count, expected });
+            return Err(Error::InvalidPayloadLength { count, expected });
         }
-        let codebook_size = header.codebook_size();
-        let mut numbered = ids.iter().enumerate();
-        if let Some((index, &id)) = numbered.find(|&(_, &id)| u32::from(id) >= codebook_size) {
-            return Err(Error::InvalidId {
-                index: index as u64,
-                id,
-                codebook_size,
-            });
+        if let Some(&Ids { codebook_size, .. }) = header.as_ids() {
+            let mut numbered = ids_of(&payload).enumerate();
+            if let Some((index, id)) = numbered.find(|&(_, id)| u32::from(id) >= codebook_size) {
+                return Err(Error::InvalidId {
+                    index: index as u64,
+                    id,
+                    codebook_size,
+                });
+            }
         }
         metadata.check()?;
         Ok(Self {
             header: header.with_metadata(!metadata.is_empty()),
-            ids,
+            payload,
             metadata,
             state: State::Complete,
-            proven: header.tokens(),
+            proven: expected,
         })
     }
 
-    /// A complete file of one list of ids per canvas, the canvases in row-major order; each list
-    /// has as many ids as the header has tokens per canvas.
+    /// A complete file of `ids` in layer order; their number is tokens per canvas times canvases.
     ///
     /// # Errors
-    /// As [`TokenFile::new`]; a list of another length is [`Error::InvalidTokenCount`].
+    /// As [`TokenFile::new`]; another number of ids is [`Error::InvalidTokenCount`].
+    pub fn of_ids(header: Header, ids: &[u16], metadata: Metadata) -> Result<Self, Error> {
+        let (count, expected) = (ids.len() as u64, total_tokens(&header));
+        if count != expected {
+            return Err(Error::InvalidTokenCount { count, expected });
+        }
+        let payload = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+        Self::new(header, payload, metadata)
+    }
+
+    /// A complete file of one list of ids per canvas, the canvases in row-major order; each list has as many ids as the header
+    /// has tokens per canvas.
+    ///
+    /// # Errors
+    /// As [`TokenFile::of_ids`]; a list of another length is [`Error::InvalidTokenCount`].
     pub fn from_canvases<C: AsRef<[u16]>>(
         header: Header,
         canvases: &[C],
         metadata: Metadata,
     ) -> Result<Self, Error> {
-        let layers = usize::from(header.tokens());
-        let unequal = canvases
-            .iter()
-            .map(AsRef::as_ref)
-            .find(|c| c.len() != layers);
-        if unequal.is_some() || canvases.len() as u64 != header.canvases() {
+        let layers = header.as_ids().map_or(0, |ids| ids.tokens);
+        let layers = usize::try_from(layers).unwrap_or(usize::MAX);
+        let mut lengths = canvases.iter().map(|canvas| canvas.as_ref().len());
+        let count = canvases.len() as u64;
+        if lengths.any(|length| length != layers)
+            || count != header.as_ids().map_or(0, Ids::canvases)
+        {
             let lengths = canvases.iter().map(|canvas| canvas.as_ref().len() as u64);
             return Err(Error::InvalidTokenCount {
                 count: lengths.fold(0, u64::saturating_add),
-                expected: header.total_tokens(),
+                expected: total_tokens(&header),
             });
         }
-        let ids = (0..layers)
+        let ids: Vec<u16> = (0..layers)
             .flat_map(|layer| canvases.iter().filter_map(move |c| c.as_ref().get(layer)))
             .copied()
             .collect();
-        Self::new(header, ids, metadata)
+        Self::of_ids(header, &ids, metadata)
     }
 
     /// Reads a file, cut or complete, with the default [`Limits`].
@@ -127,16 +154,51 @@ impl TokenFile {
         reader.finish()
     }
 
+    /// Reads what is proven of a file that may be damaged: everything, if it is not; else the payload before the last check
+    /// that matches, and the metadata before the fault.
+    ///
+    /// ```
+    /// use flextok_container::{Canvas, Coded, Header, Limits, Metadata, Size, Tables, TokenFile};
+    ///
+    /// let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 400 };
+    /// let header = Header::coded(Size { width: 64, height: 48 }, coded)?;
+    /// let mut bytes = TokenFile::new(header, vec![7; 400], Metadata::default())?.to_bytes()?;
+    /// bytes[300] ^= 1;
+    /// let salvage = TokenFile::salvage(&bytes, &Limits::default())?;
+    /// assert_eq!(salvage.file.payload(), [7; 256]); // there is a check after 256
+    /// assert!(salvage.fault.is_some());
+    /// # Ok::<(), flextok_container::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`TokenFile::parse_with`], if nothing is proven.
+    pub fn salvage(bytes: &[u8], limits: &Limits) -> Result<Salvage, Error> {
+        let mut reader = Reader::with_limits(*limits);
+        let Err(fault) = reader.feed(bytes) else {
+            return Ok(Salvage {
+                file: reader.finish()?,
+                fault: None,
+            });
+        };
+        let file = reader.partial().filter(|file| file.proven > 0);
+        file.map_or(Err(fault.clone()), |file| {
+            Ok(Salvage {
+                file,
+                fault: Some(fault),
+            })
+        })
+    }
+
     pub(crate) fn from_reader(
         header: Header,
-        ids: Vec<u16>,
+        payload: Vec<u8>,
         metadata: Metadata,
         state: State,
-        proven: u16,
+        proven: u64,
     ) -> Self {
         Self {
             header,
-            ids,
+            payload,
             metadata,
             state,
             proven,
@@ -149,10 +211,17 @@ impl TokenFile {
         &self.header
     }
 
-    /// The tokens that are there in layer order: whole layers, then those of an unfinished layer.
+    /// The payload that is there; of tokens, the whole ones.
     #[must_use]
-    pub fn ids(&self) -> &[u16] {
-        &self.ids
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The tokens that are there in layer order: whole layers, then those of an unfinished layer. Empty if the payload is
+    /// coded.
+    #[must_use]
+    pub fn ids(&self) -> Vec<u16> {
+        self.ids_iter().collect()
     }
 
     /// The metadata that is there.
@@ -173,70 +242,74 @@ impl TokenFile {
         self.state == State::Complete
     }
 
-    /// Whole layers that are there: tokens that every canvas has.
+    /// Whole layers that are there: tokens that every canvas has. 0 if the payload is coded.
     #[must_use]
-    pub fn layers(&self) -> u16 {
-        let layers = (self.ids.len() as u64).checked_div(self.header.canvases());
-        layers
-            .and_then(|layers| u16::try_from(layers).ok())
-            .unwrap_or(0)
+    pub fn layers(&self) -> u32 {
+        self.header.layers_in(self.payload.len() as u64)
     }
 
-    /// Layers that a matching checkpoint covers. Tokens of later layers were read from a cut file
-    /// that lost the checkpoint after them.
+    /// Bytes of payload that a matching check covers. Later ones were read from a cut file that lost the check after them.
     #[must_use]
-    pub fn proven_layers(&self) -> u16 {
+    pub fn proven_bytes(&self) -> u64 {
         self.proven
     }
 
-    /// How much of what the header declares is there: tokens read, of all canvases, divided by the
-    /// tokens of the whole file; 0 to 1.
+    /// Layers that a matching check covers; 0 if the payload is coded.
+    #[must_use]
+    pub fn proven_layers(&self) -> u32 {
+        self.header.layers_in(self.proven)
+    }
+
+    /// How much of what the header declares is there: bytes of payload divided by those of the whole file; 0 to 1.
     ///
-    /// It counts what this file lost since it was written, not how faithful the picture is. A file
-    /// *written* with few tokens has all of what it declares, and most of the detail that a decoder
-    /// shows for it is invented all the same: for that, look at the number of tokens. Tokens behind
-    /// the last checkpoint that is there are counted although nothing vouches for them:
+    /// It counts what this file lost since it was written, not how faithful the picture is. A file *written* with few bytes has
+    /// all of what it declares. Bytes behind the last check that is there are counted although nothing vouches for them:
     /// [`TokenFile::proven_fraction`] leaves them out.
     ///
     /// ```
-    /// use flextok_container::{Fingerprint, Header, Metadata, TokenFile};
+    /// use flextok_container::{Canvas, Coded, Header, Metadata, Size, Tables, TokenFile};
     ///
-    /// let header = Header::new(Fingerprint([0; 4]), 64, 48, 8, 64_000)?;
-    /// let bytes = TokenFile::new(header, vec![7; 8], Metadata::default())?.to_bytes()?;
-    /// let cut = TokenFile::parse(&bytes[..38])?;
-    /// assert_eq!(cut.declared_fraction(), 6.0 / 8.0);
-    /// assert_eq!(cut.proven_fraction(), 4.0 / 8.0);
+    /// let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 160 };
+    /// let header = Header::coded(Size { width: 64, height: 48 }, coded)?;
+    /// let bytes = TokenFile::new(header, vec![7; 160], Metadata::default())?.to_bytes()?;
+    /// let cut = TokenFile::parse(&bytes[..header.byte_len() as usize + 81])?;
+    /// assert_eq!(cut.declared_fraction(), 80.0 / 160.0);
+    /// assert_eq!(cut.proven_fraction(), 64.0 / 160.0);
     /// # Ok::<(), flextok_container::Error>(())
     /// ```
     #[must_use]
     pub fn declared_fraction(&self) -> f64 {
-        self.fraction(self.ids.len() as u64)
+        self.fraction(self.payload.len() as u64)
     }
 
-    /// As [`TokenFile::declared_fraction`], but only of tokens that a matching checkpoint covers.
+    /// As [`TokenFile::declared_fraction`], but only of payload that a matching check covers.
     ///
-    /// A checkpoint finds accidents. It is no signature: who changes a file can make it match.
+    /// A check finds accidents. It is no signature: who changes a file can make it match.
     #[must_use]
     pub fn proven_fraction(&self) -> f64 {
-        self.fraction(self.header.canvases().saturating_mul(self.proven.into()))
+        self.fraction(self.proven)
     }
 
-    fn fraction(&self, tokens: u64) -> f64 {
-        // At most 2^40 of at least 1: both are exact, the quotient is rounded once.
-        tokens as f64 / self.header.total_tokens() as f64
+    fn fraction(&self, bytes: u64) -> f64 {
+        // At most 2^49 of at least 1: both are exact, the quotient is rounded once.
+        bytes as f64 / self.header.payload_bytes() as f64
     }
 
-    /// The tokens of one canvas (index in row-major order), from coarse to fine, those of an
-    /// unfinished layer included: take [`TokenFile::layers`] for as many on every canvas.
-    /// Empty for a canvas the grid does not have.
+    /// The tokens of one canvas (index in row-major order), from coarse to fine, those of an unfinished layer included: take
+    /// [`TokenFile::layers`] for as many on every canvas. Empty for a canvas the grid does not have, and if the payload is
+    /// coded.
     pub fn canvas_ids(&self, canvas: u64) -> impl Iterator<Item = u16> + '_ {
-        let canvases = self.header.canvases();
+        let canvases = self.header.as_ids().map_or(0, Ids::canvases);
         let start = if canvas < canvases { canvas } else { u64::MAX };
         // On a machine that cannot count so far, there are not so many ids either.
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         let step = usize::try_from(canvases).unwrap_or(usize::MAX);
-        let ids = self.ids.iter().copied();
-        ids.skip(start).step_by(step.max(1))
+        self.ids_iter().skip(start).step_by(step.max(1))
+    }
+
+    fn ids_iter(&self) -> impl Iterator<Item = u16> + '_ {
+        let tokens = self.header.as_ids().map(|_| &*self.payload);
+        ids_of(tokens.unwrap_or_default())
     }
 
     /// The bytes of a complete file.
@@ -247,72 +320,120 @@ impl TokenFile {
         if let State::Truncated { have, total } = self.state {
             return Err(Error::Incomplete { have, total });
         }
-        writer::write(&self.header, &self.ids, &self.metadata)
+        writer::write(&self.header, &self.payload, &self.metadata)
     }
 
-    /// A complete file of the first `tokens` tokens of each canvas.
+    /// A complete file of the first `payload` bytes of payload, less those of a layer of tokens that is not whole.
     ///
-    /// A truncated file can be cut to the whole layers it has. Layers beyond
-    /// [`TokenFile::proven_layers`] get a new checkpoint although nothing vouched for them.
+    /// A truncated file can be cut to what it has. Payload beyond [`TokenFile::proven_bytes`] gets new checks although nothing
+    /// vouched for it.
     ///
     /// # Errors
-    /// [`Error::CannotCut`] for 0 tokens and for more than the whole layers there are,
-    /// [`Error::NoLayer`] if there is none.
-    pub fn cut(&self, tokens: u16, keep: KeepMetadata) -> Result<Self, Error> {
-        let available = self.available_layers()?;
+    /// [`Error::CannotCut`] for less than one byte or layer and for more than there is, [`Error::NoPayload`] if the file has no
+    /// byte or whole layer.
+    pub fn cut(&self, payload: u64, keep: KeepMetadata) -> Result<Self, Error> {
+        let unit = self.header.unit();
+        let whole = payload.saturating_sub(payload.checked_rem(unit).unwrap_or(0));
+        let available = self.available()?;
+        if whole == 0 || payload > available {
+            return Err(Error::CannotCut {
+                requested: payload,
+                available,
+                unit: "bytes of payload",
+            });
+        }
+        self.cut_whole(whole, keep)
+    }
+
+    /// A complete file of the first `tokens` tokens of each canvas; see [`TokenFile::cut`].
+    ///
+    /// # Errors
+    /// [`Error::CannotCut`] for 0 tokens and for more than the whole layers there are, of which a coded payload has none;
+    /// [`Error::NoPayload`] if there is none.
+    pub fn cut_layers(&self, tokens: u32, keep: KeepMetadata) -> Result<Self, Error> {
+        self.available()?;
+        let available = self.layers();
         if tokens == 0 || tokens > available {
             return Err(Error::CannotCut {
                 requested: tokens.into(),
                 available: available.into(),
+                unit: "tokens per canvas",
             });
         }
-        let header = self.header.with_tokens(tokens)?;
-        let count = usize::try_from(header.total_tokens()).unwrap_or(usize::MAX);
-        let ids = self.ids.iter().copied().take(count).collect();
+        self.cut_whole(self.header.unit().saturating_mul(tokens.into()), keep)
+    }
+
+    fn cut_whole(&self, payload: u64, keep: KeepMetadata) -> Result<Self, Error> {
+        let header = self.header.with_payload_bytes(payload)?;
+        let count = usize::try_from(payload).unwrap_or(usize::MAX);
+        let kept = self.payload.get(..count).unwrap_or(&self.payload);
         let metadata = match keep {
             KeepMetadata::Yes => self.metadata.clone(),
             KeepMetadata::No => Metadata::default(),
         };
-        Self::new(header, ids, metadata)
+        Self::new(header, kept.to_vec(), metadata)
     }
 
-    /// The largest complete file of the whole layers there are that has at most `bytes`, metadata included where it is
-    /// kept.
+    /// The largest complete file of what is there that has at most `bytes`, metadata included where it is kept.
     ///
     /// # Errors
-    /// [`Error::CannotFit`] if not even one token per canvas fits, [`Error::NoLayer`] if the file
-    /// has no whole layer.
+    /// [`Error::CannotFit`] if not even one byte of payload, or one token per canvas, fits; [`Error::NoPayload`] if the file
+    /// has none.
     pub fn fit(&self, bytes: u64, keep: KeepMetadata) -> Result<Self, Error> {
-        let available = self.available_layers()?;
+        let available = self.available()?;
         let metadata = match keep {
             KeepMetadata::Yes => self.metadata.byte_len(),
             KeepMetadata::No => 0,
         };
-        let tokens = self.header.tokens_within(bytes, metadata)?;
-        self.cut(tokens.min(available), keep)
+        let payload = self.header.payload_within(bytes, metadata)?;
+        self.cut_whole(payload.min(available), keep)
     }
 
-    /// Where the file can be cut: one row for each whole layer there is.
+    /// Where the file can be cut: one row for each whole layer of tokens there is; of a coded payload, which can be cut
+    /// anywhere, for each power of two and for all that is there.
     pub fn cut_offsets(&self) -> impl Iterator<Item = CutOffset> + use<> {
-        let layout = self.header.layout();
-        (1..=self.layers()).filter_map(move |tokens| {
+        let (header, available) = (self.header, self.available().unwrap_or(0));
+        let (layout, unit) = (header.layout(), header.unit());
+        let coded = header.as_coded().is_some();
+        let following = move |&payload: &u64| {
+            let next = match coded {
+                true if payload < available => payload.saturating_mul(2).min(available),
+                true => return None,
+                false => payload.saturating_add(unit),
+            };
+            (next <= available).then_some(next)
+        };
+        let first = (available > 0).then_some(unit);
+        core::iter::successors(first, following).filter_map(move |payload| {
             Some(CutOffset {
-                tokens,
-                prefix_bytes: layout.layer_end(tokens)?,
-                complete_bytes: layout.cut_len(tokens)?,
+                payload,
+                tokens: (!coded).then(|| header.layers_in(payload)),
+                prefix_bytes: layout.payload_end(payload)?,
+                complete_bytes: header.cut_len(payload)?,
             })
         })
     }
 
-    fn available_layers(&self) -> Result<u16, Error> {
-        match self.layers() {
-            0 => Err(Error::NoLayer {
-                have: self.ids.len() as u64,
-                total: self.header.total_tokens(),
+    /// Bytes of payload of which complete files can be made: whole layers of tokens.
+    fn available(&self) -> Result<u64, Error> {
+        let (have, unit) = (self.payload.len() as u64, self.header.unit());
+        match have.saturating_sub(have.checked_rem(unit).unwrap_or(0)) {
+            0 => Err(Error::NoPayload {
+                have,
+                total: self.header.payload_bytes(),
             }),
-            layers => Ok(layers),
+            available => Ok(available),
         }
     }
+}
+
+fn total_tokens(header: &Header) -> u64 {
+    header.as_ids().map_or(0, Ids::total_tokens)
+}
+
+fn ids_of(payload: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    let (pairs, _) = payload.as_chunks::<{ TOKEN_BYTES as usize }>();
+    pairs.iter().map(|&pair| u16::from_le_bytes(pair))
 }
 
 #[cfg(test)]

@@ -1,416 +1,481 @@
-//! The header: what a file says before its first token (section 3 of the specification).
+//! The header: what a file says before its first byte of payload (section 3 of the specification).
 
-use alloc::vec::Vec;
+use core::fmt;
+use core::num::NonZeroU8;
+use core::ops::Deref;
 
-use byteorder::{ByteOrder, LittleEndian};
+use crate::layout::{Layout, MAX_HEADER_BYTES, TOKEN_BYTES};
+use crate::{Error, Fingerprint};
 
-use crate::layout::{CRC_BYTES, Layout, MAX_HEADER_BYTES, MIN_HEADER_BYTES};
-use crate::{Error, Fault, Fingerprint, Region};
+mod bytes;
 
-/// The first four bytes of every file.
-pub const MAGIC: [u8; 4] = [0x89, 0x46, 0x4C, 0x58];
-/// The major version this crate reads and writes.
-pub const VERSION_MAJOR: u8 = 1;
-/// The minor version of the files this crate makes.
-pub const VERSION_MINOR: u8 = 0;
+pub(crate) use bytes::{MAX_ANNOUNCED, body, required_len};
+
+/// The first two bytes of every file.
+pub const MAGIC: [u8; 2] = [0xf6, 0xdc];
+/// The version of the format that this crate reads and writes.
+pub const VERSION: u8 = 2;
 /// The greatest width and height of the original picture, in pixels.
 pub const MAX_DIMENSION: u32 = 1 << 20;
+/// The greatest number of bytes of a coded payload.
+pub const MAX_CODED_BYTES: u64 = u32::MAX as u64;
 /// The greatest number of tokens per canvas.
-pub const MAX_TOKENS: u16 = 256;
+pub const MAX_TOKENS: u32 = 1 << 16;
 /// The greatest codebook size; the least is 2.
 pub const MAX_CODEBOOK: u32 = 1 << 16;
-/// The greatest number of patch columns and rows of a canvas.
-pub const MAX_CANVAS: u16 = 256;
+/// The greatest number of patch columns and rows of a canvas of ids.
+pub const MAX_CANVAS: u32 = 256;
 /// The greatest number of columns and rows of the canvas grid.
 pub const MAX_GRID: u32 = 1 << 16;
+/// Pixels a side of a block of a coded canvas.
+pub const BLOCK: u32 = 32;
+/// The greatest number of block columns and rows of a coded canvas.
+pub const MAX_BLOCKS: u32 = 255;
 
-const LARGE: u8 = 1;
-const CANVAS: u8 = 1 << 1;
-const GRID: u8 = 1 << 2;
-const METADATA: u8 = 1 << 3;
-const KNOWN_FLAGS: u8 = LARGE | CANVAS | GRID | METADATA;
+/// A width and a height: of a picture or a canvas in pixels, or of latents.
+///
+/// ```
+/// use flextok_container::Size;
+///
+/// let size = Size::new(320, 240);
+/// assert_eq!((size.area(), size.to_string().as_str()), (76_800, "320x240"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Size {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
 
-const VERSION_AT: usize = 4;
-const FLAGS_AT: usize = 5;
-const CRC_LEN: usize = 4;
+impl Size {
+    /// `width` columns and `height` rows.
+    #[must_use]
+    pub const fn new(width: u32, height: u32) -> Self {
+        Self { width, height }
+    }
+
+    /// Width times height.
+    #[must_use]
+    pub const fn area(self) -> u64 {
+        (self.width as u64).saturating_mul(self.height as u64)
+    }
+}
+
+impl From<(u32, u32)> for Size {
+    /// The dimensions as image libraries give them.
+    fn from((width, height): (u32, u32)) -> Self {
+        Self { width, height }
+    }
+}
+
+impl From<Size> for (u32, u32) {
+    fn from(Size { width, height }: Size) -> Self {
+        (width, height)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+/// Columns and rows: of patches or blocks of a canvas, or of canvases of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Number of columns.
+    pub columns: u32,
+    /// Number of rows.
+    pub rows: u32,
+}
+
+impl Grid {
+    /// One column, one row.
+    pub const SINGLE: Self = Self {
+        columns: 1,
+        rows: 1,
+    };
+
+    /// Columns times rows.
+    #[must_use]
+    pub const fn cells(self) -> u64 {
+        (self.columns as u64).saturating_mul(self.rows as u64)
+    }
+}
+
+/// What a file's payload is, and what a decoder has to know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// Bytes of a model's own coder, which can be cut anywhere.
+    Coded(Coded),
+    /// 16-bit tokens, layer by layer.
+    Ids(Ids),
+}
+
+/// A payload of bytes that the coder of a model gives a meaning to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coded {
+    /// The tables of the coder.
+    pub tables: Tables,
+    /// How the picture was brought to blocks.
+    pub canvas: Canvas,
+    /// Bytes of payload of the whole file, 1 to 2^32 − 1.
+    pub bytes: u64,
+}
+
+/// The name of a coder's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tables {
+    /// Tables that have a number in section 7 of the specification.
+    Number(NonZeroU8),
+    /// Others, by the fingerprint of their model.
+    Model(Fingerprint),
+}
+
+impl Tables {
+    /// Number 1: the tables of the built-in model.
+    pub const BUILTIN: Self = Self::Number(NonZeroU8::MIN);
+}
+
+/// The canvas of a coded picture, in blocks of [`BLOCK`] pixels a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Canvas {
+    /// The picture's own size, its last column and row repeated to whole blocks; for at most [`MAX_BLOCKS`] blocks a side.
+    Own,
+    /// The picture resampled to so many blocks along its long side.
+    Long(NonZeroU8),
+}
+
+/// A payload of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// Name of the model whose tokens these are.
+    pub model: Fingerprint,
+    /// Tokens per canvas of the whole file, 1 to 65 536: the number of layers.
+    pub tokens: u32,
+    /// Number of different ids, 2 to 65 536; each id is below it.
+    pub codebook_size: u32,
+    /// Canvas size in patches of the model, 1 to 256 a side; `None` is the model's own.
+    pub canvas: Option<Grid>,
+    /// Canvases in row-major order, 1 to 65 536 a side.
+    pub grid: Grid,
+}
+
+impl Ids {
+    /// Tokens for one canvas of the model's own size.
+    #[must_use]
+    pub const fn new(model: Fingerprint, tokens: u32, codebook_size: u32) -> Self {
+        Self {
+            model,
+            tokens,
+            codebook_size,
+            canvas: None,
+            grid: Grid::SINGLE,
+        }
+    }
+
+    /// Number of canvases: grid columns times rows.
+    #[must_use]
+    pub const fn canvases(&self) -> u64 {
+        self.grid.cells()
+    }
+
+    /// Tokens of all canvases together.
+    #[must_use]
+    pub const fn total_tokens(&self) -> u64 {
+        self.canvases().saturating_mul(self.tokens as u64)
+    }
+}
 
 /// A header that is valid by construction.
 ///
 /// ```
-/// use flextok_container::{Fingerprint, Header};
+/// use flextok_container::{Fingerprint, Grid, Header, Ids, Size};
 ///
-/// let header = Header::new(Fingerprint([1, 2, 3, 4]), 4000, 3000, 256, 64_000)?
-///     .with_canvas(Some((12, 8)))?; // a canvas of 12 by 8 patches instead of the model's own
-/// assert_eq!(header.byte_len(), 23);
+/// let mut ids = Ids::new(Fingerprint([1, 2, 3, 4]), 256, 64_000);
+/// ids.canvas = Some(Grid { columns: 12, rows: 8 }); // instead of the model's own
+/// let header = Header::ids(Size { width: 4000, height: 3000 }, ids)?;
+/// assert_eq!(header.byte_len(), 24);
 /// assert_eq!(Header::parse(&header.to_bytes())?, header);
 /// # Ok::<(), flextok_container::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    minor: u8,
-    fingerprint: Fingerprint,
-    width: u32,
-    height: u32,
-    tokens: u16,
-    codebook_size: u32,
-    canvas: Option<(u16, u16)>,
-    grid: (u32, u32),
+    size: Size,
+    payload: Payload,
     metadata: bool,
 }
 
+/// The bytes of a header, with its check.
+#[derive(Clone, Copy, Debug)]
+pub struct HeaderBytes {
+    bytes: [u8; MAX_HEADER_BYTES as usize],
+    length: usize,
+}
+
+impl Deref for HeaderBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&self.bytes)
+    }
+}
+
 impl Header {
-    /// A header for one canvas of the model's own size.
-    ///
-    /// `width` and `height` are those of the original picture in pixels (1 to 2^20), `tokens` is
-    /// the number per canvas (1 to 256), `codebook_size` the number of different ids (2 to 65536).
+    /// A header of a picture of `size` pixels (1 to 2^20 a side, orientation applied).
     ///
     /// # Errors
     /// [`Error::InvalidHeader`] for a number out of its range.
-    pub fn new(
-        fingerprint: Fingerprint,
-        width: u32,
-        height: u32,
-        tokens: u16,
-        codebook_size: u32,
-    ) -> Result<Self, Error> {
+    pub fn new(size: Size, payload: Payload) -> Result<Self, Error> {
         let dimensions = (1, MAX_DIMENSION, "1 to 1048576");
-        check("width", width, dimensions)?;
-        check("height", height, dimensions)?;
-        check(
-            "codebook size",
-            codebook_size,
-            (2, MAX_CODEBOOK, "2 to 65536"),
-        )?;
-        let header = Self {
-            minor: VERSION_MINOR,
-            fingerprint,
-            width,
-            height,
-            tokens: 1,
-            codebook_size,
-            canvas: None,
-            grid: (1, 1),
-            metadata: false,
-        };
-        header.with_tokens(tokens)
-    }
-
-    /// The same header with another number of tokens per canvas, 1 to 256.
-    ///
-    /// # Errors
-    /// [`Error::InvalidHeader`] for a number out of its range.
-    pub fn with_tokens(self, tokens: u16) -> Result<Self, Error> {
-        check(
-            "tokens per canvas",
-            tokens.into(),
-            (1, MAX_TOKENS.into(), "1 to 256"),
-        )?;
-        Ok(Self { tokens, ..self })
-    }
-
-    /// The same header with a canvas of (columns, rows) patches of the model, 1 to 256 each;
-    /// `None` is the model's own canvas.
-    ///
-    /// # Errors
-    /// [`Error::InvalidHeader`] for a number out of its range.
-    pub fn with_canvas(self, canvas: Option<(u16, u16)>) -> Result<Self, Error> {
-        if let Some((columns, rows)) = canvas {
-            let range = (1, MAX_CANVAS.into(), "1 to 256");
-            check("canvas columns", columns.into(), range)?;
-            check("canvas rows", rows.into(), range)?;
+        check("width", size.width, dimensions)?;
+        check("height", size.height, dimensions)?;
+        match payload {
+            Payload::Coded(coded) => check_coded(size, &coded)?,
+            Payload::Ids(ids) => check_ids(&ids)?,
         }
-        Ok(Self { canvas, ..self })
-    }
-
-    /// The same header with a grid of (columns, rows) canvases in row-major order, 1 to 65536 each.
-    ///
-    /// # Errors
-    /// [`Error::InvalidHeader`] for a number out of its range.
-    pub fn with_grid(self, columns: u32, rows: u32) -> Result<Self, Error> {
-        let range = (1, MAX_GRID, "1 to 65536");
-        check("grid columns", columns, range)?;
-        check("grid rows", rows, range)?;
         Ok(Self {
-            grid: (columns, rows),
-            ..self
+            size,
+            payload,
+            metadata: false,
         })
     }
 
-    /// Says whether metadata chunks follow the tokens: decided by the file, not by the caller.
-    pub(crate) fn with_metadata(self, metadata: bool) -> Self {
+    /// As [`Header::new`], of a coded payload.
+    ///
+    /// # Errors
+    /// As [`Header::new`].
+    pub fn coded(size: Size, coded: Coded) -> Result<Self, Error> {
+        Self::new(size, Payload::Coded(coded))
+    }
+
+    /// As [`Header::new`], of a payload of tokens.
+    ///
+    /// # Errors
+    /// As [`Header::new`].
+    pub fn ids(size: Size, ids: Ids) -> Result<Self, Error> {
+        Self::new(size, Payload::Ids(ids))
+    }
+
+    /// The same header for another number of payload bytes: whole layers where they are tokens.
+    ///
+    /// # Errors
+    /// [`Error::InvalidHeader`] for a number out of its range, or for parts of a layer.
+    pub fn with_payload_bytes(self, bytes: u64) -> Result<Self, Error> {
+        let payload = match self.payload {
+            Payload::Coded(coded) => Payload::Coded(Coded { bytes, ..coded }),
+            Payload::Ids(ids) => {
+                let tokens = bytes.checked_div(self.unit()).unwrap_or(0);
+                let whole = bytes == tokens.saturating_mul(self.unit());
+                let tokens = u32::try_from(tokens).ok().filter(|_| whole);
+                let Some(tokens) = tokens else {
+                    return Err(Error::InvalidHeader {
+                        field: "payload bytes",
+                        value: bytes,
+                        allowed: "those of whole layers of tokens",
+                    });
+                };
+                Payload::Ids(Ids { tokens, ..ids })
+            }
+        };
+        let header = Self::new(self.size, payload)?;
+        Ok(header.with_metadata(self.metadata))
+    }
+
+    /// Says whether metadata chunks follow the payload: decided by the file, not by the caller.
+    pub(crate) const fn with_metadata(self, metadata: bool) -> Self {
         Self { metadata, ..self }
     }
 
-    /// Format version of the file: (major, minor).
+    /// Size of the original picture.
     #[must_use]
-    pub fn version(&self) -> (u8, u8) {
-        (VERSION_MAJOR, self.minor)
+    pub const fn size(&self) -> Size {
+        self.size
     }
 
-    /// Name of the model whose tokens these are.
+    /// What the payload is.
     #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
+    pub const fn payload(&self) -> &Payload {
+        &self.payload
     }
 
-    /// Width of the original picture in pixels, 1 to 2^20.
+    /// What is said of the tokens; `None` if the payload is coded.
     #[must_use]
-    pub fn width(&self) -> u32 {
-        self.width
+    pub const fn as_ids(&self) -> Option<&Ids> {
+        match &self.payload {
+            Payload::Ids(ids) => Some(ids),
+            Payload::Coded(_) => None,
+        }
     }
 
-    /// Height of the original picture in pixels, 1 to 2^20.
+    /// What is said of the coded payload; `None` if it consists of tokens.
     #[must_use]
-    pub fn height(&self) -> u32 {
-        self.height
+    pub const fn as_coded(&self) -> Option<&Coded> {
+        match &self.payload {
+            Payload::Coded(coded) => Some(coded),
+            Payload::Ids(_) => None,
+        }
     }
 
-    /// Tokens per canvas of the whole file, 1 to 256: the number of layers.
+    /// Bytes of payload of the whole file.
     #[must_use]
-    pub fn tokens(&self) -> u16 {
-        self.tokens
+    pub const fn payload_bytes(&self) -> u64 {
+        match &self.payload {
+            Payload::Coded(coded) => coded.bytes,
+            Payload::Ids(ids) => ids.total_tokens().saturating_mul(TOKEN_BYTES),
+        }
     }
 
-    /// Number of different token ids, 2 to 65536; each id is below it.
+    /// Bytes of payload that a complete file has whole: those of a layer of tokens, or 1.
     #[must_use]
-    pub fn codebook_size(&self) -> u32 {
-        self.codebook_size
+    pub const fn unit(&self) -> u64 {
+        match &self.payload {
+            Payload::Coded(_) => 1,
+            Payload::Ids(ids) => ids.canvases().saturating_mul(TOKEN_BYTES),
+        }
     }
 
-    /// Canvas size as (columns, rows) of the model's patches; `None` is the model's own.
+    /// Whole layers in so many bytes of payload: tokens that every canvas has. 0 if the payload is coded.
     #[must_use]
-    pub fn canvas(&self) -> Option<(u16, u16)> {
-        self.canvas
+    pub fn layers_in(&self, payload: u64) -> u32 {
+        let layers = payload.checked_div(self.unit()).unwrap_or(0);
+        let tokens = self.as_ids().map_or(0, |ids| ids.tokens);
+        u32::try_from(layers).unwrap_or(tokens).min(tokens)
     }
 
-    /// Canvas grid as (columns, rows); (1, 1) for a picture on one canvas.
+    /// Block columns and rows of a coded picture's canvas; `None` if the payload consists of tokens.
+    ///
+    /// Of a canvas that is not the picture's own size, the short side has
+    /// max(1, (2·n·short + long) div (2·long)) blocks, where n is the number of the long side.
     #[must_use]
-    pub fn grid(&self) -> (u32, u32) {
-        self.grid
+    pub fn blocks(&self) -> Option<Grid> {
+        let Size { width, height } = self.size;
+        Some(match self.as_coded()?.canvas {
+            Canvas::Own => Grid {
+                columns: width.div_ceil(BLOCK),
+                rows: height.div_ceil(BLOCK),
+            },
+            Canvas::Long(blocks) => {
+                let long = width.max(height);
+                let side = |pixels: u32| shrunk(pixels, long, blocks);
+                Grid {
+                    columns: side(width),
+                    rows: side(height),
+                }
+            }
+        })
     }
 
-    /// Number of canvases: grid columns times rows.
+    /// Whether metadata chunks follow the payload.
     #[must_use]
-    pub fn canvases(&self) -> u64 {
-        u64::from(self.grid.0).saturating_mul(self.grid.1.into())
-    }
-
-    /// Tokens of all canvases together.
-    #[must_use]
-    pub fn total_tokens(&self) -> u64 {
-        self.canvases().saturating_mul(self.tokens.into())
-    }
-
-    /// Whether metadata chunks follow the tokens.
-    #[must_use]
-    pub fn has_metadata(&self) -> bool {
+    pub const fn has_metadata(&self) -> bool {
         self.metadata
     }
 
-    /// Bytes of the header with its checksum: 21 to 28, at most 24 for a single canvas.
+    /// Bytes of the header with its check: 9 to 33.
     #[must_use]
     pub fn byte_len(&self) -> u64 {
-        header_len(self.flags())
+        self.to_bytes().length as u64
     }
 
     /// Where everything stands in the file of this header.
     #[must_use]
     pub fn layout(&self) -> Layout {
-        Layout::of_header(self.byte_len(), self.canvases(), self.tokens)
+        Layout::of_header(
+            self.byte_len(),
+            self.unit(),
+            self.payload_bytes(),
+            self.metadata,
+        )
     }
 
-    /// Most tokens per canvas of a complete file of at most `bytes`, `metadata` of which are for metadata chunks: at most
-    /// as many as this header has.
-    ///
-    /// # Errors
-    /// [`Error::CannotFit`] if not even one token per canvas fits.
-    pub fn tokens_within(&self, bytes: u64, metadata: u64) -> Result<u16, Error> {
-        let layout = self.layout();
-        let tokens = bytes
-            .checked_sub(metadata)
-            .and_then(|bytes| layout.layers_within(bytes));
-        tokens.ok_or_else(|| {
-            let minimum = layout.cut_len(1).unwrap_or(0).saturating_add(metadata);
-            Error::CannotFit { bytes, minimum }
-        })
-    }
-
-    /// The bytes of the header with its checksum.
+    /// Size of the complete file of the first `payload` bytes of payload, without metadata; `None` where no file can have
+    /// so many.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let (x, y) = (self.width.saturating_sub(1), self.height.saturating_sub(1));
-        let mut out = Vec::with_capacity(32);
-        out.extend_from_slice(&MAGIC);
-        out.push((VERSION_MAJOR << 4) | self.minor);
-        out.push(self.flags());
-        out.extend_from_slice(&self.fingerprint.0);
-        push_minus_one_u8(&mut out, self.tokens);
-        push_minus_one_u16(&mut out, self.codebook_size);
-        push_low_u16(&mut out, x);
-        push_low_u16(&mut out, y);
-        if self.is_large() {
-            let [_, _, x_high, _] = x.to_le_bytes();
-            let [_, _, y_high, _] = y.to_le_bytes();
-            out.push(x_high | (y_high << 4));
+    pub fn cut_len(&self, payload: u64) -> Option<u64> {
+        if payload > self.payload_bytes() {
+            return None;
         }
-        if let Some((columns, rows)) = self.canvas {
-            push_minus_one_u8(&mut out, columns);
-            push_minus_one_u8(&mut out, rows);
-        }
-        if self.grid != (1, 1) {
-            push_minus_one_u16(&mut out, self.grid.0);
-            push_minus_one_u16(&mut out, self.grid.1);
-        }
-        let crc = crc32fast::hash(&out);
-        out.extend_from_slice(&crc.to_le_bytes());
-        out
+        let header = self.with_metadata(false).with_payload_bytes(payload).ok()?;
+        Some(header.layout().payload_section_end())
     }
 
-    /// Reads the header at the start of `bytes`; what follows it is not looked at.
+    /// Most bytes of payload of a complete file of at most `bytes`, `metadata` of which are for metadata chunks: at most as
+    /// many as this header has, and whole layers of tokens.
     ///
     /// # Errors
-    /// [`Error::NotFlextok`], [`Error::NeedMore`], [`Error::UnsupportedVersion`],
-    /// [`Error::UnsupportedFlags`], [`Error::Corrupt`] for a wrong checksum,
-    /// [`Error::MalformedHeader`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let needed = required_len(bytes)?;
-        let header = bytes.get(..needed);
-        let parts = header.and_then(|header| header.split_last_chunk::<CRC_LEN>());
-        let Some((body, crc)) = parts else {
-            return Err(need_more(bytes, needed));
+    /// [`Error::CannotFit`] if not even one byte, or one layer, fits.
+    pub fn payload_within(&self, bytes: u64, metadata: u64) -> Result<u64, Error> {
+        let size = |units: u64| {
+            let payload = units.saturating_mul(self.unit());
+            let header = self.with_metadata(metadata > 0).with_payload_bytes(payload);
+            let end = header.map(|header| header.layout().payload_section_end());
+            end.unwrap_or(0).saturating_add(metadata)
         };
-        let (stored, computed) = (u32::from_le_bytes(*crc), crc32fast::hash(body));
-        if stored != computed {
-            return Err(Error::Corrupt {
-                region: Region::Header,
-                range: 0..needed as u64,
-                fault: Fault::Checksum { stored, computed },
-            });
+        let most = self.payload_bytes().checked_div(self.unit()).unwrap_or(0);
+        let units = crate::layout::greatest(most, |units| units == 0 || size(units) <= bytes);
+        if units == 0 {
+            let minimum = size(1);
+            return Err(Error::CannotFit { bytes, minimum });
         }
-        // The lengths were made to fit above; running out of bytes is answered all the same.
-        Self::parse_body(body)
-            .map_err(found_in_file)
-            .transpose()
-            .unwrap_or(Err(need_more(bytes, needed)))
-    }
-
-    /// Reads the fields of a header whose checksum is right; `Ok(None)` if bytes are missing.
-    fn parse_body(body: &[u8]) -> Result<Option<Self>, Error> {
-        let Some(raw) = RawHeader::read(body) else {
-            return Ok(None);
-        };
-        if raw.large == Some(0) {
-            return Err(Error::MalformedHeader {
-                field: "large dimensions byte",
-                value: 0,
-                allowed: "1 to 255 when the flag is set",
-            });
-        }
-        if raw.grid == Some((0, 0)) {
-            return Err(Error::MalformedHeader {
-                field: "number of canvases under the grid flag",
-                value: 1,
-                allowed: "2 or more",
-            });
-        }
-        let high = u32::from(raw.large.unwrap_or(0));
-        let width = u32::from(raw.width) | ((high & 0x0f) << 16);
-        let height = u32::from(raw.height) | ((high >> 4) << 16);
-        let plus_one = |value: u16| u32::from(value).saturating_add(1);
-        let plus_one_u8 = |value: u8| u16::from(value).saturating_add(1);
-        let (columns, rows) = raw.grid.unwrap_or((0, 0));
-        let header = Self::new(
-            raw.fingerprint,
-            width.saturating_add(1),
-            height.saturating_add(1),
-            plus_one_u8(raw.tokens),
-            plus_one(raw.codebook),
-        )?
-        .with_canvas(raw.canvas.map(|(c, r)| (plus_one_u8(c), plus_one_u8(r))))?
-        .with_grid(plus_one(columns), plus_one(rows))?;
-        Ok(Some(Self {
-            minor: raw.version & 0x0f,
-            metadata: raw.flags & METADATA != 0,
-            ..header
-        }))
-    }
-
-    fn is_large(&self) -> bool {
-        self.width > 1 << 16 || self.height > 1 << 16
-    }
-
-    fn flags(&self) -> u8 {
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        flag(self.is_large(), LARGE)
-            | flag(self.canvas.is_some(), CANVAS)
-            | flag(self.grid != (1, 1), GRID)
-            | flag(self.metadata, METADATA)
+        Ok(units.saturating_mul(self.unit()))
     }
 }
 
-/// Length of the header that `bytes` begin, as far as they tell; checks magic, version and flags
-/// as soon as each is there, because the length depends on them.
-pub(crate) fn required_len(bytes: &[u8]) -> Result<usize, Error> {
-    for (offset, (&found, &expected)) in bytes.iter().zip(&MAGIC).enumerate() {
-        if found != expected {
-            return Err(Error::NotFlextok {
-                offset: offset as u64,
-                found,
-                expected,
-            });
-        }
-    }
-    if let Some(&version) = bytes.get(VERSION_AT) {
-        let (major, minor) = (version >> 4, version & 0x0f);
-        if major != VERSION_MAJOR {
-            return Err(Error::UnsupportedVersion {
-                major,
-                minor,
-                supported: VERSION_MAJOR,
-            });
-        }
-    }
-    let flags = bytes.get(FLAGS_AT).copied().unwrap_or(0);
-    if flags & !KNOWN_FLAGS != 0 {
-        return Err(Error::UnsupportedFlags {
-            flags: flags & !KNOWN_FLAGS,
-            known: KNOWN_FLAGS,
+/// Blocks of a side of `pixels`, where the long one has `blocks`.
+fn shrunk(pixels: u32, long: u32, blocks: NonZeroU8) -> u32 {
+    let (pixels, long) = (u64::from(pixels), u64::from(long));
+    let twice = u64::from(blocks.get())
+        .saturating_mul(2)
+        .saturating_mul(pixels);
+    let rounded = twice
+        .saturating_add(long)
+        .checked_div(long.saturating_mul(2));
+    let most = u32::from(blocks.get());
+    rounded
+        .and_then(|n| u32::try_from(n).ok())
+        .map_or(most, |n| n.clamp(1, most))
+}
+
+fn check_coded(size: Size, coded: &Coded) -> Result<(), Error> {
+    if !(1..=MAX_CODED_BYTES).contains(&coded.bytes) {
+        return Err(Error::InvalidHeader {
+            field: "payload length",
+            value: coded.bytes,
+            allowed: "1 to 4294967295",
         });
     }
-    // 21 to 28.
-    Ok(usize::try_from(header_len(flags)).unwrap_or(MAX_HEADER_BYTES as usize))
-}
-
-fn header_len(flags: u8) -> u64 {
-    let part = |bit: u8, bytes: u64| if flags & bit == 0 { 0 } else { bytes };
-    debug_assert_eq!(CRC_BYTES, CRC_LEN as u64);
-    MIN_HEADER_BYTES
-        .saturating_add(part(LARGE, 1))
-        .saturating_add(part(CANVAS, 2))
-        .saturating_add(part(GRID, 4))
-}
-
-pub(crate) fn need_more(bytes: &[u8], needed: usize) -> Error {
-    Error::NeedMore {
-        have: bytes.len() as u64,
-        needed: needed as u64,
+    let long = size.width.max(size.height);
+    if coded.canvas == Canvas::Own && long > MAX_BLOCKS.saturating_mul(BLOCK) {
+        return Err(Error::InvalidHeader {
+            field: "long side on a canvas of its own size",
+            value: long.into(),
+            allowed: "1 to 8160",
+        });
     }
+    Ok(())
 }
 
-/// What is a wrong request of a writer is a malformed file to a reader.
-fn found_in_file(error: Error) -> Error {
-    match error {
-        Error::InvalidHeader {
-            field,
-            value,
-            allowed,
-        } => Error::MalformedHeader {
-            field,
-            value,
-            allowed,
-        },
-        error => error,
+fn check_ids(ids: &Ids) -> Result<(), Error> {
+    check(
+        "tokens per canvas",
+        ids.tokens,
+        (1, MAX_TOKENS, "1 to 65536"),
+    )?;
+    check(
+        "codebook size",
+        ids.codebook_size,
+        (2, MAX_CODEBOOK, "2 to 65536"),
+    )?;
+    if let Some(canvas) = ids.canvas {
+        let range = (1, MAX_CANVAS, "1 to 256");
+        check("canvas columns", canvas.columns, range)?;
+        check("canvas rows", canvas.rows, range)?;
     }
+    let range = (1, MAX_GRID, "1 to 65536");
+    check("grid columns", ids.grid.columns, range)?;
+    check("grid rows", ids.grid.rows, range)
 }
 
 fn check(
@@ -426,87 +491,6 @@ fn check(
         value: value.into(),
         allowed,
     })
-}
-
-fn push_minus_one_u8(out: &mut Vec<u8>, value: u16) {
-    let [low, _] = value.saturating_sub(1).to_le_bytes();
-    out.push(low);
-}
-
-fn push_minus_one_u16(out: &mut Vec<u8>, value: u32) {
-    push_low_u16(out, value.saturating_sub(1));
-}
-
-fn push_low_u16(out: &mut Vec<u8>, value: u32) {
-    let [low, high, _, _] = value.to_le_bytes();
-    out.extend_from_slice(&[low, high]);
-}
-
-/// The fields as they stand in the file, each of them one less than what it means.
-struct RawHeader {
-    version: u8,
-    flags: u8,
-    fingerprint: Fingerprint,
-    tokens: u8,
-    codebook: u16,
-    width: u16,
-    height: u16,
-    large: Option<u8>,
-    canvas: Option<(u8, u8)>,
-    grid: Option<(u16, u16)>,
-}
-
-impl RawHeader {
-    /// Reads a header without its checksum; `None` if bytes are missing.
-    fn read(body: &[u8]) -> Option<Self> {
-        let mut fields = Fields(body.get(VERSION_AT..)?);
-        let version = fields.u8()?;
-        let flags = fields.u8()?;
-        let fingerprint = Fingerprint([fields.u8()?, fields.u8()?, fields.u8()?, fields.u8()?]);
-        let (tokens, codebook) = (fields.u8()?, fields.u16()?);
-        let (width, height) = (fields.u16()?, fields.u16()?);
-        let large = match flags & LARGE {
-            0 => None,
-            _ => Some(fields.u8()?),
-        };
-        let canvas = match flags & CANVAS {
-            0 => None,
-            _ => Some((fields.u8()?, fields.u8()?)),
-        };
-        let grid = match flags & GRID {
-            0 => None,
-            _ => Some((fields.u16()?, fields.u16()?)),
-        };
-        Some(Self {
-            version,
-            flags,
-            fingerprint,
-            tokens,
-            codebook,
-            width,
-            height,
-            large,
-            canvas,
-            grid,
-        })
-    }
-}
-
-/// Takes little-endian numbers off the front of a slice.
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn u8(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        let (number, rest) = self.0.split_at_checked(2)?;
-        self.0 = rest;
-        Some(LittleEndian::read_u16(number))
-    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::{Fingerprint, Header, Metadata};
+    use crate::{Fingerprint, Header, Ids, Metadata, Size};
 
     /// Gives its parts in order, errors among them.
     struct Parts(Vec<Result<Vec<u8>, ErrorKind>>);
@@ -68,8 +68,12 @@ mod tests {
 
     #[test]
     fn interruptions_are_no_failure_and_failures_are_passed_on() {
-        let header = Header::new(Fingerprint([0; 4]), 1, 1, 2, 9).unwrap();
-        let file = TokenFile::new(header, vec![3, 4], Metadata::default()).unwrap();
+        let size = Size {
+            width: 1,
+            height: 1,
+        };
+        let header = Header::ids(size, Ids::new(Fingerprint([0; 4]), 2, 9)).unwrap();
+        let file = TokenFile::of_ids(header, &[3, 4], Metadata::default()).unwrap();
         let bytes = file.to_bytes().unwrap();
         let halves = || [bytes[..9].to_vec(), bytes[9..].to_vec()].map(Ok);
         let [first, second] = halves();

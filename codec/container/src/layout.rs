@@ -1,86 +1,68 @@
-//! Where everything stands in a file: the closed formulas of section 5 of the specification.
+//! Where everything stands in a file: the formulas of section 5 of the specification.
 //!
-//! All functions are pure and none overflows: a [`Layout`] holds only numbers of a valid header.
+//! All functions are pure, need no memory, and none overflows: a [`Layout`] is made of a valid header only.
 //!
 //! ```
-//! use flextok_container::layout::Layout;
+//! use flextok_container::{Canvas, Coded, Header, Size, Tables};
 //!
-//! let layout = Layout::new(21, 1, 256)?; // header bytes, canvases, tokens per canvas
-//! assert_eq!(layout.layer_end(1), Some(23));
-//! assert_eq!(layout.layer_end(256), Some(21 + 2 * 256 + 3 * 4)); // three checkpoints before
-//! assert_eq!(layout.tokens_end(), 549);
+//! let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 300 };
+//! let layout = Header::coded(Size { width: 640, height: 480 }, coded)?.layout();
+//! assert_eq!(layout.payload_end(64), Some(12 + 64)); // the header has 12 bytes
+//! assert_eq!(layout.payload_end(300), Some(12 + 64 + 1 + 192 + 1 + 44)); // two checks before
+//! assert_eq!(layout.payload_section_end(), 314 + 2);
 //! # Ok::<(), flextok_container::Error>(())
 //! ```
 
-use crate::{Error, MAX_GRID, MAX_TOKENS};
+use crate::checks::Check;
 
-/// Layers after which a checkpoint stands when the stream has them.
-pub const CHECKPOINT_LAYERS: [u16; 4] = [4, 16, 64, 256];
+/// Bytes of payload after which a check stands where the payload goes on; then every [`CHECK_STRIDE`].
+pub const CHECK_PLACES: [u64; 3] = [64, 256, 1024];
 
-/// Bytes of a CRC32.
-pub const CRC_BYTES: u64 = 4;
+/// Beyond the first places, a check stands after each multiple of so many bytes of payload.
+pub const CHECK_STRIDE: u64 = 4096;
 
-/// Bytes of a token.
-pub const TOKEN_BYTES: u64 = 2;
-
-/// Bytes of the longest header: large dimensions, canvas and grid.
-pub const MAX_HEADER_BYTES: u64 = 28;
+/// Bytes of the longest header.
+pub const MAX_HEADER_BYTES: u64 = 33;
 
 /// Bytes of the shortest header.
-pub const MIN_HEADER_BYTES: u64 = 21;
+pub const MIN_HEADER_BYTES: u64 = 9;
 
-/// Bytes of a metadata chunk beside its payload: type, length, CRC32.
-pub const CHUNK_FRAME_BYTES: u64 = 7;
+/// Bytes of a token of a payload of ids.
+pub const TOKEN_BYTES: u64 = 2;
 
-/// Offsets of a file with a given header length, number of canvases and number of layers.
+/// Bytes of a metadata chunk beside its content: type, length, CRC-8, CRC-32.
+pub const CHUNK_FRAME_BYTES: u64 = 8;
+
+/// The largest file that ends with a CRC-8, and the largest that ends with a CRC-16, in bytes.
+const SHORT_FILES: [(Check, u64); 2] = [(Check::End, 64), (Check::Middle, 1024)];
+
+/// A check and its place, counted in bytes of payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckPlace {
+    /// Bytes of payload before it.
+    pub payload: u64,
+    /// Its kind.
+    pub check: Check,
+}
+
+/// Offsets of a file of a given header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     header_bytes: u64,
-    canvases: u64,
-    layers: u16,
+    /// Bytes that cannot be parted: 1, or those of a layer.
+    unit: u64,
+    payload: u64,
+    metadata: bool,
 }
 
 impl Layout {
-    /// The layout of a header of `header_bytes` (21 to 28), for `canvases` (1 to 2^32) and
-    /// `layers`, the tokens per canvas (1 to 256).
-    ///
-    /// # Errors
-    /// [`Error::InvalidHeader`] for a number out of its range.
-    pub fn new(header_bytes: u64, canvases: u64, layers: u16) -> Result<Self, Error> {
-        let check = |field, value, range: core::ops::RangeInclusive<u64>, allowed| {
-            if range.contains(&value) {
-                return Ok(());
-            }
-            Err(Error::InvalidHeader {
-                field,
-                value,
-                allowed,
-            })
-        };
-        let header_range = MIN_HEADER_BYTES..=MAX_HEADER_BYTES;
-        let most_canvases = u64::from(MAX_GRID).saturating_mul(u64::from(MAX_GRID));
-        check("header length", header_bytes, header_range, "21 to 28")?;
-        check(
-            "number of canvases",
-            canvases,
-            1..=most_canvases,
-            "1 to 2^32",
-        )?;
-        let layer_range = 1..=u64::from(MAX_TOKENS);
-        check("tokens per canvas", layers.into(), layer_range, "1 to 256")?;
-        Ok(Self {
-            header_bytes,
-            canvases,
-            layers,
-        })
-    }
-
     /// The layout of numbers that a valid header vouches for.
-    pub(crate) fn of_header(header_bytes: u64, canvases: u64, layers: u16) -> Self {
+    pub(crate) fn of_header(header_bytes: u64, unit: u64, payload: u64, metadata: bool) -> Self {
         Self {
             header_bytes,
-            canvases,
-            layers,
+            unit: unit.max(1),
+            payload,
+            metadata,
         }
     }
 
@@ -90,118 +72,164 @@ impl Layout {
         self.header_bytes
     }
 
-    /// Number of layers, the tokens per canvas.
+    /// Bytes of payload of the whole file.
     #[must_use]
-    pub fn layers(&self) -> u16 {
-        self.layers
+    pub fn payload_bytes(&self) -> u64 {
+        self.payload
     }
 
-    /// Tokens of all canvases together.
+    /// The first check behind more than `payload` bytes of payload; none after the last one.
     #[must_use]
-    pub fn total_tokens(&self) -> u64 {
-        self.canvases.saturating_mul(self.layers.into())
-    }
-
-    /// Whether a checkpoint stands after `layer` (counted from 1).
-    #[must_use]
-    pub fn has_checkpoint(&self, layer: u16) -> bool {
-        layer == self.layers || (layer < self.layers && CHECKPOINT_LAYERS.contains(&layer))
-    }
-
-    /// The first layer after `layer` that a checkpoint follows; none after the last one.
-    #[must_use]
-    pub fn next_checkpoint(&self, layer: u16) -> Option<u16> {
-        if layer >= self.layers {
+    pub fn next_check(&self, payload: u64) -> Option<CheckPlace> {
+        if payload >= self.payload {
             return None;
         }
-        let next = CHECKPOINT_LAYERS.iter().find(|&&after| after > layer);
-        Some(next.map_or(self.layers, |&after| after.min(self.layers)))
+        let whole = self.whole_units(payload);
+        let threshold = CHECK_PLACES.into_iter().find(|&place| place > whole);
+        let threshold = threshold.unwrap_or_else(|| next_multiple(whole, CHECK_STRIDE));
+        let place = self.round_up(threshold);
+        if place >= self.payload {
+            let check = self.end_check();
+            return Some(CheckPlace {
+                payload: self.payload,
+                check,
+            });
+        }
+        Some(CheckPlace {
+            payload: place,
+            check: inner_check(place),
+        })
     }
 
-    /// Offset at which `layer` (counted from 1) is whole: `H + 2·n·j + 4·#{c : c < j}` with c of
-    /// [`CHECKPOINT_LAYERS`]. For 0 it is the length of the header. None beyond the last layer.
+    /// The check at the end of the payload.
     #[must_use]
-    pub fn layer_end(&self, layer: u16) -> Option<u64> {
-        (layer <= self.layers).then(|| self.layer_end_unchecked(layer))
+    pub fn end_check(&self) -> Check {
+        let before = self.end_of(self.payload);
+        let short = SHORT_FILES.into_iter().find(|&(check, most)| {
+            !self.metadata && before.saturating_add(check.byte_len()) <= most
+        });
+        short.map_or(Check::Long, |(check, _)| check)
     }
 
-    /// Offset at which `layer` and the checkpoint after it, if there is one, are whole.
+    /// Offset at which `payload` bytes of payload are there: the header, these bytes, and the checks between them. None
+    /// beyond the last byte.
     #[must_use]
-    pub fn checkpoint_end(&self, layer: u16) -> Option<u64> {
-        let end = self.layer_end(layer)?;
-        let extra = if self.has_checkpoint(layer) {
-            CRC_BYTES
+    pub fn payload_end(&self, payload: u64) -> Option<u64> {
+        (payload <= self.payload).then(|| self.end_of(payload))
+    }
+
+    /// Offset of the end of the last check of the payload: the file's size without metadata.
+    #[must_use]
+    pub fn payload_section_end(&self) -> u64 {
+        self.end_of(self.payload)
+            .saturating_add(self.end_check().byte_len())
+    }
+
+    /// Bytes of payload among the first `bytes` of the file.
+    #[must_use]
+    pub fn payload_within(&self, bytes: u64) -> u64 {
+        greatest(self.payload, |payload| self.end_of(payload) <= bytes)
+    }
+
+    /// Bytes of payload that are proven when the first `bytes` of the file are there and right.
+    #[must_use]
+    pub fn proven_within(&self, bytes: u64) -> u64 {
+        if bytes >= self.payload_section_end() {
+            return self.payload;
+        }
+        // A check that is there has its last byte before the end; one that is only begun counts for nothing.
+        let place = greatest(self.payload, |payload| {
+            payload < self.payload
+                && self.end_of(payload).saturating_add(self.check_at(payload)) <= bytes
+        });
+        self.last_check_to(place)
+    }
+
+    /// Bytes of the check right behind `payload` bytes within the payload; 0 if there is none.
+    fn check_at(&self, payload: u64) -> u64 {
+        let at = self.checks_to(payload);
+        at.saturating_sub(self.checks_to(payload.saturating_sub(1)))
+    }
+
+    /// The place of the last check within the payload that stands behind at most `payload` bytes; 0 if there is none.
+    fn last_check_to(&self, payload: u64) -> u64 {
+        let whole = self.whole_units(payload);
+        let stride = whole.saturating_sub(whole.checked_rem(CHECK_STRIDE).unwrap_or(0));
+        let places = CHECK_PLACES.into_iter().chain([stride]);
+        let thresholds = places.filter(|&place| place > 0 && place <= whole);
+        thresholds.fold(0, |last, place| last.max(self.round_up(place)))
+    }
+
+    fn end_of(&self, payload: u64) -> u64 {
+        self.header_bytes
+            .saturating_add(payload)
+            .saturating_add(self.checks_to(payload.saturating_sub(1)))
+    }
+
+    /// Bytes of all checks within the payload that stand behind at most `payload` bytes.
+    fn checks_to(&self, payload: u64) -> u64 {
+        let whole = self.whole_units(payload);
+        if self.unit > CHECK_STRIDE {
+            // Each unit reaches over a multiple of the stride, so that a check stands after each.
+            let checks = whole.checked_div(self.unit).unwrap_or(0);
+            return checks.saturating_mul(Check::Long.byte_len());
+        }
+        // The first four can fall together; later ones are further apart than a unit is long.
+        let mut bytes = 0_u64;
+        let mut last = 0;
+        for threshold in CHECK_PLACES.into_iter().chain([CHECK_STRIDE]) {
+            let place = self.round_up(threshold);
+            if place > whole {
+                return bytes;
+            }
+            if place != last {
+                bytes = bytes.saturating_add(inner_check(place).byte_len());
+                last = place;
+            }
+        }
+        let strides = whole.checked_div(CHECK_STRIDE).unwrap_or(0);
+        let later = strides.saturating_sub(1);
+        bytes.saturating_add(later.saturating_mul(Check::Long.byte_len()))
+    }
+
+    fn whole_units(&self, payload: u64) -> u64 {
+        payload.saturating_sub(payload.checked_rem(self.unit).unwrap_or(0))
+    }
+
+    fn round_up(&self, payload: u64) -> u64 {
+        payload
+            .checked_next_multiple_of(self.unit)
+            .unwrap_or(u64::MAX)
+    }
+}
+
+/// The kind of a check within the payload: by its place, so that one that stands for several thresholds is the strongest.
+fn inner_check(place: u64) -> Check {
+    match place {
+        0..256 => Check::First,
+        256..1024 => Check::Second,
+        _ => Check::Long,
+    }
+}
+
+fn next_multiple(value: u64, step: u64) -> u64 {
+    let below = value.checked_div(step).unwrap_or(0);
+    below.saturating_add(1).saturating_mul(step)
+}
+
+/// The greatest number up to `most` for which `holds`, which holds for no number above one that it does not hold for; 0 if
+/// it holds for none.
+pub(crate) fn greatest(most: u64, holds: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (0, most);
+    while low < high {
+        let middle = low.midpoint(high).saturating_add((high ^ low) & 1);
+        if holds(middle) {
+            low = middle;
         } else {
-            0
-        };
-        Some(end.saturating_add(extra))
-    }
-
-    /// Offset of the end of the last checkpoint: the file size without metadata.
-    #[must_use]
-    pub fn tokens_end(&self) -> u64 {
-        self.layer_end_unchecked(self.layers)
-            .saturating_add(CRC_BYTES)
-    }
-
-    /// Size of the complete file of the first `layers` tokens per canvas, without metadata.
-    /// None for 0 and beyond the last layer.
-    #[must_use]
-    pub fn cut_len(&self, layers: u16) -> Option<u64> {
-        if layers == 0 {
-            return None;
+            high = middle.saturating_sub(1);
         }
-        Some(self.layer_end(layers)?.saturating_add(CRC_BYTES))
     }
-
-    /// The most tokens per canvas of a complete file of at most `bytes`, without metadata.
-    /// None if not even one fits.
-    #[must_use]
-    pub fn layers_within(&self, bytes: u64) -> Option<u16> {
-        (1..=self.layers)
-            .rev()
-            .find(|&layers| self.cut_len(layers).is_some_and(|len| len <= bytes))
-    }
-
-    /// Whole tokens, all canvases counted, in the first `bytes` of the file.
-    #[must_use]
-    pub fn tokens_within(&self, bytes: u64) -> u64 {
-        // Whole layers first; what remains belongs to the next layer or to a checkpoint.
-        let whole = (0..=self.layers)
-            .rev()
-            .find(|&layer| self.layer_end_unchecked(layer) <= bytes);
-        let Some(whole) = whole else { return 0 };
-        let tokens = self.canvases.saturating_mul(whole.into());
-        if whole == self.layers {
-            return tokens;
-        }
-        let start = self.checkpoint_end(whole).unwrap_or(bytes);
-        let loose = bytes.saturating_sub(start) / TOKEN_BYTES;
-        tokens.saturating_add(loose)
-    }
-
-    /// Offset of the token with this index in layer order; none beyond the last token.
-    #[must_use]
-    pub fn token_offset(&self, index: u64) -> Option<u64> {
-        let layer = u16::try_from(index.checked_div(self.canvases)?).ok()?;
-        if layer >= self.layers {
-            return None;
-        }
-        let start = self.checkpoint_end(layer)?;
-        let within = index.checked_rem(self.canvases)?;
-        start.checked_add(within.checked_mul(TOKEN_BYTES)?)
-    }
-
-    /// The formula for a layer that is known to be at most 256: below 2^42, so nothing saturates.
-    fn layer_end_unchecked(&self, layer: u16) -> u64 {
-        let before = CHECKPOINT_LAYERS.iter().filter(|&&c| c < layer);
-        let checkpoints = before.fold(0_u64, |sum, _| sum.saturating_add(CRC_BYTES));
-        self.canvases
-            .saturating_mul(TOKEN_BYTES)
-            .saturating_mul(layer.into())
-            .saturating_add(checkpoints)
-            .saturating_add(self.header_bytes)
-    }
+    low
 }
 
 #[cfg(test)]

@@ -1,55 +1,60 @@
-//! The `.flxt` container: parse, write and cut token files without a model.
+//! The `.flxt` container: parse, check, write and cut files without a model.
 //!
-//! A FlexTok image is a short list of 16-bit tokens, ordered from coarse to fine, so that every
-//! prefix of the list is the same picture with less detail. This crate reads and writes the file
-//! around that list: header, checkpoints that survive cutting, optional metadata. It knows nothing
-//! of networks or pixels, has no `unsafe` code, and works without `std` (it needs `alloc`).
+//! A file holds one picture as a payload that is ordered from coarse to fine, so that every prefix of it is the same picture
+//! with less detail: bytes of a model's coder, or a list of 16-bit tokens. This crate reads and writes the file around it:
+//! header, checks that survive cutting, optional metadata. It knows nothing of networks or pixels, has no `unsafe` code, and
+//! works without `std` (it needs `alloc`; [`Scanner`], [`Header`] and [`layout`] need not even that).
 //!
-//! The format is specified in `format-spec/README.md` of the repository; section numbers in these
-//! pages refer to it.
+//! The format is specified in `format-spec/README.md` of the repository; section numbers in these pages refer to it.
 //!
 //! # Write a file, cut it, read it back
 //! ```
-//! use flextok_container::{Fingerprint, Header, KeepMetadata, Metadata, State, TokenFile};
+//! use flextok_container::{Canvas, Coded, Header, KeepMetadata, Metadata, Size, Tables, TokenFile};
 //!
-//! let model = Fingerprint([0x12, 0x34, 0x56, 0x78]);
-//! let header = Header::new(model, 4000, 3000, 8, 64_000)?;
-//! let file = TokenFile::new(header, vec![5, 17, 42, 63_999, 0, 1, 2, 3], Metadata::default())?;
+//! let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 100 };
+//! let header = Header::coded(Size { width: 4000, height: 3000 }, coded)?;
+//! let file = TokenFile::new(header, (0..100).collect(), Metadata::default())?;
 //! let bytes = file.to_bytes()?;
-//! assert_eq!(bytes.len(), 21 + 8 * 2 + 2 * 4); // header, tokens, checkpoints after 4 and 8
+//! assert_eq!(bytes.len(), 11 + 100 + 1 + 2); // header, payload, a check after 64 bytes and one at the end
 //!
-//! // A complete file of the first two tokens.
-//! let small = TokenFile::parse(&bytes)?.cut(2, KeepMetadata::No)?;
-//! assert_eq!(small.to_bytes()?.len(), 21 + 2 * 2 + 4);
+//! // A complete file of the first 40 bytes of payload, and of at most 40 bytes.
+//! let small = TokenFile::parse(&bytes)?.cut(40, KeepMetadata::No)?;
+//! assert_eq!(small.to_bytes()?.len(), 11 + 40 + 1);
+//! let smaller = file.fit(40, KeepMetadata::No)?;
+//! assert_eq!(smaller.payload(), &file.payload()[..28]);
 //! # Ok::<(), flextok_container::Error>(())
 //! ```
 //!
 //! # Read a file that was cut anywhere
 //! ```
-//! # use flextok_container::{Fingerprint, Header, Metadata, State, TokenFile};
-//! # let header = Header::new(Fingerprint([0; 4]), 64, 48, 8, 64_000)?;
-//! # let bytes = TokenFile::new(header, vec![7; 8], Metadata::default())?.to_bytes()?;
-//! let file = TokenFile::parse(&bytes[..38])?; // as after `head -c 38`
-//! assert_eq!(file.state(), State::Truncated { have: 6, total: 8 });
-//! assert_eq!(file.ids().len(), 6);
-//! assert_eq!(file.proven_layers(), 4); // the checkpoint after layer 4 is there and matches
+//! # use flextok_container::{Fingerprint, Header, Ids, Metadata, Size, State, TokenFile};
+//! let ids = Ids::new(Fingerprint([0; 4]), 40, 64_000);
+//! let header = Header::ids(Size { width: 64, height: 48 }, ids)?;
+//! let bytes = TokenFile::of_ids(header, &[7; 40], Metadata::default())?.to_bytes()?;
+//! let end = header.byte_len() as usize + 64 + 1 + 7;
+//! let file = TokenFile::parse(&bytes[..end])?; // as after `head -c`
+//! assert_eq!(file.state(), State::Truncated { have: 70, total: 80 }); // bytes of payload
+//! assert_eq!(file.ids(), [7; 35]);
+//! assert_eq!(file.proven_layers(), 32); // the check after 64 bytes of payload is there and matches
 //! # Ok::<(), flextok_container::Error>(())
 //! ```
 //!
 //! # Read while bytes arrive
-//! [`Reader::next_event`] tells what is new since it was last asked, merged; [`Reader::next_event_in_order`] tells each
-//! layer, checkpoint and chunk on its own, the same for any pieces. [`Reader::partial`] is the file so far.
+//! [`Reader::next_event`] tells what is new since it was last asked, merged; [`Reader::next_event_in_order`] tells each byte or
+//! layer, check and chunk on its own, the same for any pieces. [`Reader::partial`] is the file so far. [`TokenFile::salvage`] is
+//! what is proven of a damaged file.
 //! ```
 //! use flextok_container::{Event, Reader};
-//! # use flextok_container::{Fingerprint, Header, Metadata, TokenFile};
-//! # let header = Header::new(Fingerprint([0; 4]), 64, 48, 8, 64_000)?;
-//! # let bytes = TokenFile::new(header, vec![7; 8], Metadata::default())?.to_bytes()?;
+//! # use flextok_container::{Canvas, Coded, Header, Metadata, Size, Tables, TokenFile};
+//! # let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 100 };
+//! # let header = Header::coded(Size { width: 64, height: 48 }, coded)?;
+//! # let bytes = TokenFile::new(header, vec![7; 100], Metadata::default())?.to_bytes()?;
 //! let mut reader = Reader::new();
 //! for piece in bytes.chunks(5) {
 //!     reader.feed(piece)?;
 //!     while let Some(event) = reader.next_event() {
-//!         if let Event::Proven { layers } = event {
-//!             assert!(layers == 4 || layers == 8);
+//!         if let Event::Proven { payload } = event {
+//!             assert!(payload == 64 || payload == 100);
 //!         }
 //!     }
 //! }
@@ -75,6 +80,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod checks;
 mod error;
 mod file;
 mod fingerprint;
@@ -85,20 +91,24 @@ pub mod layout;
 mod limits;
 mod metadata;
 mod reader;
+mod scanner;
 mod writer;
 
+pub use checks::Check;
 pub use error::{Error, Fault, Region};
-pub use file::{CutOffset, KeepMetadata, State, TokenFile};
+pub use file::{CutOffset, KeepMetadata, Salvage, State, TokenFile};
 pub use fingerprint::Fingerprint;
 pub use header::{
-    Header, MAGIC, MAX_CANVAS, MAX_CODEBOOK, MAX_DIMENSION, MAX_GRID, MAX_TOKENS, VERSION_MAJOR,
-    VERSION_MINOR,
+    BLOCK, Canvas, Coded, Grid, Header, HeaderBytes, Ids, MAGIC, MAX_BLOCKS, MAX_CANVAS,
+    MAX_CODEBOOK, MAX_CODED_BYTES, MAX_DIMENSION, MAX_GRID, MAX_TOKENS, Payload, Size, Tables,
+    VERSION,
 };
 #[cfg(feature = "std")]
 pub use io::ReadError;
 pub use limits::Limits;
-pub use metadata::{Chunk, MAX_CHUNK_PAYLOAD, Metadata};
+pub use metadata::{Chunk, MAX_CHUNK_CONTENT, Metadata};
 pub use reader::{Event, Reader};
+pub use scanner::{Part, Scanner};
 
 /// The registered-style name of the format (specification section 13).
 pub const MEDIA_TYPE: &str = "image/vnd.flextok";

@@ -1,6 +1,7 @@
 //! How much a reader accepts of a file it was given.
 
-use crate::{Error, Header};
+use crate::layout::MAX_HEADER_BYTES;
+use crate::{Error, Header, Ids};
 
 /// Upper bounds on what a file may ask for; exceeding one is [`Error::Limit`].
 ///
@@ -19,9 +20,9 @@ use crate::{Error, Header};
 pub struct Limits {
     /// Number of canvases (grid columns times rows). Default 65 536.
     pub canvases: u64,
-    /// Number of tokens in all canvases together. Default 16 777 216, in memory 32 MiB.
-    pub tokens: u64,
-    /// Bytes of all metadata chunks together, each with its 7 bytes of frame. Default 1 MiB.
+    /// Bytes of payload, coded or of the tokens of all canvases together. Default 32 MiB.
+    pub payload_bytes: u64,
+    /// Bytes of all metadata chunks together, each with its 8 bytes of frame. Default 1 MiB.
     pub metadata_bytes: u64,
 }
 
@@ -29,27 +30,29 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             canvases: 65_536,
-            tokens: 16_777_216,
+            payload_bytes: 33_554_432,
             metadata_bytes: 1_048_576,
         }
     }
 }
 
 impl Limits {
-    /// The size in bytes that no file within these limits exceeds: longest header, tokens, four
-    /// checkpoints, metadata. A program that reads a stream can stop there.
+    /// A size in bytes that no file within these limits exceeds. A program that reads a stream can stop there.
     #[must_use]
     pub fn max_file_bytes(&self) -> u64 {
-        self.tokens
-            .saturating_mul(2)
+        // Checks take the most where each layer has one: 4 bytes for every 4098 of payload, and the first four.
+        let checks = self.payload_bytes.saturating_div(1024).saturating_add(16);
+        self.payload_bytes
+            .saturating_add(checks)
             .saturating_add(self.metadata_bytes)
-            .saturating_add(28 + 4 * 4)
+            .saturating_add(MAX_HEADER_BYTES)
     }
 
     /// Checks what the header asks for.
     pub(crate) fn check_header(&self, header: &Header) -> Result<(), Error> {
-        check("number of canvases", header.canvases(), self.canvases)?;
-        check("number of tokens", header.total_tokens(), self.tokens)
+        let canvases = header.as_ids().map_or(1, Ids::canvases);
+        check("number of canvases", canvases, self.canvases)?;
+        check("payload bytes", header.payload_bytes(), self.payload_bytes)
     }
 
     /// Checks the bytes of all metadata chunks so far.
@@ -75,30 +78,45 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::{Fingerprint, Metadata, TokenFile};
+    use crate::{Canvas, Coded, Metadata, Size, Tables, TokenFile};
 
     #[test]
     fn no_file_within_the_limits_is_longer_than_they_say() {
-        let mut limits = Limits::default();
-        (limits.canvases, limits.tokens, limits.metadata_bytes) = (2, 512, 7 + 9);
-        assert_eq!(limits.max_file_bytes(), 1024 + 16 + 28 + 16);
-        let header = Header::new(Fingerprint([0; 4]), 70_000, 1, 256, 9).unwrap();
-        let header = header.with_canvas(Some((2, 3))).unwrap();
-        let header = header.with_grid(2, 1).unwrap();
-        let metadata = Metadata {
-            title: Some(String::from("123456789")),
-            ..Metadata::default()
-        };
-        let file = TokenFile::new(header, vec![8; 512], metadata).unwrap();
-        let bytes = file.to_bytes().unwrap();
-        assert_eq!(TokenFile::parse_with(&bytes, &limits), Ok(file));
-        assert_eq!(bytes.len() as u64, limits.max_file_bytes());
-        limits.metadata_bytes -= 1;
-        let refused = Err(Error::Limit {
-            what: "metadata bytes",
-            actual: 16,
-            allowed: 15,
-        });
-        assert_eq!(TokenFile::parse_with(&bytes, &limits), refused);
+        for payload in [1, 64, 4097, 50_000] {
+            let mut limits = Limits::default();
+            (limits.payload_bytes, limits.metadata_bytes) = (payload, 8 + 9);
+            let coded = Coded {
+                tables: Tables::BUILTIN,
+                canvas: Canvas::Own,
+                bytes: payload,
+            };
+            let size = Size {
+                width: 70,
+                height: 1,
+            };
+            let header = Header::coded(size, coded).unwrap();
+            let metadata = Metadata {
+                title: Some(String::from("123456789")),
+                ..Metadata::default()
+            };
+            let file = TokenFile::new(header, vec![8; payload as usize], metadata).unwrap();
+            let bytes = file.to_bytes().unwrap();
+            assert_eq!(TokenFile::parse_with(&bytes, &limits), Ok(file));
+            assert!(bytes.len() as u64 <= limits.max_file_bytes());
+            limits.metadata_bytes -= 1;
+            let refused = Err(Error::Limit {
+                what: "metadata bytes",
+                actual: 17,
+                allowed: 16,
+            });
+            assert_eq!(TokenFile::parse_with(&bytes, &limits), refused);
+            limits.payload_bytes -= 1;
+            let refused = Err(Error::Limit {
+                what: "payload bytes",
+                actual: payload,
+                allowed: payload - 1,
+            });
+            assert_eq!(TokenFile::parse_with(&bytes, &limits), refused);
+        }
     }
 }

@@ -1,24 +1,17 @@
-//! Metadata chunks: what may be said about a picture after its tokens (section 6).
+//! Metadata chunks: what may be said about a picture behind its payload (section 6 of the specification).
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use byteorder::{ByteOrder, LittleEndian};
-
 use crate::layout::CHUNK_FRAME_BYTES;
+use crate::scanner::LAST;
 use crate::{Error, Fault, Region};
 
-/// The greatest number of payload bytes of one chunk.
-pub const MAX_CHUNK_PAYLOAD: usize = u16::MAX as usize;
-
-/// Bytes before the payload: type and length.
-pub(crate) const CHUNK_PREFIX: usize = 3;
-/// Bytes of the checksum after the payload.
-pub(crate) const CHUNK_CRC: usize = 4;
+/// The greatest number of bytes in one chunk.
+pub const MAX_CHUNK_CONTENT: usize = u16::MAX as usize;
 
 const CRITICAL: u8 = 1 << 7;
-const LAST: u8 = 1 << 6;
 const KIND_MASK: u8 = LAST - 1;
 
 const ENCODER: u8 = 1;
@@ -26,7 +19,7 @@ const TITLE: u8 = 2;
 const CAPTURE_TIME: u8 = 3;
 const COLOR_PROFILE: u8 = 4;
 
-/// What a file says about its picture beside the tokens. All of it is optional and is the first
+/// What a file says about its picture beside the payload. All of it is optional and is the first
 /// thing lost when a file is cut.
 ///
 /// ```
@@ -56,7 +49,7 @@ pub struct Metadata {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
     kind: u8,
-    payload: Vec<u8>,
+    content: Vec<u8>,
 }
 
 impl Chunk {
@@ -64,8 +57,8 @@ impl Chunk {
     ///
     /// # Errors
     /// [`Error::InvalidMetadata`] for a type this version defines or that is out of range, and for
-    /// a payload that is too long.
-    pub fn new(kind: u8, payload: Vec<u8>) -> Result<Self, Error> {
+    /// a content that is too long.
+    pub fn new(kind: u8, content: Vec<u8>) -> Result<Self, Error> {
         if kind > KIND_MASK || (ENCODER..=COLOR_PROFILE).contains(&kind) {
             return Err(Error::InvalidMetadata {
                 what: "type number of another chunk",
@@ -73,8 +66,8 @@ impl Chunk {
                 allowed: "0 or 5 to 63",
             });
         }
-        check_length(payload.len())?;
-        Ok(Self { kind, payload })
+        check_length(content.len())?;
+        Ok(Self { kind, content })
     }
 
     /// Type number, 0 or 5 to 63.
@@ -85,8 +78,8 @@ impl Chunk {
 
     /// The bytes of the chunk.
     #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        &self.payload
+    pub fn content(&self) -> &[u8] {
+        &self.content
     }
 }
 
@@ -107,10 +100,10 @@ impl Metadata {
     #[must_use]
     pub fn byte_len(&self) -> u64 {
         let texts = self.texts().map(|(_, text)| text.len());
-        let payloads = texts.chain(self.other.iter().map(|chunk| chunk.payload.len()));
-        payloads.fold(0, |sum: u64, payload| {
+        let contents = texts.chain(self.other.iter().map(|chunk| chunk.content.len()));
+        contents.fold(0, |sum: u64, content| {
             sum.saturating_add(CHUNK_FRAME_BYTES)
-                .saturating_add(payload as u64)
+                .saturating_add(content as u64)
         })
     }
 
@@ -121,22 +114,28 @@ impl Metadata {
             .try_for_each(|(_, text)| check_length(text.len()))
     }
 
-    /// Appends all chunks, the last one marked; known types in order of their number, then others.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    /// All chunks with their type bytes, the last one marked; known types in order of their number, then others.
+    pub(crate) fn tagged(&self) -> impl Iterator<Item = (u8, &[u8])> {
         let texts = self.texts().map(|(kind, text)| (kind, text.as_bytes()));
-        let others = self.other.iter().map(|c| (c.kind, c.payload.as_slice()));
-        let mut chunks = texts.chain(others).peekable();
-        while let Some((kind, payload)) = chunks.next() {
-            let last = if chunks.peek().is_none() { LAST } else { 0 };
-            write_chunk(out, kind | last, payload);
-        }
+        let others = self.other.iter().map(|c| (c.kind, c.content.as_slice()));
+        let last = self.len().saturating_sub(1);
+        let chunks = texts.chain(others).enumerate();
+        chunks.map(move |(index, (kind, content))| {
+            let mark = if index == last { LAST } else { 0 };
+            (kind | mark, content)
+        })
     }
 
-    /// Takes up a chunk whose checksum is right.
-    pub(crate) fn accept(&mut self, chunk: RawChunk<'_>) -> Result<(), Error> {
-        let (index, kind) = (chunk.index, chunk.tag & KIND_MASK);
-        if chunk.tag & CRITICAL != 0 {
-            // Version 1.0 defines no critical type.
+    /// Takes up a chunk whose check is right. Its place is its index, its bytes in the file, and the payload that is proven.
+    pub(crate) fn accept(
+        &mut self,
+        tag: u8,
+        content: &[u8],
+        (index, range, proven): (u64, Range<u64>, u64),
+    ) -> Result<(), Error> {
+        let kind = tag & KIND_MASK;
+        if tag & CRITICAL != 0 {
+            // Version 2 defines no critical type.
             return Err(Error::UnsupportedChunk { index, kind });
         }
         let slot = match kind {
@@ -145,18 +144,19 @@ impl Metadata {
             CAPTURE_TIME => &mut self.capture_time,
             COLOR_PROFILE => &mut self.color_profile,
             _ => {
-                let payload = chunk.payload.to_vec();
-                self.other.push(Chunk { kind, payload });
+                let content = content.to_vec();
+                self.other.push(Chunk { kind, content });
                 return Ok(());
             }
         };
         if slot.is_some() {
             return Err(Error::DuplicateChunk { index, kind });
         }
-        let text = core::str::from_utf8(chunk.payload).map_err(|_| Error::Corrupt {
+        let text = core::str::from_utf8(content).map_err(|_| Error::Corrupt {
             region: Region::Chunk { index },
-            range: chunk.range(),
+            range,
             fault: Fault::Text,
+            proven,
         })?;
         *slot = Some(String::from(text));
         Ok(())
@@ -174,77 +174,8 @@ impl Metadata {
     }
 }
 
-/// A whole chunk as it stands in the file, its checksum verified.
-pub(crate) struct RawChunk<'a> {
-    tag: u8,
-    payload: &'a [u8],
-    index: u64,
-    offset: u64,
-    bytes: u64,
-}
-
-impl<'a> RawChunk<'a> {
-    /// Bytes of the chunk that `prefix` begins; `None` before its length is there.
-    pub(crate) fn byte_len(prefix: &[u8]) -> Option<usize> {
-        let length = LittleEndian::read_u16(prefix.get(1..CHUNK_PREFIX)?);
-        Some(usize::from(length).saturating_add(CHUNK_PREFIX + CHUNK_CRC))
-    }
-
-    /// Verifies the checksum of a whole chunk; `index` counts chunks, `offset` is its place.
-    pub(crate) fn verify(bytes: &'a [u8], index: u64, offset: u64) -> Result<Self, Error> {
-        let length = bytes.len() as u64;
-        let region = Region::Chunk { index };
-        let body_len = bytes.len().saturating_sub(CHUNK_CRC);
-        let (body, crc) = bytes.split_at_checked(body_len).unwrap_or((bytes, &[]));
-        let parts = body.split_at_checked(CHUNK_PREFIX);
-        let (Some(([tag, ..], payload)), true) = (parts, crc.len() == CHUNK_CRC) else {
-            // The reader hands over whole chunks only.
-            return Err(Error::NeedMore {
-                have: length,
-                needed: (CHUNK_PREFIX + CHUNK_CRC) as u64,
-            });
-        };
-        let (stored, computed) = (LittleEndian::read_u32(crc), crc32fast::hash(body));
-        if stored != computed {
-            return Err(Error::Corrupt {
-                region,
-                range: offset..offset.saturating_add(length),
-                fault: Fault::Checksum { stored, computed },
-            });
-        }
-        Ok(Self {
-            tag: *tag,
-            payload,
-            index,
-            offset,
-            bytes: length,
-        })
-    }
-
-    /// Whether the list of chunks ends with this one.
-    pub(crate) fn is_last(&self) -> bool {
-        self.tag & LAST != 0
-    }
-
-    fn range(&self) -> Range<u64> {
-        self.offset..self.offset.saturating_add(self.bytes)
-    }
-}
-
-fn write_chunk(out: &mut Vec<u8>, tag: u8, payload: &[u8]) {
-    // Longer payloads cannot be: texts are checked before writing, chunks when they are made.
-    let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-    let [low, high] = length.to_le_bytes();
-    let mut crc = crc32fast::Hasher::new();
-    for part in [&[tag, low, high][..], payload] {
-        crc.update(part);
-        out.extend_from_slice(part);
-    }
-    out.extend_from_slice(&crc.finalize().to_le_bytes());
-}
-
 fn check_length(length: usize) -> Result<(), Error> {
-    if length > MAX_CHUNK_PAYLOAD {
+    if length > MAX_CHUNK_CONTENT {
         return Err(Error::InvalidMetadata {
             what: "length of a chunk in bytes",
             actual: length as u64,

@@ -1,37 +1,23 @@
-//! The one parser of the crate: takes bytes in pieces of any size, holds what they say.
+//! Reads a file while its bytes arrive: keeps what the scanner finds, and tells it as events.
 
 use alloc::vec::Vec;
 
-use byteorder::{ByteOrder, LittleEndian};
-
-use crate::header::{need_more, required_len};
-use crate::metadata::RawChunk;
-use crate::{Error, Fault, Header, Limits, Metadata, Region, State, TokenFile};
+use crate::{Error, Header, Limits, Metadata, Part, Scanner, State, TokenFile};
 
 /// Reads a file while its bytes arrive.
 ///
-/// Feed pieces of any size, ask for events after each, finish at the end of the input. The outcome
-/// does not depend on how the bytes were cut into pieces. Memory is bounded by the bytes fed and by
-/// [`Limits`]. After an error the reader stays with it; [`Reader::partial`] still gives what
-/// came before.
+/// Feed pieces of any size, ask for events after each, finish at the end of the input. The outcome does not depend on how
+/// the bytes were cut into pieces. Memory is bounded by the bytes fed and by [`Limits`]. After an error the reader stays with
+/// it; [`Reader::partial`] then gives the proven part.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    limits: Limits,
-    stage: Stage,
-    /// Offset in the file of the next byte.
-    offset: u64,
-    /// Bytes of an unfinished header, token, checkpoint or chunk.
-    pending: Vec<u8>,
-    crc: crc32fast::Hasher,
-    header: Option<Header>,
-    ids: Vec<u16>,
-    /// Tokens that were read in all, those included that a checkpoint turned out to contradict.
-    read: u64,
-    proven: u16,
+    scanner: Scanner,
+    payload: Vec<u8>,
     metadata: Metadata,
-    metadata_bytes: u64,
+    /// The chunk that is being read.
+    chunk: OpenChunk,
+    /// Whole chunks that could be understood.
     chunks: u64,
-    error: Option<Error>,
     told: Told,
 }
 
@@ -39,17 +25,17 @@ pub struct Reader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The header is there and its checksum matches.
+    /// The header is there and its check matches.
     Header(Header),
-    /// More tokens are there.
-    Tokens {
-        /// Whole tokens so far, all canvases counted.
+    /// More payload is there.
+    Payload {
+        /// Bytes of payload so far; of tokens, those of whole ones.
         available: u64,
     },
-    /// A checkpoint matched.
+    /// A check matched.
     Proven {
-        /// Layers it covers: all of their tokens are as they were written.
-        layers: u16,
+        /// Bytes of payload it covers, all of which are as they were written.
+        payload: u64,
     },
     /// More metadata chunks are there: see [`Reader::metadata`].
     Metadata {
@@ -60,21 +46,19 @@ pub enum Event {
     Complete,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Header,
-    Tokens,
-    Checkpoint,
-    Chunk,
-    Complete,
+#[derive(Clone, Debug, Default)]
+struct OpenChunk {
+    tag: u8,
+    content: Vec<u8>,
+    start: u64,
 }
 
 /// What the events so far have told: events are differences to it, so that no queue can grow.
 #[derive(Clone, Debug, Default)]
 struct Told {
     header: bool,
-    tokens: u64,
-    proven: u16,
+    payload: u64,
+    proven: u64,
     chunks: u64,
     complete: bool,
 }
@@ -96,19 +80,11 @@ impl Reader {
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
         Self {
-            limits,
-            stage: Stage::Header,
-            offset: 0,
-            pending: Vec::new(),
-            crc: crc32fast::Hasher::new(),
-            header: None,
-            ids: Vec::new(),
-            read: 0,
-            proven: 0,
+            scanner: Scanner::with_limits(limits),
+            payload: Vec::new(),
             metadata: Metadata::default(),
-            metadata_bytes: 0,
+            chunk: OpenChunk::default(),
             chunks: 0,
-            error: None,
             told: Told::default(),
         }
     }
@@ -118,103 +94,120 @@ impl Reader {
     /// # Errors
     /// Whatever the bytes contradict; the same error again for every later call.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        if let Some(error) = &self.error {
-            return Err(error.clone());
+        let fed = self.take(bytes);
+        if fed.is_err() {
+            // What is known to be wrong, or stands beside such, is not for `partial`.
+            let proven = usize::try_from(self.scanner.proven_bytes()).unwrap_or(0);
+            self.payload.truncate(proven);
         }
+        fed
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut rest = bytes;
-        while !rest.is_empty() {
-            let step = match self.stage {
-                Stage::Header => self.feed_header(rest),
-                Stage::Tokens => self.feed_tokens(rest),
-                Stage::Checkpoint => self.feed_checkpoint(rest),
-                Stage::Chunk => self.feed_chunk(rest),
-                Stage::Complete => Err(Error::Corrupt {
-                    region: Region::Trailing,
-                    range: self.offset..self.offset.saturating_add(1),
-                    fault: Fault::Surplus,
-                }),
+        loop {
+            let start = self.scanner.offset();
+            let Some(part) = self.scanner.next(&mut rest)? else {
+                return Ok(());
             };
-            rest = step.inspect_err(|error| self.error = Some(error.clone()))?;
+            let kept = match part {
+                Part::Payload(run) => append(&mut self.payload, run),
+                Part::Chunk { tag, .. } => {
+                    self.chunk.content.clear();
+                    (self.chunk.tag, self.chunk.start) = (tag, start);
+                    Ok(())
+                }
+                Part::Content(run) => append(&mut self.chunk.content, run),
+                Part::ChunkEnd => self.take_chunk(),
+                Part::Header(_) | Part::Proven { .. } => Ok(()),
+            };
+            kept.map_err(|error| self.scanner.refuse(error))?;
         }
+    }
+
+    fn take_chunk(&mut self) -> Result<(), Error> {
+        let OpenChunk {
+            tag,
+            ref content,
+            start,
+        } = self.chunk;
+        let range = start..self.scanner.offset();
+        let place = (self.chunks, range, self.scanner.proven_bytes());
+        self.metadata.accept(tag, content, place)?;
+        self.chunks = self.scanner.chunks();
         Ok(())
     }
 
     /// The next thing the bytes so far have told; `None` until more bytes are fed.
     pub fn next_event(&mut self) -> Option<Event> {
-        let header = self.header?;
+        let header = *self.header()?;
         if !self.told.header {
             self.told.header = true;
             return Some(Event::Header(header));
         }
-        let available = self.ids.len() as u64;
-        if self.told.tokens < available {
-            self.told.tokens = available;
-            return Some(Event::Tokens { available });
+        let available = self.payload().len() as u64;
+        if self.told.payload < available {
+            self.told.payload = available;
+            return Some(Event::Payload { available });
         }
-        if self.told.proven < self.proven {
-            self.told.proven = self.proven;
-            let layers = self.proven;
-            return Some(Event::Proven { layers });
+        if self.told.proven < self.proven_bytes() {
+            self.told.proven = self.proven_bytes();
+            let payload = self.proven_bytes();
+            return Some(Event::Proven { payload });
         }
-        if self.told.chunks < self.chunks {
-            self.told.chunks = self.chunks;
-            let chunks = self.chunks;
-            return Some(Event::Metadata { chunks });
-        }
-        if self.is_complete() && !self.told.complete {
-            self.told.complete = true;
-            return Some(Event::Complete);
-        }
-        None
+        self.next_ending(self.chunks)
     }
 
-    /// As [`Reader::next_event`], but nothing is merged: one event for each layer of tokens, checkpoint and chunk, in
-    /// file order. The sequence depends on the bytes alone, not on the pieces in which they were fed nor on how often
-    /// it is asked for.
+    /// As [`Reader::next_event`], but nothing is merged: one event for each byte of a coded payload or layer of tokens, for
+    /// each check and chunk, in file order. The sequence depends on the bytes alone, not on the pieces in which they were fed
+    /// nor on how often it is asked for.
     ///
-    /// [`Event::Tokens`] counts whole layers here, so that there are at most 256 of them, of which every canvas has all
-    /// tokens. Of a damaged file the sequence has all that was read before the fault, also tokens that the checkpoint
-    /// after them contradicts: who feeds single bytes has been told of them by then.
+    /// Of a damaged file the sequence has all that was read before the fault, also payload that the check after it
+    /// contradicts: who feeds single bytes has been told of it by then.
     ///
     /// ```
     /// use flextok_container::{Event, Reader};
-    /// # use flextok_container::{Fingerprint, Header, Metadata, TokenFile};
-    /// # let header = Header::new(Fingerprint([0; 4]), 64, 48, 6, 64_000)?;
-    /// # let bytes = TokenFile::new(header, vec![7; 6], Metadata::default())?.to_bytes()?;
+    /// # use flextok_container::{Fingerprint, Header, Ids, Metadata, Size, TokenFile};
+    /// # let size = Size { width: 64, height: 48 };
+    /// # let header = Header::ids(size, Ids::new(Fingerprint([0; 4]), 3, 64_000))?;
+    /// # let bytes = TokenFile::of_ids(header, &[7; 3], Metadata::default())?.to_bytes()?;
     /// let mut reader = Reader::new();
-    /// reader.feed(&bytes[..34])?; // header, 4 tokens, checkpoint, half a token
+    /// reader.feed(&bytes)?; // a header, 3 tokens, a check
     /// let events: Vec<Event> = std::iter::from_fn(|| reader.next_event_in_order()).collect();
     /// assert!(matches!(events[0], Event::Header(_)));
-    /// let tokens = (1..=4).map(|available| Event::Tokens { available });
-    /// assert!(events[1..5].iter().copied().eq(tokens));
-    /// assert_eq!(events[5..], [Event::Proven { layers: 4 }]);
+    /// let payload = [2, 4, 6].map(|available| Event::Payload { available });
+    /// assert_eq!(events[1..4], payload);
+    /// assert_eq!(events[4..], [Event::Proven { payload: 6 }, Event::Complete]);
     /// # Ok::<(), flextok_container::Error>(())
     /// ```
     pub fn next_event_in_order(&mut self) -> Option<Event> {
-        let header = self.header?;
+        let header = *self.header()?;
         if !self.told.header {
             self.told.header = true;
             return Some(Event::Header(header));
         }
-        let canvases = header.canvases();
-        let layers = self.told.tokens.checked_div(canvases).unwrap_or(0);
-        if let Some(checkpoint) = header.layout().next_checkpoint(self.told.proven) {
-            if layers < checkpoint.into() {
-                let available = layers.saturating_add(1).saturating_mul(canvases);
-                let there = available <= self.read;
+        if let Some(check) = header.layout().next_check(self.told.proven) {
+            if self.told.payload < check.payload {
+                let available = self.told.payload.saturating_add(header.unit());
+                let there = available <= self.scanner.payload_bytes();
                 return there.then(|| {
-                    self.told.tokens = available;
-                    Event::Tokens { available }
+                    self.told.payload = available;
+                    Event::Payload { available }
                 });
             }
-            return (checkpoint <= self.proven).then(|| {
-                self.told.proven = checkpoint;
-                Event::Proven { layers: checkpoint }
+            let payload = check.payload;
+            return (payload <= self.proven_bytes()).then(|| {
+                self.told.proven = payload;
+                Event::Proven { payload }
             });
         }
-        if self.told.chunks < self.chunks {
-            self.told.chunks = self.told.chunks.saturating_add(1);
-            let chunks = self.told.chunks;
+        self.next_ending(self.told.chunks.saturating_add(1).min(self.chunks))
+    }
+
+    /// What follows the payload: `chunks`, if that is news, and the end.
+    fn next_ending(&mut self, chunks: u64) -> Option<Event> {
+        if self.told.chunks < chunks {
+            self.told.chunks = chunks;
             return Some(Event::Metadata { chunks });
         }
         if self.is_complete() && !self.told.complete {
@@ -227,19 +220,24 @@ impl Reader {
     /// The header, once it is there.
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
-        self.header.as_ref()
+        self.scanner.header_so_far()
     }
 
-    /// The tokens so far, in layer order.
+    /// The payload so far; of tokens, the whole ones.
     #[must_use]
-    pub fn ids(&self) -> &[u16] {
-        &self.ids
+    pub fn payload(&self) -> &[u8] {
+        let ids = self
+            .header()
+            .is_some_and(|header| header.as_ids().is_some());
+        let half = if ids { self.payload.len() & 1 } else { 0 };
+        let whole = self.payload.len().saturating_sub(half);
+        self.payload.get(..whole).unwrap_or(&self.payload)
     }
 
-    /// Layers that a matching checkpoint covers.
+    /// Bytes of payload that a matching check covers.
     #[must_use]
-    pub fn proven_layers(&self) -> u16 {
-        self.proven
+    pub fn proven_bytes(&self) -> u64 {
+        self.scanner.proven_bytes()
     }
 
     /// The metadata so far.
@@ -251,42 +249,27 @@ impl Reader {
     /// Whether the file has ended: only its end may follow.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.stage == Stage::Complete
-    }
-
-    /// Whole layers so far: tokens that every canvas has.
-    #[must_use]
-    pub fn layers(&self) -> u16 {
-        let canvases = self.header.map_or(1, |header| header.canvases());
-        let layers = (self.ids.len() as u64).checked_div(canvases);
-        layers.and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
+        self.scanner.is_complete()
     }
 
     /// The error that [`Reader::feed`] gave, if it did.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
-        self.error.as_ref()
+        self.scanner.error()
     }
 
     /// Whether the file is all there, as if it ended here; `None` before the header is there.
     #[must_use]
     pub fn state(&self) -> Option<State> {
-        self.header.map(|header| self.state_of(&header))
+        self.header().map(|header| self.state_of(header))
     }
 
-    /// What is there so far, as if the file ended here: the way to show a picture while it arrives.
-    /// After an error it is what precedes the fault; of layers whose checkpoint does not match,
-    /// nothing. `None` before the header is there.
+    /// What is there so far, as if the file ended here: the way to show a picture while it arrives. After an error it is the
+    /// proven part. `None` before the header is there.
     #[must_use]
     pub fn partial(&self) -> Option<TokenFile> {
-        let header = self.header?;
-        Some(TokenFile::from_reader(
-            header,
-            self.ids.clone(),
-            self.metadata.clone(),
-            self.state_of(&header),
-            self.proven,
-        ))
+        let header = *self.header()?;
+        Some(self.clone().into_file(header))
     }
 
     /// Ends the input.
@@ -294,201 +277,35 @@ impl Reader {
     /// # Errors
     /// The error of an earlier [`Reader::feed`]; [`Error::NeedMore`] if the header is not whole.
     pub fn finish(self) -> Result<TokenFile, Error> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        let Some(header) = self.header else {
-            return Err(need_more(&self.pending, required_len(&self.pending)?));
-        };
+        let header = self.scanner.finish()?;
+        Ok(self.into_file(header))
+    }
+
+    fn into_file(mut self, header: Header) -> TokenFile {
         let state = self.state_of(&header);
-        Ok(TokenFile::from_reader(
-            header,
-            self.ids,
-            self.metadata,
-            state,
-            self.proven,
-        ))
+        let whole = self.payload().len();
+        self.payload.truncate(whole);
+        let proven = self.proven_bytes();
+        TokenFile::from_reader(header, self.payload, self.metadata, state, proven)
     }
 
     fn state_of(&self, header: &Header) -> State {
-        if self.stage == Stage::Complete && self.error.is_none() {
+        if self.is_complete() {
             return State::Complete;
         }
         State::Truncated {
-            have: self.ids.len() as u64,
-            total: header.total_tokens(),
+            have: self.payload().len() as u64,
+            total: header.payload_bytes(),
         }
-    }
-
-    fn feed_header<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
-        // Byte by byte, because each of the first six can end the matter; at most 28 of them.
-        let mut rest = bytes;
-        let mut needed = required_len(&self.pending)?;
-        while self.pending.len() < needed {
-            let Some((&byte, after)) = rest.split_first() else {
-                return Ok(rest);
-            };
-            self.pending.push(byte);
-            rest = after;
-            needed = required_len(&self.pending)?;
-        }
-        let header = Header::parse(&self.pending)?;
-        self.limits.check_header(&header)?;
-        self.crc.update(&self.pending);
-        self.offset = self.pending.len() as u64;
-        self.pending.clear();
-        self.header = Some(header);
-        self.stage = Stage::Tokens;
-        Ok(rest)
-    }
-
-    fn feed_tokens<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
-        let missing = self.tokens_to_checkpoint();
-        if let [first] = *self.pending.as_slice() {
-            // The second byte of a token whose first one ended the last piece.
-            let Some((&second, rest)) = bytes.split_first() else {
-                return Ok(bytes);
-            };
-            self.pending.clear();
-            self.take_tokens(&[first, second])?;
-            return Ok(rest);
-        }
-        let pairs = (bytes.len() >> 1).min(missing);
-        let (run, rest) = bytes
-            .split_at_checked(pairs.saturating_mul(2))
-            .unwrap_or((bytes, &[]));
-        self.take_tokens(run)?;
-        match rest {
-            [byte] if self.stage == Stage::Tokens => {
-                self.pending.push(*byte);
-                Ok(&[])
-            }
-            _ => Ok(rest),
-        }
-    }
-
-    /// Takes whole tokens, no more than there are before the next checkpoint.
-    fn take_tokens(&mut self, run: &[u8]) -> Result<(), Error> {
-        let Some(header) = self.header else {
-            return Ok(());
-        };
-        let (start, count) = (self.ids.len(), run.len() >> 1);
-        let bytes = run.len() as u64;
-        let reserved = self.ids.try_reserve(count);
-        reserved.or(Err(Error::OutOfMemory { bytes }))?;
-        self.ids.resize(start.saturating_add(count), 0);
-        let fresh = self.ids.get_mut(start..).unwrap_or_default();
-        LittleEndian::read_u16_into(run, fresh);
-        let largest = header.codebook_size().saturating_sub(1);
-        let bad = fresh.iter().position(|&id| u32::from(id) > largest);
-        if let Some(at) = bad {
-            let id = fresh.get(at).copied().unwrap_or_default();
-            let index = start.saturating_add(at);
-            self.ids.truncate(index);
-            self.read = index as u64;
-            return Err(corrupt_id(&header, index as u64, id));
-        }
-        self.read = self.ids.len() as u64;
-        self.crc.update(run);
-        self.offset = self.offset.saturating_add(run.len() as u64);
-        if self.tokens_to_checkpoint() == 0 {
-            self.stage = Stage::Checkpoint;
-        }
-        Ok(())
-    }
-
-    /// Tokens that come before the next checkpoint.
-    fn tokens_to_checkpoint(&self) -> usize {
-        let Some(header) = self.header else { return 0 };
-        let layer = header.layout().next_checkpoint(self.proven).unwrap_or(0);
-        let target = header.canvases().saturating_mul(layer.into());
-        let missing = target.saturating_sub(self.ids.len() as u64);
-        usize::try_from(missing).unwrap_or(usize::MAX)
-    }
-
-    fn feed_checkpoint<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
-        let rest = self.fill_pending(bytes, crate::metadata::CHUNK_CRC);
-        let (Some(header), Some(crc)) = (self.header, self.pending.first_chunk::<4>()) else {
-            return Ok(rest);
-        };
-        let (stored, computed) = (u32::from_le_bytes(*crc), self.crc.clone().finalize());
-        let layout = header.layout();
-        let Some(layer) = layout.next_checkpoint(self.proven) else {
-            return Ok(rest);
-        };
-        let end = self.offset.saturating_add(crc.len() as u64);
-        if stored != computed {
-            // Tokens known to be wrong, or next to such, are not for `partial`.
-            let proven = header.canvases().saturating_mul(self.proven.into());
-            self.ids.truncate(usize::try_from(proven).unwrap_or(0));
-            return Err(Error::Corrupt {
-                region: Region::Layers {
-                    first: self.proven.saturating_add(1),
-                    last: layer,
-                },
-                range: layout.checkpoint_end(self.proven).unwrap_or(0)..end,
-                fault: Fault::Checksum { stored, computed },
-            });
-        }
-        self.crc.update(crc);
-        self.pending.clear();
-        self.offset = end;
-        self.proven = layer;
-        self.stage = match (layer == header.tokens(), header.has_metadata()) {
-            (false, _) => Stage::Tokens,
-            (true, true) => Stage::Chunk,
-            (true, false) => Stage::Complete,
-        };
-        Ok(rest)
-    }
-
-    fn feed_chunk<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
-        let rest = self.fill_pending(bytes, crate::metadata::CHUNK_PREFIX);
-        let Some(length) = RawChunk::byte_len(&self.pending) else {
-            return Ok(rest);
-        };
-        let total = self.metadata_bytes.saturating_add(length as u64);
-        self.limits.check_metadata(total)?;
-        let rest = self.fill_pending(rest, length);
-        if self.pending.len() < length {
-            return Ok(rest);
-        }
-        let chunk = RawChunk::verify(&self.pending, self.chunks, self.offset)?;
-        let last = chunk.is_last();
-        self.metadata.accept(chunk)?;
-        self.pending.clear();
-        self.offset = self.offset.saturating_add(length as u64);
-        self.metadata_bytes = total;
-        self.chunks = self.chunks.saturating_add(1);
-        if last {
-            self.stage = Stage::Complete;
-        }
-        Ok(rest)
-    }
-
-    /// Moves bytes to `pending` until it holds `length`; returns what is left.
-    fn fill_pending<'a>(&mut self, bytes: &'a [u8], length: usize) -> &'a [u8] {
-        let missing = length.saturating_sub(self.pending.len());
-        let (taken, rest) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
-        self.pending.extend_from_slice(taken);
-        rest
     }
 }
 
-fn corrupt_id(header: &Header, index: u64, id: u16) -> Error {
-    let start = header.layout().token_offset(index).unwrap_or(0);
-    let layer = index.checked_div(header.canvases()).unwrap_or(0);
-    Error::Corrupt {
-        region: Region::Token {
-            layer: u16::try_from(layer.saturating_add(1)).unwrap_or(u16::MAX),
-            canvas: index.checked_rem(header.canvases()).unwrap_or(0),
-        },
-        range: start..start.saturating_add(2),
-        fault: Fault::Id {
-            id,
-            codebook_size: header.codebook_size(),
-        },
-    }
+fn append(buffer: &mut Vec<u8>, run: &[u8]) -> Result<(), Error> {
+    let bytes = run.len() as u64;
+    let reserved = buffer.try_reserve(run.len());
+    reserved.or(Err(Error::OutOfMemory { bytes }))?;
+    buffer.extend_from_slice(run);
+    Ok(())
 }
 
 #[cfg(test)]

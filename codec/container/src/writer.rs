@@ -1,71 +1,98 @@
-//! Bytes from a token file: header, layers with their checkpoints, chunks.
+//! Bytes from a token file: header, payload with its checks, chunks.
 
 use alloc::vec::Vec;
 
-use crate::{Error, Header, Metadata};
+use crate::checks::{Check, Sums};
+use crate::{Error, Header, Metadata, header};
 
-/// Writes a complete file. `ids` are in layer order and as many as the header asks for; the
-/// header's metadata flag agrees with `metadata`.
-pub(crate) fn write(header: &Header, ids: &[u16], metadata: &Metadata) -> Result<Vec<u8>, Error> {
+/// Bytes with the checks that belong between them.
+struct Out {
+    bytes: Vec<u8>,
+    sums: Sums,
+}
+
+impl Out {
+    fn push(&mut self, bytes: &[u8]) {
+        self.sums.update(bytes);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn push_check(&mut self, check: Check) {
+        let value = self.sums.value(check).to_le_bytes();
+        let bytes = value.iter().zip(0..check.byte_len());
+        self.bytes.extend(bytes.map(|(&byte, _)| byte));
+    }
+}
+
+/// Writes a complete file. The payload has the length that the header asks for, and the header's metadata flag agrees with
+/// `metadata`.
+pub(crate) fn write(
+    header: &Header,
+    payload: &[u8],
+    metadata: &Metadata,
+) -> Result<Vec<u8>, Error> {
     let layout = header.layout();
-    let mut out = header.to_bytes();
-    let size = layout.tokens_end();
-    let no_memory = Err(Error::OutOfMemory { bytes: size });
+    let size = layout
+        .payload_section_end()
+        .saturating_add(metadata.byte_len());
+    let mut bytes = Vec::new();
     // What a machine cannot count it cannot reserve either.
-    let bytes = usize::try_from(size).unwrap_or(usize::MAX);
-    out.try_reserve(bytes).or(no_memory)?;
+    let reserved = bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX));
+    reserved.or(Err(Error::OutOfMemory { bytes: size }))?;
+    let mut out = Out {
+        bytes,
+        sums: Sums::new(),
+    };
+    let head = header.to_bytes();
+    out.bytes.extend_from_slice(&head);
+    out.sums.update(header::body(&head));
 
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&out);
-    let mut rest = ids;
-    let mut done = 0_u16;
-    while let Some(layer) = layout.next_checkpoint(done) {
-        let layers = u64::from(layer.saturating_sub(done));
-        let count = header.canvases().saturating_mul(layers);
-        let run = usize::try_from(count).ok();
-        let Some((tokens, after)) = run.and_then(|count| rest.split_at_checked(count)) else {
-            return Err(Error::InvalidTokenCount {
-                count: ids.len() as u64,
-                expected: header.total_tokens(),
+    let mut rest = payload;
+    let mut done = 0_u64;
+    while let Some(place) = layout.next_check(done) {
+        let count = usize::try_from(place.payload.saturating_sub(done)).ok();
+        let parts = count.and_then(|count| rest.split_at_checked(count));
+        let Some((run, after)) = parts else {
+            return Err(Error::InvalidPayloadLength {
+                count: payload.len() as u64,
+                expected: header.payload_bytes(),
             });
         };
-        let start = out.len();
-        push_tokens(&mut out, tokens);
-        crc.update(out.get(start..).unwrap_or_default());
-        let checkpoint = crc.clone().finalize().to_le_bytes();
-        crc.update(&checkpoint);
-        out.extend_from_slice(&checkpoint);
-        rest = after;
-        done = layer;
+        out.push(run);
+        out.push_check(place.check);
+        (rest, done) = (after, place.payload);
     }
-    metadata.write(&mut out);
-    Ok(out)
-}
-
-#[cfg(target_endian = "little")]
-fn push_tokens(out: &mut Vec<u8>, tokens: &[u16]) {
-    // In memory as in the file: one copy.
-    out.extend_from_slice(bytemuck::cast_slice(tokens));
-}
-
-#[cfg(not(target_endian = "little"))]
-fn push_tokens(out: &mut Vec<u8>, tokens: &[u16]) {
-    out.extend(tokens.iter().flat_map(|id| id.to_le_bytes()));
+    for (tag, content) in metadata.tagged() {
+        // Longer contents cannot be: texts are checked before writing, chunks when they are made.
+        let [low, high] = u16::try_from(content.len())
+            .unwrap_or(u16::MAX)
+            .to_le_bytes();
+        let head = [tag, low, high];
+        out.push(&head);
+        out.bytes.push(crate::checks::frame8(head));
+        out.push(content);
+        out.push_check(Check::Long);
+    }
+    Ok(out.bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Fingerprint;
+    use crate::{Fingerprint, Ids, Size};
 
     #[test]
-    fn too_few_ids_are_no_file() {
-        let header = Header::new(Fingerprint([0; 4]), 1, 1, 6, 9).unwrap();
-        for count in 0..6 {
-            let written = write(&header, &[3; 6][..count], &Metadata::default());
-            let refused = Error::InvalidTokenCount {
+    fn too_little_payload_is_no_file() {
+        let size = Size {
+            width: 1,
+            height: 1,
+        };
+        let header = Header::ids(size, Ids::new(Fingerprint([0; 4]), 6, 9)).unwrap();
+        for count in 0..12 {
+            let written = write(&header, &[0; 12][..count], &Metadata::default());
+            let refused = Error::InvalidPayloadLength {
                 count: count as u64,
-                expected: 6,
+                expected: 12,
             };
             assert_eq!(written, Err(refused));
         }

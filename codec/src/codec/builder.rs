@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use flextok_compute::{Storage, Threads};
 
+use super::coded::CodedCodec;
 use super::device::Choice;
-use super::{Codec, Device, Limits, Precision};
+use super::ids::IdsCodec;
+use super::{Codec, Device, Family, Limits, Precision};
+use crate::config::Config;
 use crate::error::Error;
 use crate::macros::setters;
 use crate::weights::{OpenOptions, Weights};
@@ -15,8 +18,11 @@ use crate::weights::{OpenOptions, Weights};
 ///
 /// ```
 /// # #[cfg(feature = "embedded-model")] {
-/// let codec = flextok::Codec::builder().with_threads(1).embedded()?;
-/// assert_eq!(codec.config().registers, 256);
+/// use flextok::container::Tables;
+/// use flextok::{Codec, ModelName};
+///
+/// let codec = Codec::builder().with_threads(1).embedded()?;
+/// assert_eq!(codec.name(), ModelName::Coded(Tables::BUILTIN));
 /// # }
 /// # Ok::<(), flextok::Error>(())
 /// ```
@@ -64,7 +70,7 @@ impl CodecBuilder {
     /// As [`Codec::embedded`].
     #[cfg(feature = "embedded-model")]
     pub fn embedded(self) -> Result<Codec, Error> {
-        let weights = Weights::from_static(flextok_models::NANO)?;
+        let weights = Weights::from_static(flextok_models::BUILTIN)?;
         self.build(weights)
     }
 
@@ -102,11 +108,23 @@ impl CodecBuilder {
             threads: threads.clone(),
             device_memory: self.limits.device_memory,
         };
-        let (engine, engine_info) = choice.open(&weights)?;
+        let limits = self.limits.clone();
+        let (family, engine_info) = match weights.config() {
+            Config::Network(_) => {
+                let (engine, info) = choice.open(&weights)?;
+                let ids = IdsCodec::new(Arc::clone(&weights), engine, threads.clone(), limits)?;
+                (Family::Ids(Box::new(ids)), info)
+            }
+            Config::Coded(_) => {
+                let info = choice.without_network()?;
+                let coded = CodedCodec::new(&weights, threads.clone(), limits)?;
+                (Family::Coded(coded), info)
+            }
+        };
         Ok(Codec {
             weights,
+            family,
             threads,
-            engine,
             engine_info,
             limits: self.limits,
         })

@@ -1,26 +1,24 @@
-//! Files and tokens to pictures.
+//! Files and token ids to pictures: the door to both families.
 
-use flextok_container::{Header, State, TokenFile};
+use flextok_container::{Header, TokenFile};
 use image::RgbImage;
 
-use super::batch::{Request, each, only};
-use super::{Codec, DecodeOptions, limit};
+use super::ids::each;
+use super::{Codec, DecodeOptions, Family, Latents, ModelName, WarmStart, limit};
 use crate::Size;
-use crate::error::{Error, LimitKind, OptionName};
+use crate::error::{Error, LimitKind};
 use crate::picture::Canvas;
-use crate::sampler::{Guidance, Settings};
 
 impl Codec {
     /// Decodes a `.flxt` file, whole or cut, to a picture of its original size.
     ///
     /// # Errors
-    /// [`Error::Container`] for bytes that are damaged or not a token file, [`Error::NoTokens`] for a file that was cut
-    /// before its first token, [`Error::WrongModel`] for a file of another model, [`Error::Limit`] for a size beyond
+    /// [`Error::Container`] for bytes that are damaged or not a token file, [`Error::NoPayload`] for a file that was cut
+    /// before the end of its first byte or token, [`Error::WrongModel`] for a file of another model, [`Error::Limit`] for a size beyond
     /// the limits, [`Error::Option`] for options the model does not allow, [`Error::Cancelled`] if the options' token
     /// was cancelled, [`Error::Compute`] if the engine fails.
     pub fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Error> {
-        let request = self.request_of_bytes(bytes, options)?;
-        Ok(only(self.pictures(&[request], options)?))
+        self.decode_file(&self.parse(bytes)?, options)
     }
 
     /// Decodes many files with the same options, each as [`Codec::decode`] does, but several at once.
@@ -43,7 +41,7 @@ impl Codec {
     ///     image::DynamicImage::new_rgb8(width, height)
     /// });
     /// let files = codec.encode_batch(&pictures, &EncodeOptions::default())?;
-    /// let prefixes = [&files[0][..64], &files[1][..], &files[1][..33]];
+    /// let prefixes = [&files[0][..14], &files[1][..], &files[1][..13]];
     /// let decoded = codec.decode_batch(&prefixes, &DecodeOptions::default())?;
     /// let sizes: Vec<_> = decoded.iter().map(|picture| picture.dimensions()).collect();
     /// assert_eq!(sizes, [(320, 240), (100, 150), (100, 150)]);
@@ -55,10 +53,15 @@ impl Codec {
         files: &[impl AsRef<[u8]>],
         options: &DecodeOptions,
     ) -> Result<Vec<RgbImage>, Error> {
-        let requests = each(files, |bytes| {
-            self.request_of_bytes(bytes.as_ref(), options)
+        let files = each(files, |bytes| {
+            let file = self.parse(bytes.as_ref())?;
+            self.check_file(&file, options)?;
+            Ok(file)
         })?;
-        self.pictures(&requests, options)
+        match &self.family {
+            Family::Ids(ids) => ids.decode_files(&files, options),
+            Family::Coded(coded) => each(&files, |file| coded.decode_file(file, options)),
+        }
     }
 
     /// [`Codec::decode`] of a file that has been parsed already.
@@ -70,8 +73,11 @@ impl Codec {
         file: &TokenFile,
         options: &DecodeOptions,
     ) -> Result<RgbImage, Error> {
-        let request = self.request_of_picture(file, options)?;
-        Ok(only(self.pictures(&[request], options)?))
+        self.check_file(file, options)?;
+        match &self.family {
+            Family::Ids(ids) => ids.decode_file(file, options),
+            Family::Coded(coded) => coded.decode_file(file, options),
+        }
     }
 
     /// The float canvas `[H, W, 3]`, nominally in [-1, 1], of a parsed file; `keep_canvas` has no meaning here.
@@ -83,8 +89,11 @@ impl Codec {
         file: &TokenFile,
         options: &DecodeOptions,
     ) -> Result<Canvas, Error> {
-        let request = self.request_of_file(file, options)?;
-        self.canvas(request, options)
+        self.check_file(file, options)?;
+        match &self.family {
+            Family::Ids(ids) => ids.decode_canvas(file, options),
+            Family::Coded(coded) => coded.decode_canvas(file, options),
+        }
     }
 
     /// The picture, of the canvas's size, that bare tokens describe: any number from one to the model's registers.
@@ -92,8 +101,7 @@ impl Codec {
     /// # Errors
     /// [`Error::Tokens`] for an id beyond the codebook or too many ids, and as [`Codec::decode`].
     pub fn detokenize(&self, ids: &[u16], options: &DecodeOptions) -> Result<RgbImage, Error> {
-        let request = self.request_of_prefix(ids, options)?;
-        Ok(only(self.pictures(&[request], options)?))
+        self.ids()?.detokenize(ids, options)
     }
 
     /// The pictures that many lists of tokens describe, each as [`Codec::detokenize`] gives it; the lists may be of
@@ -103,14 +111,12 @@ impl Codec {
     /// [`Error::InBatch`] with the index of the first list that is refused, before any is decoded, and an error of
     /// [`Codec::detokenize`] in it; as [`Codec::detokenize`] for what concerns all lists.
     ///
-    /// ```
-    /// # #[cfg(feature = "embedded-model")] {
+    /// ```no_run
     /// use flextok::{Codec, DecodeOptions};
     ///
-    /// let codec = Codec::embedded()?;
+    /// let codec = Codec::open("model.safetensors")?;
     /// let pictures = codec.detokenize_batch(&[vec![7, 8, 9], vec![7]], &DecodeOptions::default())?;
     /// assert_eq!(pictures[1], codec.detokenize(&[7], &DecodeOptions::default())?);
-    /// # }
     /// # Ok::<(), flextok::Error>(())
     /// ```
     pub fn detokenize_batch(
@@ -118,8 +124,7 @@ impl Codec {
         ids: &[impl AsRef<[u16]>],
         options: &DecodeOptions,
     ) -> Result<Vec<RgbImage>, Error> {
-        let requests = each(ids, |ids| self.request_of_prefix(ids.as_ref(), options))?;
-        self.pictures(&requests, options)
+        self.ids()?.detokenize_batch(ids, options)
     }
 
     /// The float canvas `[H, W, 3]`, nominally in [-1, 1], that bare tokens describe.
@@ -132,215 +137,96 @@ impl Codec {
         canvas: Option<Size>,
         options: &DecodeOptions,
     ) -> Result<Canvas, Error> {
-        let request = self.request_of_ids(ids, canvas, options)?;
-        self.canvas(request, options)
+        self.ids()?.detokenize_canvas(ids, canvas, options)
     }
 
-    fn pictures(
-        &self,
-        requests: &[Request],
-        options: &DecodeOptions,
-    ) -> Result<Vec<RgbImage>, Error> {
-        let pictures = self.run(requests, options, |request, canvas| {
-            request.picture(&canvas, &self.threads)
-        })?;
-        pictures.into_iter().collect()
-    }
-
-    fn canvas(&self, request: Request, options: &DecodeOptions) -> Result<Canvas, Error> {
-        Ok(only(self.run(&[request], options, |_, canvas| canvas)?))
-    }
-
-    fn request_of_bytes(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Request, Error> {
-        let file = TokenFile::parse_with(bytes, &self.limits.container)?;
-        self.request_of_picture(&file, options)
-    }
-
-    /// A file's picture, in the size that the options select.
-    pub(super) fn request_of_picture(
+    /// Decodes a file as [`Codec::decode_file`] does and keeps the latents; `from` may be those of an earlier decode,
+    /// usually of fewer tokens of the same file.
+    ///
+    /// A warm start takes about `time` of the options' steps, at least one. It is quicker, not better: see
+    /// [`progressive`](crate::progressive) for measurements. Without one the picture is that of [`Codec::decode_file`],
+    /// byte for byte.
+    ///
+    /// # Errors
+    /// As [`Codec::decode_file`]; [`Error::Option`] for a time outside ]0, 1] and for latents of another model or canvas;
+    /// [`Error::NoTokenIds`] for a model with a coded payload.
+    ///
+    /// ```no_run
+    /// use flextok::{Codec, DecodeOptions, EncodeOptions, WarmStart, image};
+    ///
+    /// let codec = Codec::open("model.safetensors")?;
+    /// let picture = image::DynamicImage::new_rgb8(64, 48);
+    /// let file = codec.encode_file(&picture, &EncodeOptions::default().with_tokens(8))?;
+    /// let coarse = DecodeOptions::default().with_tokens(2);
+    /// let (_, latents) = codec.refine(&file, None, &coarse)?;
+    /// let start = WarmStart::new(&latents, 0.5);
+    /// let (fine, _) = codec.refine(&file, Some(start), &DecodeOptions::default())?;
+    /// assert_eq!(fine.dimensions(), (64, 48));
+    /// # Ok::<(), flextok::Error>(())
+    /// ```
+    pub fn refine(
         &self,
         file: &TokenFile,
+        from: Option<WarmStart<'_>>,
         options: &DecodeOptions,
-    ) -> Result<Request, Error> {
-        if options.keep_canvas {
-            return self.request_of_file(file, options);
-        }
-        self.check_size(file.header())?;
-        let request = self.request_of_file(file, options)?;
-        Ok(Request {
-            size: Some(size_of(file.header())),
-            ..request
-        })
+    ) -> Result<(RgbImage, Latents), Error> {
+        let ids = self.ids()?;
+        self.check_file(file, options)?;
+        ids.refine(file, from, options)
     }
 
-    /// Checks from the header alone whether a file can be decoded, before any token has arrived.
+    /// Checks from the header alone whether a file can be decoded, before any payload has arrived.
     ///
     /// # Errors
     /// As [`Codec::decode`]: [`Error::WrongModel`], [`Error::Grid`], [`Error::Limit`] …
     pub fn check_header(&self, header: &Header, options: &DecodeOptions) -> Result<(), Error> {
         if !options.keep_canvas {
-            self.check_size(header)?;
+            let size = header.size();
+            limit(LimitKind::Pixels, size.area(), self.limits.pixels)?;
+            let side = size.width.max(size.height);
+            limit(LimitKind::Side, side.into(), self.limits.side.into())?;
         }
-        self.check_model(header)?;
-        let canvas = self.check_canvas(self.file_canvas(header)?)?;
-        self.check_noise(options, canvas)
+        let (expected, found) = (ModelName::of(header), self.name());
+        if expected != found {
+            return Err(Error::WrongModel { expected, found });
+        }
+        match &self.family {
+            Family::Ids(ids) => ids.check_header(header, options),
+            Family::Coded(coded) => coded.check_header(header, options),
+        }
     }
 
     /// Everything about the options that does not depend on a file.
     pub(crate) fn check_options(&self, options: &DecodeOptions) -> Result<(), Error> {
-        self.settings(options)?;
-        self.wanted(options)?;
-        Ok(())
-    }
-
-    /// Checks the picture size that a file declares.
-    fn check_size(&self, header: &Header) -> Result<(), Error> {
-        let size = size_of(header);
-        limit(LimitKind::Pixels, size.area(), self.limits.pixels)?;
-        let side = size.width.max(size.height);
-        limit(LimitKind::Side, side.into(), self.limits.side.into())
-    }
-
-    /// Checks that a file is of this model, and of a kind that can be decoded.
-    fn check_model(&self, header: &Header) -> Result<(), Error> {
-        if header.fingerprint() != self.fingerprint() {
-            return Err(Error::WrongModel {
-                expected: header.fingerprint(),
-                found: self.fingerprint(),
-            });
+        match &self.family {
+            Family::Ids(ids) => ids.check_options(options),
+            Family::Coded(coded) => coded.check_options(options),
         }
-        if header.codebook_size() != self.config().codebook_size() {
-            let (found, expected) = (header.codebook_size(), self.config().codebook_size());
-            return Err(Error::Codebook { found, expected });
-        }
-        if header.canvases() != 1 {
-            let (columns, rows) = header.grid();
-            return Err(Error::Grid { columns, rows });
-        }
-        Ok(())
     }
 
-    /// A file's canvas.
-    fn request_of_file(&self, file: &TokenFile, options: &DecodeOptions) -> Result<Request, Error> {
-        let header = file.header();
-        self.check_model(header)?;
-        if file.layers() == 0 {
-            return Err(no_tokens(header, file.state()));
-        }
-        let tokens = self.wanted(options)?.unwrap_or(u16::MAX).min(file.layers());
-        let ids: Vec<u16> = file.canvas_ids(0).take(tokens.into()).collect();
-        if let Err(Error::Tokens {
-            what,
-            actual,
-            allowed,
-        }) = self.check_ids(&ids)
-        {
-            return Err(Error::FileTokens {
-                what,
-                actual,
-                allowed,
-            });
-        }
-        let canvas = self.file_canvas(header)?;
-        self.request_of_ids(&ids, canvas, options)
+    fn parse(&self, bytes: &[u8]) -> Result<TokenFile, Error> {
+        Ok(TokenFile::parse_with(bytes, &self.limits.container)?)
     }
 
-    /// The canvas in pixels that a file declares, if it is not the model's own.
-    fn file_canvas(&self, header: &Header) -> Result<Option<Size>, Error> {
-        let multiple = self.config().canvas_multiple();
-        let Some((columns, rows)) = header.canvas() else {
-            return Ok(None);
-        };
-        let canvas = Size::new(u32::from(columns) * multiple, u32::from(rows) * multiple);
-        self.config()
-            .check_canvas(canvas)
-            .map_err(|error| Error::FileCanvas {
-                width: canvas.width,
-                height: canvas.height,
-                reason: error.to_string(),
-            })?;
-        Ok(Some(canvas))
-    }
-
-    /// As many of the ids as the options allow.
-    fn request_of_prefix(&self, ids: &[u16], options: &DecodeOptions) -> Result<Request, Error> {
-        let wanted = self.wanted(options)?;
-        let count = ids.len().min(wanted.map_or(usize::MAX, usize::from));
-        self.request_of_ids(&ids[..count], options.canvas, options)
-    }
-
-    /// Ids on a canvas; everything that is not for [`Codec::settings`] to check is checked here.
-    fn request_of_ids(
+    /// Checks that a file can be decoded, and that it has something to decode.
+    pub(crate) fn check_file(
         &self,
-        ids: &[u16],
-        canvas: Option<Size>,
+        file: &TokenFile,
         options: &DecodeOptions,
-    ) -> Result<Request, Error> {
-        if ids.is_empty() {
-            self.check_tokens(0)?;
+    ) -> Result<(), Error> {
+        self.check_header(file.header(), options)?;
+        if (file.payload().len() as u64) < file.header().unit() {
+            return Err(no_payload(file.header(), file.payload().len() as u64));
         }
-        self.check_ids(ids)?;
-        let canvas = self.check_canvas(canvas)?;
-        self.check_noise(options, canvas)?;
-        Ok(Request {
-            ids: ids.to_vec(),
-            canvas,
-            size: None,
-        })
-    }
-
-    /// The number of tokens that the options allow.
-    fn wanted(&self, options: &DecodeOptions) -> Result<Option<u16>, Error> {
-        options
-            .tokens
-            .map(|tokens| self.check_tokens(tokens))
-            .transpose()
-    }
-
-    /// Steps and guidance: what the options say, else the model's config.
-    pub(super) fn settings(&self, options: &DecodeOptions) -> Result<Settings, Error> {
-        let defaults = &self.config().sampling;
-        let steps = options.steps.unwrap_or(defaults.steps);
-        if steps == 0 {
-            let allowed = format!("1 to {}", self.limits.steps);
-            return Err(OptionName::Steps.refuse(steps, allowed));
-        }
-        limit(LimitKind::Steps, steps.into(), self.limits.steps.into())?;
-        let scale = options.guidance.unwrap_or(defaults.guidance);
-        if !scale.is_finite() || scale.abs() > MAX_GUIDANCE {
-            let allowed = format!("-{MAX_GUIDANCE} to {MAX_GUIDANCE}");
-            return Err(OptionName::Guidance.refuse(scale, allowed));
-        }
-        let guidance = match options.apg.unwrap_or(defaults.apg) {
-            _ if scale == 1.0 => Guidance::None,
-            true => Guidance::Apg(scale),
-            false => Guidance::Cfg(scale),
-        };
-        Ok(Settings {
-            steps,
-            guidance,
-            start: 1.0,
-        })
+        Ok(())
     }
 }
 
-/// The picture size that a file declares.
-fn size_of(header: &Header) -> Size {
-    Size::new(header.width(), header.height())
-}
-
-/// The error for a file without a complete layer.
-pub(crate) fn no_tokens(header: &Header, state: State) -> Error {
-    let (have, total) = match state {
-        State::Truncated { have, total } => (have, total),
-        State::Complete => (0, header.total_tokens()),
-    };
-    Error::NoTokens {
+/// The error for a file that has only `have` bytes of payload, less than the first picture takes.
+pub(crate) fn no_payload(header: &Header, have: u64) -> Error {
+    Error::NoPayload {
         have,
-        total,
-        needed: header.layout().layer_end(1).unwrap_or(0),
+        total: header.payload_bytes(),
+        needed: header.layout().payload_end(header.unit()).unwrap_or(0),
     }
 }
-
-/// Largest magnitude of a guidance scale: far beyond any use, far from overflowing.
-const MAX_GUIDANCE: f32 = 1000.0;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use flextok_compute::{Backend, ComputeError, CpuEngine, Element, Precision, Threads};
 
-use super::engine::{Engine, NetworkOn};
+use super::ids::{Engine, NetworkOn};
 use crate::error::{Error, OptionName};
 use crate::weights::Weights;
 
@@ -102,7 +102,26 @@ impl Choice {
                 Ok(opened) => Ok(opened),
                 Err(reason) => self.cpu(weights, Some(reason)),
             },
-            Device::Gpu | Device::GpuIndex(_) => Ok(self.named(weights)?),
+            Device::Gpu | Device::GpuIndex(_) => self.named(weights),
+        }
+    }
+
+    /// What a model computes on that has no network for an engine to run.
+    pub(super) fn without_network(&self) -> Result<EngineInfo, Error> {
+        let allowed = "cpu or auto, since this model has no network for a GPU";
+        match (self.device, self.precision) {
+            (Device::Gpu | Device::GpuIndex(_), _) => {
+                Err(OptionName::Device.refuse(self.device, allowed))
+            }
+            (_, Precision::F16) => {
+                Err(OptionName::Precision.refuse("f16", "f32 or auto on the CPU"))
+            }
+            _ => Ok(EngineInfo {
+                backend: "cpu",
+                name: format!("{} threads", self.threads.count()),
+                precision: Element::F32,
+                fallback: None,
+            }),
         }
     }
 
@@ -121,7 +140,8 @@ impl Choice {
             precision: backend.element(),
             fallback,
         };
-        Ok((Box::new(NetworkOn::new(backend, Arc::clone(weights))), info))
+        let network = NetworkOn::new(backend, Arc::clone(weights))?;
+        Ok((Box::new(network), info))
     }
 
     /// The first GPU that works, or why there is none.
@@ -154,7 +174,7 @@ impl Choice {
 
     /// The device that was requested by name.
     #[cfg(feature = "cube")]
-    fn named(&self, weights: &Arc<Weights>) -> Result<Opened, ComputeError> {
+    fn named(&self, weights: &Arc<Weights>) -> Result<Opened, Error> {
         use flextok_compute::gpu;
         let devices = gpu::devices();
         let index = match self.device {
@@ -166,25 +186,25 @@ impl Choice {
                 .iter()
                 .map(|device| format!("gpu:{} ({})", device.index, device.name))
                 .collect();
-            return Err(ComputeError::NoDevice {
+            return Err(Error::Compute(ComputeError::NoDevice {
                 wanted: self.device.to_string(),
                 looked_for: gpu::backends().join(", "),
                 found: match names.is_empty() {
                     true => "nothing".to_owned(),
                     false => names.join(", "),
                 },
-            });
+            }));
         };
         self.gpu(device, weights)
     }
 
     #[cfg(not(feature = "cube"))]
-    fn named(&self, _weights: &Arc<Weights>) -> Result<Opened, ComputeError> {
-        Err(ComputeError::NoDevice {
+    fn named(&self, _weights: &Arc<Weights>) -> Result<Opened, Error> {
+        Err(Error::Compute(ComputeError::NoDevice {
             wanted: self.device.to_string(),
             looked_for: "nothing".to_owned(),
             found: "a build without GPU support".to_owned(),
-        })
+        }))
     }
 
     #[cfg(feature = "cube")]
@@ -192,7 +212,7 @@ impl Choice {
         &self,
         device: &flextok_compute::gpu::DeviceInfo,
         weights: &Arc<Weights>,
-    ) -> Result<Opened, ComputeError> {
+    ) -> Result<Opened, Error> {
         use flextok_compute::gpu::{GpuEngine, GpuOptions};
         let mut options = GpuOptions::default();
         options.precision = self.precision;
@@ -200,12 +220,12 @@ impl Choice {
         let element = device.element(self.precision)?.size() as u64;
         let needed = weights.parameters().total().saturating_mul(element);
         if needed > self.device_memory {
-            return Err(ComputeError::DeviceMemoryLimit {
+            return Err(Error::Compute(ComputeError::DeviceMemoryLimit {
                 device: device.name.clone(),
                 what: "the model's weights".to_owned(),
                 needed,
                 allowed: self.device_memory,
-            });
+            }));
         }
         let backend = GpuEngine::open(device, &options)?;
         let info = EngineInfo {
@@ -214,7 +234,8 @@ impl Choice {
             precision: backend.element(),
             fallback: None,
         };
-        Ok((Box::new(NetworkOn::new(backend, Arc::clone(weights))), info))
+        let network = NetworkOn::new(backend, Arc::clone(weights))?;
+        Ok((Box::new(network), info))
     }
 }
 

@@ -1,33 +1,35 @@
 //! The codec as its users see it: a model, opened once, that encodes pictures and decodes files.
+//!
+//! There are two families of models. What one of them does alone is in `ids` and `coded`; here is the door to both.
 
-mod batch;
 mod builder;
+mod coded;
 mod decode;
 mod device;
 mod encode;
-mod engine;
+mod ids;
 mod limits;
+mod name;
 mod options;
-mod refine;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use builder::CodecBuilder;
-pub(crate) use decode::no_tokens;
+use coded::CodedCodec;
+pub(crate) use decode::no_payload;
 pub use device::{Device, EngineInfo, ParseDeviceError};
-use engine::Engine;
 use flextok_compute::Threads;
 pub use flextok_compute::{ParsePrecisionError, Precision};
-use flextok_container::Fingerprint;
+use ids::IdsCodec;
+pub(crate) use ids::check_time;
+pub use ids::{Latents, WarmStart};
 pub use limits::Limits;
-pub use options::{Budget, CancelToken, DecodeOptions, EncodeOptions, Progress};
-pub(crate) use refine::check_time;
-pub use refine::{Latents, WarmStart};
+pub use name::ModelName;
+pub use options::{Budget, CancelToken, CanvasChoice, DecodeOptions, EncodeOptions, Progress};
 
-use crate::Size;
 use crate::config::ModelConfig;
-use crate::error::{Error, LimitKind, OptionName};
+use crate::error::{Error, LimitKind};
 use crate::weights::Weights;
 
 /// A model on an engine, ready to encode and decode. It can be shared between threads.
@@ -36,10 +38,18 @@ use crate::weights::Weights;
 /// that only encodes never touches the decoder's.
 pub struct Codec {
     weights: Arc<Weights>,
+    family: Family,
     threads: Threads,
-    engine: Box<dyn Engine>,
     engine_info: EngineInfo,
     limits: Limits,
+}
+
+/// The two families, which differ in what their files hold.
+enum Family {
+    /// FlexTok networks: ids of a codebook.
+    Ids(Box<IdsCodec>),
+    /// Fixed transforms: entropy-coded coefficients.
+    Coded(CodedCodec),
 }
 
 impl Codec {
@@ -66,12 +76,10 @@ impl Codec {
     /// [`Error::Weights`] if the bytes are refused, [`Error::Compute`] if the engine cannot start.
     ///
     /// ```
-    /// # #[cfg(feature = "embedded-model")] {
     /// use flextok::{Codec, ErrorKind};
     ///
     /// let refused = Codec::from_bytes(b"no model".to_vec()).unwrap_err();
     /// assert_eq!(refused.kind(), ErrorKind::Model);
-    /// # }
     /// ```
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
         Self::builder().from_bytes(bytes)
@@ -83,22 +91,38 @@ impl Codec {
         CodecBuilder::default()
     }
 
-    /// The model's config.
+    /// What files of this model name it by.
     #[must_use]
-    pub fn config(&self) -> &ModelConfig {
-        self.weights.config()
+    pub fn name(&self) -> ModelName {
+        match &self.family {
+            Family::Ids(ids) => ModelName::Ids(ids.fingerprint()),
+            Family::Coded(coded) => ModelName::Coded(coded.name()),
+        }
+    }
+
+    /// The config of a FlexTok network; `None` of a model with a coded payload.
+    #[must_use]
+    pub fn config(&self) -> Option<&ModelConfig> {
+        match &self.family {
+            Family::Ids(ids) => Some(ids.config()),
+            Family::Coded(_) => None,
+        }
+    }
+
+    /// The tables of a model with a coded payload, for [`encode_coefficients`](crate::tokens::encode_coefficients) and the
+    /// like; `None` of a network.
+    #[must_use]
+    pub fn tables(&self) -> Option<&crate::tokens::Tables> {
+        match &self.family {
+            Family::Ids(_) => None,
+            Family::Coded(coded) => Some(coded.tables()),
+        }
     }
 
     /// The model's weights as stored: names, shapes, numbers of parameters.
     #[must_use]
     pub fn weights(&self) -> &Weights {
         &self.weights
-    }
-
-    /// What files of this model name it by.
-    #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(self.weights.fingerprint())
     }
 
     /// The engine that this codec computes on.
@@ -119,18 +143,34 @@ impl Codec {
         &self.limits
     }
 
-    /// Checks a canvas against the model and the limits.
-    fn check_canvas(&self, canvas: Option<Size>) -> Result<Size, Error> {
-        let canvas = canvas.unwrap_or(self.config().canvas);
-        self.config()
-            .check_canvas(canvas)
-            .map_err(|error| OptionName::Canvas.refuse(canvas, error))?;
-        limit(
-            LimitKind::CanvasPixels,
-            canvas.area(),
-            self.limits.canvas_pixels,
-        )?;
-        Ok(canvas)
+    /// A file of as few bytes as reach a target, where the model's canvas depends on the bytes; `None` of a network.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn encode_coded_to(
+        &self,
+        image: &image::DynamicImage,
+        original: &image::RgbImage,
+        target: crate::rate::Target,
+        options: &EncodeOptions,
+        decode: &DecodeOptions,
+    ) -> Option<Result<(flextok_container::TokenFile, crate::rate::Reached), Error>> {
+        match &self.family {
+            Family::Ids(_) => None,
+            Family::Coded(coded) => Some(coded.encode_to(image, original, target, options, decode)),
+        }
+    }
+
+    /// The canvas in pixels that options select of a model with token ids.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn ids_canvas(&self, choice: CanvasChoice) -> Result<crate::Size, Error> {
+        self.ids()?.canvas_of(choice)
+    }
+
+    /// The network of a model with token ids.
+    fn ids(&self) -> Result<&IdsCodec, Error> {
+        match &self.family {
+            Family::Ids(ids) => Ok(ids),
+            Family::Coded(_) => Err(Error::NoTokenIds { model: self.name() }),
+        }
     }
 }
 
@@ -138,8 +178,7 @@ impl std::fmt::Debug for Codec {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Codec")
-            .field("model", &self.config().name)
-            .field("fingerprint", &self.fingerprint())
+            .field("model", &self.name())
             .field("engine", &self.engine_info)
             .finish_non_exhaustive()
     }

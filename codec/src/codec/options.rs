@@ -1,6 +1,7 @@
 //! The options of one encode or decode.
 
 use std::fmt;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,29 +14,63 @@ use crate::macros::setters;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Budget {
-    /// All tokens that the model has.
-    Full,
+    /// What the model does by itself: all tokens that it has; of a coded payload, [`EncodeOptions::DEFAULT_BYTES`].
+    Model,
     /// This many tokens, from 1 to the model's registers.
-    Tokens(u16),
-    /// As many tokens as fit in a file of this many bytes, metadata included.
+    Tokens(u32),
+    /// As much as fits in a file of this many bytes, metadata included.
     Bytes(u64),
+}
+
+/// What a picture is brought to before it is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CanvasChoice {
+    /// The model's own canvas; of a coded payload, one that suits the bytes.
+    Auto,
+    /// This size in pixels, for networks.
+    Pixels(Size),
+    /// The picture's own size, for coded payloads: at most 255 blocks of 32 pixels a side.
+    Own,
+    /// This many blocks of 32 pixels along the long side, for coded payloads.
+    Blocks(NonZeroU8),
+}
+
+impl From<Size> for CanvasChoice {
+    fn from(size: Size) -> Self {
+        Self::Pixels(size)
+    }
+}
+
+impl fmt::Display for CanvasChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => formatter.write_str("auto"),
+            Self::Pixels(size) => write!(formatter, "{size}"),
+            Self::Own => formatter.write_str("own"),
+            Self::Blocks(blocks) => write!(formatter, "{blocks}"),
+        }
+    }
 }
 
 /// Options of [`Codec::encode`](crate::Codec::encode) and [`Codec::tokenize`](crate::Codec::tokenize).
 ///
 /// ```
 /// use flextok::EncodeOptions;
-/// let options = EncodeOptions::default().with_tokens(64).with_crop(true);
+/// let options = EncodeOptions::default().with_bytes(512).with_background([0; 3]);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct EncodeOptions {
-    /// How many tokens to make (default: all).
+    /// How much to keep (default: what the model does by itself).
     pub budget: Budget,
-    /// Scale to cover the canvas and crop its centre, as published, instead of resizing the whole picture (default off).
+    /// Scale to cover the canvas and crop its centre, as published, instead of resizing the whole picture (default off; for
+    /// networks).
     pub crop: bool,
-    /// Canvas in pixels (default: the model's own).
-    pub canvas: Option<Size>,
+    /// What the picture is brought to (default: what the model does by itself).
+    pub canvas: CanvasChoice,
+    /// Choose the canvas for a later cut of the file to this many bytes (default: for all of its bytes; for coded payloads).
+    pub cut_at: Option<u64>,
     /// Size in pixels that decoders restore, for pixels that stand for a larger picture (default: the picture's own, or
     /// that of the region which a crop keeps).
     pub original_size: Option<Size>,
@@ -43,16 +78,17 @@ pub struct EncodeOptions {
     pub background: [u8; 3],
     /// Metadata to store (default none).
     pub metadata: Metadata,
-    /// Sample the VAE's posterior with this seed instead of taking its mode (default: the mode).
+    /// Sample the VAE's posterior with this seed instead of taking its mode (default: the mode; for networks).
     pub posterior_seed: Option<u64>,
 }
 
 impl Default for EncodeOptions {
     fn default() -> Self {
         Self {
-            budget: Budget::Full,
+            budget: Budget::Model,
             crop: false,
-            canvas: None,
+            canvas: CanvasChoice::Auto,
+            cut_at: None,
             original_size: None,
             background: [255; 3],
             metadata: Metadata::default(),
@@ -62,14 +98,17 @@ impl Default for EncodeOptions {
 }
 
 impl EncodeOptions {
+    /// Bytes of a file with a coded payload where no budget is given.
+    pub const DEFAULT_BYTES: u64 = 1024;
+
     /// Keeps this many tokens.
     #[must_use]
-    pub fn with_tokens(mut self, tokens: u16) -> Self {
+    pub fn with_tokens(mut self, tokens: u32) -> Self {
         self.budget = Budget::Tokens(tokens);
         self
     }
 
-    /// Keeps as many tokens as fit in a file of this many bytes.
+    /// Keeps as much as fits in a file of this many bytes.
     #[must_use]
     pub fn with_bytes(mut self, bytes: u64) -> Self {
         self.budget = Budget::Bytes(bytes);
@@ -79,8 +118,10 @@ impl EncodeOptions {
     setters! {
         /// Crops the centre instead of resizing the whole picture.
         with_crop(crop: bool);
-        /// Uses another canvas than the model's own.
-        with_canvas(canvas: Size);
+        /// Uses another canvas than the model would.
+        with_canvas(canvas: CanvasChoice);
+        /// Chooses the canvas for a later cut to this many bytes.
+        with_cut_at(cut_at: u64);
         /// Lets decoders restore this size instead of the picture's own.
         with_original_size(original_size: Size);
         /// Puts transparent pixels on this colour.
@@ -134,8 +175,8 @@ impl CancelToken {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DecodeOptions {
-    /// Use at most this many tokens of the file (default: all available).
-    pub tokens: Option<u16>,
+    /// Use at most this many tokens of the file (default: all available; for networks, as all up to `noise`).
+    pub tokens: Option<u32>,
     /// Euler steps.
     pub steps: Option<u32>,
     /// Guidance scale, a finite number; 1 runs only the conditional pass.
@@ -143,7 +184,7 @@ pub struct DecodeOptions {
     /// Adaptive projected guidance rather than classifier-free guidance.
     pub apg: Option<bool>,
     /// Seed of the starting noise (default 0).
-    pub seed: u64,
+    pub seed: Option<u64>,
     /// Starting noise `[C, H, W]` of the latents instead of generated noise.
     pub noise: Option<Vec<f32>>,
     /// Return the canvas as it is instead of restoring the original size (default off).
@@ -175,7 +216,7 @@ impl fmt::Debug for DecodeOptions {
 impl DecodeOptions {
     setters! {
         /// Uses at most this many tokens.
-        with_tokens(tokens: u16);
+        with_tokens(tokens: u32);
         /// Takes this many Euler steps.
         with_steps(steps: u32);
         /// Starts from the noise of this seed.

@@ -12,6 +12,7 @@
 )]
 
 mod canvas;
+mod coded;
 mod error;
 mod fields;
 mod native;
@@ -23,6 +24,7 @@ mod tests;
 mod vae;
 
 pub use canvas::CanvasError;
+pub use coded::CodedConfig;
 pub use error::ConfigError;
 use flextok_compute::Quantizer;
 pub use sampling::SamplingDefaults;
@@ -31,7 +33,18 @@ pub use vae::{AutoencoderKlConfig, LappedConfig, VaeConfig};
 
 use crate::Size;
 
-/// The whole description of a model: everything the network code needs besides the tensors.
+/// The config of a model of either family.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Config {
+    /// A FlexTok network.
+    Network(Box<ModelConfig>),
+    /// A fixed transform with a coded payload.
+    Coded(CodedConfig),
+}
+
+/// The whole description of a network: everything the network code needs besides the tensors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ModelConfig {
@@ -50,10 +63,16 @@ pub struct ModelConfig {
     pub quantizer: Quantizer,
     /// Epsilon of every layer norm.
     pub layer_norm_eps: f32,
-    /// Canvas in pixels that images are resized to by default.
+    /// Canvas in pixels that images are resized to by default; serialized as `[width, height]`.
+    #[serde(serialize_with = "pair")]
     pub canvas: Size,
     /// How to decode by default.
     pub sampling: SamplingDefaults,
+}
+
+/// Sizes belong to a crate that knows no serialization.
+fn pair<S: serde::Serializer>(size: &Size, serializer: S) -> Result<S::Ok, S::Error> {
+    <(u32, u32)>::from(*size).serialize(serializer)
 }
 
 /// Quantizers belong to a crate that knows no serialization.

@@ -33,7 +33,7 @@ const MAX_LEVELS: usize = 16;
 pub(super) const PUBLISHED_EPS: f32 = 1e-5;
 
 /// The metadata key that the embedded form is stored under.
-const NATIVE_KEY: &str = "config";
+pub(super) const NATIVE_KEY: &str = "config";
 
 impl ModelConfig {
     /// Reads the config in a safetensors file's metadata: the published layout's seven keys, each a Python literal or

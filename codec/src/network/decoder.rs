@@ -42,7 +42,7 @@ impl<B: Backend> Decoder<B> {
     /// # Errors
     /// [`NetworkError`] if a tensor is missing or does not have the shape that the config implies.
     pub fn load(backend: &B, weights: &Weights) -> Result<Self, NetworkError> {
-        let config = weights.config().clone();
+        let config = weights.network()?.clone();
         let decoder = &config.decoder;
         let width = decoder.transformer.width;
         let patch = decoder.patch_size * decoder.patch_size * config.vae.latent_channels();

@@ -28,7 +28,7 @@ impl<B: Backend> Encoder<B> {
     /// # Errors
     /// [`NetworkError`] if a tensor is missing or does not have the shape that the config implies.
     pub fn load(backend: &B, weights: &Weights) -> Result<Self, NetworkError> {
-        let config = weights.config().clone();
+        let config = weights.network()?.clone();
         let encoder = &config.encoder;
         let width = encoder.transformer.width;
         let patch = encoder.patch_size * encoder.patch_size * config.vae.latent_channels();

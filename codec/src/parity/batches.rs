@@ -25,7 +25,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 
 /// Numbers of tokens with none, some and all registers dropped.
 fn counts(stages: &Stages) -> [usize; 3] {
-    [17, 1, stages.weights.config().registers]
+    [17, 1, stages.weights.network().unwrap().registers]
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn tokens_are_those_of_each_image_alone() {
     for (name, stages) in models() {
         let (images, height) = three(&stages);
         let batch = images.each_ref().map(Vec::as_slice);
-        let registers = stages.weights.config().registers;
-        masks.push(stages.weights.config().encoder.mask);
+        let registers = stages.weights.network().unwrap().registers;
+        masks.push(stages.weights.network().unwrap().encoder.mask);
         for tokens in [1, 17, registers] {
             let (z, ids) = stages.encode_batch(&batch, height, tokens);
             let alone = images

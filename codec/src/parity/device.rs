@@ -53,7 +53,7 @@ fn gpu_latents_of_24_by_40_are_those_of_the_cpu() {
     let name = "variants/interpolate_single_null";
     let (cpu, gpu): (Stages<CpuEngine>, Stages<GpuEngine>) =
         (Stages::open(name), Stages::open(name));
-    let channels = cpu.weights.config().vae.latent_channels();
+    let channels = cpu.weights.network().unwrap().vae.latent_channels();
     let noise = standard_normal(11, 0, channels * 24 * 40);
     let ids = ids(&cpu);
     let sample = |k: usize| {

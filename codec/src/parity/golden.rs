@@ -173,7 +173,7 @@ impl<B: TestEngine> Stages<B> {
     }
 
     fn channels(&self) -> usize {
-        self.weights.config().vae.latent_channels()
+        self.weights.network().unwrap().vae.latent_channels()
     }
 
     /// Scaled latents `[C, h, w]` of an image `[3, H, W]`.
@@ -233,7 +233,7 @@ impl<B: TestEngine> Stages<B> {
         let z = encoder.forward(self.backend, &latents, tokens).unwrap();
         let ids = self
             .backend
-            .quantize(&z, &self.weights.config().quantizer)
+            .quantize(&z, &self.weights.network().unwrap().quantizer)
             .unwrap();
         (self.backend.download(&z).unwrap(), ids)
     }

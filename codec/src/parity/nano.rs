@@ -1,11 +1,11 @@
-//! The embedded model against dumps of its training code.
+//! The network in the native form against dumps of its training code.
 
 use image::RgbImage;
 
-use super::golden::{Golden, Stages, TestEngine, assert_close, on_every_engine};
+use super::golden::{Golden, Stages, TestEngine, assert_close, data, on_every_engine};
 use crate::picture::Canvas;
 use crate::sampler::Guidance;
-use crate::weights::Weights;
+use crate::weights::{OpenOptions, Weights};
 
 on_every_engine!(
     encoding_matches_at_every_stage,
@@ -17,7 +17,7 @@ on_every_engine!(
 const TOLERANCE: f32 = 1e-3;
 
 fn nano<B: TestEngine>() -> Stages<B> {
-    Stages::with(Weights::from_static(flextok_models::NANO).unwrap())
+    Stages::with(Weights::open(data("nano.safetensors"), &OpenOptions::default()).unwrap())
 }
 
 fn golden() -> Golden {

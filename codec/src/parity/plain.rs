@@ -62,7 +62,10 @@ impl Plain<'_> {
         causal: Option<usize>,
         modulation: Option<(&[f64], usize)>,
     ) -> Vec<f64> {
-        let (width, eps) = (config.width, f64::from(self.0.config().layer_norm_eps));
+        let (width, eps) = (
+            config.width,
+            f64::from(self.0.network().unwrap().layer_norm_eps),
+        );
         for index in 0..config.depth {
             let block = format!("{prefix}.blocks.{index}");
             let vectors = modulation
@@ -89,7 +92,7 @@ impl Plain<'_> {
 
     /// The values before quantization of all registers, for latents `[C, height, ·]`.
     pub(super) fn encode(&self, latents: &[f32], height: usize) -> Vec<f64> {
-        let config = self.0.config();
+        let config = self.0.network().unwrap();
         let encoder = &config.encoder;
         let name = |module: &str| format!("encoder.module_dict.{module}");
         let channels = config.vae.latent_channels();
@@ -113,7 +116,7 @@ impl Plain<'_> {
 
     /// The registers of the conditional pass with `ids`, or of the unconditional one, as many as the published code has.
     pub(super) fn registers(&self, ids: Option<&[u16]>) -> Vec<f64> {
-        let config = self.0.config();
+        let config = self.0.network().unwrap();
         let (decoder, total) = (&config.decoder, config.registers);
         let width = decoder.transformer.width;
         let name = |module: &str| format!("decoder.module_dict.{module}");
@@ -152,7 +155,7 @@ impl Plain<'_> {
 
     /// The decoder's raw output `[C, height, ·]` at time `t` for `x` of the same shape.
     pub(super) fn predict(&self, x: &[f32], height: usize, t: f32, registers: &[f64]) -> Vec<f64> {
-        let config = self.0.config();
+        let config = self.0.network().unwrap();
         let decoder = &config.decoder;
         let name = |module: &str| format!("decoder.module_dict.{module}");
         let factor = match decoder.input_scale {
@@ -190,7 +193,7 @@ impl Plain<'_> {
 
     /// SiLU of the time embedding.
     fn time(&self, t: f32) -> Vec<f64> {
-        let config = &self.0.config().decoder.time;
+        let config = &self.0.network().unwrap().decoder.time;
         let half = config.frequency_embedding_size / 2;
         let angles = (0..half).map(|m| {
             let frequency = 1000.0 / f64::from(config.max_timestep);

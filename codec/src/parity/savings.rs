@@ -7,7 +7,7 @@ use super::plain::Plain;
 use crate::config::{DroppedRegisters, MaskMode};
 use crate::network::Decoder;
 use crate::sampler::{Guidance, standard_normal};
-use crate::weights::Weights;
+use crate::weights::{OpenOptions, Weights};
 
 /// The model that the official dumps are of.
 fn tiny() -> Stages {
@@ -15,7 +15,7 @@ fn tiny() -> Stages {
 }
 
 pub(super) fn embedded() -> Stages {
-    Stages::with(Weights::from_static(flextok_models::NANO).unwrap())
+    Stages::with(Weights::open(data("nano.safetensors"), &OpenOptions::default()).unwrap())
 }
 
 /// Every available model in the published layout: masks, null conditions, widths and element types differ.
@@ -37,14 +37,14 @@ pub(super) fn published() -> Vec<(String, Stages)> {
 
 /// Rows of the latents of a model's own canvas, and how many numbers they have.
 pub(super) fn latents(stages: &Stages) -> (usize, usize) {
-    let config = stages.weights.config();
+    let config = stages.weights.network().unwrap();
     let [channels, rows, columns] = config.latent_shape(config.canvas).unwrap();
     (rows, channels * rows * columns)
 }
 
 /// Ids that look like an image's: spread over the whole codebook.
 pub(super) fn ids(stages: &Stages) -> Vec<u16> {
-    let config = stages.weights.config();
+    let config = stages.weights.network().unwrap();
     (0..config.registers as u32)
         .map(|index| (index.wrapping_mul(2_654_435_761) % config.codebook_size()) as u16)
         .collect()
@@ -98,7 +98,7 @@ fn compare_with_plain(name: &str, stages: &Stages, counts: &[usize]) {
 #[test]
 fn one_representative_stands_for_all_dropped_registers() {
     for (name, stages) in published() {
-        let config = stages.weights.config();
+        let config = stages.weights.network().unwrap();
         assert_eq!(
             config.decoder.dropped,
             DroppedRegisters::MaskToken,
@@ -137,7 +137,7 @@ fn the_encoder_gives_what_every_row_through_every_block_gives() {
         let (height, count) = latents(&stages);
         let x = standard_normal(5, 0, count);
         let expected = Plain(&stages.weights).encode(&x, height);
-        let registers = stages.weights.config().registers;
+        let registers = stages.weights.network().unwrap().registers;
         let (z, _) = stages.encode(&x, height, registers);
         assert_close(&name, &z, &expected, 1e-4);
         let channels = z.len() / registers;
@@ -153,10 +153,13 @@ fn fewer_registers_have_the_same_bits() {
     for (name, stages) in models {
         let (height, count) = latents(&stages);
         let x = standard_normal(7, 0, count);
-        let registers = stages.weights.config().registers;
+        let registers = stages.weights.network().unwrap().registers;
         let (all, all_ids) = stages.encode(&x, height, registers);
         let channels = all.len() / registers;
-        let counts: &[usize] = match (name.as_str(), stages.weights.config().encoder.mask) {
+        let counts: &[usize] = match (
+            name.as_str(),
+            stages.weights.network().unwrap().encoder.mask,
+        ) {
             ("tiny" | "embedded", MaskMode::CausalLast) => &[1, 2, 3, 17, 64, 255],
             _ => &[1, 17, 63],
         };
@@ -193,7 +196,7 @@ fn predictions(
 fn modulation_of_all_steps_at_once_has_the_bits_of_each_step_alone() {
     for stages in [tiny(), embedded()] {
         let (height, count) = latents(&stages);
-        let channels = stages.weights.config().vae.latent_channels();
+        let channels = stages.weights.network().unwrap().vae.latent_channels();
         let shape = [1, height, count / channels / height, channels];
         let backend = stages.backend;
         let x = backend

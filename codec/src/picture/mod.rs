@@ -32,7 +32,7 @@ use flatten::flatten;
 pub use flatten::{try_flatten, try_into_rgb};
 pub use load::{LoadOptions, LoadedPicture};
 pub use resize::{Cropped, SourceRect, published_crop, resize, restore};
-pub(crate) use resize::{crop_image, resize_image};
+pub(crate) use resize::{crop_image, enlarge, pad_image, resize_image, shrink_image};
 
 #[cfg(test)]
 pub(crate) mod fixtures;

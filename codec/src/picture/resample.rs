@@ -26,7 +26,6 @@ pub(super) enum Kernel {
     /// The triangle, normative for pre-processing.
     Triangle,
     /// The cubic through the samples with a = −1/2 (Catmull-Rom).
-    #[cfg(test)]
     CatmullRom,
     /// The sinc windowed to three lobes.
     Lanczos3,
@@ -36,7 +35,6 @@ impl Kernel {
     fn support(self) -> f64 {
         match self {
             Self::Triangle => 1.0,
-            #[cfg(test)]
             Self::CatmullRom => 2.0,
             Self::Lanczos3 => 3.0,
         }
@@ -49,9 +47,7 @@ impl Kernel {
         }
         match self {
             Self::Triangle => 1.0 - x,
-            #[cfg(test)]
             Self::CatmullRom if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
-            #[cfg(test)]
             Self::CatmullRom => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
             Self::Lanczos3 => sinc(x) * sinc(x / 3.0),
         }

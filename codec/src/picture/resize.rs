@@ -3,9 +3,9 @@
 use flextok_compute::Threads;
 use image::{DynamicImage, RgbImage};
 
-use super::PictureError;
 use super::flatten::Flat;
 use super::resample::{Kernel, Rows, Span, columns_first, rows_first};
+use super::{PictureError, memory};
 use crate::Size;
 
 /// A rectangle in the pixels of the source picture.
@@ -163,6 +163,61 @@ fn nearest(a: u32, b: u32, c: u32) -> u32 {
 fn half_to_even(n: u64) -> u64 {
     let floor = n / 2;
     floor + (n & 1 & floor)
+}
+
+/// The whole [flattened](super::flatten) image at exactly `size`: three-lobed Lanczos with antialiasing.
+///
+/// # Errors
+/// [`PictureError::OutOfMemory`].
+pub(crate) fn shrink_image(
+    image: &DynamicImage,
+    background: [u8; 3],
+    size: Size,
+    threads: &Threads,
+) -> Result<RgbImage, PictureError> {
+    let (x, y) = whole(Size::new(image.width(), image.height()), size);
+    let rows = Flat { image, background };
+    threads.install(|| rows_first(&rows, Kernel::Lanczos3, x, y))
+}
+
+/// The [flattened](super::flatten) image with its last column and row repeated up to `size`, which is no smaller.
+///
+/// # Errors
+/// [`PictureError::OutOfMemory`].
+pub(crate) fn pad_image(
+    image: &DynamicImage,
+    background: [u8; 3],
+    size: Size,
+) -> Result<RgbImage, PictureError> {
+    let rows = Flat { image, background };
+    let mut samples = memory::zeroed(3 * size.area())?;
+    let mut scratch = Vec::new();
+    let last = image.height() as usize - 1;
+    for (y, target) in samples
+        .chunks_exact_mut(3 * size.width as usize)
+        .enumerate()
+    {
+        let row = rows.row(y.min(last), &mut scratch);
+        let (own, repeated) = target.split_at_mut(row.len());
+        own.copy_from_slice(row);
+        for pixel in repeated.chunks_exact_mut(3) {
+            pixel.copy_from_slice(&row[row.len() - 3..]);
+        }
+    }
+    let picture = RgbImage::from_raw(size.width, size.height, samples);
+    Ok(picture.unwrap_or_default())
+}
+
+/// A coded canvas at the size of the original: Catmull-Rom with antialiasing.
+///
+/// # Errors
+/// [`PictureError::OutOfMemory`].
+pub(crate) fn enlarge(
+    canvas: &RgbImage,
+    size: Size,
+    threads: &Threads,
+) -> Result<RgbImage, PictureError> {
+    threads.install(|| restore_with(canvas, size, Kernel::CatmullRom))
 }
 
 /// A decoded canvas back at the size of the original.

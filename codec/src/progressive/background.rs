@@ -26,8 +26,8 @@ struct Board {
     shown: Option<Key>,
     /// Pictures made so far.
     made: u64,
-    /// Maximum number of tokens that a picture may show: fewer than were received once a fault was found after them.
-    most: u16,
+    /// Most units that a picture may show: fewer than were received once a fault was found after them.
+    most: u64,
     /// The error of the latest decode, if it failed.
     failure: Option<Arc<Error>>,
     /// No snapshot will follow.
@@ -68,7 +68,7 @@ impl Shared {
             picture: None,
             shown: None,
             made: 0,
-            most: u16::MAX,
+            most: u64::MAX,
             failure: None,
             sealed: false,
             closed: false,
@@ -119,20 +119,16 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Withdraws every picture of more than `tokens` tokens, decoded, running or pending, after a fault behind these.
-    pub(super) fn retract(&self, tokens: u16) {
+    /// Withdraws every picture of more than `units`, decoded, running or pending, after a fault behind these.
+    pub(super) fn retract(&self, units: u64) {
         let mut board = self.lock();
-        board.most = tokens;
-        board.pending.take_if(|(job, _)| job.tokens() > tokens);
-        if board
-            .picture
-            .take_if(|shown| shown.tokens > tokens)
-            .is_some()
-        {
+        board.most = units;
+        board.pending.take_if(|(job, _)| job.units() > units);
+        if board.picture.take_if(|shown| shown.units > units).is_some() {
             board.shown = None;
         }
         if let Some(running) = &board.running
-            && running.key.tokens > tokens
+            && running.key.units > units
         {
             running.cancel.cancel();
         }
@@ -210,7 +206,7 @@ impl Shared {
         let made = board.running.take().map(|running| running.key);
         match result {
             // It was withdrawn too late to be stopped.
-            Ok(picture) if picture.tokens > board.most => {}
+            Ok(picture) if picture.units > board.most => {}
             Ok(picture) => {
                 board.picture = Some(Arc::new(picture));
                 board.shown = made;
@@ -227,8 +223,8 @@ impl Shared {
 
 /// Whether a running decode should be cancelled for a newer snapshot.
 fn is_obsolete(running: &Running, newer: &PictureJob) -> bool {
-    let twice = running.key.tokens.saturating_mul(2);
-    newer.is_last() || (!running.spared && newer.tokens() >= twice)
+    let twice = running.key.units.saturating_mul(2);
+    newer.is_last() || (!running.spared && newer.units() >= twice)
 }
 
 /// The decoding thread.

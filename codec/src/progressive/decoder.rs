@@ -19,7 +19,7 @@ use crate::{Codec, Error};
 ///
 /// Of several snapshots that are due only the newest is decoded. A running decode is cancelled when
 /// - the last snapshot is due, after which there is nothing newer; or
-/// - one of at least twice as many tokens is due, and the decode before was not cancelled already.
+/// - one of at least twice as many units is due, and the decode before was not cancelled already.
 ///
 /// So at most every other decode is cancelled, and pictures keep coming however fast the bytes arrive.
 ///
@@ -32,7 +32,7 @@ use crate::{Codec, Error};
 ///
 /// let codec = Arc::new(Codec::embedded()?);
 /// let picture = image::DynamicImage::new_rgb8(64, 48);
-/// let file = codec.encode(&picture, &EncodeOptions::default().with_tokens(16))?;
+/// let file = codec.encode(&picture, &EncodeOptions::default().with_bytes(100))?;
 ///
 /// let mut decoder = ProgressiveDecoder::new(Arc::clone(&codec), Default::default())?;
 /// for bytes in file.chunks(11) {
@@ -41,7 +41,7 @@ use crate::{Codec, Error};
 ///         println!("{event:?}");
 ///     }
 ///     if let Some(picture) = decoder.picture() {
-///         println!("{} tokens to show", picture.tokens);
+///         println!("{} bytes of payload to show", picture.units);
 ///     }
 /// }
 /// let (state, last) = decoder.finish()?;
@@ -82,8 +82,8 @@ impl ProgressiveDecoder {
     /// Takes the next bytes of the file, any number of them, and returns at once.
     ///
     /// # Errors
-    /// As [`ProgressiveReader::feed`]. What came before the fault is still decoded and shown; a picture of tokens that
-    /// the fault puts in doubt is withdrawn.
+    /// As [`ProgressiveReader::feed`]. What came before the fault is still decoded and shown; a picture of payload
+    /// that the fault puts in doubt is withdrawn.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let fed = self.reader.feed(bytes);
         self.post();
@@ -95,8 +95,8 @@ impl ProgressiveDecoder {
         self.reader.next_event()
     }
 
-    /// Requests a picture of the tokens received so far, whether or not the options make one due. Returns at once;
-    /// false if there is no token yet. If that picture is already decoded or being decoded, this has no effect.
+    /// Requests a picture of the payload received so far, whether or not the options make one due. Returns at once;
+    /// false if there is nothing to show yet. If that picture is already decoded or being decoded, this has no effect.
     pub fn request(&mut self) -> bool {
         let job = self.reader.job(Duration::ZERO);
         let requested = job.is_some();
@@ -128,10 +128,10 @@ impl ProgressiveDecoder {
         self.reader.metadata()
     }
 
-    /// Tokens that have arrived and can be shown.
+    /// Units of payload that have arrived and can be shown: bytes of a coded one, or tokens of each canvas.
     #[must_use]
-    pub fn tokens(&self) -> u16 {
-        self.reader.tokens()
+    pub fn units(&self) -> u64 {
+        self.reader.units()
     }
 
     /// Ends the input, as [`ProgressiveReader::end`], and returns at once; the last picture follows.
@@ -171,7 +171,7 @@ impl ProgressiveDecoder {
     /// Hands over what is due, and takes back what turned out to be damaged.
     fn post(&mut self) {
         if self.reader.is_faulty() {
-            self.shared.retract(self.reader.tokens());
+            self.shared.retract(self.reader.units());
         }
         // The worker keeps the time, so that a picture comes although no more bytes do.
         let job = self.reader.next_job_untimed();

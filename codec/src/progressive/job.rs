@@ -1,4 +1,4 @@
-//! A picture to decode: a snapshot of the tokens received so far, which any thread can run.
+//! A picture to decode: a snapshot of the payload received so far, which any thread can run.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use image::RgbImage;
 use super::ProgressiveOptions;
 use crate::{CancelToken, Codec, Error, Latents, WarmStart};
 
-/// A snapshot of the tokens received so far, which any thread can decode any number of times.
+/// A snapshot of the payload received so far, which any thread can decode any number of times.
 #[derive(Debug, Clone)]
 pub struct PictureJob {
     pub(super) codec: Arc<Codec>,
     pub(super) options: Arc<ProgressiveOptions>,
     pub(super) file: TokenFile,
-    pub(super) tokens: u16,
+    pub(super) units: u64,
     pub(super) is_last: bool,
 }
 
 /// Identifies a picture of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
-    pub(super) tokens: u16,
+    pub(super) units: u64,
     /// Whether it starts from a picture before it, if there is one.
     starts_warm: bool,
 }
@@ -32,27 +32,27 @@ pub(super) struct Key {
 pub struct ProgressivePicture {
     /// The picture: of the file's size, or the canvas where the options say so.
     pub image: RgbImage,
-    /// Tokens that it shows.
-    pub tokens: u16,
-    latents: Latents,
+    /// Units of payload that it shows: bytes of a coded one, or tokens of each canvas.
+    pub units: u64,
+    latents: Option<Latents>,
 }
 
 impl ProgressivePicture {
-    /// The latents that it was made from.
+    /// The latents that a network made it from.
     #[must_use]
-    pub fn latents(&self) -> &Latents {
-        &self.latents
+    pub fn latents(&self) -> Option<&Latents> {
+        self.latents.as_ref()
     }
 }
 
 impl PictureJob {
-    /// Tokens that the picture will show.
+    /// Units of payload that the picture will show.
     #[must_use]
-    pub fn tokens(&self) -> u16 {
-        self.tokens
+    pub fn units(&self) -> u64 {
+        self.units
     }
 
-    /// Whether no later picture will show more: all tokens that the file declares or the options allow, or all that
+    /// Whether no later picture will show more: all that the file declares or the options allow, or all that
     /// had arrived when it ended.
     #[must_use]
     pub fn is_last(&self) -> bool {
@@ -67,7 +67,7 @@ impl PictureJob {
 
     pub(super) fn key(&self) -> Key {
         Key {
-            tokens: self.tokens,
+            units: self.units,
             starts_warm: self.options.warm_start.is_some() && !self.is_last,
         }
     }
@@ -78,7 +78,7 @@ impl PictureJob {
         self.file.state()
     }
 
-    /// Decodes the picture. `previous` is one of fewer tokens to start from; it is used if the options select warm
+    /// Decodes the picture. `previous` is one of fewer units to start from; it is used if the options select warm
     /// starts and this is not the last picture.
     ///
     /// # Errors
@@ -100,14 +100,20 @@ impl PictureJob {
         if let Some(cancel) = cancel {
             options = either(options, cancel.clone());
         }
-        let start = previous
-            .filter(|_| !self.is_last)
-            .zip(self.options.warm_start)
-            .map(|(previous, time)| WarmStart::new(&previous.latents, time));
-        let (image, latents) = self.codec.refine(&self.file, start, &options)?;
+        let (image, latents) = if self.file.header().as_ids().is_some() {
+            let start = previous
+                .filter(|_| !self.is_last)
+                .and_then(ProgressivePicture::latents)
+                .zip(self.options.warm_start)
+                .map(|(latents, time)| WarmStart::new(latents, time));
+            let (image, latents) = self.codec.refine(&self.file, start, &options)?;
+            (image, Some(latents))
+        } else {
+            (self.codec.decode_file(&self.file, &options)?, None)
+        };
         Ok(ProgressivePicture {
             image,
-            tokens: self.tokens,
+            units: self.units,
             latents,
         })
     }

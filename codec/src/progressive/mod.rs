@@ -11,7 +11,7 @@
 //! # Warm starts
 //! A picture of more tokens can start from the latents of the one before, at a time t₀ of the flow, instead of from noise
 //! (t₀ = 1): [`ProgressiveOptions::with_warm_start`]. It takes about t₀ of the steps, so it is quicker, but **it does not
-//! look better, and it is off by default**. The embedded model on the four photos of `tests/photos`, each picture started
+//! look better, and it is off by default**. A small network on the four photos of `tests/photos`, each picture started
 //! from the one with half its tokens; mean PSNR in dB / SSIM on the canvas:
 //!
 //! | steps | tokens | from noise | t₀ = 0.9 | t₀ = 0.75 | t₀ = 0.5 | t₀ = 0.25 |
@@ -29,8 +29,8 @@
 //!
 //! From noise wins at every number of tokens, for 1, 8 and 25 steps: what the picture before got wrong is kept and added
 //! to, the more so the smaller t₀ is. Fewer steps from noise are both quicker and better than a warm start. Another model
-//! may differ: `cargo run --release -p flextok --features metrics --example warm_start -- PHOTO…` measures it for the
-//! embedded one, `--model PATH` before the photos for another. Even with warm starts the last picture starts from noise.
+//! may differ: `cargo run --release -p flextok --features metrics --example warm_start -- MODEL PHOTO…`
+//! measures it. Even with warm starts the last picture starts from noise.
 
 mod background;
 mod decoder;

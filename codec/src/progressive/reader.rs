@@ -6,7 +6,7 @@ use std::time::Duration;
 use flextok_container::{Event, Header, Metadata, Reader, State};
 
 use super::{PictureJob, Refresh};
-use crate::codec::{check_time, no_tokens};
+use crate::codec::{check_time, no_payload};
 use crate::macros::setters;
 use crate::{Codec, DecodeOptions, Error};
 
@@ -17,8 +17,8 @@ use crate::{Codec, DecodeOptions, Error};
 /// use flextok::progressive::{ProgressiveOptions, Refresh};
 ///
 /// let options = ProgressiveOptions::default()
-///     .with_refresh(Refresh::Tokens(16))
-///     .with_decode(DecodeOptions::default().with_steps(4));
+///     .with_refresh(Refresh::Units(16))
+///     .with_decode(DecodeOptions::default().with_keep_canvas(true));
 /// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -28,7 +28,7 @@ pub struct ProgressiveOptions {
     /// How each picture is decoded. Its progress is that of the decode that runs; its cancellation ends all decoding.
     pub decode: DecodeOptions,
     /// Start every picture but the last from the one before, at this time of the flow (above 0, at most 1), instead of
-    /// from noise (default: from noise). See the [module's page](super) for what that gains.
+    /// from noise (default: from noise; for networks). See the [module's page](super) for what that gains.
     pub warm_start: Option<f32>,
 }
 
@@ -55,17 +55,17 @@ impl ProgressiveOptions {
 ///
 /// let codec = Arc::new(Codec::embedded()?);
 /// let picture = image::DynamicImage::new_rgb8(64, 48);
-/// let file = codec.encode(&picture, &EncodeOptions::default().with_tokens(4))?;
+/// let file = codec.encode(&picture, &EncodeOptions::default().with_bytes(40))?;
 ///
 /// let mut reader = ProgressiveReader::new(codec, ProgressiveOptions::default())?;
 /// let mut shown = Vec::new();
 /// for bytes in file.chunks(7) {
 ///     reader.feed(bytes)?;
 ///     while let Some(job) = reader.next_job(std::time::Duration::ZERO) {
-///         shown.push(job.run(None)?.tokens); // here, or on another thread
+///         shown.push(job.run(None)?.units); // here, or on another thread
 ///     }
 /// }
-/// assert_eq!(shown, [3, 4]); // the first seven bytes with tokens bring three of them
+/// assert_eq!(shown.last(), Some(&(file.len() as u64 - 10))); // all but header and check
 /// # }
 /// # Ok::<(), flextok::Error>(())
 /// ```
@@ -83,7 +83,7 @@ pub struct ProgressiveReader {
 /// The last job that was returned.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
-    tokens: u16,
+    units: u64,
     is_last: bool,
     at: Duration,
 }
@@ -130,7 +130,7 @@ impl ProgressiveReader {
     ///
     /// # Errors
     /// That of an earlier [`ProgressiveReader::feed`]; [`Error::Container`] if the header is incomplete,
-    /// [`Error::NoTokens`] if there is no token: as [`Codec::decode`] of the bytes.
+    /// [`Error::NoPayload`] if there is too little of it: as [`Codec::decode`] of the bytes.
     pub fn end(&mut self) -> Result<State, Error> {
         self.ended = true;
         if let Some(header) = self.reader.header() {
@@ -143,13 +143,14 @@ impl ProgressiveReader {
             // Nothing but the beginning of a header is copied.
             return Ok(self.reader.clone().finish()?.state());
         };
-        if self.reader.layers() == 0 {
-            return Err(no_tokens(header, state));
+        let have = self.reader.payload().len() as u64;
+        if have < header.unit() {
+            return Err(no_payload(header, have));
         }
         Ok(state)
     }
 
-    /// The next event in the bytes so far: the header, each token, checkpoint and metadata chunk on its own,
+    /// The next event in the bytes so far: the header, each unit of payload, check and metadata chunk on its own,
     /// and the end, in file order. The sequence does not depend on the pieces in which the bytes were fed; see
     /// [`Reader::next_event_in_order`].
     pub fn next_event(&mut self) -> Option<Event> {
@@ -170,28 +171,28 @@ impl ProgressiveReader {
     }
 
     fn is_due(&self, now: Option<Duration>) -> bool {
-        let have = self.tokens();
+        let have = self.units();
         let is_last = self.is_last(have);
         match self.taken {
-            // Behind a fault fewer tokens than a moment ago may be the last.
-            Some(taken) if is_last => taken.tokens != have || !self.is_like_last(taken),
+            // Behind a fault fewer units than a moment ago may be the last.
+            Some(taken) if is_last => taken.units != have || !self.is_like_last(taken),
             Some(taken) => {
                 let since = now.map(|now| now.saturating_sub(taken.at));
-                self.options.refresh.is_due(taken.tokens, have, since)
+                self.options.refresh.is_due(taken.units, have, since)
             }
             None => is_last || self.options.refresh.is_due(0, have, None),
         }
     }
 
-    /// A picture of all tokens so far, due or not; `None` if there is no token yet.
+    /// A picture of all units so far, due or not; `None` if there is none yet.
     pub fn job(&mut self, now: Duration) -> Option<PictureJob> {
-        let tokens = self.tokens();
-        if tokens == 0 {
+        let units = self.units();
+        if units == 0 {
             return None;
         }
-        let is_last = self.is_last(tokens);
+        let is_last = self.is_last(units);
         self.taken = Some(Taken {
-            tokens,
+            units,
             is_last,
             at: now,
         });
@@ -199,20 +200,19 @@ impl ProgressiveReader {
             codec: Arc::clone(&self.codec),
             options: Arc::clone(&self.options),
             file: self.reader.partial()?,
-            tokens,
+            units,
             is_last,
         })
     }
 
-    /// Tokens that a picture would show now: those that have arrived and can be decoded, at most as many as the options
-    /// allow.
+    /// Units of payload that a picture would show now, bytes of a coded one or tokens of each canvas: those that have arrived
+    /// and can be decoded, at most as many as the options allow.
     #[must_use]
-    pub fn tokens(&self) -> u16 {
-        let available = if self.decodable {
-            self.reader.layers()
-        } else {
-            0
-        };
+    pub fn units(&self) -> u64 {
+        let header = self.reader.header().filter(|_| self.decodable);
+        let available = header.map_or(0, |header| {
+            self.reader.payload().len() as u64 / header.unit()
+        });
         available.min(self.most())
     }
 
@@ -228,10 +228,11 @@ impl ProgressiveReader {
         self.reader.metadata()
     }
 
-    /// Tokens that a matching checkpoint covers.
+    /// Units of payload that a matching check covers.
     #[must_use]
-    pub fn proven_tokens(&self) -> u16 {
-        self.reader.proven_layers()
+    pub fn proven_units(&self) -> u64 {
+        let unit = self.reader.header().map_or(1, Header::unit);
+        self.reader.proven_bytes() / unit
     }
 
     /// Whether the file has ended by itself.
@@ -249,17 +250,18 @@ impl ProgressiveReader {
         &self.options
     }
 
-    fn most(&self) -> u16 {
-        self.options.decode.tokens.unwrap_or(u16::MAX)
+    fn most(&self) -> u64 {
+        self.options.decode.tokens.map_or(u64::MAX, u64::from)
     }
 
-    /// Whether no later picture will show more than one of `tokens` tokens.
-    fn is_last(&self, tokens: u16) -> bool {
-        let declared = self.reader.header().map_or(0, Header::tokens);
-        self.ended || self.is_faulty() || tokens >= declared.min(self.most())
+    /// Whether no later picture will show more than one of `units`.
+    fn is_last(&self, units: u64) -> bool {
+        let declared = |header: &Header| header.payload_bytes() / header.unit();
+        let declared = self.reader.header().map_or(0, declared);
+        self.ended || self.is_faulty() || units >= declared.min(self.most())
     }
 
-    /// Whether a picture that was taken is what the last one of as many tokens would be.
+    /// Whether a picture that was taken is what the last one of as many units would be.
     fn is_like_last(&self, taken: Taken) -> bool {
         taken.is_last || self.options.warm_start.is_none()
     }

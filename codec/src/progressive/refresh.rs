@@ -2,35 +2,36 @@
 
 use std::time::Duration;
 
-/// When newly arrived tokens make a new picture due.
+/// When newly arrived payload makes a new picture due. It is counted in units, which cannot be parted: bytes of a coded
+/// payload, or tokens of each canvas.
 ///
-/// Whatever the policy, a picture is due for all tokens that the file declares or the options allow, and for those
+/// Whatever the policy, a picture is due for all that the file declares or the options allow, and for what has been
 /// received when the file ends early or turns out to be damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Refresh {
-    /// At 1, 2, 4, 8 … tokens: each picture has about twice as much of the file as the one before, about the smallest
+    /// At 1, 2, 4, 8 … units: each picture has about twice as much of the file as the one before, about the smallest
     /// visible difference.
     #[default]
     PowersOfTwo,
-    /// After this many tokens more than the last picture shows; 0 counts as 1.
-    Tokens(u16),
-    /// When new tokens have arrived and the last picture was begun at least this long ago; the first one at once.
+    /// After this many units more than the last picture shows; 0 counts as 1.
+    Units(u64),
+    /// When new units have arrived and the last picture was begun at least this long ago; the first one at once.
     Interval(Duration),
     /// Only when the caller requests one, and at the end.
     Manual,
 }
 
 impl Refresh {
-    /// Whether a picture of `have` tokens is due after one of `shown` (0 for none) that was begun `since` ago.
-    pub(super) fn is_due(self, shown: u16, have: u16, since: Option<Duration>) -> bool {
+    /// Whether a picture of `have` units is due after one of `shown` (0 for none) that was begun `since` ago.
+    pub(super) fn is_due(self, shown: u64, have: u64, since: Option<Duration>) -> bool {
         have > shown
             && match self {
                 // The highest power of two that `have` reaches is beyond `shown`.
                 Self::PowersOfTwo => {
                     have.ilog2() > shown.checked_ilog2().unwrap_or(0) || shown == 0
                 }
-                Self::Tokens(step) => have - shown >= step.max(1),
+                Self::Units(step) => have - shown >= step.max(1),
                 Self::Interval(interval) => since.is_none_or(|since| since >= interval),
                 Self::Manual => false,
             }
@@ -41,11 +42,10 @@ impl Refresh {
 mod tests {
     use super::*;
 
-    /// The tokens at which pictures are due if tokens come one by one.
-    fn due(refresh: Refresh) -> Vec<u16> {
+    /// The units at which pictures are due if they come one by one.
+    fn due(refresh: Refresh) -> Vec<u64> {
         let mut shown = 0;
-        let tokens = 1..=20;
-        tokens
+        (1..=20)
             .filter(|&have| {
                 let due = refresh.is_due(shown, have, Some(Duration::ZERO));
                 shown = if due { have } else { shown };
@@ -57,8 +57,8 @@ mod tests {
     #[test]
     fn pictures_are_due_where_the_policy_says() {
         assert_eq!(due(Refresh::PowersOfTwo), [1, 2, 4, 8, 16]);
-        assert_eq!(due(Refresh::Tokens(6)), [6, 12, 18]);
-        assert_eq!(due(Refresh::Tokens(0)).len(), 20);
+        assert_eq!(due(Refresh::Units(6)), [6, 12, 18]);
+        assert_eq!(due(Refresh::Units(0)).len(), 20);
         assert!(due(Refresh::Manual).is_empty());
         assert_eq!(due(Refresh::Interval(Duration::ZERO)).len(), 20);
         assert!(due(Refresh::Interval(Duration::from_nanos(1))).is_empty());

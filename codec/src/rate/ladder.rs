@@ -12,34 +12,34 @@ pub enum Search {
     /// decodes. All other cuts only if no rung is good enough.
     #[default]
     Ladder,
-    /// Every number of tokens from 1 on: exact, and up to 256 decodes.
+    /// Every number of units from 1 on: exact, and as many decodes.
     EveryCut,
 }
 
 impl Search {
-    /// The cuts of a file of `tokens` tokens that are tried, ascending.
+    /// The cuts of a file of `units` that are tried, ascending.
     #[must_use]
-    pub fn cuts(self, tokens: u16) -> Vec<u16> {
+    pub fn cuts(self, units: u64) -> Vec<u64> {
         match self {
-            Self::Ladder => ladder(tokens),
-            Self::EveryCut => (1..=tokens).collect(),
+            Self::Ladder => ladder(units),
+            Self::EveryCut => (1..=units).collect(),
         }
     }
 }
 
-/// Rungs up to `tokens`, ascending: powers of two, the halves between them (3, 6, 12 …), and `tokens` itself. 16 for 256
+/// Rungs up to `units`, ascending: powers of two, the halves between them (3, 6, 12 …), and `units` itself. 16 for 256
 /// tokens, none for 0.
 ///
 /// ```
 /// assert_eq!(flextok::rate::ladder(40), [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40]);
 /// ```
 #[must_use]
-pub fn ladder(tokens: u16) -> Vec<u16> {
-    let powers = (0..u16::BITS).map(|power| 1_u16 << power);
-    let mut rungs: Vec<u16> = powers
+pub fn ladder(units: u64) -> Vec<u64> {
+    let powers = (0..u64::BITS).map(|power| 1_u64 << power);
+    let mut rungs: Vec<u64> = powers
         .flat_map(|power| [power, power.saturating_add(power / 2)])
-        .filter(|&rung| rung < tokens)
-        .chain((tokens > 0).then_some(tokens))
+        .filter(|&rung| rung < units)
+        .chain((units > 0).then_some(units))
         .collect();
     rungs.dedup();
     rungs
@@ -48,55 +48,56 @@ pub fn ladder(tokens: u16) -> Vec<u16> {
 /// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
-pub(super) struct Found {
-    pub(super) tokens: u16,
-    pub(super) quality: f64,
-    pub(super) decodes: u32,
+pub(crate) struct Found {
+    pub(crate) units: u64,
+    pub(crate) quality: f64,
+    pub(crate) decodes: u32,
     /// Whether the quality reaches the target; otherwise it is the best found.
-    pub(super) is_enough: bool,
+    pub(crate) is_enough: bool,
 }
 
-/// Searches the cuts of `tokens` tokens, at least one, for the smallest whose quality is `wanted`; see the
-/// [module's page](super).
+/// Searches the cuts of `units`, at least one, for the smallest whose quality is `wanted`; see the [module's page](super).
+/// Where no rung is good enough, `thorough` says whether the cuts between them are tried as well.
 #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
-pub(super) fn search<E>(
-    tokens: u16,
+pub(crate) fn search<E>(
+    units: u64,
     how: Search,
+    thorough: bool,
     wanted: f64,
-    mut measure: impl FnMut(u16) -> Result<f64, E>,
+    mut measure: impl FnMut(u64) -> Result<f64, E>,
 ) -> Result<Found, E> {
     let mut found = Found {
-        tokens: 0,
+        units: 0,
         quality: f64::NEG_INFINITY,
         decodes: 0,
         is_enough: false,
     };
-    let mut try_cut = |cut: u16, found: &mut Found| -> Result<bool, E> {
+    let mut try_cut = |cut: u64, found: &mut Found| -> Result<bool, E> {
         let quality = measure(cut)?;
         found.decodes += 1;
         let is_enough = quality >= wanted;
-        if found.tokens == 0 || is_enough || (!found.is_enough && quality > found.quality) {
-            (found.tokens, found.quality) = (cut, quality);
+        if found.units == 0 || is_enough || (!found.is_enough && quality > found.quality) {
+            (found.units, found.quality) = (cut, quality);
         }
         found.is_enough |= is_enough;
         Ok(is_enough)
     };
-    let (rungs, mut below) = (how.cuts(tokens), 0);
+    let (rungs, mut below) = (how.cuts(units), 0);
     for &cut in &rungs {
         if try_cut(cut, &mut found)? {
             break;
         }
         below = cut;
     }
-    if !found.is_enough {
-        for cut in (1..tokens).filter(|cut| rungs.binary_search(cut).is_err()) {
+    if !found.is_enough && thorough {
+        for cut in (1..units).filter(|cut| rungs.binary_search(cut).is_err()) {
             if try_cut(cut, &mut found)? {
                 return Ok(found);
             }
         }
     }
-    while found.is_enough && found.tokens - below > 1 {
-        let middle = below + (found.tokens - below) / 2;
+    while found.is_enough && found.units - below > 1 {
+        let middle = below + (found.units - below) / 2;
         if !try_cut(middle, &mut found)? {
             below = middle;
         }
@@ -124,9 +125,9 @@ mod tests {
     }
 
     fn run(qualities: &[f64], how: Search, wanted: f64) -> Found {
-        let tokens = qualities.len() as u16;
-        let measure = |cut: u16| Ok::<_, Infallible>(qualities[usize::from(cut) - 1]);
-        search(tokens, how, wanted, measure).unwrap()
+        let units = qualities.len() as u64;
+        let measure = |cut: u64| Ok::<_, Infallible>(qualities[cut as usize - 1]);
+        search(units, how, true, wanted, measure).unwrap()
     }
 
     #[test]
@@ -136,25 +137,29 @@ mod tests {
         (qualities[2], qualities[39]) = (21.0, 22.0);
         let found = run(&qualities, Search::Ladder, 20.0);
         assert_eq!(
-            (found.tokens, found.quality, found.is_enough),
+            (found.units, found.quality, found.is_enough),
             (3, 21.0, true)
         );
         // What is wanted is reached between rungs only: every cut has to be tried to see it.
         let found = run(&qualities, Search::Ladder, 21.5);
-        assert_eq!((found.tokens, found.is_enough), (40, true));
+        assert_eq!((found.units, found.is_enough), (40, true));
         let found = run(&qualities, Search::EveryCut, 21.5);
-        assert_eq!((found.tokens, found.decodes), (40, 40));
+        assert_eq!((found.units, found.decodes), (40, 40));
     }
 
     #[test]
     fn the_best_is_named_where_none_is_enough() {
         let found = run(&[1.0, 5.0, 2.0, 4.0], Search::Ladder, 6.0);
         assert_eq!(
-            (found.tokens, found.quality, found.is_enough),
+            (found.units, found.quality, found.is_enough),
             (2, 5.0, false)
         );
+        let quick =
+            |cut: u64| Ok::<_, Infallible>([1.0, 1.0, 1.0, 1.0, 9.0, 1.0][cut as usize - 1]);
+        let found = search(6, Search::Ladder, false, 5.0, quick).unwrap();
+        assert_eq!((found.decodes, found.is_enough), (5, false));
         let found = run(&[f64::NAN, f64::NEG_INFINITY], Search::Ladder, 0.0);
-        assert!(!found.is_enough && found.tokens > 0);
+        assert!(!found.is_enough && found.units > 0);
     }
 
     proptest! {
@@ -167,13 +172,13 @@ mod tests {
             let qualities: Vec<f64> = qualities.into_iter().map(f64::from).collect();
             let (how, wanted) = (if every { Search::EveryCut } else { Search::Ladder }, f64::from(wanted));
             let found = run(&qualities, how, wanted);
-            let of = |cut: u16| qualities[usize::from(cut) - 1];
-            prop_assert_eq!(found.quality, of(found.tokens));
+            let of = |cut: u64| qualities[cut as usize - 1];
+            prop_assert_eq!(found.quality, of(found.units));
             prop_assert_eq!(found.is_enough, found.quality >= wanted);
-            let tried = how.cuts(qualities.len() as u16);
+            let tried = how.cuts(qualities.len() as u64);
             if found.is_enough {
-                prop_assert!(tried.iter().all(|&cut| cut >= found.tokens || of(cut) < wanted));
-                prop_assert!(found.tokens == 1 || of(found.tokens - 1) < wanted);
+                prop_assert!(tried.iter().all(|&cut| cut >= found.units || of(cut) < wanted));
+                prop_assert!(found.units == 1 || of(found.units - 1) < wanted);
             } else {
                 prop_assert!(qualities.iter().all(|&quality| quality <= found.quality));
             }

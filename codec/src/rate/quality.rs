@@ -22,8 +22,8 @@ pub struct Target {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Reached {
-    /// Tokens of the cut.
-    pub tokens: u16,
+    /// Units of the cut: bytes of a coded payload, or tokens of each canvas.
+    pub units: u64,
     /// The quality of its decode.
     pub quality: f64,
     /// Decodes that the search took.
@@ -31,10 +31,10 @@ pub struct Reached {
 }
 
 impl Codec {
-    /// Encodes a picture with as few tokens as reach a quality: that of this codec's own decode, in the picture's size,
+    /// Encodes a picture in as few bytes as reach a quality: that of this codec's own decode, in the picture's size,
     /// against the picture on its background (with a crop, against the part that it keeps).
     ///
-    /// A budget in the options bounds the tokens that are tried. `decode` is how the picture will be decoded; its
+    /// A budget in the options bounds what is tried. `decode` is how the picture will be decoded; its
     /// `tokens` and `keep_canvas` are ignored. The file's metadata are kept.
     ///
     /// # Errors
@@ -50,9 +50,9 @@ impl Codec {
     /// let picture = image::DynamicImage::new_rgb8(64, 48);
     /// let codec = Codec::embedded()?;
     /// let target = Target { metric: Metric::Psnr, value: 15.0 };
-    /// let (encode, decode) = (EncodeOptions::default(), DecodeOptions::default().with_steps(1));
+    /// let (encode, decode) = (EncodeOptions::default(), DecodeOptions::default());
     /// let (file, reached) = codec.encode_to(&picture, target, Search::Ladder, &encode, &decode)?;
-    /// assert!(reached.quality >= 15.0 && file.layers() == reached.tokens);
+    /// assert!(reached.quality >= 15.0 && file.payload().len() as u64 == reached.units);
     /// # }
     /// # Ok::<(), flextok::Error>(())
     /// ```
@@ -65,10 +65,15 @@ impl Codec {
         decode: &DecodeOptions,
     ) -> Result<(TokenFile, Reached), Error> {
         check_target(target)?;
-        let file = self.encode_file(image, options)?;
+        self.check_picture(image)?;
         let original = self.original(image, options)?;
+        if let Some(coded) = self.encode_coded_to(image, &original, target, options, decode) {
+            return coded;
+        }
+        let file = self.encode_file(image, options)?;
         let reached = self.smallest_cut(&file, &original, target, search, decode)?;
-        Ok((file.cut(reached.tokens, KeepMetadata::Yes)?, reached))
+        let payload = reached.units.saturating_mul(file.header().unit());
+        Ok((file.cut(payload, KeepMetadata::Yes)?, reached))
     }
 
     /// The smallest cut of a file whose decode reaches a quality against `original`, which has the file's size; see
@@ -85,45 +90,52 @@ impl Codec {
         decode: &DecodeOptions,
     ) -> Result<Reached, Error> {
         check_target(target)?;
-        let measure = |tokens| self.quality(file, original, target.metric, tokens, decode);
-        // A file without tokens is refused by the decoder.
-        let found = search(file.layers().max(1), how, target.value, measure)?;
+        self.check_file(file, decode)?;
+        let unit = file.header().unit();
+        let units = file.payload().len() as u64 / unit;
+        let thorough = file.header().as_ids().is_some();
+        let measure = |units: u64| {
+            let cut = file.cut(units.saturating_mul(unit), KeepMetadata::No)?;
+            self.quality(&cut, original, target.metric, decode)
+        };
+        let found = search(units, how, thorough, target.value, measure)?;
         if !found.is_enough {
             return Err(Error::TargetNotReached {
                 metric: target.metric,
                 wanted: target.value,
                 reached: found.quality,
-                tokens: found.tokens,
+                bytes: found.units.saturating_mul(unit),
             });
         }
         Ok(Reached {
-            tokens: found.tokens,
+            units: found.units,
             quality: found.quality,
             decodes: found.decodes,
         })
     }
 
-    /// Cuts of a file to the given numbers of tokens, with the bytes of their complete files and the quality of their
+    /// Cuts of a file to the given numbers of units, with the bytes of their complete files and the quality of their
     /// decodes against `reference`: for [`share_closely`](super::share_closely). One decode for each; `decode` as for
     /// [`Codec::encode_to`].
     ///
     /// # Errors
     /// As [`Codec::decode`]; [`Error::Compare`] for a reference of another size than the file's, and where the metric is
-    /// not defined; [`Error::Container`] for cuts of more tokens than the file has.
+    /// not defined; [`Error::Container`] for cuts of more units than the file has.
     pub fn rungs(
         &self,
         file: &TokenFile,
         keep: KeepMetadata,
         reference: &RgbImage,
         metric: Metric,
-        cuts: &[u16],
+        cuts: &[u64],
         decode: &DecodeOptions,
     ) -> Result<Vec<Rung>, Error> {
-        let rung = |&tokens: &u16| {
+        let rung = |&units: &u64| {
+            let cut = file.cut(units.saturating_mul(file.header().unit()), keep)?;
             Ok(Rung {
-                tokens,
-                bytes: file.cut(tokens, keep)?.to_bytes()?.len() as u64,
-                quality: self.quality(file, reference, metric, tokens, decode)?,
+                units,
+                bytes: cut.to_bytes()?.len() as u64,
+                quality: self.quality(&cut, reference, metric, decode)?,
             })
         };
         cuts.iter().map(rung).collect()
@@ -134,10 +146,10 @@ impl Codec {
         file: &TokenFile,
         original: &RgbImage,
         metric: Metric,
-        tokens: u16,
         decode: &DecodeOptions,
     ) -> Result<f64, Error> {
-        let options = decode.clone().with_tokens(tokens).with_keep_canvas(false);
+        let mut options = decode.clone().with_keep_canvas(false);
+        options.tokens = None;
         let decoded = self.decode_file(file, &options)?;
         Ok(metric.measure(original, &decoded, self.threads())?)
     }
@@ -148,7 +160,7 @@ impl Codec {
         if !options.crop {
             return Ok(rgb);
         }
-        let canvas = options.canvas.unwrap_or(self.config().canvas);
+        let canvas = self.ids_canvas(options.canvas)?;
         let source = picture::published_crop(&rgb, canvas, self.threads())?.source;
         let part = image::imageops::crop_imm(&rgb, source.x, source.y, source.width, source.height);
         Ok(part.to_image())

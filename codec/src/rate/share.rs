@@ -8,8 +8,8 @@ use crate::{Error, OptionName};
 /// A cut of a picture: what it costs and how good it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rung {
-    /// Tokens of the cut.
-    pub tokens: u16,
+    /// Units of the cut: bytes of a coded payload, or tokens of each canvas.
+    pub units: u64,
     /// Bytes of its file.
     pub bytes: u64,
     /// Its quality; higher is better, and NaN the worst. Nothing but the order of qualities counts.
@@ -31,7 +31,7 @@ pub struct Rung {
 /// ```
 /// use flextok::rate::{Rung, share};
 ///
-/// let rung = |tokens, bytes, quality| Rung { tokens, bytes, quality };
+/// let rung = |units, bytes, quality| Rung { units, bytes, quality };
 /// let easy = vec![rung(1, 27, 20.0), rung(2, 29, 24.0), rung(4, 33, 26.0)];
 /// let hard = vec![rung(1, 27, 10.0), rung(2, 29, 9.0), rung(4, 33, 12.0), rung(8, 45, 14.0)];
 /// let files = [easy, hard];
@@ -157,8 +157,8 @@ mod tests {
     use super::*;
 
     fn rungs(of: &[(u64, f64)]) -> Vec<Rung> {
-        let rung = |(tokens, &(bytes, quality))| Rung {
-            tokens,
+        let rung = |(units, &(bytes, quality))| Rung {
+            units,
             bytes,
             quality,
         };

@@ -28,7 +28,7 @@ pub use header::HeaderLimits;
 use safetensors::Dtype;
 pub use summary::{Parameters, StoredType};
 
-use crate::config::{ConfigError, ModelConfig};
+use crate::config::{Config, ConfigError, ModelConfig};
 
 /// Name of the weights in a directory.
 const WEIGHTS_FILE: &str = "model.safetensors";
@@ -90,6 +90,20 @@ pub enum WeightsError {
         /// Its element type as safetensors spells it.
         found: String,
     },
+    /// A table has an element type other than whole numbers.
+    #[error("tensor {tensor:?} has element type {found}; allowed: I32, I64")]
+    IntegerType {
+        /// The tensor.
+        tensor: String,
+        /// Its element type as safetensors spells it.
+        found: String,
+    },
+    /// The tables of a model with a coded payload are unsound.
+    #[error(transparent)]
+    Tables(#[from] flextok_tokens::Error),
+    /// A network was requested of a model that has none.
+    #[error("the checkpoint holds a fixed transform and no FlexTok network; open a FlexTok model")]
+    NoNetwork,
     /// A tensor holds a NaN or an infinity.
     #[error("tensor {tensor:?} is NaN or infinite at element {index}")]
     NotFinite {
@@ -136,7 +150,7 @@ impl Default for OpenOptions {
 pub struct Weights {
     storage: Storage,
     header: Header,
-    config: ModelConfig,
+    config: Config,
     fingerprint: OnceLock<[u8; 4]>,
 }
 
@@ -164,7 +178,7 @@ impl Weights {
             Storage::read(&file, options.max_read_bytes).map_err(refused)?
         };
         let header = header::read(storage.as_slice(), &options.limits)?;
-        let config = match ModelConfig::from_metadata(&header.metadata)? {
+        let config = match Config::from_metadata(&header.metadata)? {
             Some(config) => config,
             None => config_next_to(&file)?,
         };
@@ -195,9 +209,9 @@ impl Weights {
         limits: &HeaderLimits,
     ) -> Result<Self, WeightsError> {
         let header = header::read(storage.as_slice(), limits)?;
-        let config = match (ModelConfig::from_metadata(&header.metadata)?, config) {
+        let config = match (Config::from_metadata(&header.metadata)?, config) {
             (Some(config), _) => config,
-            (None, Some(text)) => ModelConfig::from_json(text)?,
+            (None, Some(text)) => Config::from_json(text)?,
             (None, None) => return Err(ConfigError::absent().into()),
         };
         Ok(Self {
@@ -210,8 +224,54 @@ impl Weights {
 
     /// The checkpoint's config.
     #[must_use]
-    pub fn config(&self) -> &ModelConfig {
+    pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The config of a network.
+    ///
+    /// # Errors
+    /// [`WeightsError::NoNetwork`] if the checkpoint is one of a model with a coded payload.
+    pub fn network(&self) -> Result<&ModelConfig, WeightsError> {
+        match &self.config {
+            Config::Network(config) => Ok(config),
+            Config::Coded(_) => Err(WeightsError::NoNetwork),
+        }
+    }
+
+    /// The whole numbers of the tensor `name`, which has to have `count` of them.
+    pub(crate) fn integers(&self, name: &str, count: usize) -> Result<Vec<i64>, WeightsError> {
+        let expected = vec![count];
+        let Some(entry) = self.header.tensors.get(name) else {
+            let tensor = name.to_owned();
+            return Err(WeightsError::Missing { tensor, expected });
+        };
+        if entry.elements() != count {
+            return Err(WeightsError::Shape {
+                tensor: name.to_owned(),
+                found: entry.shape.clone(),
+                expected,
+            });
+        }
+        let bytes = self.storage.as_slice().get(entry.range.clone());
+        let bytes = bytes.unwrap_or_default();
+        match entry.dtype {
+            Dtype::I32 => {
+                let (numbers, _) = bytes.as_chunks();
+                Ok(numbers
+                    .iter()
+                    .map(|&n| i32::from_le_bytes(n).into())
+                    .collect())
+            }
+            Dtype::I64 => {
+                let (numbers, _) = bytes.as_chunks();
+                Ok(numbers.iter().map(|&n| i64::from_le_bytes(n)).collect())
+            }
+            found => Err(WeightsError::IntegerType {
+                tensor: name.to_owned(),
+                found: found.to_string(),
+            }),
+        }
     }
 
     /// The tensor `name`, which has to have the shape `expected`.
@@ -319,18 +379,18 @@ fn check_start(file: &Path, options: &OpenOptions) -> Result<(), WeightsError> {
     let (bytes, total) = start(header::LENGTH_BYTES.saturating_add(header::SHOWN_BYTES))?;
     let (bytes, total) = start(header::start_len(bytes.as_slice(), total, limits)?)?;
     let header = header::read_start(bytes.as_slice(), total, limits)?;
-    if ModelConfig::from_metadata(&header.metadata)?.is_none() {
+    if Config::from_metadata(&header.metadata)?.is_none() {
         config_next_to(file)?;
     }
     Ok(())
 }
 
 /// Reads the config next to the weights file `file`.
-fn config_next_to(file: &Path) -> Result<ModelConfig, WeightsError> {
+fn config_next_to(file: &Path) -> Result<Config, WeightsError> {
     let path = file.with_file_name(CONFIG_FILE);
     let allowed = crate::literal::MAX_BYTES as u64;
     match Storage::read(&path, allowed) {
-        Ok(text) => Ok(ModelConfig::from_json(text.as_slice())?),
+        Ok(text) => Ok(Config::from_json(text.as_slice())?),
         Err(StorageError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(ConfigError::absent().into())
         }

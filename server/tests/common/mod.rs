@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use flextok_container::{Fingerprint, Header, KeepMetadata, Metadata, TokenFile};
+use flextok_container::{
+    Canvas, Coded, Fingerprint, Grid, Header, Ids, KeepMetadata, Metadata, Size, Tables, TokenFile,
+};
 use flextok_server::{Options, Server};
 use tokio::sync::oneshot;
 
@@ -67,14 +69,11 @@ pub(crate) fn serve(directory: &Path, options: Options) -> Running {
     let log = Lines::default();
     let lines = log.clone();
     let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = flextok_server::runtime(2).expect("a runtime");
         runtime.block_on(async {
             let server = Server::bind(&directory, ("127.0.0.1", 0), options).await;
-            let server = server.expect("it starts").with_log(Box::new(lines));
+            let server = server.and_then(|server| server.with_log(Box::new(lines)));
+            let server = server.expect("it starts");
             started.send(server.local_addr()).expect("somebody waits");
             server
                 .run(async {
@@ -247,30 +246,63 @@ impl Client {
     }
 }
 
+const SIZE: Size = Size {
+    width: 640,
+    height: 480,
+};
+
 /// The bytes of a picture with so many tokens.
-pub(crate) fn file(tokens: u16) -> Vec<u8> {
-    let header = Header::new(Fingerprint([1, 2, 3, 4]), 640, 480, tokens, 64_000);
-    let ids = (0..tokens).map(|at| at * 37 + 5).collect();
-    let file = TokenFile::new(header.expect("a header"), ids, Metadata::default());
+pub(crate) fn file(tokens: u32) -> Vec<u8> {
+    let header = Header::ids(SIZE, Ids::new(Fingerprint([1, 2, 3, 4]), tokens, 64_000));
+    let ids: Vec<u16> = (0..tokens).map(|at| (at * 37 + 5) as u16).collect();
+    let file = TokenFile::of_ids(header.expect("a header"), &ids, Metadata::default());
+    file.and_then(|file| file.to_bytes()).expect("a file")
+}
+
+/// The bytes of a picture with so many bytes of coded payload.
+pub(crate) fn coded(bytes: u64) -> Vec<u8> {
+    let coded = Coded {
+        tables: Tables::BUILTIN,
+        canvas: Canvas::Own,
+        bytes,
+    };
+    let header = Header::coded(SIZE, coded).expect("a header");
+    let payload = (0..bytes).map(|at| (at * 37 % 251) as u8).collect();
+    let file = TokenFile::new(header, payload, Metadata::default());
     file.and_then(|file| file.to_bytes()).expect("a file")
 }
 
 /// The bytes of a picture with a grid of canvases, too long to be held while it is sent.
 pub(crate) fn large() -> Vec<u8> {
-    let header = Header::new(Fingerprint([1, 2, 3, 4]), 64_000, 48_000, 256, 64_000);
-    let header = header
-        .and_then(|header| header.with_grid(20, 20))
-        .expect("a header");
-    let ids = (0..header.total_tokens()).map(|at| (at * 37 % 64_000) as u16);
-    let file = TokenFile::new(header, ids.collect(), Metadata::default());
+    let size = Size {
+        width: 64_000,
+        height: 48_000,
+    };
+    let mut ids = Ids::new(Fingerprint([1, 2, 3, 4]), 256, 64_000);
+    ids.grid = Grid {
+        columns: 20,
+        rows: 20,
+    };
+    let header = Header::ids(size, ids).expect("a header");
+    let ids: Vec<u16> = (0..ids.total_tokens())
+        .map(|at| (at * 37 % 64_000) as u16)
+        .collect();
+    let file = TokenFile::of_ids(header, &ids, Metadata::default());
     file.and_then(|file| file.to_bytes()).expect("a file")
 }
 
-/// What a cut has to be, made by the container alone.
-pub(crate) fn cut(bytes: &[u8], tokens: u16) -> Vec<u8> {
+/// What a cut to so many tokens has to be, made by the container alone.
+pub(crate) fn cut(bytes: &[u8], tokens: u32) -> Vec<u8> {
     let file = TokenFile::parse(bytes).expect("a file");
-    let cut = file.cut(tokens, KeepMetadata::No).expect("it can be cut");
-    cut.to_bytes().expect("it is complete")
+    let cut = file.cut_layers(tokens, KeepMetadata::No);
+    cut.and_then(|cut| cut.to_bytes()).expect("it can be cut")
+}
+
+/// What a cut to so many bytes has to be, made by the container alone.
+pub(crate) fn fit(bytes: &[u8], budget: u64) -> Vec<u8> {
+    let file = TokenFile::parse(bytes).expect("a file");
+    let cut = file.fit(budget, KeepMetadata::No);
+    cut.and_then(|cut| cut.to_bytes()).expect("it can be cut")
 }
 
 /// A directory with `a.flxt` of 256 tokens.

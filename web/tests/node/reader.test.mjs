@@ -1,11 +1,12 @@
-// Files that arrive in pieces: the same events and the same bytes, however they are cut.
+// Files that arrive in pieces: the same in the end, however they are cut.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { codec, decoded, drawn, flextok } from "./setup.mjs";
+import { codec, decoded, drawn, flextok, network } from "./setup.mjs";
 
 const { width, height, rgba } = drawn(120, 90);
-const whole = codec().encode(rgba, width, height);
+const coded = codec().encode(rgba, width, height);
+const ids = network().encode(rgba, width, height, 100);
 
 /** Feeds a file in pieces of one size: all events, what was thrown first, and what is there in the end. */
 function read(file, size) {
@@ -20,39 +21,58 @@ function read(file, size) {
       thrown ??= { kind: error.kind, message: error.message };
     }
   }
-  const { layers, complete } = reader;
+  const { units, proven, complete } = reader;
   const bytes = reader.bytes();
   reader.free();
-  return { events, thrown, layers, complete, bytes };
+  return { events, thrown, units, proven, complete, bytes };
 }
 
+const told = ({ events }, wanted, key) => events.filter(({ type }) => type === wanted).map((event) => event[key]);
+
 test("one byte at a time, 123 bytes at a time and all at once are the same", () => {
-  const once = read(whole, whole.length);
-  assert.equal(once.complete, true);
-  assert.equal(once.layers, 256);
-  assert.deepEqual(once.bytes, whole);
-  assert.deepEqual(once.events[0], {
-    type: "header", width, height, tokens: 256, model: codec().fingerprint, canvases: 1, codebookSize: 64_000,
-  });
-  const tokens = once.events.filter(({ type }) => type === "tokens").map(({ available }) => available);
-  assert.deepEqual(tokens, Array.from({ length: 256 }, (_, index) => index + 1));
-  assert.deepEqual(once.events.filter(({ type }) => type === "proven").map(({ layers }) => layers), [4, 16, 64, 256]);
-  assert.deepEqual(once.events.at(-1), { type: "complete" });
-  for (const size of [1, 123]) assert.deepEqual(read(whole, size), once);
-  assert.deepEqual(decoded(codec().decode(read(whole, 1).bytes)), decoded(codec().decode(whole)));
+  for (const [whole, model, payload, unitBytes] of [[coded, codec(), "coded", 1], [ids, network(), "ids", 2]]) {
+    const { events, ...once } = read(whole, whole.length);
+    const units = payload === "ids" ? 100 : flextok.inspect(whole).bytes_total;
+    assert.deepEqual(once, { thrown: undefined, units, proven: units, complete: true, bytes: whole });
+    assert.deepEqual(events, [
+      { type: "header", width, height, model: model.name, payload, units, unitBytes },
+      { type: "payload", available: units * unitBytes },
+      { type: "proven", payload: units * unitBytes },
+      { type: "complete" },
+    ]);
+    for (const size of [1, 123]) {
+      const { events: pieces, ...slowly } = read(whole, size);
+      assert.deepEqual(slowly, once);
+      assert.deepEqual([pieces[0], pieces.at(-1)], [events[0], events.at(-1)]);
+    }
+    // Each byte or token is told, and each check.
+    const slow = read(whole, 1);
+    const available = Array.from({ length: units }, (_, index) => (index + 1) * unitBytes);
+    assert.deepEqual(told(slow, "payload", "available"), available);
+    const checks = [64, 256, 1024].filter((place) => place < units * unitBytes);
+    assert.deepEqual(told(slow, "proven", "payload"), [...checks, units * unitBytes]);
+    assert.deepEqual(decoded(model.decode(slow.bytes)), decoded(model.decode(whole)));
+  }
 });
 
-test("what precedes a fault is told, kept and can be decoded", () => {
-  for (const at of [0, 10, 25, 100, 300, 548]) {
-    const damaged = whole.slice();
-    damaged[at] ^= 0x10;
-    const slow = read(damaged, 1);
-    assert.equal(slow.thrown.kind, "corrupt");
-    assert.equal(slow.complete, false);
-    for (const size of [123, damaged.length]) assert.deepEqual(read(damaged, size), slow);
-    if (slow.layers > 0) assert.equal(decoded(codec().decode(slow.bytes)).tokens, slow.layers);
+test("what is proven before a fault is told, kept and can be decoded", () => {
+  for (const [whole, model] of [[coded, codec()], [ids, network()]]) {
+    for (const at of [0, 10, 25, 100, whole.length - 20, whole.length - 1]) {
+      const damaged = whole.slice();
+      damaged[at] ^= 0x10;
+      const { events, thrown, ...slow } = read(damaged, 1);
+      assert.equal(thrown.kind, "corrupt", `byte ${at}`);
+      assert.equal(slow.complete, false);
+      assert.equal(slow.units, slow.proven);
+      for (const size of [123, damaged.length]) {
+        const { events, thrown, ...fast } = read(damaged, size);
+        assert.deepEqual(fast, slow);
+        assert.equal(thrown.kind, "corrupt");
+      }
+      if (slow.units > 0) assert.equal(decoded(model.decode(slow.bytes)).units, slow.units);
+    }
+    const longer = new Uint8Array([...whole, 0]);
+    assert.deepEqual(read(longer, 7).bytes, whole);
+    assert.equal(read(longer, 7).thrown.kind, "corrupt");
   }
-  const longer = new Uint8Array([...whole, 0]);
-  assert.deepEqual(read(longer, 7).bytes, whole);
-  assert.equal(read(longer, 7).thrown.kind, "corrupt");
 });

@@ -26,8 +26,13 @@ export const flextok = await import(pathToFileURL(join(dist, "flextok.js")));
 await flextok.default({ module_or_path: readFileSync(wasmFile) });
 
 let opened;
-/** The embedded model in the module, opened once. */
+/** The built-in model in the module, opened once. */
 export const codec = () => (opened ??= new flextok.Codec(modelBytes));
+
+/** A small FlexTok network: its file, and the network in the module, opened once. */
+export const networkFile = join(root, "tests/data/nano.safetensors");
+let openedNetwork;
+export const network = () => (openedNetwork ??= new flextok.Codec(readFileSync(networkFile)));
 
 const scratch = mkdtempSync(join(tmpdir(), "flextok-web-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
@@ -148,7 +153,7 @@ export function psnr(a, b) {
 
 /** A decoded picture as a plain object; its memory in the module is given back. */
 export function decoded(picture) {
-  const { width, height, rgba, tokens } = picture;
+  const { width, height, rgba, units } = picture;
   picture.free();
-  return { width, height, rgba, tokens };
+  return { width, height, rgba, units };
 }

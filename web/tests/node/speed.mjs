@@ -2,7 +2,7 @@
 // best and the first of several runs, in milliseconds. It checks nothing: machines differ.
 
 import { readFileSync } from "node:fs";
-import { codec, drawn, flextok, modelBytes, wasmFile } from "./setup.mjs";
+import { codec, drawn, flextok, modelBytes, network, wasmFile } from "./setup.mjs";
 
 function time(name, work, runs = 7) {
   const times = [];
@@ -23,10 +23,10 @@ const bytes = readFileSync(wasmFile);
 time("compile the module", () => new WebAssembly.Module(bytes), 3);
 time("open the model", () => new flextok.Codec(modelBytes).free(), 3);
 const { width, height, rgba } = drawn(1600, 1200);
-const file = time("encode 1600x1200, 256 tokens", () => codec().encode(rgba, width, height));
-time("encode 1600x1200, 16 tokens", () => codec().encode(rgba, width, height, 16));
-for (const tokens of [256, 64, 16, 1]) {
-  time(`decode canvas, ${tokens} tokens`, () => codec().decode(file, tokens, 1, 0, true).free());
+for (const bytes of [64, 1024, 16_384]) {
+  const file = time(`encode 1600x1200, ${bytes} bytes`, () => codec().encode(rgba, width, height, undefined, bytes));
+  time(`decode canvas, ${bytes} bytes`, () => codec().decode(file, undefined, undefined, undefined, true).free());
+  time(`decode to 1600x1200, ${bytes} bytes`, () => codec().decode(file).free());
 }
-time("decode to 1600x1200, 256 tokens", () => codec().decode(file).free());
-time("decode canvas, 256 tokens, 5 steps", () => codec().decode(file, 256, 5, 0, true).free(), 3);
+const tokens = time("encode 1600x1200, 256 tokens", () => network().encode(rgba, width, height), 3);
+time("decode canvas, 256 tokens, 1 step", () => network().decode(tokens, 256, 1, 0, true).free(), 3);

@@ -1,4 +1,4 @@
-//! The FlexTok codec for browsers: its interface to JavaScript.
+//! The codec for browsers: its interface to JavaScript.
 //!
 //! Everything is synchronous and on one thread; a page calls it from a worker. Numbers are checked, and every error is a
 //! JavaScript `Error` with the library's message and its `kind`: `usage`, `corrupt`, `unsupported`, `model`, `limit`,
@@ -28,28 +28,57 @@ use wasm_bindgen::prelude::wasm_bindgen;
 const TYPES: &str = r#"
 /** An event in the bytes fed to a `Reader`. */
 export type Event =
-  | { type: "header"; width: number; height: number; tokens: number; model: string; canvases: number; codebookSize: number }
-  | { type: "tokens"; available: number }
-  | { type: "proven"; layers: number }
+  | {
+      type: "header";
+      width: number;
+      height: number;
+      /** What names the model. */
+      model: string;
+      /** Bytes of a coder, or token ids. */
+      payload: "coded" | "ids";
+      /** Units of payload of the whole file: bytes of a coded one, or tokens of each canvas. */
+      units: number;
+      /** Bytes of payload of a unit. */
+      unitBytes: number;
+    }
+  /** Bytes of payload so far. */
+  | { type: "payload"; available: number }
+  /** Bytes of payload that a checksum covers. */
+  | { type: "proven"; payload: number }
   | { type: "metadata"; chunks: number }
   | { type: "complete" };
 
 /** The result of `inspect`, with the keys of `flextok info --json`. */
-export interface FileInfo {
+export type FileInfo = {
   width: number;
   height: number;
   model: string;
-  canvases: number;
-  codebook_size: number;
   state: "complete" | "truncated";
-  tokens_have: number;
-  tokens_per_canvas: number;
-  tokens_total: number;
-  tokens_proven: number;
   bytes: number;
-  /** Bytes to keep of the file, and bytes of the complete file that `cut` makes, for each number of tokens. */
-  cuts: { tokens: number; prefix_bytes: number; complete_bytes: number }[];
-}
+  /** Bytes to keep of the file, and bytes of the complete file that `cut` makes: for each number of tokens, or for powers of
+   * two of bytes of payload and for all of them. */
+  cuts: { tokens?: number; payload_bytes: number; prefix_bytes: number; complete_bytes: number }[];
+} & (
+  | {
+      payload: "coded";
+      /** Width and height in pixels. */
+      canvas: [number, number];
+      /** Whether the canvas is the picture in its own size, filled up to whole blocks. */
+      canvas_is_own: boolean;
+      bytes_have: number;
+      bytes_total: number;
+      bytes_proven: number;
+    }
+  | {
+      payload: "ids";
+      canvases: number;
+      codebook_size: number;
+      tokens_per_canvas: number;
+      tokens_have: number;
+      tokens_total: number;
+      tokens_proven: number;
+    }
+);
 
 /** Everything that is thrown here. `events`: what a `Reader` found in the same bytes before the fault. */
 export interface FlextokError extends Error {
@@ -70,38 +99,20 @@ impl Codec {
         Ok(Self(Model::open(model)?))
     }
 
-    /// What files of this model name it by: 8 hexadecimal digits.
+    /// What files of this model name it by.
     #[wasm_bindgen(getter)]
-    pub fn fingerprint(&self) -> String {
-        self.0.0.fingerprint().to_string()
+    pub fn name(&self) -> String {
+        self.0.0.name().to_string()
     }
 
-    /// Most tokens of a picture.
+    /// Most tokens of a picture; undefined of a model with a coded payload.
     #[wasm_bindgen(getter)]
-    pub fn tokens(&self) -> u32 {
-        u32::try_from(self.0.0.config().registers).unwrap_or(u32::MAX)
+    pub fn tokens(&self) -> Option<u32> {
+        self.0.0.max_tokens()
     }
 
-    /// Width in pixels of the canvas that pictures are resized to.
-    #[wasm_bindgen(getter, js_name = canvasWidth)]
-    pub fn canvas_width(&self) -> u32 {
-        self.0.0.config().canvas.width
-    }
-
-    /// Height in pixels of the canvas.
-    #[wasm_bindgen(getter, js_name = canvasHeight)]
-    pub fn canvas_height(&self) -> u32 {
-        self.0.0.config().canvas.height
-    }
-
-    /// Steps of a decode that names no number.
-    #[wasm_bindgen(getter)]
-    pub fn steps(&self) -> u32 {
-        self.0.0.config().sampling.steps
-    }
-
-    /// A complete `.flxt` file of a picture: RGBA, 8 bits each, row by row from the top. `tokens` or `bytes` say how much
-    /// of it to keep; without either it is all. `originalWidth` and `originalHeight`: the size that the file is to say,
+    /// A complete `.flxt` file of a picture: RGBA, 8 bits each, row by row from the top. `bytes`, or `tokens` of a
+    /// model that has them, say how much of it to keep; without either it is 1024 bytes, or all tokens. `originalWidth` and `originalHeight`: the size that the file is to say,
     /// where the pixels are those of a larger picture, shrunk.
     #[allow(clippy::too_many_arguments)] // As JavaScript calls it; the last four are mostly left out.
     pub fn encode(
@@ -123,16 +134,17 @@ impl Codec {
                 original_height.unwrap_or(height),
             )),
         };
-        let budget = Budget::new(tokens, bytes)?;
+        let budget = Budget::new("tokens", tokens, bytes)?;
         Ok(self.0.encode(rgba, (width, height), original, budget)?)
     }
 
-    /// The picture of a file, whole or cut, in its original size, or the canvas if `keepCanvas` is true. `onStep` is called
+    /// The picture of a file, whole or cut, in its original size, or the canvas if `keepCanvas` is true. `units` is the most to
+    /// use of its payload: bytes of a coded one, or tokens of each canvas. `onStep` is called
     /// after each step; returning false ends the decode with an error of kind `cancelled`, and what it throws is thrown.
     pub fn decode(
         &self,
         file: &[u8],
-        #[wasm_bindgen(unchecked_optional_param_type = "number")] tokens: Option<f64>,
+        #[wasm_bindgen(unchecked_optional_param_type = "number")] units: Option<f64>,
         #[wasm_bindgen(unchecked_optional_param_type = "number")] steps: Option<f64>,
         #[wasm_bindgen(unchecked_optional_param_type = "number")] seed: Option<f64>,
         #[wasm_bindgen(js_name = keepCanvas, unchecked_optional_param_type = "boolean")]
@@ -144,7 +156,7 @@ impl Codec {
         on_step: Option<Function>,
     ) -> Result<Picture, JsValue> {
         let request = Request {
-            tokens,
+            units,
             steps,
             seed,
             keep_canvas: keep_canvas.unwrap_or(false),
@@ -183,10 +195,10 @@ impl Picture {
         Uint8ClampedArray::from(self.0.rgba.as_slice())
     }
 
-    /// Tokens that the picture was made of.
+    /// Units of payload that the picture was made of: bytes of a coded one, or tokens of each canvas.
     #[wasm_bindgen(getter)]
-    pub fn tokens(&self) -> u32 {
-        self.0.tokens.into()
+    pub fn units(&self) -> f64 {
+        self.0.units as f64
     }
 }
 
@@ -203,17 +215,24 @@ impl Reader {
         Self::default()
     }
 
-    /// Takes the next bytes, in pieces of any size, and returns what they tell. The sequence of events does not depend on
-    /// the pieces. An error carries as `events` what preceded it.
+    /// Takes the next bytes, in pieces of any size, and returns what they tell, events of one kind merged. An error
+    /// carries as `events` what preceded it.
     #[wasm_bindgen(unchecked_return_type = "Event[]")]
     pub fn feed(&mut self, bytes: &[u8]) -> Result<JsValue, JsValue> {
         Ok(to_js(&Value::Array(self.0.feed(bytes)?)))
     }
 
-    /// Complete tokens present in each canvas.
+    /// Units of payload so far: bytes of a coded one, or tokens that every canvas has. After a fault, those that checksums
+    /// prove.
     #[wasm_bindgen(getter)]
-    pub fn layers(&self) -> u32 {
-        self.0.layers().into()
+    pub fn units(&self) -> f64 {
+        self.0.units() as f64
+    }
+
+    /// Units that a checksum covers.
+    #[wasm_bindgen(getter)]
+    pub fn proven(&self) -> f64 {
+        self.0.proven() as f64
     }
 
     /// Whether the file is all there.
@@ -222,17 +241,17 @@ impl Reader {
         self.0.is_complete()
     }
 
-    /// A copy of what was fed so far, up to a fault: what `Codec.decode` takes.
+    /// A copy of what was fed so far, after a fault of what is proven of it: what `Codec.decode` takes.
     pub fn bytes(&self) -> Vec<u8> {
         self.0.bytes().to_vec()
     }
 }
 
-/// A complete file of the first tokens of `file`, with its own checksums and without metadata: `tokens` of them, or as
-/// many as fit in `bytes`, or all complete layers.
+/// A complete file of the first part of `file`, with its own checksums and without metadata: `units` of payload (bytes of a
+/// coded one, or tokens of each canvas), or as many as fit in `bytes`, or all that are there.
 #[wasm_bindgen]
-pub fn cut(file: &[u8], tokens: Option<f64>, bytes: Option<f64>) -> Result<Vec<u8>, JsValue> {
-    Ok(file::cut(file, Budget::new(tokens, bytes)?)?)
+pub fn cut(file: &[u8], units: Option<f64>, bytes: Option<f64>) -> Result<Vec<u8>, JsValue> {
+    Ok(file::cut(file, Budget::new("units", units, bytes)?)?)
 }
 
 /// What a file, whole or cut, says about itself.

@@ -5,6 +5,7 @@ use flextok::image::{DynamicImage, RgbaImage};
 use flextok::{CancelToken, Codec, DecodeOptions, EncodeOptions, Limits, Progress, Size};
 
 use crate::failure::Failure;
+use crate::file::{first, units};
 use crate::numbers::{Budget, small, whole};
 
 /// Maximum pixels of a picture. Several copies of it exist at a time, in the 4 GiB that a module can address.
@@ -18,14 +19,14 @@ pub(crate) struct Pixels {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) rgba: Vec<u8>,
-    /// Tokens that it was made of.
-    pub(crate) tokens: u16,
+    /// Units of payload that it was made of.
+    pub(crate) units: u64,
 }
 
 /// A page's options for a decode, with numbers as JavaScript has them.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
-    pub(crate) tokens: Option<f64>,
+    pub(crate) units: Option<f64>,
     pub(crate) steps: Option<f64>,
     pub(crate) seed: Option<f64>,
     pub(crate) keep_canvas: bool,
@@ -64,7 +65,7 @@ impl Model {
         let image = RgbaImage::from_raw(width, height, rgba).ok_or_else(wrong)?;
         let mut options = match budget {
             Budget::All => EncodeOptions::default(),
-            Budget::Tokens(tokens) => EncodeOptions::default().with_tokens(tokens),
+            Budget::Count(tokens) => EncodeOptions::default().with_tokens(tokens),
             Budget::Bytes(bytes) => EncodeOptions::default().with_bytes(bytes),
         };
         if let Some((width, height)) = original {
@@ -84,11 +85,16 @@ impl Model {
         request: &Request,
         on_step: Option<impl Fn(u32, u32) -> bool + Send + Sync + 'static>,
     ) -> Result<Pixels, Failure> {
-        let file = TokenFile::parse_with(file, &self.0.limits().container)?;
-        let mut options = DecodeOptions::default()
-            .with_keep_canvas(request.keep_canvas)
-            .with_seed(whole("seed", request.seed.unwrap_or(0.0))?);
-        options.tokens = small("tokens", request.tokens, u16::MAX.into())?;
+        let mut file = TokenFile::parse_with(file, &self.0.limits().container)?;
+        let mut units = units(file.header(), file.payload().len() as u64);
+        if let Some(most) = small("units", request.units, u32::MAX.into())?
+            && u64::from(most) < units
+        {
+            file = first(&file, most)?;
+            units = most.into();
+        }
+        let mut options = DecodeOptions::default().with_keep_canvas(request.keep_canvas);
+        options.seed = request.seed.map(|seed| whole("seed", seed)).transpose()?;
         options.steps = small("steps", request.steps, u32::MAX.into())?;
         if let Some(on_step) = on_step {
             let cancel = CancelToken::new();
@@ -107,7 +113,7 @@ impl Model {
             width,
             height,
             rgba,
-            tokens: options.tokens.unwrap_or(u16::MAX).min(file.layers()),
+            units,
         })
     }
 }
@@ -122,15 +128,23 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Arc, OnceLock};
 
-    use flextok::container::KeepMetadata;
-
     use super::*;
 
     type OnStep = fn(u32, u32) -> bool;
 
     fn model() -> &'static Model {
         static MODEL: OnceLock<Model> = OnceLock::new();
-        MODEL.get_or_init(|| Model::open(flextok_models::NANO.to_vec()).unwrap())
+        MODEL.get_or_init(|| Model::open(flextok_models::BUILTIN.to_vec()).unwrap())
+    }
+
+    /// A small FlexTok network.
+    fn network() -> &'static Model {
+        static MODEL: OnceLock<Model> = OnceLock::new();
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/data/nano.safetensors"
+        );
+        MODEL.get_or_init(|| Model::open(std::fs::read(path).unwrap()).unwrap())
     }
 
     fn rgba(width: u32, height: u32) -> Vec<u8> {
@@ -140,67 +154,78 @@ mod tests {
             .collect()
     }
 
+    fn encode(model: &Model, budget: Budget) -> Result<Vec<u8>, Failure> {
+        model.encode(rgba(60, 40), (60.0, 40.0), None, budget)
+    }
+
     #[test]
     fn a_reduced_picture_keeps_the_size_of_the_original() {
         let (pixels, size, original) = (rgba(60, 40), (60.0, 40.0), (70_000.0, 46_667.0));
-        let encode = |original, budget| model().encode(pixels.clone(), size, original, budget);
-        let file = |original, budget| {
-            let bytes = encode(original, budget).unwrap();
-            (TokenFile::parse(&bytes).unwrap(), bytes.len())
-        };
-        let (small, _) = file(None, Budget::All);
-        let (whole, _) = file(Some(original), Budget::All);
-        let header = whole.header();
-        assert_eq!((header.width(), header.height()), (70_000, 46_667));
-        assert_eq!(whole.ids(), small.ids());
-        let (nine, _) = file(Some(original), Budget::Tokens(9));
-        assert_eq!(nine.ids(), &whole.ids()[..9]);
-        // The header of the larger size is longer, which the budget has to count.
-        let (within, bytes) = file(Some(original), Budget::Bytes(100));
-        let cut = whole.fit(100, KeepMetadata::No).unwrap();
-        assert_eq!(
-            (within, bytes),
-            (cut.clone(), cut.to_bytes().unwrap().len())
-        );
+        let encode = |original| model().encode(pixels.clone(), size, original, Budget::Bytes(100));
+        let bytes = encode(Some(original)).unwrap();
+        assert!((99..=100).contains(&bytes.len()), "{}", bytes.len());
+        let size = TokenFile::parse(&bytes).unwrap().header().size();
+        assert_eq!(size, Size::new(70_000, 46_667));
         for wrong in [(1.5, 1.0), (0.0, 1.0), (2_000_000.0, 1.0)] {
-            assert_eq!(encode(Some(wrong), Budget::All).unwrap_err().kind, "usage");
+            assert_eq!(encode(Some(wrong)).unwrap_err().kind, "usage");
         }
     }
 
     #[test]
     fn pixels_go_in_and_come_out() {
-        let file = model().encode(rgba(60, 40), (60.0, 40.0), None, Budget::Tokens(9));
-        let file = file.unwrap();
-        let expected = model()
-            .0
-            .decode(&file, &DecodeOptions::default().with_tokens(5));
-        let request = Request {
-            tokens: Some(5.0),
-            ..Request::default()
-        };
-        let pixels = model().decode(&file, &request, None::<OnStep>).unwrap();
-        assert_eq!((pixels.width, pixels.height, pixels.tokens), (60, 40, 5));
-        for (rgba, rgb) in pixels.rgba.chunks_exact(4).zip(expected.unwrap().pixels()) {
-            assert_eq!(rgba, [rgb[0], rgb[1], rgb[2], 255]);
+        for (model, budget, canvas) in [
+            (model(), Budget::Bytes(200), (64, 64)),
+            (network(), Budget::Count(9), (256, 256)),
+        ] {
+            let file = encode(model, budget).unwrap();
+            let cut = crate::file::cut(&file, Budget::Count(5)).unwrap();
+            let expected = model.0.decode(&cut, &DecodeOptions::default()).unwrap();
+            let request = Request {
+                units: Some(5.0),
+                ..Request::default()
+            };
+            let pixels = model.decode(&file, &request, None::<OnStep>).unwrap();
+            assert_eq!((pixels.width, pixels.height, pixels.units), (60, 40, 5));
+            for (rgba, rgb) in pixels.rgba.chunks_exact(4).zip(expected.pixels()) {
+                assert_eq!(rgba, [rgb[0], rgb[1], rgb[2], 255]);
+            }
+            let request = Request {
+                units: Some(1000.0),
+                keep_canvas: true,
+                ..Request::default()
+            };
+            let pixels = model.decode(&file, &request, None::<OnStep>).unwrap();
+            assert_eq!((pixels.width, pixels.height), canvas);
+            let parsed = TokenFile::parse(&file).unwrap();
+            let all = units(parsed.header(), parsed.payload().len() as u64);
+            assert_eq!(pixels.units, all);
         }
-        let request = Request {
-            tokens: Some(200.0),
-            keep_canvas: true,
-            ..Request::default()
-        };
-        let pixels = model().decode(&file, &request, None::<OnStep>).unwrap();
-        assert_eq!((pixels.width, pixels.height, pixels.tokens), (256, 256, 9));
+    }
+
+    #[test]
+    fn options_of_the_other_family_are_refused() {
+        let refused = encode(model(), Budget::Count(9)).unwrap_err();
+        assert_eq!(refused.kind, "usage");
+        assert!(refused.message.starts_with("tokens 9 "));
+        let file = encode(model(), Budget::All).unwrap();
+        for (steps, seed) in [(Some(1.0), None), (None, Some(0.0))] {
+            let request = Request {
+                steps,
+                seed,
+                ..Request::default()
+            };
+            let refused = model().decode(&file, &request, None::<OnStep>);
+            assert_eq!(refused.err().map(|failure| failure.kind), Some("usage"));
+        }
     }
 
     #[test]
     fn pixels_have_to_fit_their_size() {
         let encode = |bytes: usize, size| {
             let encoded = model().encode(vec![0; bytes], size, None, Budget::All);
-            encoded
-                .map(|file| file.len())
-                .map_err(|failure| failure.kind)
+            encoded.map_err(|failure| failure.kind)
         };
-        assert_eq!(encode(4 * 6, (2.0, 3.0)), Ok(549));
+        assert!(encode(4 * 6, (2.0, 3.0)).is_ok());
         for (bytes, size) in [
             (4 * 6 - 1, (2.0, 3.0)),
             (4 * 6, (2.0, 4.0)),
@@ -214,15 +239,14 @@ mod tests {
 
     #[test]
     fn a_decode_ends_at_the_step_that_says_so() {
-        let file = model().encode(rgba(8, 8), (8.0, 8.0), None, Budget::Tokens(1));
-        let file = file.unwrap();
+        let file = encode(network(), Budget::Count(1)).unwrap();
         let request = Request {
             steps: Some(4.0),
             ..Request::default()
         };
         let calls = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&calls);
-        let decoded = model().decode(
+        let decoded = network().decode(
             &file,
             &request,
             Some(move |step, total| {

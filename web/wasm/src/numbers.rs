@@ -34,22 +34,25 @@ pub(crate) fn small<T: TryFrom<u64>>(
 /// How much of a picture or of a file to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Budget {
+    /// What the model does by itself, or all that is there.
     All,
-    Tokens(u16),
+    /// Tokens, or units of payload.
+    Count(u32),
+    /// Bytes of the whole file.
     Bytes(u64),
 }
 
 impl Budget {
-    /// Tokens or bytes, not both.
-    pub(crate) fn new(tokens: Option<f64>, bytes: Option<f64>) -> Result<Self, Failure> {
+    /// A count, which goes by `name`, or bytes, not both.
+    pub(crate) fn new(name: &str, count: Option<f64>, bytes: Option<f64>) -> Result<Self, Failure> {
         let bytes = bytes.map(|bytes| whole("bytes", bytes)).transpose()?;
-        match (small("tokens", tokens, u16::MAX.into())?, bytes) {
+        match (small(name, count, u32::MAX.into())?, bytes) {
             (None, None) => Ok(Self::All),
-            (Some(tokens), None) => Ok(Self::Tokens(tokens)),
+            (Some(count), None) => Ok(Self::Count(count)),
             (None, Some(bytes)) => Ok(Self::Bytes(bytes)),
-            (Some(_), Some(_)) => Err(Failure::usage(
-                "tokens and bytes were both given; give only one of them".to_owned(),
-            )),
+            (Some(_), Some(_)) => Err(Failure::usage(format!(
+                "{name} and bytes were both given; give only one of them"
+            ))),
         }
     }
 }
@@ -84,11 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn budgets_are_tokens_or_bytes() {
-        assert_eq!(Budget::new(None, None).unwrap(), Budget::All);
-        assert_eq!(Budget::new(Some(3.0), None).unwrap(), Budget::Tokens(3));
-        assert_eq!(Budget::new(None, Some(3.0)).unwrap(), Budget::Bytes(3));
-        assert!(Budget::new(Some(3.0), Some(3.0)).is_err());
-        assert!(Budget::new(Some(1.5), None).is_err());
+    fn budgets_are_counts_or_bytes() {
+        let new = |count, bytes| Budget::new("units", count, bytes);
+        assert_eq!(new(None, None).unwrap(), Budget::All);
+        assert_eq!(new(Some(3.0), None).unwrap(), Budget::Count(3));
+        assert_eq!(new(None, Some(3.0)).unwrap(), Budget::Bytes(3));
+        assert!(new(Some(3.0), Some(3.0)).is_err());
+        let failure = new(Some(1.5), None).unwrap_err();
+        assert!(failure.message.starts_with("units 1.5 "));
     }
 }

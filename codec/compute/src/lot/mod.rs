@@ -27,13 +27,35 @@ use crate::error::with_capacity;
 /// Side of a block in samples.
 pub const BLOCK: usize = 32;
 /// Samples on each side of a boundary that the filter over it mixes.
-const LAP: usize = BLOCK / 2;
+pub const LAP: usize = BLOCK / 2;
 /// Colour components.
 const COLOURS: usize = 3;
 /// Coefficients of a block in all colours.
 const PER_BLOCK: usize = COLOURS * BLOCK * BLOCK;
 /// Most rows of blocks of a task: more need more memory, fewer transform more of the rows at their edges twice.
 const MAX_CHUNK: usize = 8;
+
+/// Where the inverse transform takes coefficients from, so that they need not all be held in its order.
+pub trait Source: Sync {
+    /// Writes the coefficients of one colour in a row of blocks to `values`, `[32][32][columns]`.
+    fn read(&self, colour: usize, row: usize, values: &mut [f32]);
+
+    /// Writes their frequency (0, 0) alone, `[columns]`.
+    fn read_means(&self, colour: usize, row: usize, values: &mut [f32]);
+}
+
+/// All coefficients in the order of [`LappedTransform::forward`].
+impl Source for [f32] {
+    fn read(&self, colour: usize, row: usize, values: &mut [f32]) {
+        let from = (row * COLOURS + colour) * values.len();
+        values.copy_from_slice(&self[from..][..values.len()]);
+    }
+
+    fn read_means(&self, colour: usize, row: usize, values: &mut [f32]) {
+        let from = (row * COLOURS + colour) * BLOCK * BLOCK * values.len();
+        values.copy_from_slice(&self[from..][..values.len()]);
+    }
+}
 
 /// The transform of a grid of blocks.
 pub struct LappedTransform {
@@ -78,17 +100,16 @@ impl LappedTransform {
             (0..COLOURS).for_each(|colour| strip.analyse(&self.tables, rgb, colour, out));
             Ok(())
         })?;
-        self.transform_means(&mut coefficients, false)?;
+        self.replace_means(&mut coefficients)?;
         Ok(coefficients)
     }
 
-    /// The picture of coefficients, `[32·rows, 32·columns, 3]` samples from 0 to 255, clamped and rounded to even. The
-    /// coefficients' means are overwritten.
+    /// The picture of coefficients, `[32·rows, 32·columns, 3]` samples from 0 to 255, clamped and rounded to even.
     ///
     /// # Errors
     /// [`ComputeError::OutOfMemory`].
-    pub fn to_rgb(&self, coefficients: &mut [f32]) -> Result<Vec<u8>, ComputeError> {
-        self.inverse(coefficients, |samples: [f32; COLOURS], out: &mut [u8]| {
+    pub fn to_rgb<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<u8>, ComputeError> {
+        self.inverse(source, |samples: [f32; COLOURS], out: &mut [u8]| {
             for (out, sample) in out.iter_mut().zip(samples) {
                 // Behind 2²³ a float has no fraction: the sum is rounded to even, and its low byte is the number.
                 *out = (sample.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8;
@@ -100,34 +121,33 @@ impl LappedTransform {
     ///
     /// # Errors
     /// [`ComputeError::OutOfMemory`].
-    pub fn to_signed(&self, coefficients: &mut [f32]) -> Result<Vec<f32>, ComputeError> {
-        self.inverse(coefficients, |samples: [f32; COLOURS], out: &mut [f32]| {
+    pub fn to_signed<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<f32>, ComputeError> {
+        self.inverse(source, |samples: [f32; COLOURS], out: &mut [f32]| {
             for (out, sample) in out.iter_mut().zip(samples) {
                 *out = (sample - 127.5) / 127.5;
             }
         })
     }
 
-    fn inverse<T: bytemuck::Pod + Send>(
+    fn inverse<S: Source + ?Sized, T: bytemuck::Pod + Send>(
         &self,
-        coefficients: &mut [f32],
+        source: &S,
         store: impl Fn([f32; COLOURS], &mut [T]) + Sync + Copy,
     ) -> Result<Vec<T>, ComputeError> {
-        assert_eq!(
-            coefficients.len(),
-            self.coefficients(),
-            "coefficients of another grid"
-        );
-        self.transform_means(coefficients, true)?;
+        let means = self.means_of(source)?;
         let mut picture: Vec<T> = zeros(self.coefficients())?;
-        let coefficients = &*coefficients;
         let chunk = self.chunk();
         let tasks = picture.par_chunks_mut(chunk * self.columns * PER_BLOCK);
         tasks.enumerate().try_for_each(|(task, out)| {
+            let mut read = zeros(BLOCK * BLOCK * self.columns)?;
             let mut strips = Vec::with_capacity(COLOURS);
             for colour in 0..COLOURS {
                 let mut strip = self.strip(task * chunk, out.len())?;
-                strip.synthesise(&self.tables, coefficients, colour);
+                strip.synthesise(&self.tables, &mut read, |row, values| {
+                    source.read(colour, row, values);
+                    let of_row = (colour * self.rows + row) * self.columns;
+                    values[..self.columns].copy_from_slice(&means[of_row..][..self.columns]);
+                });
                 strips.push(strip);
             }
             strip::store_colours(&strips, out, store);
@@ -136,20 +156,40 @@ impl LappedTransform {
         Ok(picture)
     }
 
-    /// The DCT of the means over the grid, in place, forwards or back.
-    fn transform_means(&self, coefficients: &mut [f32], back: bool) -> Result<(), ComputeError> {
+    /// The means of the blocks, `[3][rows][columns]`, from the DCT that stands in their place.
+    fn means_of<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<f32>, ComputeError> {
         let (rows, columns) = (self.rows, self.columns);
-        let (down, across) = (Dct::new(rows), Dct::new(columns));
+        let mut means = zeros(COLOURS * rows * columns)?;
+        for (index, means) in means.chunks_exact_mut(columns).enumerate() {
+            source.read_means(index / rows, index % rows, means);
+        }
+        for means in means.chunks_exact_mut(rows * columns) {
+            self.transform_means(means, true)?;
+        }
+        Ok(means)
+    }
+
+    /// The DCT of one colour's means over the grid, `[rows][columns]`, in place, forwards or back.
+    fn transform_means(&self, means: &mut [f32], back: bool) -> Result<(), ComputeError> {
+        let (rows, columns) = (self.rows, self.columns);
+        Dct::new(rows).columns(means, columns, back);
+        let mut turned = transposed(means, columns);
+        Dct::new(columns).columns(&mut turned, rows, back);
+        means.copy_from_slice(&transposed(&turned, rows));
+        Ok(())
+    }
+
+    /// Puts the DCT of the means in the place of the means.
+    fn replace_means(&self, coefficients: &mut [f32]) -> Result<(), ComputeError> {
+        let (rows, columns) = (self.rows, self.columns);
         for colour in 0..COLOURS {
             let start = |row: usize| (row * COLOURS + colour) * BLOCK * BLOCK * columns;
             let mut means = with_capacity(rows * columns)?;
             for row in 0..rows {
                 means.extend_from_slice(&coefficients[start(row)..][..columns]);
             }
-            down.columns(&mut means, columns, back);
-            let mut turned = transposed(&means, columns);
-            across.columns(&mut turned, rows, back);
-            for (row, means) in transposed(&turned, rows).chunks_exact(columns).enumerate() {
+            self.transform_means(&mut means, false)?;
+            for (row, means) in means.chunks_exact(columns).enumerate() {
                 coefficients[start(row)..][..columns].copy_from_slice(means);
             }
         }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::kernel::{self, LANES, Lane};
 use super::tables::Tables;
-use super::{BLOCK, COLOURS, LAP, PER_BLOCK, zeros};
+use super::{BLOCK, COLOURS, LAP, zeros};
 use crate::ComputeError;
 use crate::cpu::vectorized;
 
@@ -113,8 +113,14 @@ impl Strip {
         }
     }
 
-    /// One colour of all coefficients to samples in the lines, before the colour transform is undone.
-    pub(super) fn synthesise(&mut self, tables: &Tables, coefficients: &[f32], colour: usize) {
+    /// One colour of coefficients to samples in the lines, before the colour transform is undone. `read` writes those of a
+    /// row of blocks, `[32][32][columns]`, to `from`.
+    pub(super) fn synthesise(
+        &mut self,
+        tables: &Tables,
+        from: &mut [f32],
+        read: impl Fn(usize, &mut [f32]),
+    ) {
         vectorized(
             #[inline(always)]
             || {
@@ -122,8 +128,7 @@ impl Strip {
                 let bottom = top + self.lines.len() / width;
                 let needed = top / BLOCK..bottom.div_ceil(BLOCK);
                 for block in needed {
-                    let from = block * self.columns * PER_BLOCK + colour * BLOCK * width;
-                    let from = &coefficients[from..][..BLOCK * width];
+                    read(block, from);
                     let inside = |row: usize| (top..bottom).contains(&(block * BLOCK + row));
                     for x in (0..width).step_by(LANES) {
                         let lanes = kernel::dct_back(tables, &load(from, 0, x, width));

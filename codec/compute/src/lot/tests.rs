@@ -154,8 +154,8 @@ fn the_inverse_gives_the_picture_back() {
         let rgb = picture(rows, columns);
         let transform = LappedTransform::new(rows, columns);
         let coefficients = transform.forward(&rgb).unwrap();
-        assert_eq!(transform.to_rgb(&mut coefficients.clone()).unwrap(), rgb);
-        let signed = transform.to_signed(&mut coefficients.clone()).unwrap();
+        assert_eq!(transform.to_rgb(&coefficients[..]).unwrap(), rgb);
+        let signed = transform.to_signed(&coefficients[..]).unwrap();
         for (found, &sample) in signed.iter().zip(&rgb) {
             assert!((found - (f32::from(sample) - 127.5) / 127.5).abs() < 1e-4);
         }
@@ -195,7 +195,7 @@ fn any_number_of_threads_gives_the_same_bits() {
             .unwrap();
         pool.install(|| {
             let coefficients = transform.forward(&rgb).unwrap();
-            let signed = transform.to_signed(&mut coefficients.clone()).unwrap();
+            let signed = transform.to_signed(&coefficients[..]).unwrap();
             let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
             (bits(coefficients), bits(signed))
         })
@@ -223,7 +223,7 @@ fn samples_are_clamped_and_rounded() {
         (254.9, 255),
     ] {
         grey(&mut coefficients, value);
-        let rgb = transform.to_rgb(&mut coefficients).unwrap();
+        let rgb = transform.to_rgb(&coefficients[..]).unwrap();
         assert!(
             rgb.iter().all(|&sample| sample == expected),
             "{value}: {rgb:?}"

@@ -1,12 +1,17 @@
-//! Token files: building, cutting, fitting.
+//! Token files: building, cutting, fitting, salvaging.
 
 use alloc::vec;
 
 use super::*;
-use crate::{Chunk, Fingerprint};
+use crate::{Canvas, Chunk, Coded, Fingerprint, Grid, Size, Tables};
 
-fn header(tokens: u16) -> Header {
-    Header::new(Fingerprint([1, 2, 3, 4]), 640, 480, tokens, 64_000).unwrap()
+const SIZE: Size = Size {
+    width: 640,
+    height: 480,
+};
+
+fn ids_header(tokens: u32) -> Header {
+    Header::ids(SIZE, Ids::new(Fingerprint([1, 2, 3, 4]), tokens, 64_000)).unwrap()
 }
 
 fn titled() -> Metadata {
@@ -17,115 +22,172 @@ fn titled() -> Metadata {
     }
 }
 
-fn file(tokens: u16) -> TokenFile {
-    let ids = (0..tokens).map(|i| i * 200 + 7).collect();
-    TokenFile::new(header(tokens), ids, titled()).unwrap()
+fn ids_file(tokens: u16) -> TokenFile {
+    let ids: Vec<u16> = (0..tokens).map(|i| i * 200 + 7).collect();
+    TokenFile::of_ids(ids_header(tokens.into()), &ids, titled()).unwrap()
 }
 
-#[test]
-fn sizes_are_those_of_the_formula() {
-    for tokens in 1..=256 {
-        let bare = TokenFile::new(header(tokens), vec![1; tokens.into()], Metadata::default());
-        let len = bare.unwrap().to_bytes().unwrap().len() as u64;
-        assert_eq!(len, header(tokens).layout().tokens_end());
-        // What a size-conscious reader of the announcement would expect.
-        assert!(len <= 21 + 2 * u64::from(tokens) + 16);
-    }
+fn coded_file(bytes: usize) -> TokenFile {
+    let coded = Coded {
+        tables: Tables::BUILTIN,
+        canvas: Canvas::Own,
+        bytes: bytes as u64,
+    };
+    let header = Header::coded(SIZE, coded).unwrap();
+    let payload = (0..bytes).map(|i| (i * 37 + 11) as u8).collect();
+    TokenFile::new(header, payload, titled()).unwrap()
 }
 
 #[test]
 fn every_cut_is_a_file_of_its_own() {
-    let whole = file(256);
-    let mut expected = 256;
-    for (offset, tokens) in whole.cut_offsets().zip(1..) {
-        assert_eq!(offset.tokens, tokens);
-        let cut = whole.cut(tokens, KeepMetadata::No).unwrap();
-        let bytes = cut.to_bytes().unwrap();
-        assert_eq!(bytes.len() as u64, offset.complete_bytes);
-        assert_eq!(TokenFile::parse(&bytes).as_ref(), Ok(&cut));
-        assert!(cut.is_complete() && !cut.header().has_metadata());
-        assert_eq!(cut.ids(), &whole.ids()[..tokens.into()]);
+    for whole in [ids_file(256), coded_file(600)] {
+        let unit = whole.header().unit();
+        let bytes = whole.to_bytes().unwrap();
+        let layout = whole.header().layout();
+        for payload in (unit..=whole.payload().len() as u64).step_by(unit as usize) {
+            let cut = whole.cut(payload, KeepMetadata::No).unwrap();
+            let written = cut.to_bytes().unwrap();
+            assert_eq!(whole.header().cut_len(payload), Some(written.len() as u64));
+            assert_eq!(TokenFile::parse(&written).as_ref(), Ok(&cut));
+            assert!(cut.is_complete() && !cut.header().has_metadata());
+            assert_eq!(cut.payload(), &whole.payload()[..payload as usize]);
+            let kept = whole.cut(payload, KeepMetadata::Yes).unwrap();
+            assert_eq!(kept.metadata(), &titled());
+            assert_eq!(TokenFile::parse(&kept.to_bytes().unwrap()), Ok(kept));
 
-        let kept = whole.cut(tokens, KeepMetadata::Yes).unwrap();
-        assert_eq!(kept.metadata(), &titled());
-        assert_eq!(TokenFile::parse(&kept.to_bytes().unwrap()), Ok(kept));
+            // A file that was cut to this payload is cut to the same.
+            let prefix = layout.payload_end(payload).unwrap() as usize;
+            let head = TokenFile::parse(&bytes[..prefix]).unwrap();
+            assert_eq!(head.payload(), cut.payload());
+            assert_eq!(head.cut(payload, KeepMetadata::Yes), Ok(cut));
+        }
+        assert_eq!(whole.header().cut_len(0), None);
+        assert_eq!(
+            whole.header().cut_len(whole.payload().len() as u64 + 1),
+            None
+        );
+    }
+}
 
+#[test]
+fn offsets_name_the_places_to_cut() {
+    let whole = ids_file(20);
+    let offsets: Vec<CutOffset> = whole.cut_offsets().collect();
+    assert_eq!(offsets.len(), 20);
+    for (offset, tokens) in offsets.iter().zip(1..) {
+        assert_eq!(offset.tokens, Some(tokens));
+        assert_eq!(offset.payload, u64::from(tokens) * 2);
+        let cut = whole.cut_layers(tokens, KeepMetadata::No).unwrap();
+        assert_eq!(cut, whole.cut(offset.payload, KeepMetadata::No).unwrap());
+        assert_eq!(cut.to_bytes().unwrap().len() as u64, offset.complete_bytes);
         let prefix = &whole.to_bytes().unwrap()[..offset.prefix_bytes as usize];
-        let head = TokenFile::parse(prefix).unwrap();
-        assert_eq!(head.layers(), tokens);
+        assert_eq!(TokenFile::parse(prefix).unwrap().layers(), tokens);
         let shorter = TokenFile::parse(&prefix[..prefix.len() - 1]).unwrap();
         assert_eq!(shorter.layers(), tokens - 1);
-        expected -= 1;
     }
-    assert_eq!(expected, 0);
+    let payloads = |file: &TokenFile| {
+        let offsets = file.cut_offsets();
+        offsets.map(|offset| offset.payload).collect::<Vec<u64>>()
+    };
+    assert_eq!(payloads(&coded_file(1)), [1]);
+    assert_eq!(payloads(&coded_file(8)), [1, 2, 4, 8]);
+    assert_eq!(payloads(&coded_file(9)), [1, 2, 4, 8, 9]);
+    assert!(
+        coded_file(9)
+            .cut_offsets()
+            .all(|offset| offset.tokens.is_none())
+    );
 }
 
 #[test]
 fn a_truncated_file_can_be_cut_to_what_it_has() {
-    let bytes = file(20).to_bytes().unwrap();
-    let head = TokenFile::parse(&bytes[..21 + 2 * 10 + 4 + 1]).unwrap();
-    assert_eq!(
-        head.state(),
-        State::Truncated {
-            have: 10,
-            total: 20
-        }
-    );
-    assert_eq!(head.proven_layers(), 4);
-    assert_eq!(
-        head.to_bytes(),
-        Err(Error::Incomplete {
-            have: 10,
-            total: 20
-        })
-    );
-    let cut = head.cut(10, KeepMetadata::Yes).unwrap();
-    assert_eq!(cut, file(20).cut(10, KeepMetadata::No).unwrap());
-    let refused = |requested: u16| {
-        let available = 10;
-        let requested_wide = requested.into();
-        let expected = Error::CannotCut {
-            requested: requested_wide,
-            available,
+    let bytes = ids_file(80).to_bytes().unwrap();
+    let start = ids_header(80).byte_len() as usize;
+    let head = TokenFile::parse(&bytes[..start + 64 + 1 + 7]).unwrap();
+    let (have, total) = (70, 160);
+    assert_eq!(head.state(), State::Truncated { have, total });
+    assert_eq!((head.layers(), head.proven_layers()), (35, 32));
+    assert_eq!(head.proven_bytes(), 64);
+    assert_eq!(head.to_bytes(), Err(Error::Incomplete { have, total }));
+    let cut = head.cut_layers(35, KeepMetadata::Yes).unwrap();
+    assert_eq!(cut, ids_file(80).cut_layers(35, KeepMetadata::No).unwrap());
+    for tokens in [0, 36, 257] {
+        let refused = Error::CannotCut {
+            requested: tokens.into(),
+            available: 35,
+            unit: "tokens per canvas",
         };
-        assert_eq!(head.cut(requested, KeepMetadata::No), Err(expected));
-    };
-    refused(0);
-    refused(11);
-    refused(257);
+        assert_eq!(head.cut_layers(tokens, KeepMetadata::No), Err(refused));
+    }
+    for payload in [0, 1, 71, 160] {
+        let refused = Error::CannotCut {
+            requested: payload,
+            available: 70,
+            unit: "bytes of payload",
+        };
+        assert_eq!(head.cut(payload, KeepMetadata::No), Err(refused));
+    }
+    assert_eq!(
+        head.cut(69, KeepMetadata::No),
+        head.cut(68, KeepMetadata::No)
+    );
 
-    let none = TokenFile::parse(&bytes[..22]).unwrap();
-    let no_layer = Error::NoLayer { have: 0, total: 20 };
-    assert_eq!(none.cut(1, KeepMetadata::No), Err(no_layer.clone()));
-    assert_eq!(none.fit(1000, KeepMetadata::No), Err(no_layer));
+    let none = TokenFile::parse(&bytes[..=start]).unwrap();
+    let nothing = Error::NoPayload { have: 0, total };
+    assert_eq!(none.cut(1, KeepMetadata::No), Err(nothing.clone()));
+    assert_eq!(none.cut_layers(1, KeepMetadata::No), Err(nothing.clone()));
+    assert_eq!(none.fit(1000, KeepMetadata::No), Err(nothing));
     assert_eq!(none.cut_offsets().count(), 0);
+    let coded = coded_file(9).cut_layers(1, KeepMetadata::No);
+    assert!(matches!(coded, Err(Error::CannotCut { available: 0, .. })));
 }
 
 #[test]
 fn fit_takes_the_largest_file_that_fits() {
-    let whole = file(256);
-    for bytes in 0..700_u64 {
-        let fitted = whole.fit(bytes, KeepMetadata::No);
-        if bytes < 27 {
-            let minimum = 27;
-            assert_eq!(fitted, Err(Error::CannotFit { bytes, minimum }));
-            continue;
-        }
-        let fitted = fitted.unwrap();
-        assert!(fitted.to_bytes().unwrap().len() as u64 <= bytes);
-        if fitted.layers() < 256 {
-            let next = whole.cut(fitted.layers() + 1, KeepMetadata::No).unwrap();
-            assert!(next.to_bytes().unwrap().len() as u64 > bytes);
+    for whole in [ids_file(256), coded_file(1500)] {
+        let unit = whole.header().unit();
+        for keep in [KeepMetadata::No, KeepMetadata::Yes] {
+            let least = whole.cut(unit, keep).unwrap().to_bytes().unwrap().len() as u64;
+            for bytes in 0..whole.to_bytes().unwrap().len() as u64 + 9 {
+                let fitted = whole.fit(bytes, keep);
+                if bytes < least {
+                    let minimum = least;
+                    assert_eq!(fitted, Err(Error::CannotFit { bytes, minimum }));
+                    continue;
+                }
+                let fitted = fitted.unwrap();
+                assert!(fitted.to_bytes().unwrap().len() as u64 <= bytes);
+                let more = fitted.payload().len() as u64 + unit;
+                if let Ok(next) = whole.cut(more, keep) {
+                    assert!(next.to_bytes().unwrap().len() as u64 > bytes);
+                }
+            }
+            let all = whole.fit(u64::MAX, keep).unwrap();
+            assert_eq!(all.payload(), whole.payload());
         }
     }
-    assert_eq!(whole.fit(512, KeepMetadata::No).unwrap().layers(), 237);
-    assert_eq!(whole.fit(60, KeepMetadata::No).unwrap().layers(), 15);
-    assert_eq!(whole.fit(u64::MAX, KeepMetadata::No).unwrap().layers(), 256);
+    // What is left for payload in common sizes.
+    for (bytes, payload) in [
+        (32, 20),
+        (64, 52),
+        (128, 114),
+        (512, 496),
+        (1024, 1008),
+        (4096, 4074),
+    ] {
+        let fitted = coded_file(5000).fit(bytes, KeepMetadata::No).unwrap();
+        assert_eq!(fitted.payload().len(), payload, "{bytes}");
+    }
 }
 
 #[test]
 fn canvases_interleave_layer_by_layer() {
-    let header = header(3).with_grid(2, 2).unwrap();
+    let mut ids = Ids::new(Fingerprint([1; 4]), 3, 64_000);
+    ids.grid = Grid {
+        columns: 2,
+        rows: 2,
+    };
+    let header = Header::ids(SIZE, ids).unwrap();
     let canvases = [[1, 2, 3], [11, 12, 13], [21, 22, 23], [31, 32, 33]];
     let file = TokenFile::from_canvases(header, &canvases, Metadata::default()).unwrap();
     assert_eq!(file.ids(), [1, 11, 21, 31, 2, 12, 22, 32, 3, 13, 23, 33]);
@@ -137,86 +199,107 @@ fn canvases_interleave_layer_by_layer() {
 
     // Six and a half tokens: one whole layer, two canvases with a token more.
     let bytes = file.to_bytes().unwrap();
-    let head = TokenFile::parse(&bytes[..25 + 13]).unwrap();
+    let start = header.byte_len() as usize;
+    let head = TokenFile::parse(&bytes[..start + 13]).unwrap();
     assert_eq!((head.layers(), head.ids().len()), (1, 6));
     assert!(head.canvas_ids(1).eq([11, 12]));
     assert!(head.canvas_ids(2).eq([21]));
-    let cut = head.cut(1, KeepMetadata::No).unwrap();
+    let cut = head.cut_layers(1, KeepMetadata::No).unwrap();
     assert_eq!(cut.ids(), [1, 11, 21, 31]);
-    assert_eq!(cut.header().grid(), (2, 2));
+    assert_eq!(cut.header().as_ids().unwrap().grid, ids.grid);
 }
 
 #[test]
 fn what_cannot_be_written_is_refused() {
-    let count = TokenFile::new(header(3), vec![0; 4], Metadata::default());
-    let wrong = Error::InvalidTokenCount {
-        count: 4,
-        expected: 3,
+    let header = ids_header(3);
+    let none = Metadata::default;
+    let wrong = |count, expected| Err(Error::InvalidTokenCount { count, expected });
+    assert_eq!(TokenFile::of_ids(header, &[0; 4], none()), wrong(4, 3));
+    let lists = [[1_u16, 2, 3], [1, 2, 3]];
+    assert_eq!(
+        TokenFile::from_canvases(header, &lists, none()),
+        wrong(6, 3)
+    );
+    assert_eq!(
+        TokenFile::from_canvases(header, &[[1, 2]], none()),
+        wrong(2, 3)
+    );
+    let coded = *coded_file(9).header();
+    assert_eq!(TokenFile::of_ids(coded, &[0; 3], none()), wrong(3, 0));
+    assert_eq!(TokenFile::from_canvases(coded, &[[1]], none()), wrong(1, 0));
+
+    let short = TokenFile::new(coded, vec![1; 8], none());
+    let wrong = Error::InvalidPayloadLength {
+        count: 8,
+        expected: 9,
     };
-    assert_eq!(count, Err(wrong));
-    let id = TokenFile::new(header(3), vec![63_999, 64_000, 0], Metadata::default());
+    assert_eq!(short, Err(wrong));
+    let id = TokenFile::of_ids(header, &[63_999, 64_000, 0], none());
     let wrong = Error::InvalidId {
         index: 1,
         id: 64_000,
         codebook_size: 64_000,
     };
     assert_eq!(id, Err(wrong));
-
-    let ragged = [vec![1, 2, 3], vec![4, 5]];
-    let grid = header(3).with_grid(2, 1).unwrap();
-    let wrong = Error::InvalidTokenCount {
-        count: 5,
-        expected: 6,
+    let long = Metadata {
+        title: Some("x".repeat(65_536)),
+        ..none()
     };
-    let result = TokenFile::from_canvases(grid, &ragged, Metadata::default());
-    assert_eq!(result, Err(wrong));
-    // As many ids as needed, unevenly spread.
-    let uneven = [vec![1, 2, 3, 4], vec![5, 6]];
-    assert!(TokenFile::from_canvases(grid, &uneven, Metadata::default()).is_err());
-    let one = [[1, 2, 3]];
-    assert!(TokenFile::from_canvases(grid, &one, Metadata::default()).is_err());
+    let text = TokenFile::of_ids(header, &[1, 2, 3], long);
+    assert!(matches!(text, Err(Error::InvalidMetadata { .. })));
 }
 
+/// Whatever byte is wrong, all that the checks before it cover remains.
 #[test]
-fn a_fitted_file_with_metadata_stays_within_its_bytes() {
-    let header = Header::new(Fingerprint([7; 4]), 640, 480, 256, 64_000).unwrap();
-    let metadata = Metadata {
-        title: Some("A title".into()),
-        ..Metadata::default()
-    };
-    let whole = TokenFile::new(header, vec![1; 256], metadata).unwrap();
-    for bytes in 0..700 {
-        match whole.fit(bytes, KeepMetadata::Yes) {
-            Ok(fitted) => {
-                let size = fitted.to_bytes().unwrap().len() as u64;
-                assert!(size <= bytes && fitted.metadata().title.is_some());
-                let next = whole.cut((fitted.layers() + 1).min(256), KeepMetadata::Yes);
-                let next = next.unwrap().to_bytes().unwrap().len() as u64;
-                assert!(next > bytes || fitted.layers() == 256, "{bytes}");
+fn salvage_gives_the_proven_part() {
+    let limits = Limits::default();
+    for file in [coded_file(5000), ids_file(200)] {
+        let bytes = file.to_bytes().unwrap();
+        let layout = file.header().layout();
+        let undamaged = Salvage {
+            file: file.clone(),
+            fault: None,
+        };
+        assert_eq!(TokenFile::salvage(&bytes, &limits), Ok(undamaged));
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            let fault = TokenFile::parse(&damaged).unwrap_err();
+            let proven = layout.proven_within(at as u64);
+            if let Error::Corrupt { proven: told, .. } = fault {
+                assert_eq!(told, proven, "byte {at}");
             }
-            Err(error) => {
-                let minimum = 21 + 2 + 4 + 7 + 7;
-                assert!(bytes < minimum);
-                assert_eq!(error, Error::CannotFit { bytes, minimum });
+            let salvage = TokenFile::salvage(&damaged, &limits);
+            if proven == 0 {
+                assert_eq!(salvage, Err(fault));
+                continue;
             }
+            let salvage = salvage.unwrap();
+            assert_eq!(salvage.fault, Some(fault));
+            assert_eq!(salvage.file.proven_bytes(), proven);
+            assert_eq!(salvage.file.payload(), &file.payload()[..proven as usize]);
+            assert!(!salvage.file.is_complete());
+            let cut = salvage.file.cut(proven, KeepMetadata::No).unwrap();
+            assert_eq!(cut, file.cut(proven, KeepMetadata::No).unwrap());
         }
     }
+    let bytes = coded_file(300).to_bytes().unwrap();
+    let short = TokenFile::salvage(&bytes[..5], &limits);
+    assert!(matches!(short, Err(Error::NeedMore { .. })));
+    // A file that was only cut has nothing to salvage.
+    let cut = TokenFile::salvage(&bytes[..30], &limits).unwrap();
+    assert_eq!(Ok(cut.file), TokenFile::parse(&bytes[..30]));
+    assert_eq!(cut.fault, None);
 }
 
 #[test]
-fn fractions_count_tokens_and_not_bytes() {
-    let whole = file(17).to_bytes().unwrap();
-    for length in 21..=whole.len() {
-        let cut = TokenFile::parse(&whole[..length]).unwrap();
-        let (have, proven) = (cut.ids().len() as f64, f64::from(cut.proven_layers()));
-        assert_eq!(cut.declared_fraction(), have / 17.0);
-        assert_eq!(cut.proven_fraction(), proven / 17.0);
-        assert!(cut.proven_fraction() <= cut.declared_fraction());
-    }
-    let complete = file(17);
+fn fractions_count_what_was_declared() {
+    let complete = ids_file(4);
     assert_eq!(complete.declared_fraction(), 1.0);
     assert_eq!(complete.proven_fraction(), 1.0);
     // What was left out on purpose is not missing.
-    let small = complete.cut(2, KeepMetadata::No).unwrap();
+    let small = complete.cut_layers(2, KeepMetadata::No).unwrap();
     assert_eq!(small.declared_fraction(), 1.0);
+    assert!(coded_file(5).ids().is_empty());
+    assert_eq!(coded_file(5).canvas_ids(0).count(), 0);
 }

@@ -1,218 +1,354 @@
-//! Headers: sizes, ranges, every rule that refuses one.
+//! The header: fields in their places, one encoding for each, every fault under its name.
+
+use alloc::vec::Vec;
 
 use super::*;
+use crate::{Fault, Region};
 
-const MODEL: Fingerprint = Fingerprint([0xde, 0xad, 0xbe, 0xef]);
+const PHOTO: Size = Size {
+    width: 4000,
+    height: 3000,
+};
+const MODEL: Fingerprint = Fingerprint([0x5f, 0x1e, 0x7c, 0x0a]);
 
-fn plain() -> Header {
-    Header::new(MODEL, 4000, 3000, 256, 64_000).unwrap()
+fn long(blocks: u8) -> Canvas {
+    Canvas::Long(NonZeroU8::new(blocks).unwrap())
 }
 
-/// The bytes with their checksum made right again after a change.
+fn coded(bytes: u64) -> Coded {
+    Coded {
+        tables: Tables::BUILTIN,
+        canvas: long(9),
+        bytes,
+    }
+}
+
+/// The header with a new parity and a new check.
 fn resealed(mut bytes: Vec<u8>) -> Vec<u8> {
-    let body = bytes.len() - 4;
-    let crc = crc32fast::hash(&bytes[..body]);
-    bytes[body..].copy_from_slice(&crc.to_le_bytes());
+    let kind = bytes[2] & 0x7f;
+    bytes[2] = kind
+        | if kind.count_ones().is_multiple_of(2) {
+            0x80
+        } else {
+            0
+        };
+    let ids = kind & 0x10 != 0;
+    let end = bytes.len() - if ids { 4 } else { 1 };
+    let check = if ids {
+        crc32fast::hash(&bytes[..end])
+    } else {
+        crate::checks::header8(&bytes[..end]).into()
+    };
+    let check = check.to_le_bytes();
+    let length = bytes.len() - end;
+    bytes[end..].copy_from_slice(&check[..length]);
     bytes
+}
+
+fn headers() -> Vec<Header> {
+    let sizes = [1, 128, 129, 8160, 16_384, 16_385, MAX_DIMENSION];
+    let mut headers = Vec::new();
+    for width in sizes {
+        for height in sizes {
+            let size = Size { width, height };
+            for bytes in [1, 127, 128, 16_384, MAX_CODED_BYTES] {
+                for tables in [Tables::BUILTIN, Tables::Model(MODEL)] {
+                    let coded = Coded {
+                        tables,
+                        bytes,
+                        canvas: long(255),
+                    };
+                    headers.push(Header::coded(size, coded).unwrap());
+                }
+            }
+            for tokens in [1, 128, 129, MAX_TOKENS] {
+                let mut ids = Ids::new(MODEL, tokens, 64_000);
+                headers.push(Header::ids(size, ids).unwrap());
+                ids.canvas = Some(Grid {
+                    columns: 256,
+                    rows: 256,
+                });
+                ids.grid = Grid {
+                    columns: MAX_GRID,
+                    rows: MAX_GRID,
+                };
+                ids.codebook_size = MAX_CODEBOOK;
+                headers.push(Header::ids(size, ids).unwrap());
+            }
+        }
+    }
+    headers
 }
 
 #[test]
 fn fields_stand_where_the_specification_says() {
-    let bytes = plain().to_bytes();
-    let body = [
-        0x89, 0x46, 0x4c, 0x58, 0x10, 0x00, 0xde, 0xad, 0xbe, 0xef, 0xff, 0xff, 0xf9, 0x9f, 0x0f,
-        0xb7, 0x0b,
-    ];
-    assert_eq!(bytes[..17], body);
-    assert_eq!(bytes[17..], crc32fast::hash(&body).to_le_bytes());
+    let bytes = Header::coded(PHOTO, coded(300)).unwrap().to_bytes();
+    let fields = [0xf6, 0xdc, 0x83, 1, 9, 0x9f, 0x1f, 0xb7, 0x17, 0xac, 0x02];
+    assert_eq!(bytes[..11], fields);
+    assert_eq!(bytes[11..], [crate::checks::header8(&fields)]);
 
-    let header = Header::new(MODEL, 0x1_2345, 0xf_fffe, 1, 2).unwrap();
-    let header = header.with_canvas(Some((256, 3))).unwrap();
-    let bytes = header.with_grid(0x1_0000, 2).unwrap().to_bytes();
-    assert_eq!(bytes[5], 0b111);
-    assert_eq!(bytes[10..17], [0, 1, 0, 0x44, 0x23, 0xfd, 0xff]);
-    assert_eq!(bytes[17..24], [0xf1, 255, 2, 0xff, 0xff, 1, 0]);
-    assert_eq!(bytes.len(), 28);
+    let own = Coded {
+        tables: Tables::Model(MODEL),
+        canvas: Canvas::Own,
+        bytes: 5,
+    };
+    let header = Header::coded(
+        Size {
+            width: 3,
+            height: 2,
+        },
+        own,
+    );
+    let bytes = header.unwrap().with_metadata(true).to_bytes();
+    let fields = [
+        0xf6,
+        0xdc,
+        0x24 | 0x80,
+        0,
+        0x5f,
+        0x1e,
+        0x7c,
+        0x0a,
+        0,
+        2,
+        1,
+        5,
+    ];
+    assert_eq!(bytes[..12], fields);
+
+    let mut ids = Ids::new(MODEL, 256, 64_000);
+    ids.grid = Grid {
+        columns: 3,
+        rows: 2,
+    };
+    let bytes = Header::ids(PHOTO, ids).unwrap().to_bytes();
+    let fields = [
+        0xf6, 0xdc, 0x15, 0x5f, 0x1e, 0x7c, 0x0a, 0x9f, 0x1f, 0xb7, 0x17, 0xff, 0x01, 0xff, 0xf3,
+        0x03, 0, 0, 2, 1,
+    ];
+    assert_eq!(bytes[..19], fields[..19]);
+    assert_eq!(bytes[19], 1);
+    assert_eq!(bytes[20..], crc32fast::hash(&fields).to_le_bytes());
 }
 
 #[test]
-fn every_shape_survives_a_round_trip() {
-    let dimensions = [1, 2, 65_535, 65_536, 65_537, 131_072, MAX_DIMENSION];
-    let canvases = [None, Some((1, 1)), Some((12, 8)), Some((256, 256))];
-    let grids = [(1, 1), (2, 1), (1, 2), (65_536, 65_536)];
-    for width in dimensions {
-        for height in dimensions {
-            for canvas in canvases {
-                for (columns, rows) in grids {
-                    let header = Header::new(MODEL, width, height, 17, 65_536).unwrap();
-                    let header = header.with_canvas(canvas).unwrap();
-                    let header = header.with_grid(columns, rows).unwrap();
-                    let large = u64::from(width > 65_536 || height > 65_536);
-                    let canvas = 2 * u64::from(canvas.is_some());
-                    let grid = 4 * u64::from((columns, rows) != (1, 1));
-                    assert_eq!(header.byte_len(), 21 + large + canvas + grid);
-                    for header in [header, header.with_metadata(true)] {
-                        let bytes = header.to_bytes();
-                        assert_eq!(bytes.len() as u64, header.byte_len());
-                        assert_eq!(Header::parse(&bytes), Ok(header));
-                        assert!(grid > 0 || bytes.len() <= 24, "single canvas");
-                    }
-                }
+fn every_header_is_read_as_it_was_written() {
+    let mut lengths = Vec::new();
+    for header in headers() {
+        for metadata in [false, true] {
+            let header = header.with_metadata(metadata);
+            let bytes = header.to_bytes();
+            assert_eq!(Header::parse(&bytes), Ok(header));
+            assert_eq!(header.byte_len(), bytes.len() as u64);
+            lengths.push(bytes.len() as u64);
+            for length in 0..bytes.len() {
+                let least = if header.as_ids().is_some() && length > 2 {
+                    19
+                } else {
+                    9
+                };
+                let known = if length > 2 { bytes.len() as u64 } else { 9 };
+                let (have, needed) = (length as u64, known);
+                assert!(needed >= least);
+                let expected = Err(Error::NeedMore { have, needed });
+                assert_eq!(Header::parse(&bytes[..length]), expected);
+            }
+        }
+    }
+    assert_eq!(lengths.iter().max(), Some(&MAX_HEADER_BYTES));
+    assert_eq!(lengths.iter().min(), Some(&crate::layout::MIN_HEADER_BYTES));
+}
+
+/// A flip never moves the place of the check, so that each is found for certain.
+#[test]
+fn every_flipped_bit_is_found() {
+    for header in headers() {
+        let bytes = header.to_bytes();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            // What stands behind the header does not matter.
+            flipped.extend([0x5a; 40]);
+            match Header::parse(&flipped) {
+                Err(Error::NotFlextok { offset, .. }) => assert_eq!(offset, bit as u64 / 8),
+                Err(Error::Corrupt {
+                    region: Region::Header,
+                    fault: Fault::Parity { .. },
+                    ..
+                }) => assert_eq!(bit / 8, 2),
+                Err(Error::Corrupt {
+                    region: Region::Header,
+                    range,
+                    ..
+                }) => assert_eq!(range, 0..bytes.len() as u64),
+                other => panic!("bit {bit}: {other:?}"),
             }
         }
     }
 }
 
 #[test]
-fn numbers_out_of_range_are_refused() {
-    let refused = |result: Result<Header, Error>, name: &str, number: u64| match result {
-        Err(Error::InvalidHeader { field, value, .. }) => {
-            assert_eq!((field, value), (name, number));
-        }
-        other => panic!("{other:?}"),
-    };
-    let new = |w, h, t, c| Header::new(MODEL, w, h, t, c);
-    refused(new(0, 1, 1, 2), "width", 0);
-    refused(new((1 << 20) + 1, 1, 1, 2), "width", (1 << 20) + 1);
-    refused(new(1, 0, 1, 2), "height", 0);
-    refused(new(1, u32::MAX, 1, 2), "height", u32::MAX.into());
-    refused(new(1, 1, 0, 2), "tokens per canvas", 0);
-    refused(new(1, 1, 257, 2), "tokens per canvas", 257);
-    refused(new(1, 1, 1, 1), "codebook size", 1);
-    refused(new(1, 1, 1, 65_537), "codebook size", 65_537);
-    refused(plain().with_canvas(Some((0, 1))), "canvas columns", 0);
-    refused(plain().with_canvas(Some((1, 257))), "canvas rows", 257);
-    refused(plain().with_grid(0, 1), "grid columns", 0);
-    refused(plain().with_grid(1, 65_537), "grid rows", 65_537);
+fn later_versions_are_told_from_damage() {
+    let mut bytes = Header::coded(PHOTO, coded(9)).unwrap().to_bytes().to_vec();
+    bytes[2] ^= 0x40;
+    assert!(matches!(Header::parse(&bytes), Err(Error::Corrupt { .. })));
+    let later = Error::UnsupportedVersion { supported: 2 };
+    assert_eq!(Header::parse(&resealed(bytes)[..3]), Err(later));
 }
 
+/// Only the shortest form of a number is read, and only fields that fill the header.
 #[test]
 fn one_encoding_for_each_header() {
-    let large = Header::new(MODEL, 65_537, 1, 1, 2).unwrap().to_bytes();
-    let mut zero = large.clone();
-    zero[17] = 0;
-    let refused = Header::parse(&resealed(zero));
-    assert!(
-        matches!(refused, Err(Error::MalformedHeader { field, .. }) if field.contains("large")),
-        "{refused:?}"
-    );
+    let good = Header::coded(PHOTO, coded(5)).unwrap().to_bytes().to_vec();
+    let refused = |bytes: Vec<u8>, name: &str| match Header::parse(&resealed(bytes)) {
+        Err(Error::MalformedHeader { field, .. }) => assert_eq!(field, name),
+        other => panic!("{other:?}"),
+    };
+    let with = |at: usize, new: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[2] += new.len() as u8 - 1;
+        bytes.splice(at..=at, new.iter().copied());
+        bytes
+    };
+    refused(with(9, &[0x85, 0]), "length");
+    refused(with(9, &[0x85, 0x80, 0x80, 0]), "length");
+    refused(with(9, &[0]), "length");
+    refused(with(9, &[0x80]), "length"); // ends behind the header
+    refused(with(9, &[5, 5]), "extent");
+    refused(with(9, &[0xff, 0xff, 0xff, 0xff, 0x7f]), "length");
+    refused(with(9, &[0x80, 0x80, 0x80, 0x80, 0x80, 1]), "length");
+    // 2^20 as stored would be a width of 2^20 + 1.
+    refused(with(6, &[0x80, 0x40]), "width");
+    refused(with(8, &[0x80, 0x40]), "height");
+    // 16 384 pixels are too many for a canvas of the picture's own size.
+    let mut own = with(6, &[0x7f]);
+    own[4] = 0;
+    refused(own, "canvas");
 
-    let mut single = plain().with_grid(2, 1).unwrap().to_bytes();
-    single[17] = 0;
-    let refused = Header::parse(&resealed(single));
-    assert!(
-        matches!(refused, Err(Error::MalformedHeader { field, .. }) if field.contains("grid")),
-        "{refused:?}"
-    );
+    let good = Header::ids(PHOTO, Ids::new(MODEL, 5, 129)).unwrap();
+    let good = good.to_bytes().to_vec();
+    assert_eq!(good.len(), 22);
+    let patch = |at: usize, new: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[at..at + new.len()].copy_from_slice(new);
+        bytes
+    };
+    refused(patch(12, &[0x80, 0]), "codebook");
+    refused(patch(14, &[0, 1]), "rows");
+    let with = |at: usize, new: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[2] += new.len() as u8 - 1;
+        bytes.splice(at..=at, new.iter().copied());
+        bytes
+    };
+    refused(with(11, &[0x80, 0x80, 4]), "tokens");
+    refused(with(14, &[0x81, 2]), "columns");
+    refused(with(15, &[0x80, 2]), "rows");
+    refused(with(16, &[0x80, 0x80, 4]), "grid-columns");
+    refused(with(17, &[0x80, 0x80, 4]), "grid-rows");
+    let mut least = good.clone();
+    least.remove(13);
+    least[12] = 0; // a codebook of one id
+    least[2] -= 1;
+    refused(least, "codebook");
+}
 
-    let mut one = plain().to_bytes();
-    one[11..13].copy_from_slice(&[0, 0]);
-    let refused = Header::parse(&resealed(one));
-    assert!(
-        matches!(
-            refused,
-            Err(Error::MalformedHeader {
-                field: "codebook size",
-                value: 1,
-                ..
-            })
+#[test]
+fn numbers_out_of_range_are_refused() {
+    let refused = |header: Result<Header, Error>, name: &str, found: u64| match header {
+        Err(Error::InvalidHeader { field, value, .. }) => assert_eq!((field, value), (name, found)),
+        other => panic!("{other:?}"),
+    };
+    let size = |width, height| Size { width, height };
+    refused(Header::coded(size(0, 1), coded(1)), "width", 0);
+    refused(
+        Header::coded(size(1, 1_048_577), coded(1)),
+        "height",
+        1_048_577,
+    );
+    refused(Header::coded(PHOTO, coded(0)), "payload length", 0);
+    refused(
+        Header::coded(PHOTO, coded(1 << 32)),
+        "payload length",
+        1 << 32,
+    );
+    let own = Coded {
+        canvas: Canvas::Own,
+        ..coded(1)
+    };
+    assert!(Header::coded(size(8160, 1), own).is_ok());
+    let field = "long side on a canvas of its own size";
+    refused(Header::coded(size(1, 8161), own), field, 8161);
+    for (field, found, change) in [
+        (
+            "tokens per canvas",
+            0,
+            (|ids| ids.tokens = 0) as fn(&mut Ids),
         ),
-        "{refused:?}"
-    );
-}
-
-#[test]
-fn short_headers_tell_what_is_missing() {
-    let bytes = plain().with_grid(3, 2).unwrap().to_bytes();
-    for have in 0..bytes.len() {
-        // The flags, byte 5, tell that there are four bytes more.
-        let needed = if have <= 5 { 21 } else { 25 };
-        let have_bytes = have as u64;
-        let expected = Error::NeedMore {
-            have: have_bytes,
-            needed,
-        };
-        assert_eq!(Header::parse(&bytes[..have]), Err(expected));
-    }
-}
-
-#[test]
-fn other_files_are_named_as_such_from_their_first_byte() {
-    for (text, offset) in [
-        (&b"h"[..], 0),
-        (b"\x89P", 1),
-        (b"\x89FL", 9),
-        (b"\x89FLx..", 3),
+        ("tokens per canvas", 65_537, |ids| ids.tokens = 65_537),
+        ("codebook size", 1, |ids| ids.codebook_size = 1),
+        ("codebook size", 65_537, |ids| ids.codebook_size = 65_537),
+        ("canvas columns", 0, |ids| {
+            ids.canvas = Some(Grid {
+                columns: 0,
+                rows: 1,
+            });
+        }),
+        ("canvas rows", 257, |ids| {
+            ids.canvas = Some(Grid {
+                columns: 1,
+                rows: 257,
+            });
+        }),
+        ("grid columns", 0, |ids| ids.grid.columns = 0),
+        ("grid rows", 65_537, |ids| ids.grid.rows = 65_537),
     ] {
-        match Header::parse(text) {
-            Err(Error::NotFlextok { offset: at, .. }) => assert_eq!(at, offset),
-            Err(Error::NeedMore { .. }) => assert_eq!(offset, 9),
-            other => panic!("{other:?}"),
-        }
+        let mut ids = Ids::new(MODEL, 5, 9);
+        change(&mut ids);
+        refused(Header::ids(PHOTO, ids), field, found);
     }
 }
 
 #[test]
-fn versions_and_flags_are_checked_before_the_checksum() {
-    for version in 0..=255_u8 {
-        let mut bytes = plain().to_bytes();
-        bytes[4] = version;
-        let sealed = Header::parse(&resealed(bytes.clone()));
-        if version >> 4 == 1 {
-            assert_eq!(sealed.unwrap().version(), (1, version & 15));
-        } else {
-            let refused = Error::UnsupportedVersion {
-                major: version >> 4,
-                minor: version & 15,
-                supported: 1,
-            };
-            assert_eq!(sealed, Err(refused.clone()));
-            assert_eq!(Header::parse(&bytes[..5]), Err(refused));
-        }
-    }
-    for flags in 16..=255_u8 {
-        let mut bytes = plain().to_bytes();
-        bytes[5] = flags;
-        let refused = Error::UnsupportedFlags {
-            flags: flags & 0xf0,
-            known: 15,
-        };
-        assert_eq!(Header::parse(&bytes[..6]), Err(refused.clone()));
-        assert_eq!(Header::parse(&resealed(bytes)), Err(refused));
+fn payload_changes_by_whole_units() {
+    let header = Header::coded(PHOTO, coded(300)).unwrap();
+    assert_eq!(header.with_payload_bytes(7), Header::coded(PHOTO, coded(7)));
+    assert_eq!((header.unit(), header.layers_in(300)), (1, 0));
+    let mut ids = Ids::new(MODEL, 5, 9);
+    ids.grid = Grid {
+        columns: 3,
+        rows: 2,
+    };
+    let header = Header::ids(PHOTO, ids).unwrap();
+    assert_eq!((header.unit(), header.payload_bytes()), (12, 60));
+    assert_eq!((header.layers_in(23), header.layers_in(24)), (1, 2));
+    ids.tokens = 2;
+    assert_eq!(header.with_payload_bytes(24), Header::ids(PHOTO, ids));
+    for bytes in [0, 1, 11, 25, u64::MAX] {
+        let refused = header.with_payload_bytes(bytes);
+        assert!(
+            matches!(refused, Err(Error::InvalidHeader { .. })),
+            "{bytes}"
+        );
     }
 }
 
 #[test]
-fn a_wrong_checksum_is_corrupt() {
-    let mut bytes = plain().to_bytes();
-    bytes.extend_from_slice(&[0; 8]);
-    for bit in 6 * 8..21 * 8 {
-        let mut flipped = bytes.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        let result = Header::parse(&flipped);
-        let Err(Error::Corrupt { region, range, .. }) = result else {
-            panic!("bit {bit}: {result:?}");
-        };
-        assert_eq!((region, range), (Region::Header, 0..21));
-    }
-}
-
-#[test]
-fn a_header_tells_what_it_was_made_of() {
-    let header = Header::new(MODEL, 70_000, 9, 17, 1024).unwrap();
-    let header = header.with_canvas(Some((12, 8))).unwrap();
-    assert_eq!(header.fingerprint(), MODEL);
-    assert_eq!((header.width(), header.height()), (70_000, 9));
-    assert_eq!(header.canvas(), Some((12, 8)));
-    assert_eq!(plain().canvas(), None);
-}
-
-#[test]
-fn a_body_without_all_its_fields_is_no_header() {
-    let bytes = plain().to_bytes();
-    let body = &bytes[..bytes.len() - 4];
-    for length in 0..body.len() {
-        assert_eq!(Header::parse_body(&body[..length]), Ok(None), "{length}");
-    }
-    assert_eq!(Header::parse_body(body), Ok(Some(plain())));
+fn blocks_are_those_of_the_rule() {
+    let blocks = |width, height, canvas| {
+        let coded = Coded { canvas, ..coded(1) };
+        let header = Header::coded(Size { width, height }, coded).unwrap();
+        let Grid { columns, rows } = header.blocks().unwrap();
+        (columns, rows)
+    };
+    assert_eq!(blocks(1, 1, Canvas::Own), (1, 1));
+    assert_eq!(blocks(33, 64, Canvas::Own), (2, 2));
+    assert_eq!(blocks(8160, 8129, Canvas::Own), (255, 255));
+    assert_eq!(blocks(4000, 3000, long(8)), (8, 6));
+    assert_eq!(blocks(3000, 4000, long(9)), (7, 9)); // 6.75
+    assert_eq!(blocks(4, 3, long(2)), (2, 2)); // 1.5, halves up
+    assert_eq!(blocks(1, 20_000, long(255)), (1, 255));
+    assert_eq!(blocks(1 << 20, 1 << 20, long(255)), (255, 255));
+    let ids = Header::ids(PHOTO, Ids::new(MODEL, 5, 9)).unwrap();
+    assert_eq!(ids.blocks(), None);
 }

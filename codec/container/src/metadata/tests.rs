@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
+use crate::{Canvas, Coded, Header, Size, Tables, TokenFile};
 
 fn all() -> Metadata {
     Metadata {
@@ -19,34 +20,37 @@ fn all() -> Metadata {
     }
 }
 
-fn read(mut bytes: &[u8]) -> Result<Metadata, Error> {
-    let (mut metadata, mut index, mut offset) = (Metadata::default(), 0, 100);
-    while !bytes.is_empty() {
-        let (chunk, rest) = bytes.split_at(RawChunk::byte_len(bytes).unwrap());
-        let raw = RawChunk::verify(chunk, index, offset)?;
-        assert_eq!(raw.is_last(), rest.is_empty());
-        metadata.accept(raw)?;
-        bytes = rest;
-        index += 1;
-        offset += chunk.len() as u64;
+/// A file of one byte with these chunks; they start at 14.
+fn write(metadata: &Metadata) -> Vec<u8> {
+    let coded = Coded {
+        tables: Tables::BUILTIN,
+        canvas: Canvas::Own,
+        bytes: 1,
+    };
+    let size = Size {
+        width: 1,
+        height: 1,
+    };
+    let header = Header::coded(size, coded).unwrap();
+    let file = TokenFile::new(header, vec![5], metadata.clone()).unwrap();
+    file.to_bytes().unwrap()
+}
+
+fn read(bytes: &[u8]) -> Result<Metadata, Error> {
+    TokenFile::parse(bytes).map(|file| file.metadata().clone())
+}
+
+fn accept(chunks: &[(u8, &[u8])]) -> Result<Metadata, Error> {
+    let mut metadata = Metadata::default();
+    for (index, &(tag, content)) in (0..).zip(chunks) {
+        metadata.accept(tag, content, (index, 100..200, 64))?;
     }
     Ok(metadata)
 }
 
-fn write(chunks: &[(u8, &[u8])]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (i, &(tag, payload)) in chunks.iter().enumerate() {
-        let last = if i + 1 == chunks.len() { LAST } else { 0 };
-        write_chunk(&mut out, tag | last, payload);
-    }
-    out
-}
-
 #[test]
 fn everything_survives_a_round_trip() {
-    let mut bytes = Vec::new();
-    all().write(&mut bytes);
-    assert_eq!(read(&bytes), Ok(all()));
+    assert_eq!(read(&write(&all())), Ok(all()));
     assert_eq!(all().len(), 7);
     assert!(Metadata::default().is_empty());
 }
@@ -57,16 +61,20 @@ fn a_chunk_stands_as_the_specification_says() {
         title: Some("ab".into()),
         ..Metadata::default()
     };
-    let mut bytes = Vec::new();
-    metadata.write(&mut bytes);
-    assert_eq!(bytes[..5], [0x42, 2, 0, b'a', b'b']);
-    assert_eq!(bytes[5..], crc32fast::hash(&bytes[..5]).to_le_bytes());
+    let bytes = write(&metadata);
+    let chunk = &bytes[14..];
+    assert_eq!(chunk[..3], [0x42, 2, 0]);
+    assert_eq!(chunk[3], crate::checks::frame8([0x42, 2, 0]));
+    assert_eq!(chunk[4..6], *b"ab");
+    // Header, payload, chunk: all but the checks at 8, 10..14 and 17.
+    let covered = [&bytes[..8], &bytes[9..10], &chunk[..3], b"ab"].concat();
+    assert_eq!(chunk[6..], crc32fast::hash(&covered).to_le_bytes());
 }
 
 #[test]
 fn critical_types_are_refused_whatever_their_number() {
     for kind in 0..64 {
-        let refused = read(&write(&[(1, b"x"), (kind | CRITICAL, b"y")]));
+        let refused = accept(&[(1, b"x"), (kind | CRITICAL, b"y")]);
         assert_eq!(refused, Err(Error::UnsupportedChunk { index: 1, kind }));
     }
 }
@@ -74,18 +82,19 @@ fn critical_types_are_refused_whatever_their_number() {
 #[test]
 fn known_types_occur_once() {
     for kind in 1..5 {
-        let refused = read(&write(&[(kind, b"x"), (9, b""), (kind, b"x")]));
+        let refused = accept(&[(kind, b"x"), (9, b""), (kind, b"x")]);
         assert_eq!(refused, Err(Error::DuplicateChunk { index: 2, kind }));
     }
 }
 
 #[test]
 fn texts_are_utf8() {
-    let refused = read(&write(&[(7, b"\xff"), (2, b"\xff")]));
+    let refused = accept(&[(7, b"\xff"), (2, b"\xff")]);
     let corrupt = Error::Corrupt {
         region: Region::Chunk { index: 1 },
-        range: 108..116,
+        range: 100..200,
         fault: Fault::Text,
+        proven: 64,
     };
     assert_eq!(refused, Err(corrupt));
 }
@@ -104,9 +113,7 @@ fn what_does_not_fit_is_not_written() {
         title: Some("x".repeat(65_535)),
         ..Metadata::default()
     };
-    let mut bytes = Vec::new();
-    longest.write(&mut bytes);
-    assert_eq!(read(&bytes), Ok(longest));
+    assert_eq!(read(&write(&longest)), Ok(longest));
 
     for kind in [1, 2, 3, 4, 64, 255] {
         assert!(Chunk::new(kind, vec![]).is_err(), "type {kind}");
@@ -116,24 +123,15 @@ fn what_does_not_fit_is_not_written() {
 
 #[test]
 fn the_length_told_is_the_length_written() {
-    for metadata in [Metadata::default(), all()] {
-        let mut bytes = Vec::new();
-        metadata.write(&mut bytes);
-        assert_eq!(metadata.byte_len(), bytes.len() as u64);
-    }
+    let bare = write(&Metadata::default()).len();
+    assert_eq!(bare, 9 + 1 + 1);
+    // With metadata, the check behind the payload is longer.
+    assert_eq!(all().byte_len(), (write(&all()).len() - bare - 3) as u64);
+    assert_eq!(Metadata::default().byte_len(), 0);
 }
 
 #[test]
 fn a_chunk_gives_back_what_it_was_made_of() {
     let chunk = Chunk::new(63, vec![1, 2]).unwrap();
-    assert_eq!((chunk.kind(), chunk.payload()), (63, &[1, 2][..]));
-}
-
-#[test]
-fn fewer_bytes_than_a_frame_are_no_chunk() {
-    for length in 0..7 {
-        let error = RawChunk::verify(&[0; 7][..length], 3, 100).err();
-        let have = length as u64;
-        assert_eq!(error, Some(Error::NeedMore { have, needed: 7 }));
-    }
+    assert_eq!((chunk.kind(), chunk.content()), (63, &[1, 2][..]));
 }

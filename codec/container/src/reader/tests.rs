@@ -1,36 +1,79 @@
-//! The reader: every prefix, every flipped bit, every way to cut the input into pieces.
+//! The reader: every prefix, every way to cut the input into pieces, events, limits.
 
 use alloc::vec;
+use alloc::vec::Vec;
 
 use super::*;
-use crate::{Chunk, Fingerprint};
+use crate::{
+    Canvas, Chunk, Coded, Fault, Fingerprint, Grid, Ids, KeepMetadata, Region, Size, Tables,
+};
+
+mod damage;
 
 fn metadata() -> Metadata {
     Metadata {
         encoder: Some("flextok 0.1.0".into()),
         title: Some("Tür".into()),
-        other: vec![Chunk::new(50, vec![0, 0x40, 0x80]).unwrap()],
+        other: vec![
+            Chunk::new(50, vec![0, 0x40, 0x80]).unwrap(),
+            Chunk::new(0, vec![]).unwrap(),
+        ],
         ..Metadata::default()
     }
 }
 
-/// Files of one and of several canvases, with and without metadata, of all kinds of ends.
+/// Numbers without a pattern.
+fn noise(seed: u32) -> impl Iterator<Item = u32> {
+    core::iter::successors(Some(seed | 1), |state| {
+        Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223))
+    })
+    .map(|state| state >> 8)
+}
+
+fn coded(bytes: u64, size: Size, metadata: Metadata) -> TokenFile {
+    let coded = Coded {
+        tables: Tables::BUILTIN,
+        canvas: Canvas::Long(core::num::NonZeroU8::new(9).unwrap()),
+        bytes,
+    };
+    let header = Header::coded(size, coded).unwrap();
+    let payload = noise(bytes as u32).map(|n| n as u8);
+    TokenFile::new(header, payload.take(bytes as usize).collect(), metadata).unwrap()
+}
+
+fn ids(tokens: u32, columns: u32, rows: u32, metadata: Metadata) -> TokenFile {
+    let mut ids = Ids::new(Fingerprint([9, 8, 7, 6]), tokens, 64_000);
+    ids.grid = Grid { columns, rows };
+    let size = Size {
+        width: 70_000,
+        height: 9,
+    };
+    let header = Header::ids(size, ids).unwrap();
+    let count = ids.total_tokens() as usize;
+    let list: Vec<u16> = noise(tokens)
+        .map(|n| (n % 64_000) as u16)
+        .take(count)
+        .collect();
+    TokenFile::of_ids(header, &list, metadata).unwrap()
+}
+
+const PHOTO: Size = Size {
+    width: 4000,
+    height: 3000,
+};
+
+/// Files of both kinds, with and without metadata, of all kinds of ends.
 fn samples() -> Vec<TokenFile> {
     let mut files = Vec::new();
-    for (tokens, grid) in [
-        (1, (1, 1)),
-        (4, (1, 1)),
-        (6, (1, 1)),
-        (70, (1, 1)),
-        (17, (3, 2)),
-    ] {
-        for metadata in [Metadata::default(), metadata()] {
-            let header = Header::new(Fingerprint([9, 8, 7, 6]), 70_000, 9, tokens, 64_000);
-            let header = header.unwrap().with_grid(grid.0, grid.1).unwrap();
-            let count = u16::try_from(header.total_tokens()).unwrap();
-            let ids = (0..count).map(|i| i.wrapping_mul(40_503) % 64_000);
-            files.push(TokenFile::new(header, ids.collect(), metadata).unwrap());
+    for metadata in [Metadata::default(), metadata()] {
+        for bytes in [1, 2, 63, 64, 65, 128, 256, 257, 700, 1024, 1025, 4097] {
+            files.push(coded(bytes, PHOTO, metadata.clone()));
         }
+        for (tokens, columns, rows) in [(1, 1, 1), (32, 1, 1), (33, 1, 1), (300, 1, 1), (17, 3, 2)]
+        {
+            files.push(ids(tokens, columns, rows, metadata.clone()));
+        }
+        files.push(ids(3, 30, 40, metadata));
     }
     files
 }
@@ -44,69 +87,48 @@ fn in_pieces(bytes: &[u8], size: usize) -> Result<TokenFile, Error> {
 }
 
 #[test]
-fn every_prefix_gives_the_tokens_that_are_there() {
+fn every_prefix_gives_the_payload_that_is_there() {
     for file in samples() {
         let bytes = file.to_bytes().unwrap();
         let layout = file.header().layout();
         assert_eq!(TokenFile::parse(&bytes).as_ref(), Ok(&file));
+        let mut reader = Reader::new();
         for len in 0..bytes.len() {
-            let result = TokenFile::parse(&bytes[..len]);
             let have_bytes = len as u64;
             if have_bytes < layout.header_bytes() {
-                let needed = if len <= 5 { 21 } else { layout.header_bytes() };
+                let needed = if len <= 2 { 9 } else { layout.header_bytes() };
                 let have = have_bytes;
-                assert_eq!(result, Err(Error::NeedMore { have, needed }));
-                continue;
-            }
-            let head = result.unwrap();
-            let have = layout.tokens_within(have_bytes);
-            let total = layout.total_tokens();
-            assert_eq!(head.state(), State::Truncated { have, total });
-            assert_eq!(head.ids(), &file.ids()[..have as usize]);
-            assert_eq!(head.header(), file.header());
-            let whole = |layer| layout.checkpoint_end(layer).unwrap() <= have_bytes;
-            let proven = (1..=layout.layers())
-                .rev()
-                .find(|&layer| layout.has_checkpoint(layer) && whole(layer));
-            assert_eq!(head.proven_layers(), proven.unwrap_or(0));
-        }
-    }
-}
-
-#[test]
-fn every_flipped_bit_of_a_complete_file_is_noticed() {
-    for file in samples() {
-        let bytes = file.to_bytes().unwrap();
-        let tokens_end = file.header().layout().tokens_end();
-        for bit in 0..bytes.len() * 8 {
-            let mut flipped = bytes.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            let at = bit as u64 / 8;
-            match TokenFile::parse(&flipped) {
-                Err(Error::Corrupt { range, .. }) => {
-                    let trailing = at >= tokens_end;
-                    assert!(range.contains(&at) || trailing, "bit {bit}: {range:?}");
+                assert_eq!(
+                    reader.clone().finish(),
+                    Err(Error::NeedMore { have, needed })
+                );
+            } else {
+                let head = reader.partial().unwrap();
+                let payload = layout.payload_within(have_bytes);
+                let have = payload
+                    - if file.ids().is_empty() {
+                        0
+                    } else {
+                        payload % 2
+                    };
+                let total = file.payload().len() as u64;
+                assert_eq!(head.state(), State::Truncated { have, total });
+                assert_eq!(head.payload(), &file.payload()[..have as usize]);
+                assert_eq!(head.header(), file.header());
+                assert_eq!(head.proven_bytes(), layout.proven_within(have_bytes));
+                if len % 64 == 0 {
+                    assert_eq!(TokenFile::parse(&bytes[..len]), Ok(head));
                 }
-                Err(Error::NotFlextok { offset, .. }) => assert_eq!(offset, at),
-                Err(Error::UnsupportedVersion { .. }) => assert_eq!(at, 4),
-                Err(Error::UnsupportedFlags { .. }) => assert_eq!(at, 5),
-                // A longer chunk than there are bytes: as if the file had been cut in it.
-                Ok(cut) => {
-                    assert!(at > tokens_end, "bit {bit}");
-                    let total = file.header().total_tokens();
-                    assert_eq!(cut.state(), State::Truncated { have: total, total });
-                    assert_eq!(cut.ids(), file.ids());
-                    assert_eq!(cut.proven_layers(), file.header().tokens());
-                }
-                Err(other) => panic!("bit {bit}: {other}"),
             }
+            reader.feed(&bytes[len..=len]).unwrap();
         }
+        assert_eq!(reader.finish(), Ok(file));
     }
 }
 
 #[test]
 fn flips_are_placed() {
-    let file = &samples()[6]; // 70 layers, one canvas, no metadata; header of 22 bytes
+    let file = coded(4100, PHOTO, Metadata::default());
     let bytes = file.to_bytes().unwrap();
     let region_of = |at: usize| {
         let mut flipped = bytes.clone();
@@ -116,23 +138,32 @@ fn flips_are_placed() {
             other => panic!("{other:?}"),
         }
     };
-    let layers = |first, last| Region::Layers { first, last };
-    assert_eq!(region_of(12), (Region::Header, 0..22));
-    assert_eq!(region_of(22), (layers(1, 4), 22..34));
-    assert_eq!(region_of(33), (layers(1, 4), 22..34));
-    assert_eq!(region_of(34), (layers(5, 16), 34..62));
-    assert_eq!(region_of(62), (layers(17, 64), 62..162));
-    assert_eq!(region_of(162), (layers(65, 70), 162..178));
-    assert_eq!(region_of(177), (layers(65, 70), 162..178));
+    let payload = |first, end| Region::Payload { first, end };
+    assert_eq!(region_of(11), (Region::Header, 0..12));
+    assert_eq!(region_of(2), (Region::Header, 0..3));
+    assert_eq!(region_of(12), (payload(0, 64), 12..77));
+    assert_eq!(region_of(76), (payload(0, 64), 12..77));
+    assert_eq!(region_of(77), (payload(64, 256), 77..270));
+    assert_eq!(region_of(270), (payload(256, 1024), 270..1042));
+    assert_eq!(region_of(1042), (payload(1024, 4096), 1042..4118));
+    assert_eq!(region_of(4125), (payload(4096, 4100), 4118..4126));
 }
 
 #[test]
 fn ids_beyond_the_codebook_are_corrupt_with_their_place() {
-    let header = Header::new(Fingerprint([0; 4]), 5, 5, 6, 1000).unwrap();
-    let header = header.with_grid(3, 1).unwrap();
-    let file = TokenFile::new(header, vec![999; 18], Metadata::default()).unwrap();
+    let mut of = Ids::new(Fingerprint([0; 4]), 6, 1000);
+    of.grid = Grid {
+        columns: 3,
+        rows: 1,
+    };
+    let size = Size {
+        width: 5,
+        height: 5,
+    };
+    let header = Header::ids(size, of).unwrap();
+    let file = TokenFile::of_ids(header, &[999; 18], Metadata::default()).unwrap();
     let mut bytes = file.to_bytes().unwrap();
-    let offset = header.layout().token_offset(14).unwrap();
+    let offset = header.layout().payload_end(28).unwrap();
     bytes[offset as usize..][..2].copy_from_slice(&1000_u16.to_le_bytes());
     let expected = Error::Corrupt {
         region: Region::Token {
@@ -144,19 +175,15 @@ fn ids_beyond_the_codebook_are_corrupt_with_their_place() {
             id: 1000,
             codebook_size: 1000,
         },
+        proven: 0,
     };
     for size in 1..bytes.len() {
         assert_eq!(in_pieces(&bytes, size), Err(expected.clone()));
     }
     // Even when the file is cut right after it; not when it is cut within.
     assert!(TokenFile::parse(&bytes[..offset as usize + 2]).is_err());
-    assert_eq!(
-        TokenFile::parse(&bytes[..offset as usize + 1])
-            .unwrap()
-            .ids()
-            .len(),
-        14
-    );
+    let cut = TokenFile::parse(&bytes[..offset as usize + 1]).unwrap();
+    assert_eq!(cut.ids().len(), 14);
 }
 
 #[test]
@@ -169,6 +196,7 @@ fn nothing_may_follow_the_end() {
             region: Region::Trailing,
             range: end..end + 1,
             fault: Fault::Surplus,
+            proven: file.payload().len() as u64,
         };
         for size in [1, 2, 7, bytes.len()] {
             assert_eq!(in_pieces(&bytes, size), Err(expected.clone()));
@@ -190,7 +218,7 @@ fn pieces_do_not_matter() {
 
 #[test]
 fn events_tell_the_story_in_order() {
-    let file = &samples()[5]; // six layers, header of 22 bytes, three chunks
+    let file = coded(66, PHOTO, metadata());
     let bytes = file.to_bytes().unwrap();
     let mut reader = Reader::new();
     assert_eq!(reader.next_event(), None);
@@ -199,24 +227,13 @@ fn events_tell_the_story_in_order() {
         reader.feed(&[*byte]).unwrap();
         events.extend(core::iter::from_fn(|| reader.next_event()));
     }
-    let tokens = |available| Event::Tokens { available };
-    let proven = |layers| Event::Proven { layers };
+    let payload = |available| Event::Payload { available };
+    let proven = |payload| Event::Proven { payload };
     let chunks = |chunks| Event::Metadata { chunks };
-    let story = [
-        Event::Header(*file.header()),
-        tokens(1),
-        tokens(2),
-        tokens(3),
-        tokens(4),
-        proven(4),
-        tokens(5),
-        tokens(6),
-        proven(6),
-        chunks(1),
-        chunks(2),
-        chunks(3),
-        Event::Complete,
-    ];
+    let mut story = vec![Event::Header(*file.header())];
+    story.extend((1..=64).map(payload));
+    story.extend([proven(64), payload(65), payload(66), proven(66)]);
+    story.extend([chunks(1), chunks(2), chunks(3), chunks(4), Event::Complete]);
     assert_eq!(events, story);
 
     let mut reader = Reader::new();
@@ -224,26 +241,27 @@ fn events_tell_the_story_in_order() {
     let merged: Vec<_> = core::iter::from_fn(|| reader.next_event()).collect();
     let short = [
         Event::Header(*file.header()),
-        tokens(6),
-        proven(6),
-        chunks(3),
+        payload(66),
+        proven(66),
+        chunks(4),
         Event::Complete,
     ];
     assert_eq!(merged, short);
-    assert_eq!(reader.partial().as_ref(), Some(file));
+    assert_eq!(reader.partial().as_ref(), Some(&file));
 }
 
 #[test]
-fn an_error_stays_and_what_precedes_it_remains() {
-    let file = &samples()[6];
+fn an_error_stays_and_what_is_proven_remains() {
+    let file = ids(300, 1, 1, Metadata::default());
     let mut bytes = file.to_bytes().unwrap();
-    bytes[40] ^= 1; // in layers 5..=16
+    bytes[140] ^= 1; // between the checks after 64 and 256 bytes
     let mut reader = Reader::new();
     let error = reader.feed(&bytes).unwrap_err();
     assert_eq!(reader.feed(&[]), Err(error.clone()));
+    assert_eq!(reader.error(), Some(&error));
     let partial = reader.partial().unwrap();
-    assert_eq!(partial.ids(), &file.ids()[..4]);
-    assert_eq!(partial.proven_layers(), 4);
+    assert_eq!(partial.ids(), &file.ids()[..32]);
+    assert_eq!(partial.proven_layers(), 32);
     assert!(!partial.is_complete());
     assert_eq!(reader.finish(), Err(error));
 }
@@ -260,62 +278,53 @@ fn limits_stop_before_memory_is_spent() {
             other => panic!("{other:?}"),
         }
     };
-    let header = |grid: (u32, u32)| {
-        let header = Header::new(Fingerprint([0; 4]), 1, 1, 256, 2).unwrap();
-        header.with_grid(grid.0, grid.1).unwrap().to_bytes()
+    let header = |columns, rows| {
+        let mut ids = Ids::new(Fingerprint([0; 4]), 256, 2);
+        ids.grid = Grid { columns, rows };
+        Header::ids(PHOTO, ids).unwrap().to_bytes()
     };
     let defaults = Limits::default();
     let most = (1 << 32, 65_536);
     refuse(
         defaults,
-        &header((65_536, 65_536)),
+        &header(65_536, 65_536),
         "number of canvases",
         most,
     );
-    assert!(TokenFile::parse(&header((256, 256))).is_ok());
+    assert!(TokenFile::parse(&header(256, 256)).is_ok());
     let mut limits = defaults;
-    limits.tokens = 511;
-    refuse(limits, &header((2, 1)), "number of tokens", (512, 511));
+    limits.payload_bytes = 1023;
+    refuse(limits, &header(2, 1), "payload bytes", (1024, 1023));
+    limits.payload_bytes = 99;
+    let file = coded(100, PHOTO, Metadata::default()).to_bytes().unwrap();
+    refuse(limits, &file, "payload bytes", (100, 99));
 
-    let file = &samples()[1];
+    let file = coded(9, PHOTO, metadata());
     let bytes = file.to_bytes().unwrap();
-    let chunks = bytes.len() as u64 - file.header().layout().tokens_end();
+    let chunks = bytes.len() as u64 - file.header().layout().payload_section_end();
     limits = defaults;
     limits.metadata_bytes = chunks;
-    assert_eq!(TokenFile::parse_with(&bytes, &limits).as_ref(), Ok(file));
+    assert_eq!(TokenFile::parse_with(&bytes, &limits).as_ref(), Ok(&file));
     limits.metadata_bytes = chunks - 1;
-    let metadata = (chunks, chunks - 1);
-    refuse(limits, &bytes, "metadata bytes", metadata);
+    refuse(limits, &bytes, "metadata bytes", (chunks, chunks - 1));
 }
 
 #[test]
 fn a_reader_tells_what_is_there_so_far() {
-    let file = samples().remove(5);
+    let file = coded(300, PHOTO, metadata());
     let bytes = file.to_bytes().unwrap();
     let mut reader = Reader::default();
-    assert!(reader.header().is_none() && reader.ids().is_empty());
+    assert!(reader.header().is_none() && reader.payload().is_empty());
+    assert!(reader.partial().is_none() && reader.state().is_none());
     reader.feed(&bytes).unwrap();
     assert_eq!(reader.header(), Some(file.header()));
-    assert_eq!(reader.ids(), file.ids());
-    assert_eq!(reader.proven_layers(), file.header().tokens());
+    assert_eq!(reader.payload(), file.payload());
+    assert_eq!(reader.proven_bytes(), 300);
     assert_eq!(reader.metadata(), file.metadata());
     assert!(reader.is_complete());
-}
-
-/// The stages guard these; should a stage ever be wrong, the reader stands still and does not panic.
-#[test]
-fn steps_out_of_turn_do_nothing() {
-    let mut reader = Reader::new();
-    assert_eq!(reader.take_tokens(&[1, 2]), Ok(()));
-    assert!(reader.ids().is_empty());
-    reader.pending.push(7);
-    assert_eq!(reader.feed_tokens(&[]), Ok(&[][..]));
-    assert_eq!(reader.pending, [7]);
-
-    let mut reader = Reader::new();
-    reader.feed(&samples()[0].to_bytes().unwrap()).unwrap();
-    assert_eq!(reader.feed_checkpoint(&[0; 5]), Ok(&[0][..]));
-    assert_eq!(reader.proven_layers(), 1);
+    assert_eq!(reader.state(), Some(State::Complete));
+    let cut = file.cut(9, KeepMetadata::Yes).unwrap();
+    assert_eq!(cut.metadata(), reader.metadata());
 }
 
 /// The events in order of bytes fed in pieces, asked for after each piece or at the end only, and what came of feeding.
@@ -337,19 +346,23 @@ fn told_in_order(bytes: &[u8], size: usize, often: bool) -> (Vec<Event>, Result<
 }
 
 #[test]
-fn events_in_order_have_each_layer_checkpoint_and_chunk_once() {
+fn events_in_order_have_each_unit_check_and_chunk_once() {
     for file in samples() {
         let bytes = file.to_bytes().unwrap();
         let (header, layout) = (*file.header(), file.header().layout());
         let mut expected = vec![Event::Header(header)];
-        for layer in 1..=layout.layers() {
-            let available = header.canvases() * u64::from(layer);
-            expected.push(Event::Tokens { available });
-            if layout.has_checkpoint(layer) {
-                expected.push(Event::Proven { layers: layer });
+        let mut proven = 0;
+        for available in (0..=header.payload_bytes())
+            .step_by(header.unit() as usize)
+            .skip(1)
+        {
+            expected.push(Event::Payload { available });
+            if layout.next_check(proven).map(|place| place.payload) == Some(available) {
+                proven = available;
+                expected.push(Event::Proven { payload: available });
             }
         }
-        let chunks = if header.has_metadata() { 3 } else { 0 };
+        let chunks = if header.has_metadata() { 4 } else { 0 };
         expected.extend((1..=chunks).map(|chunks| Event::Metadata { chunks }));
         expected.push(Event::Complete);
         for size in [1, 2, 3, 7, 123, bytes.len()] {
@@ -360,11 +373,11 @@ fn events_in_order_have_each_layer_checkpoint_and_chunk_once() {
 
 #[test]
 fn events_in_order_of_damaged_and_cut_files_do_not_depend_on_the_pieces() {
-    for file in samples() {
+    for file in samples().iter().filter(|file| file.payload().len() < 800) {
         let bytes = file.to_bytes().unwrap();
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
-            damaged[at] ^= 0x80;
+            damaged[at] = 0xff;
             let expected = told_in_order(&damaged, 1, true);
             for (size, often) in [(2, true), (123, true), (bytes.len(), true), (5, false)] {
                 // Asking late loses no event, because none is merged.

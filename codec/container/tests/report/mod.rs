@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use flextok_container::{Error, Metadata, Region, State, TokenFile};
+use flextok_container::{
+    Canvas, Error, Grid, Header, Metadata, Payload, Region, State, Tables, TokenFile,
+};
 use serde_json::{Value, json};
 
 /// A file of `format-spec/`.
@@ -20,28 +22,58 @@ pub(crate) fn report(result: &Result<TokenFile, Error>) -> Value {
 }
 
 fn contents(file: &TokenFile) -> Value {
-    let header = file.header();
-    let (major, minor) = header.version();
-    let (state, have, total) = match file.state() {
-        State::Complete => ("complete", file.ids().len() as u64, header.total_tokens()),
-        State::Truncated { have, total } => ("truncated", have, total),
+    let total = file.header().payload_bytes();
+    let (state, have) = match file.state() {
+        State::Complete => ("complete", total),
+        State::Truncated { have, total: told } => {
+            assert_eq!(told, total);
+            ("truncated", have)
+        }
     };
-    json!({
-        "version": format!("{major}.{minor}"),
-        "fingerprint": header.fingerprint().to_string(),
-        "width": header.width(),
-        "height": header.height(),
-        "tokens_per_canvas": header.tokens(),
-        "codebook_size": header.codebook_size(),
-        "canvas": header.canvas(),
-        "grid": header.grid(),
+    let mut report = named(file.header());
+    let rest = json!({
+        "width": file.header().size().width,
+        "height": file.header().size().height,
         "state": state,
         "have": have,
         "total": total,
-        "proven": file.proven_layers(),
-        "ids": file.ids(),
+        "proven": file.proven_bytes(),
+        "payload": hex(file.payload()),
         "chunks": chunks(file.metadata()),
-    })
+    });
+    let fields = report.as_object_mut().expect("an object");
+    fields.extend(rest.as_object().expect("an object").clone());
+    report
+}
+
+fn named(header: &Header) -> Value {
+    let pair = |grid: Grid| [grid.columns, grid.rows];
+    match header.payload() {
+        Payload::Coded(coded) => json!({
+            "kind": "coded",
+            "tables": match coded.tables {
+                Tables::Number(number) => json!(number),
+                Tables::Model(model) => json!(model.to_string()),
+            },
+            "canvas": match coded.canvas {
+                Canvas::Own => 0,
+                Canvas::Long(blocks) => blocks.get(),
+            },
+            "blocks": header.blocks().map(pair),
+        }),
+        Payload::Ids(ids) => json!({
+            "kind": "ids",
+            "fingerprint": ids.model.to_string(),
+            "tokens_per_canvas": ids.tokens,
+            "codebook_size": ids.codebook_size,
+            "canvas": ids.canvas.map(pair),
+            "grid": pair(ids.grid),
+        }),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Types 1 to 4 in this order, then the others in theirs.
@@ -56,10 +88,8 @@ fn chunks(metadata: &Metadata) -> Vec<Value> {
         let text = text.as_ref()?;
         Some(json!({ "type": kind, name: text }))
     });
-    let others = metadata.other.iter().map(|chunk| {
-        let digits: String = chunk.payload().iter().map(|b| format!("{b:02x}")).collect();
-        json!({ "type": chunk.kind(), "payload": digits })
-    });
+    let others = metadata.other.iter();
+    let others = others.map(|c| json!({ "type": c.kind(), "content": hex(c.content()) }));
     texts.chain(others).collect()
 }
 
@@ -69,12 +99,7 @@ fn refusal(error: &Error) -> Value {
         Error::NeedMore { have, needed } => {
             json!({ "error": format!("need-more {}", needed - have) })
         }
-        Error::UnsupportedVersion { major, minor, .. } => {
-            json!({ "error": "unsupported-version", "version": format!("{major}.{minor}") })
-        }
-        Error::UnsupportedFlags { flags, .. } => {
-            json!({ "error": "unsupported-flags", "flags": flags })
-        }
+        Error::UnsupportedVersion { .. } => json!({ "error": "unsupported-version" }),
         Error::UnsupportedChunk { index, kind } => {
             json!({ "error": format!("unsupported-chunk {index}"), "type": kind })
         }
@@ -82,12 +107,6 @@ fn refusal(error: &Error) -> Value {
             json!({ "error": format!("duplicate-chunk {index}"), "type": kind })
         }
         Error::MalformedHeader { field, .. } => {
-            let field = match *field {
-                "large dimensions byte" => "large",
-                "number of canvases under the grid flag" => "grid",
-                "codebook size" => "codebook",
-                other => other,
-            };
             json!({ "error": "invalid-header", "field": field })
         }
         Error::Limit {
@@ -97,46 +116,31 @@ fn refusal(error: &Error) -> Value {
         } => {
             let what = match *what {
                 "number of canvases" => "canvases",
-                "number of tokens" => "tokens",
+                "payload bytes" => "payload_bytes",
                 "metadata bytes" => "metadata_bytes",
                 other => other,
             };
             json!({ "error": "limit", "what": what, "actual": actual, "allowed": allowed })
         }
-        Error::Corrupt { region, range, .. } => {
+        Error::Corrupt {
+            region,
+            range,
+            proven,
+            ..
+        } => {
             let region = match region {
                 Region::Header => "header".into(),
-                Region::Layers { first, last } => format!("layers {first} {last}"),
+                Region::Payload { first, end } => format!("payload {first} {end}"),
                 Region::Token { layer, canvas } => format!("token {layer} {canvas}"),
                 Region::Chunk { index } => format!("chunk {index}"),
                 Region::Trailing => format!("trailing {}", range.start),
                 other => other.to_string(),
             };
             let place = [range.start, range.end];
-            json!({ "error": format!("corrupt {region}"), "range": place })
+            json!({ "error": format!("corrupt {region}"), "range": place, "proven": proven })
         }
         other => json!({ "error": other.to_string() }),
     }
-}
-
-/// The rows of `vectors/container.tsv`: name, outcome, bytes.
-pub(crate) fn lines() -> Vec<(String, String, Vec<u8>)> {
-    let text = std::fs::read_to_string(specification("vectors/container.tsv")).expect("vectors");
-    let rows = text.lines().filter(|line| !line.starts_with('#'));
-    rows.map(|row| {
-        let fields: Vec<&str> = row.split('\t').collect();
-        let [name, expected, digits] = fields[..] else {
-            panic!("three fields in {row:?}");
-        };
-        (name.into(), expected.into(), from_hex(digits))
-    })
-    .collect()
-}
-
-fn from_hex(digits: &str) -> Vec<u8> {
-    assert!(digits.len().is_multiple_of(2) && digits.is_ascii());
-    let pair = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).expect("hex digits");
-    (0..digits.len()).step_by(2).map(pair).collect()
 }
 
 /// The files of `vectors/valid` or `vectors/invalid` in the order of their names: name, bytes, report.

@@ -27,7 +27,7 @@ impl<B: Backend> VaeEncoder<B> {
     /// [`NetworkError`] if a tensor is missing or has the wrong shape.
     pub fn load(backend: &B, weights: &Weights) -> Result<Self, NetworkError> {
         let vs = VarBuilder::new(backend, weights).pp("vae");
-        Ok(Self(match &weights.config().vae {
+        Ok(Self(match &weights.network()?.vae {
             VaeConfig::AutoencoderKl(config) => {
                 Encoder::Kl(Box::new(KlEncoder::load(&vs, config)?))
             }
@@ -71,7 +71,7 @@ impl<B: Backend> VaeDecoder<B> {
     /// [`NetworkError`] if a tensor is missing or has the wrong shape.
     pub fn load(backend: &B, weights: &Weights) -> Result<Self, NetworkError> {
         let vs = VarBuilder::new(backend, weights).pp("vae");
-        Ok(Self(match &weights.config().vae {
+        Ok(Self(match &weights.network()?.vae {
             VaeConfig::AutoencoderKl(config) => {
                 Decoder::Kl(Box::new(KlDecoder::load(&vs, config)?))
             }

@@ -348,7 +348,7 @@ fn takes_the_config_beside_weights_without_one() {
 
     scratch.write("config.json", EMBEDDED.as_bytes());
     let weights = Weights::open(&scratch.0, &options).unwrap();
-    assert_eq!(weights.config().name.as_deref(), Some("nano"));
+    assert_eq!(weights.network().unwrap().name.as_deref(), Some("nano"));
 
     scratch.write("config.json", &[b' '; (1 << 20) + 1]);
     let error = Weights::open(&scratch.0, &options).unwrap_err().to_string();

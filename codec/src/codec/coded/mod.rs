@@ -1,0 +1,204 @@
+//! The second family of models: what options and limits mean for a coded payload.
+
+mod options;
+#[cfg(feature = "metrics")]
+mod target;
+
+use std::sync::Arc;
+
+use flextok_compute::Threads;
+use flextok_container::{
+    Canvas as Blocks, Coded, Header, MAX_CODED_BYTES, Tables as Name, TokenFile,
+};
+use flextok_tokens::{Grid, Tables};
+use image::{DynamicImage, RgbImage};
+
+use super::{
+    Budget, CancelToken, CanvasChoice, DecodeOptions, EncodeOptions, Limits, Progress, limit,
+};
+use crate::coded::{self, Analysis};
+use crate::error::{Error, LimitKind};
+use crate::picture::Canvas;
+use crate::weights::{Weights, WeightsError};
+use crate::{ModelName, Size};
+
+/// Tables, and the threads to use them on.
+pub(super) struct CodedCodec {
+    tables: Arc<Tables>,
+    name: Name,
+    threads: Threads,
+    limits: Limits,
+}
+
+impl CodedCodec {
+    pub(super) fn new(
+        weights: &Weights,
+        threads: Threads,
+        limits: Limits,
+    ) -> Result<Self, WeightsError> {
+        let tables = coded::tables(weights)?;
+        Ok(Self {
+            name: coded::name_of(&tables),
+            tables: Arc::new(tables),
+            threads,
+            limits,
+        })
+    }
+
+    pub(super) fn name(&self) -> Name {
+        self.name
+    }
+
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    pub(super) fn encode_file(
+        &self,
+        image: &DynamicImage,
+        options: &EncodeOptions,
+    ) -> Result<TokenFile, Error> {
+        self.check_encode(options)?;
+        let size = size_of(image, options);
+        let payload = self.payload(size, options)?;
+        let canvas = self.canvas(size, options, payload)?;
+        let analysis = self.analysis(image, options, size, canvas)?;
+        // More than a machine can count it cannot hold either.
+        let limit = usize::try_from(payload).unwrap_or(usize::MAX);
+        let bytes = analysis.encode(&self.tables, limit)?;
+        self.file(size, canvas, bytes, options)
+    }
+
+    /// Bytes of payload that the budget allows.
+    fn payload(&self, size: Size, options: &EncodeOptions) -> Result<u64, Error> {
+        let bytes = match options.budget {
+            Budget::Bytes(bytes) => bytes,
+            _ => EncodeOptions::DEFAULT_BYTES.saturating_add(options.metadata.byte_len()),
+        };
+        self.payload_within(size, bytes, options.metadata.byte_len())
+    }
+
+    /// Most bytes of payload of a file of `bytes`.
+    fn payload_within(&self, size: Size, bytes: u64, metadata: u64) -> Result<u64, Error> {
+        let coded = Coded {
+            tables: self.name,
+            canvas: Blocks::Long(std::num::NonZeroU8::MIN),
+            bytes: MAX_CODED_BYTES,
+        };
+        Ok(Header::coded(size, coded)?.payload_within(bytes, metadata)?)
+    }
+
+    /// The canvas that the options select for so many bytes of payload.
+    fn canvas(&self, size: Size, options: &EncodeOptions, payload: u64) -> Result<Blocks, Error> {
+        let canvas = match options.canvas {
+            CanvasChoice::Own => Blocks::Own,
+            CanvasChoice::Blocks(blocks) => Blocks::Long(blocks),
+            _ => {
+                let cut = options
+                    .cut_at
+                    .map(|bytes| self.payload_within(size, bytes, 0));
+                coded::canvas_for(size, cut.transpose()?.unwrap_or(payload))
+            }
+        };
+        self.check_memory(coded::grid_of(size, canvas)?)?;
+        Ok(canvas)
+    }
+
+    fn analysis(
+        &self,
+        image: &DynamicImage,
+        options: &EncodeOptions,
+        size: Size,
+        canvas: Blocks,
+    ) -> Result<Analysis, Error> {
+        Analysis::new(image, options.background, size, canvas, &self.threads)
+    }
+
+    fn file(
+        &self,
+        size: Size,
+        canvas: Blocks,
+        bytes: Vec<u8>,
+        options: &EncodeOptions,
+    ) -> Result<TokenFile, Error> {
+        let coded = Coded {
+            tables: self.name,
+            canvas,
+            bytes: bytes.len() as u64,
+        };
+        let header = Header::coded(size, coded)?;
+        Ok(TokenFile::new(header, bytes, options.metadata.clone())?)
+    }
+
+    pub(super) fn decode_file(
+        &self,
+        file: &TokenFile,
+        options: &DecodeOptions,
+    ) -> Result<RgbImage, Error> {
+        let (pixels, canvas) = self.pixels(file, options)?;
+        if options.keep_canvas {
+            return Ok(pixels);
+        }
+        coded::picture_of(pixels, file.header().size(), canvas, &self.threads)
+    }
+
+    pub(super) fn decode_canvas(
+        &self,
+        file: &TokenFile,
+        options: &DecodeOptions,
+    ) -> Result<Canvas, Error> {
+        Ok(Canvas::from_rgb(&self.pixels(file, options)?.0))
+    }
+
+    /// The canvas that a file's payload tells. The file has passed [`CodedCodec::check_header`].
+    fn pixels(
+        &self,
+        file: &TokenFile,
+        options: &DecodeOptions,
+    ) -> Result<(RgbImage, Blocks), Error> {
+        let cancelled = options
+            .cancel
+            .as_ref()
+            .is_some_and(CancelToken::is_cancelled);
+        if cancelled {
+            return Err(Error::Cancelled { done: 0, total: 1 });
+        }
+        let header = file.header();
+        let coded = self.coded_of(header)?;
+        let grid = coded::grid_of(header.size(), coded.canvas)?;
+        let pixels = coded::canvas_of(&self.tables, grid, file.payload(), &self.threads)?;
+        if let Some(progress) = &options.progress {
+            progress(Progress { step: 1, total: 1 });
+        }
+        Ok((pixels, coded.canvas))
+    }
+
+    /// Checks whether a file of these tables can be decoded.
+    pub(super) fn check_header(
+        &self,
+        header: &Header,
+        options: &DecodeOptions,
+    ) -> Result<(), Error> {
+        self.check_options(options)?;
+        let coded = self.coded_of(header)?;
+        self.check_memory(coded::grid_of(header.size(), coded.canvas)?)
+    }
+
+    fn coded_of(&self, header: &Header) -> Result<Coded, Error> {
+        header.as_coded().copied().ok_or_else(|| Error::WrongModel {
+            expected: ModelName::of(header),
+            found: ModelName::Coded(self.name),
+        })
+    }
+
+    fn check_memory(&self, grid: Grid) -> Result<(), Error> {
+        let needed = coded::memory(grid);
+        limit(LimitKind::ImageMemory, needed, self.limits.image_memory)
+    }
+}
+
+/// The size that decoders restore.
+fn size_of(image: &DynamicImage, options: &EncodeOptions) -> Size {
+    let own = Size::new(image.width(), image.height());
+    options.original_size.unwrap_or(own)
+}

@@ -1,0 +1,42 @@
+//! The names of models, as files hold them.
+
+use std::fmt;
+
+use flextok_container::{Fingerprint, Header, Payload, Tables};
+
+/// What files name a model by, in the terms of its family.
+///
+/// ```
+/// use flextok::ModelName;
+/// use flextok::container::Tables;
+///
+/// assert_eq!(ModelName::Coded(Tables::BUILTIN).to_string(), "tables 1");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ModelName {
+    /// A network that makes token ids: the fingerprint of its weights.
+    Ids(Fingerprint),
+    /// A model whose payload is coded: its tables.
+    Coded(Tables),
+}
+
+impl ModelName {
+    /// The model that a file names.
+    #[must_use]
+    pub fn of(header: &Header) -> Self {
+        match header.payload() {
+            Payload::Ids(ids) => Self::Ids(ids.model),
+            Payload::Coded(coded) => Self::Coded(coded.tables),
+        }
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ids(fingerprint) => write!(formatter, "{fingerprint}"),
+            Self::Coded(Tables::Number(number)) => write!(formatter, "tables {number}"),
+            Self::Coded(Tables::Model(fingerprint)) => write!(formatter, "tables {fingerprint}"),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The second family of models: a fixed lapped transform whose coefficients are entropy-coded, so that any prefix of the
+//! bytes is a coarser picture (`format-spec/README.md` section 7 names the tables).
+//!
+//! Here are its steps, without options and limits: the size of the canvas, picture to coefficients to bytes, and back.
+
+mod analysis;
+mod canvas;
+mod synthesis;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use analysis::Analysis;
+#[cfg(feature = "metrics")]
+pub(crate) use canvas::pixels_of;
+pub(crate) use canvas::{canvas_for, grid_of, memory};
+use flextok_container::{Fingerprint, Tables as Name};
+use flextok_tokens::{TableParts, Tables};
+pub(crate) use synthesis::{canvas_of, picture_of};
+
+use crate::weights::{Weights, WeightsError};
+
+/// Fingerprint of the tables that files name by number 1.
+const BUILTIN: [u8; 4] = [0x1d, 0xfb, 0x3c, 0x26];
+
+/// The tables of a checkpoint, its tensors `tables.*`.
+///
+/// # Errors
+/// [`WeightsError`] naming the tensor that is missing or unsound.
+pub(crate) fn tables(weights: &Weights) -> Result<Tables, WeightsError> {
+    let numbers = |name: &str, count| weights.integers(&format!("tables.{name}"), count);
+    let narrow = |name: &str, count| -> Result<Vec<i32>, WeightsError> {
+        // What does not fit 32 bits is beyond every table's range.
+        let saturated = |n: i64| n.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+        Ok(numbers(name, count)?.into_iter().map(saturated).collect())
+    };
+    Ok(Tables::new(&TableParts {
+        ac_size: &narrow("ac_size", 3 * 32 * 32)?,
+        dc_steps: &numbers("dc_steps", 3 * 90)?,
+        dc_top: &narrow("dc_top", 3)?,
+        mean_size: &narrow("mean_size", 3)?,
+        order: &narrow("order", 144 * 24)?,
+        p_one: &narrow("p_one", 3 * 72)?,
+        weights: &narrow("weights", 3 * 6)?,
+    })?)
+}
+
+/// What files name tables by.
+pub(crate) fn name_of(tables: &Tables) -> Name {
+    match tables.fingerprint() {
+        BUILTIN => Name::BUILTIN,
+        other => Name::Model(Fingerprint(other)),
+    }
+}

@@ -1,0 +1,92 @@
+//! Bytes to coefficients, and coefficients to pictures.
+
+use flextok_compute::Threads;
+use flextok_compute::lot::{LappedTransform, Source};
+use flextok_container::Canvas;
+use flextok_tokens::{Band, Decoder, Grid, Tables};
+use image::RgbImage;
+
+use super::canvas::{grid_of, pixels_of};
+use crate::picture::enlarge;
+use crate::{Error, Size};
+
+/// What the bytes tell of a canvas, its colours from 0 to 255.
+///
+/// # Errors
+/// [`Error::Compute`] if memory is exhausted.
+pub(crate) fn canvas_of(
+    tables: &Tables,
+    grid: Grid,
+    payload: &[u8],
+    threads: &Threads,
+) -> Result<RgbImage, Error> {
+    let mut decoder = Decoder::new(tables, grid);
+    decoder.feed(payload);
+    let transform = LappedTransform::new(grid.rows(), grid.columns());
+    let source = Digits {
+        decoder: &decoder,
+        columns: grid.columns(),
+    };
+    let samples = threads.install(|| transform.to_rgb(&source))?;
+    let Size { width, height } = pixels_of(grid);
+    Ok(RgbImage::from_raw(width, height, samples).unwrap_or_default())
+}
+
+/// The canvas in the picture's size: without what was repeated to fill the last blocks, or resampled.
+///
+/// # Errors
+/// [`Error::Picture`] if memory is exhausted.
+pub(crate) fn picture_of(
+    pixels: RgbImage,
+    size: Size,
+    canvas: Canvas,
+    threads: &Threads,
+) -> Result<RgbImage, Error> {
+    match canvas {
+        Canvas::Own => Ok(cropped(pixels, size)),
+        Canvas::Long(_) => {
+            debug_assert!(grid_of(size, canvas).is_ok());
+            Ok(enlarge(&pixels, size, threads)?)
+        }
+    }
+}
+
+/// The upper left part, moved to the front of its own memory.
+fn cropped(pixels: RgbImage, size: Size) -> RgbImage {
+    let (from, to) = (3 * pixels.width() as usize, 3 * size.width as usize);
+    if pixels.dimensions() == size.into() {
+        return pixels;
+    }
+    let mut samples = pixels.into_raw();
+    for row in 0..size.height as usize {
+        samples.copy_within(row * from..row * from + to, row * to);
+    }
+    samples.truncate(to * size.height as usize);
+    RgbImage::from_raw(size.width, size.height, samples).unwrap_or_default()
+}
+
+/// The coefficients that a decoder has so far.
+struct Digits<'a> {
+    decoder: &'a Decoder,
+    columns: usize,
+}
+
+impl Digits<'_> {
+    fn band(&self, colour: usize, (u, v): (usize, usize), row: usize, values: &mut [f32]) {
+        if let Some(band) = Band::new(colour, u, v) {
+            self.decoder.read(band, row * self.columns, values);
+        }
+    }
+}
+
+impl Source for Digits<'_> {
+    fn read(&self, colour: usize, row: usize, values: &mut [f32]) {
+        for (index, values) in values.chunks_exact_mut(self.columns).enumerate() {
+            self.band(colour, (index / 32, index % 32), row, values);
+        }
+    }
+
+    fn read_means(&self, colour: usize, row: usize, values: &mut [f32]) {
+        self.band(colour, (0, 0), row, values);
+    }
+}

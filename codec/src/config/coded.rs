@@ -1,0 +1,104 @@
+//! The config of a model with a coded payload: the fixed transform that its tables are for.
+
+use std::collections::BTreeMap;
+
+use flextok_compute::lot;
+use serde::Serialize;
+
+use super::error::ConfigError;
+use super::fields::Fields;
+use super::read::{NATIVE_KEY, parse};
+use super::{Config, ModelConfig};
+use crate::literal::{self, Value};
+
+/// What a model with a coded payload says of itself. Its tables are tensors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CodedConfig {
+    /// Name of the model, where its config gives one.
+    pub name: Option<String>,
+    /// Side of a block in pixels.
+    pub block: u32,
+    /// Pixels on each side of a boundary of blocks that the transform mixes.
+    pub overlap: u32,
+}
+
+impl Config {
+    /// Reads the config in a safetensors file's metadata; `None` if they hold none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the key and what is allowed there.
+    pub fn from_metadata(metadata: &BTreeMap<String, String>) -> Result<Option<Self>, ConfigError> {
+        if let Some(text) = metadata.get(NATIVE_KEY) {
+            let value = parse("metadata.config", literal::parse_json, text)?;
+            if is_coded(&value) {
+                return read(&value).map(|config| Some(Self::Coded(config)));
+            }
+        }
+        let network = ModelConfig::from_metadata(metadata)?;
+        Ok(network.map(|config| Self::Network(Box::new(config))))
+    }
+
+    /// Reads a `config.json`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the key and what is allowed there.
+    pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
+        let json = |text| literal::utf8(text).and_then(literal::parse_json);
+        let value = parse("config.json", json, text)?;
+        if is_coded(&value) {
+            return read(&value).map(Self::Coded);
+        }
+        Ok(Self::Network(Box::new(ModelConfig::from_json(text)?)))
+    }
+}
+
+fn is_coded(value: &Value) -> bool {
+    matches!(value.get("kind"), Some(Value::Str(kind)) if kind == "lapped")
+}
+
+fn read(value: &Value) -> Result<CodedConfig, ConfigError> {
+    let mut fields = Fields::new("", value)?;
+    let name = fields.text_opt("name")?.map(str::to_owned);
+    fields.size_is("block", lot::BLOCK, "the side of a block in pixels")?;
+    fields.size_is("overlap", lot::LAP, "the pixels mixed at each side")?;
+    fields.ignore(&["kind"])?;
+    // What the transform's pictures can be improved with; its keys are its own.
+    let _ = fields.get("decoder");
+    fields.finish()?;
+    Ok(CodedConfig {
+        name,
+        block: lot::BLOCK as u32,
+        overlap: lot::LAP as u32,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transforms_are_told_from_networks() {
+        let text = r#"{"name": "x", "kind": "lapped", "block": 32, "overlap": 16, "decoder": {"widths": [1]}}"#;
+        let coded = CodedConfig {
+            name: Some("x".to_owned()),
+            block: 32,
+            overlap: 16,
+        };
+        let expected = Config::Coded(coded);
+        assert_eq!(Config::from_json(text.as_bytes()), Ok(expected.clone()));
+        let metadata = BTreeMap::from([(NATIVE_KEY.to_owned(), text.to_owned())]);
+        assert_eq!(Config::from_metadata(&metadata), Ok(Some(expected)));
+        for (from, to) in [("32", "16"), ("16,", "8,"), ("overlap", "lap")] {
+            let refused = Config::from_json(text.replace(from, to).as_bytes());
+            assert!(
+                matches!(
+                    refused,
+                    Err(ConfigError::Value { .. } | ConfigError::Missing { .. })
+                ),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(Config::from_metadata(&BTreeMap::new()), Ok(None));
+    }
+}
