@@ -24,11 +24,11 @@ use crate::values::{self, Color};
 ///
 /// Each file is decoded at 1, 2, 3, 4, 6, 8, 12 ... and all of its tokens, or bytes of payload, to
 /// measure the quality of each cut, then at the cuts in between that decide the result: about 30
-/// decodes per file. The
-/// budget is spent on the worst picture first; bytes that it can no longer use go to the next worst.
-/// Quality is measured against the decode of the whole file, or against the original photos with
-/// --originals. PSNR is that of plain decodes, of the coded digits alone. Each cut is a complete file with its own checksums. One line per file reports
-/// what was kept. Without -o or --in-place nothing is written, and the lines report what would be.
+/// decodes per file. The budget is spent on the worst picture first; bytes that it can no longer use go
+/// to the next worst. Quality is measured against the decode of the whole file, or against the original
+/// photos with --originals. PSNR is that of plain decodes, of the coded digits alone. Each cut is a
+/// complete file with its own checksums. One line per file reports what was kept. Without -o or
+/// --in-place nothing is written, and the lines report what would be.
 ///
 /// With --json, one object: metric, total_bytes, used_bytes, worst (quality of the worst picture)
 /// and files, a list of file, output (null if nothing is written), tokens and tokens_in_file (per

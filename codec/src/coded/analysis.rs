@@ -32,13 +32,22 @@ impl Analysis {
         threads: &Threads,
     ) -> Result<Self, Error> {
         let grid = grid_of(size, canvas)?;
-        let picture = on_canvas(image, background, size, canvas, threads)?;
+        let picture = on_canvas(image, background, size, (canvas, grid), threads)?;
+        Self::of_canvas(&picture, grid, threads)
+    }
+
+    /// Transforms a picture that [`on_canvas`] has made.
+    pub(crate) fn of_canvas(
+        picture: &RgbImage,
+        grid: Grid,
+        threads: &Threads,
+    ) -> Result<Self, Error> {
         let transform = LappedTransform::new(grid.rows(), grid.columns());
         let coefficients = threads.install(|| transform.forward(picture.as_raw()))?;
         Ok(Self { grid, coefficients })
     }
 
-    #[cfg(any(test, feature = "metrics"))]
+    #[cfg(test)]
     pub(crate) fn grid(&self) -> Grid {
         self.grid
     }
@@ -70,15 +79,15 @@ impl Analysis {
     }
 }
 
-/// The picture in whole blocks.
-fn on_canvas(
+/// The picture in the whole blocks of `grid`.
+pub(crate) fn on_canvas(
     image: &DynamicImage,
     background: [u8; 3],
     size: Size,
-    canvas: Canvas,
+    (canvas, grid): (Canvas, Grid),
     threads: &Threads,
 ) -> Result<RgbImage, Error> {
-    let pixels = pixels_of(grid_of(size, canvas)?);
+    let pixels = pixels_of(grid);
     match canvas {
         Canvas::Long(_) => Ok(shrink_image(image, background, pixels, threads)?),
         Canvas::Own if Size::new(image.width(), image.height()) == size => {

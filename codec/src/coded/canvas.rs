@@ -45,7 +45,7 @@ pub(crate) fn grid_of(size: Size, canvas: Canvas) -> Result<Grid, Error> {
 }
 
 /// The canvas in pixels.
-pub(crate) fn pixels_of(grid: Grid) -> Size {
+pub(super) fn pixels_of(grid: Grid) -> Size {
     // At most 255 blocks a side.
     Size::new(grid.columns() as u32 * BLOCK, grid.rows() as u32 * BLOCK)
 }

@@ -11,7 +11,7 @@ mod tests;
 
 pub(crate) use analysis::Analysis;
 #[cfg(feature = "metrics")]
-pub(crate) use canvas::pixels_of;
+pub(crate) use analysis::on_canvas;
 pub(crate) use canvas::{canvas_for, grid_of, memory};
 use flextok_container::{Fingerprint, Tables as Name};
 use flextok_tokens::{TableParts, Tables};

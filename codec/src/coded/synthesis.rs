@@ -6,7 +6,7 @@ use flextok_container::Canvas;
 use flextok_tokens::{Band, Decoder, Grid, Tables};
 use image::RgbImage;
 
-use super::canvas::{grid_of, pixels_of};
+use super::canvas::pixels_of;
 use crate::picture::enlarge;
 use crate::{Error, Size};
 
@@ -44,10 +44,7 @@ pub(crate) fn picture_of(
 ) -> Result<RgbImage, Error> {
     match canvas {
         Canvas::Own => Ok(cropped(pixels, size)),
-        Canvas::Long(_) => {
-            debug_assert!(grid_of(size, canvas).is_ok());
-            Ok(enlarge(&pixels, size, threads)?)
-        }
+        Canvas::Long(_) => Ok(enlarge(&pixels, size, threads)?),
     }
 }
 

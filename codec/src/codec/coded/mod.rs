@@ -4,8 +4,6 @@ mod options;
 #[cfg(feature = "metrics")]
 mod target;
 
-use std::sync::Arc;
-
 use flextok_compute::Threads;
 use flextok_container::{
     Canvas as Blocks, Coded, Header, MAX_CODED_BYTES, Tables as Name, TokenFile,
@@ -24,7 +22,7 @@ use crate::{ModelName, Size};
 
 /// Tables, and the threads to use them on.
 pub(super) struct CodedCodec {
-    tables: Arc<Tables>,
+    tables: Box<Tables>,
     name: Name,
     threads: Threads,
     limits: Limits,
@@ -39,7 +37,7 @@ impl CodedCodec {
         let tables = coded::tables(weights)?;
         Ok(Self {
             name: coded::name_of(&tables),
-            tables: Arc::new(tables),
+            tables: Box::new(tables),
             threads,
             limits,
         })

@@ -95,9 +95,10 @@ impl Hunt<'_> {
     /// The fewest bytes by estimate, confirmed by decodes.
     fn psnr(&mut self, target: Target) -> Result<(TokenFile, Reached), Error> {
         let mut wanted = target.value;
+        let mut budget = FIRST.min(self.most);
         let mut best: Option<(TokenFile, f64)> = None;
         while self.decodes < CONFIRMATIONS {
-            let (measured, bytes) = self.estimate(wanted)?;
+            let (measured, bytes) = self.estimate(wanted, &mut budget)?;
             let reached = bytes.is_some();
             let bytes = bytes.unwrap_or(measured.bytes.len().max(1));
             let file = self.file(&measured, bytes)?;
@@ -116,21 +117,25 @@ impl Hunt<'_> {
         Err(missed(target, best))
     }
 
-    /// The canvas and the fewest bytes that reach `wanted` by estimate; none if even all bytes do not.
-    fn estimate(&self, wanted: f64) -> Result<(Measured, Option<usize>), Error> {
-        let mut budget = FIRST.min(self.most);
-        let mut measured = self.measure(budget, budget)?;
+    /// The canvas and the fewest bytes that reach `wanted` by estimate; none if even all bytes do not. The search begins at
+    /// `budget` and leaves it at the first that is enough: a higher quality needs no less.
+    fn estimate(&self, wanted: f64, budget: &mut u64) -> Result<(Measured, Option<usize>), Error> {
+        let mut measured = self.measure(*budget, *budget)?;
         let mut cut = measured.cut(wanted);
-        while cut.is_none() && budget < self.most && !self.is_exhausted(&measured) {
-            budget = budget.saturating_mul(2).min(self.most);
-            measured = self.measure(budget, budget)?;
+        while cut.is_none() && *budget < self.most && !self.is_exhausted(&measured) {
+            *budget = budget.saturating_mul(2).min(self.most);
+            measured = self.measure(*budget, *budget)?;
             cut = measured.cut(wanted);
         }
         let Some(bytes) = cut else {
             return Ok((measured, None));
         };
-        // The canvas of the bytes that were found may need fewer still.
-        let other = self.measure(bytes as u64, budget)?;
+        // The canvas of the bytes that were found, if it is another, may need fewer still.
+        let canvas = self.codec.canvas(self.size, self.options, bytes as u64)?;
+        if canvas == measured.canvas {
+            return Ok((measured, cut));
+        }
+        let other = self.measure(bytes as u64, *budget)?;
         match other.cut(wanted) {
             Some(fewer) if fewer < bytes => Ok((other, Some(fewer))),
             _ => Ok((measured, cut)),
@@ -146,11 +151,14 @@ impl Hunt<'_> {
     fn measure(&self, bytes: u64, limit: u64) -> Result<Measured, Error> {
         let (codec, options) = (self.codec, self.options);
         let canvas = codec.canvas(self.size, options, bytes)?;
-        let analysis = codec.analysis(self.image, options, self.size, canvas)?;
+        let grid = coded::grid_of(self.size, canvas)?;
+        let (background, place) = (options.background, (canvas, grid));
+        let picture = coded::on_canvas(self.image, background, self.size, place, &codec.threads)?;
+        let analysis = Analysis::of_canvas(&picture, grid, &codec.threads)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let coded = analysis.encode_measured(&codec.tables, limit)?;
-        let lost = self.resampling_loss(canvas, &analysis)?;
-        let canvas_samples = analysis.grid().coefficients() as f64;
+        let lost = self.resampling_loss(canvas, &picture)?;
+        let canvas_samples = grid.coefficients() as f64;
         let samples = 3.0 * self.size.area() as f64;
         let psnr = |&error: &f64| {
             let error = lost / samples + error / canvas_samples;
@@ -165,15 +173,11 @@ impl Hunt<'_> {
     }
 
     /// The squared error, in the picture's size, of a canvas that loses nothing itself.
-    fn resampling_loss(&self, canvas: Blocks, analysis: &Analysis) -> Result<f64, Error> {
+    fn resampling_loss(&self, canvas: Blocks, picture: &RgbImage) -> Result<f64, Error> {
         if canvas == Blocks::Own {
             return Ok(0.0);
         }
-        let (threads, grid) = (&self.codec.threads, analysis.grid());
-        let pixels = coded::pixels_of(grid);
-        let background = self.options.background;
-        let small = picture::shrink_image(self.image, background, pixels, threads)?;
-        let restored = picture::enlarge(&small, self.size, threads)?;
+        let restored = picture::enlarge(picture, self.size, &self.codec.threads)?;
         let pairs = self.original.as_raw().iter().zip(restored.as_raw());
         let square = |(&a, &b): (&u8, &u8)| u64::from(a.abs_diff(b)).pow(2);
         Ok(pairs.map(square).sum::<u64>() as f64)
