@@ -35,9 +35,10 @@ use table::table;
 pub(super) use tile::Tile;
 
 use super::engine::GpuEngine;
+use super::self_test::{CHANNELS, POSITIONS, Results, activations};
 use super::tensor::GpuTensor;
-use crate::ComputeError;
-use crate::backend::{AttentionSpec, Mask};
+use crate::backend::{AttentionSpec, Mask, Sequence};
+use crate::{Backend, ComputeError};
 
 /// Queries of a unit.
 const ROWS: usize = 4;
@@ -128,4 +129,21 @@ pub(super) fn attention(
         tile.vector,
     );
     Ok(())
+}
+
+/// See [`super::self_test`].
+pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    let qkv = activations(engine, 3, &[POSITIONS, 3 * CHANNELS])?;
+    let spec = AttentionSpec {
+        sequences: &[Sequence::single(POSITIONS / 2, POSITIONS)],
+        heads: 1,
+        scale: 0.125,
+        qk_norm_eps: Some(1e-5),
+        mask: Mask::CausalLast,
+        log_multiplicity: None,
+        queries: 0..POSITIONS,
+    };
+    let mut out = engine.zeros(&[POSITIONS, CHANNELS])?;
+    engine.attention(&qkv, &spec, &mut out)?;
+    Ok(vec![("attention", engine.download(&out)?)])
 }

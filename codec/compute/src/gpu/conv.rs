@@ -19,10 +19,11 @@ use cubecl::prelude::CubeDim;
 use kernel::{Border, NARROW, SizesLaunch, Variant, WIDE, conv_kernel};
 
 use super::engine::GpuEngine;
+use super::self_test::{self, IMAGE, Results, activations, full, weight};
 use super::tensor::GpuTensor;
 use crate::backend::{ConvKind, GroupNorm};
 use crate::error::with_capacity;
-use crate::{ComputeError, Weight};
+use crate::{Backend, ComputeError, Weight};
 
 /// Outputs of split weights come in multiples of this, the columns of a whole tile.
 const SPLIT: usize = 64;
@@ -241,4 +242,36 @@ fn launch(
         );
         first += outputs;
     }
+}
+
+/// See [`super::self_test`].
+pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    const COLOURS: usize = 3;
+    let [height, width, channels] = IMAGE;
+    let picture = full(engine, 8, &[height, width, COLOURS])?;
+    let weights = weight(9, &[channels, COLOURS, 3, 3])?;
+    let weights = engine.conv_weights(&weights, None, ConvKind::Same)?;
+    let mut out = engine.zeros(&IMAGE)?;
+    engine.conv(&picture, None, &weights, None, &mut out)?;
+    let mut results = vec![("a convolution", engine.download(&out)?)];
+
+    let image = activations(engine, 10, &IMAGE)?;
+    let norm = self_test::group_norm(channels);
+    let weights = weight(10, &[channels, channels, 3, 3])?;
+    let weights = engine.conv_weights(&weights, None, ConvKind::Same)?;
+    engine.conv(&image, Some(&norm), &weights, Some(&image), &mut out)?;
+    results.push(("a normed convolution", engine.download(&out)?));
+
+    for (kind, name) in [
+        (ConvKind::DoubleNearest, "a doubling convolution"),
+        (ConvKind::HalveAsymmetric, "a halving convolution"),
+    ] {
+        let weights = weight(17, &[COLOURS, channels, 3, 3])?;
+        let weights = engine.conv_weights(&weights, None, kind)?;
+        let size = [height, width].map(|side| kind.output_size(side, 3));
+        let mut resized = engine.zeros(&[size[0], size[1], COLOURS])?;
+        engine.conv(&image, None, &weights, None, &mut resized)?;
+        results.push((name, engine.download(&resized)?));
+    }
+    Ok(results)
 }

@@ -6,7 +6,9 @@
 use cubecl::prelude::*;
 
 use super::engine::GpuEngine;
+use super::self_test::{CHANNELS, LATENTS, POSITIONS, Results, activations, full};
 use super::tensor::GpuTensor;
+use crate::{Backend, ComputeError};
 
 #[cube(launch)]
 fn fill_kernel<T: Float>(out: &mut [T], #[define(T)] _type: ElemType) {
@@ -248,4 +250,28 @@ pub(super) fn guide_cfg(engine: &GpuEngine, predictions: &GpuTensor, scale: f32,
         predictions.element.kind(),
         out.element.kind(),
     );
+}
+
+/// See [`super::self_test`].
+pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    let rows = activations(engine, 1, &[POSITIONS, CHANNELS])?;
+    let mut columns = engine.zeros(&[POSITIONS, CHANNELS / 2])?;
+    engine.copy_columns(&rows, CHANNELS / 4, &mut columns)?;
+    let mut results = vec![
+        ("a copy of rows", engine.download(&rows)?),
+        ("a copy of columns", engine.download(&columns)?),
+    ];
+
+    let mut x = full(engine, 6, &LATENTS)?;
+    let mut velocity = full(engine, 7, &LATENTS)?;
+    engine.euler_step(&mut x, &velocity, 0.25)?;
+    results.push(("a step", engine.download(&x)?));
+    engine.clean_to_velocity(&x, 0.5, &mut velocity)?;
+    engine.scale(&mut velocity, 0.25)?;
+    results.push(("a velocity", engine.download(&velocity)?));
+
+    let predictions = full(engine, 7, &[2, LATENTS[1], LATENTS[2], LATENTS[3]])?;
+    engine.guide_cfg(&predictions, 1.5, &mut velocity)?;
+    results.push(("plain guidance", engine.download(&velocity)?));
+    Ok(results)
 }

@@ -8,9 +8,10 @@
 use cubecl::prelude::*;
 
 use super::engine::GpuEngine;
+use super::self_test::{LATENTS, Results, full};
 use super::tensor::{Element, GpuTensor};
-use crate::ComputeError;
 use crate::quantizer::FsqChannel;
+use crate::{Backend, ComputeError, Quantizer};
 
 /// Values that are written for each row: its index, and the largest magnitude of its latents.
 const RESULTS: usize = 2;
@@ -137,6 +138,14 @@ fn threshold(channel: FsqChannel, digit: u32) -> f32 {
         }
     }
     value(reached)
+}
+
+/// See [`super::self_test`].
+pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    let latents = full(engine, 6, &LATENTS)?;
+    let ids = engine.quantize(&latents, &Quantizer::fsq(&[8, 8, 5]))?;
+    let ids = ids.into_iter().map(f32::from).collect();
+    Ok(vec![("quantization", ids)])
 }
 
 #[cfg(test)]

@@ -17,9 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cubecl::prelude::*;
 
 use super::engine::GpuEngine;
+use super::self_test::{self, IMAGE, Results, activations};
 use super::tensor::{Element, GpuTensor};
-use crate::ComputeError;
 use crate::backend::GroupNorm;
+use crate::{Backend, ComputeError};
 
 /// Units of a cube.
 const UNITS: usize = 256;
@@ -383,4 +384,13 @@ pub(super) fn group_norm(
     out: &mut GpuTensor,
 ) -> Result<(), ComputeError> {
     normalise(engine, x, norm, false, out)
+}
+
+/// See [`super::self_test`].
+pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    let image = activations(engine, 8, &IMAGE)?;
+    let norm = self_test::group_norm(IMAGE[2]);
+    let mut out = engine.zeros(&IMAGE)?;
+    engine.group_norm(&image, &norm, &mut out)?;
+    Ok(vec![("the group norm", engine.download(&out)?)])
 }

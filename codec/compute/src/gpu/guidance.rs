@@ -9,9 +9,10 @@
 use cubecl::prelude::*;
 
 use super::engine::GpuEngine;
+use super::self_test::{LATENTS, Results, full};
 use super::tensor::{Element, GpuTensor};
-use crate::ComputeError;
 use crate::backend::ApgParameters;
+use crate::{Backend, ComputeError};
 
 /// Units of a cube.
 const UNITS: usize = 256;
@@ -213,4 +214,18 @@ pub(super) fn guide_apg(
         out.element.kind(),
     );
     Ok(())
+}
+
+/// See [`super::self_test`].
+pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    let [images, height, width, channels] = LATENTS;
+    let predictions = full(engine, 7, &[2 * images, height, width, channels])?;
+    let mut running = engine.zeros_full(&LATENTS)?;
+    let mut velocity = engine.zeros_full(&LATENTS)?;
+    let parameters = ApgParameters::published(7.5);
+    engine.guide_apg(&predictions, parameters, &mut running, &mut velocity)?;
+    Ok(vec![
+        ("projected guidance", engine.download(&velocity)?),
+        ("its running difference", engine.download(&running)?),
+    ])
 }

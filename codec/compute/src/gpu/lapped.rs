@@ -13,9 +13,10 @@ use cubecl::prelude::*;
 
 use super::engine::GpuEngine;
 use super::linear::{self, GpuLinear};
+use super::self_test::{IMAGE, Results, activations, weight};
 use super::tensor::GpuTensor;
-use crate::ComputeError;
 use crate::backend::Epilogue;
+use crate::{Backend, ComputeError};
 
 /// The sum for rows `first..` of the output, `elements` in all, from the blocks of the rows `top..bottom` of latents.
 #[cube(launch)]
@@ -203,4 +204,17 @@ fn band(
         out.element.kind(),
     );
     Ok(())
+}
+
+/// See [`super::self_test`].
+pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    // Blocks of 4×4 pixels, 2 apart, cropped by 1.
+    const COLOURS: usize = 3;
+    let [height, width, channels] = IMAGE;
+    let latents = activations(engine, 8, &IMAGE)?;
+    let weights = weight(13, &[4 * 4 * COLOURS, channels])?;
+    let weights = engine.linear_weights(&[(&weights, None)])?;
+    let mut picture = engine.zeros(&[2 * height, 2 * width, COLOURS])?;
+    engine.lapped_synthesis(&latents, &weights, 4, 2, 1, &mut picture)?;
+    Ok(vec![("the synthesis", engine.download(&picture)?)])
 }

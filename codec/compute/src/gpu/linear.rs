@@ -15,9 +15,10 @@ use cubek::matmul::strategy::Strategy;
 use cubek::std::InputBinding;
 
 use super::engine::GpuEngine;
+use super::self_test::{CHANNELS, POSITIONS, Results, activations, full, weight};
 use super::tensor::{Element, GpuTensor};
 use crate::backend::{Epilogue, LinearParts, ModulationVector};
-use crate::{ComputeError, Weight};
+use crate::{Backend, ComputeError, Weight};
 
 /// Outputs of split weights come in multiples of this, so that every part's column begins where a buffer's part may.
 const SPLIT: usize = 128;
@@ -401,4 +402,42 @@ fn check(
         x.rows() >= rows.end && out.rows() >= rows.end,
         "a layer on more rows than its tensors have"
     );
+}
+
+/// See [`super::self_test`].
+pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    let x = activations(engine, 1, &[POSITIONS, CHANNELS])?;
+    let part = |seed| weight(seed, &[CHANNELS, CHANNELS]);
+    let (first, second, third) = (part(3)?, part(4)?, part(5)?);
+    let layers = engine.linear_weights(&[(&first, None), (&second, None), (&third, None)])?;
+    let mut product = engine.zeros(&[POSITIONS, 3 * CHANNELS])?;
+    engine.linear(&x, 0..POSITIONS, &layers, Epilogue::Store, &mut product)?;
+
+    let layers = engine.linear_weights(&[(&first, None), (&second, None)])?;
+    let mut hidden = engine.zeros(&[POSITIONS, CHANNELS])?;
+    engine.swiglu(&x, 0..POSITIONS, &layers, &mut hidden)?;
+
+    let bias = weight(15, &[CHANNELS])?;
+    let layer = engine.linear_weights(&[(&third, Some(&bias))])?;
+    let table = full(engine, 2, &[1, 2 * CHANNELS])?;
+    let gate = ModulationVector {
+        table: &table,
+        row: 0,
+        split: POSITIONS / 2,
+        first: 0,
+        second: CHANNELS,
+    };
+    let mut gated = full(engine, 16, &[POSITIONS, CHANNELS])?;
+    engine.linear(
+        &x,
+        0..POSITIONS,
+        &layer,
+        Epilogue::GatedResidual(gate),
+        &mut gated,
+    )?;
+    Ok(vec![
+        ("the product", engine.download(&product)?),
+        ("the gated MLP", engine.download(&hidden)?),
+        ("a gated residual", engine.download(&gated)?),
+    ])
 }

@@ -37,6 +37,22 @@ use crate::backend::{
 };
 use crate::{ComputeError, Element, Quantizer, Weight};
 
+/// The cases of the self-test, each beside its kernels. The first ones are those that the inputs of others pass through.
+fn self_test_cases<B: Backend>() -> Vec<self_test::Case<B>> {
+    vec![
+        elementwise::self_test,
+        norm::self_test,
+        linear::self_test,
+        attention::self_test,
+        patches::self_test,
+        guidance::self_test,
+        fsq::self_test,
+        group_norm::self_test,
+        conv::self_test,
+        lapped::self_test,
+    ]
+}
+
 impl Backend for GpuEngine {
     type Tensor = GpuTensor;
     type Linear = GpuLinear;

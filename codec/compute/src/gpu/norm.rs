@@ -13,8 +13,10 @@ use cubecl::prelude::*;
 
 use super::engine::GpuEngine;
 use super::linear::offsets;
+use super::self_test::{CHANNELS, POSITIONS, Results, activations, full};
 use super::tensor::GpuTensor;
-use crate::backend::Modulation;
+use crate::backend::{Modulation, ModulationVector};
+use crate::{Backend, ComputeError};
 
 /// Adds up `own` over each run of `lanes` units of the cube, pairwise in a fixed order, for all units to see. `lanes` is a
 /// power of two; `shared` has a place for each unit. Every unit of the cube has to come here.
@@ -189,4 +191,22 @@ pub(super) fn norm_modulate(
         shifts.element.kind(),
         out.element.kind(),
     );
+}
+
+/// See [`super::self_test`].
+pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    let x = activations(engine, 1, &[POSITIONS, CHANNELS])?;
+    let table = full(engine, 2, &[1, 4 * CHANNELS])?;
+    let vector = |first: usize| ModulationVector {
+        table: &table,
+        row: 0,
+        split: POSITIONS / 2,
+        first: first * CHANNELS,
+        second: (first + 1) * CHANNELS,
+    };
+    let (shift, scale) = (vector(0), vector(2));
+    let mut out = engine.zeros(&[POSITIONS, CHANNELS])?;
+    let modulation = Some(Modulation { shift, scale });
+    engine.norm_modulate(&x, 0..POSITIONS, 1e-5, modulation, &mut out)?;
+    Ok(vec![("the norm", engine.download(&out)?)])
 }

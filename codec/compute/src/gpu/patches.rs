@@ -5,7 +5,9 @@
 use cubecl::prelude::*;
 
 use super::engine::GpuEngine;
+use super::self_test::{LATENTS, Results, full};
 use super::tensor::GpuTensor;
+use crate::{Backend, ComputeError};
 
 /// Element `ABSOLUTE_POS` of `[B, H, W, C]` latents, times `factor`, goes to (or, with `inverse`, comes from) its place
 /// among rows of `patch²·C` values. Whole patches in height make the images' rows of patches follow one another.
@@ -95,4 +97,18 @@ pub(super) fn patchify(
 /// See [`crate::Backend::unpatchify`].
 pub(super) fn unpatchify(engine: &GpuEngine, patches: &GpuTensor, patch: usize, out: &GpuTensor) {
     launch(engine, (patches, out), out, patch, 1.0, true);
+}
+
+/// See [`super::self_test`].
+pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    let [images, height, width, channels] = LATENTS;
+    let x = full(engine, 6, &LATENTS)?;
+    let mut patches = engine.zeros(&[images * height * width / 4, 4 * channels])?;
+    engine.patchify(&x, 2, 0.5, &mut patches)?;
+    let mut back = engine.zeros_full(&LATENTS)?;
+    engine.unpatchify(&patches, 2, &mut back)?;
+    Ok(vec![
+        ("patches", engine.download(&patches)?),
+        ("latents from patches", engine.download(&back)?),
+    ])
 }

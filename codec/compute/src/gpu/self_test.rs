@@ -1,27 +1,29 @@
-//! What a device has to get right before it is used: a kernel of each family on small inputs, compared with the CPU
-//! engine. A driver that miscompiles a kernel, or runs none, is found here rather than in a picture.
+//! What a device has to get right before it is used: each kernel on small inputs, compared with the CPU engine. A driver
+//! that miscompiles a kernel, or runs none, is found here rather than in a picture. The cases stand beside their kernels.
 
 use super::engine::GpuEngine;
-use crate::backend::{
-    ApgParameters, AttentionSpec, ConvKind, Epilogue, GroupNorm, Mask, Modulation,
-    ModulationVector, Sequence,
-};
-use crate::{Backend, ComputeError, CpuEngine, Element, Quantizer, Weight};
+use crate::backend::GroupNorm;
+use crate::{Backend, ComputeError, CpuEngine, Element, Weight};
 
-/// Rows and channels of the sequence: no multiples of any tile; one head.
-const ROWS: usize = 9;
-const CHANNELS: usize = 64;
-/// Sides and channels of the images.
-const SIDE: usize = 8;
-const COLOURS: usize = 3;
+/// Positions and channels of the cases' sequences: no multiples of any tile; one head.
+pub(super) const POSITIONS: usize = 9;
+pub(super) const CHANNELS: usize = 64;
+/// Shape of the cases' latents: one image.
+pub(super) const LATENTS: [usize; 4] = [1, 8, 8, 3];
+/// Shape of the cases' images.
+pub(super) const IMAGE: [usize; 3] = [8, 8, 32];
 
 /// Largest difference from the CPU engine, relative to values of about 1: what the order of additions may make, and what
 /// rounding to half precision may.
 const TOLERANCE: f32 = 1e-3;
 const HALF_TOLERANCE: f32 = 5e-2;
 
-/// A family of kernels and what it computed.
-type Results = Vec<(&'static str, Vec<f32>)>;
+/// What kernels computed, each after the name by which a failure is reported.
+pub(super) type Results = Vec<(&'static str, Vec<f32>)>;
+
+/// Runs the kernels of one file through the operations of the engine. It takes inputs of magnitude 1 or so, to which the
+/// tolerances apply.
+pub(super) type Case<B> = fn(&B) -> Result<Results, ComputeError>;
 
 /// Runs the test.
 pub(super) fn run(engine: &GpuEngine) -> Result<(), ComputeError> {
@@ -29,20 +31,20 @@ pub(super) fn run(engine: &GpuEngine) -> Result<(), ComputeError> {
         device: engine.device().name.clone(),
         reason: format!("self-test failed: {reason}"),
     };
-    let found = probe(engine).map_err(|error| refuse(error.to_string()))?;
-    let expected = probe(&CpuEngine::new(1)?)?;
+    let found = results(engine).map_err(|error| refuse(error.to_string()))?;
+    let expected = results(&CpuEngine::new(1)?)?;
     let tolerance = match engine.element() {
         Element::F32 => TOLERANCE,
         Element::F16 => HALF_TOLERANCE,
     };
-    for ((family, found), (_, expected)) in found.iter().zip(&expected) {
+    for ((kernel, found), (_, expected)) in found.iter().zip(&expected) {
         if found.len() != expected.len() {
-            return Err(refuse(format!("{family} gave {} values", found.len())));
+            return Err(refuse(format!("{kernel} gave {} values", found.len())));
         }
         for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
             let allowed = tolerance * expected.abs().max(1.0);
             if (found - expected).abs() > allowed {
-                let place = format!("{family} gave {found} instead of {expected} at {index}");
+                let place = format!("{kernel} gave {found} instead of {expected} at {index}");
                 return Err(refuse(place));
             }
         }
@@ -50,14 +52,45 @@ pub(super) fn run(engine: &GpuEngine) -> Result<(), ComputeError> {
     Ok(())
 }
 
-/// `count` values in [-1, 1), different for each `seed`.
+/// Results of all cases.
+fn results<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
+    let mut results = Vec::new();
+    for case in super::self_test_cases() {
+        results.extend(case(engine)?);
+    }
+    Ok(results)
+}
+
+/// `count` values in [-1, 1), different for each `seed`, which f16 represents exactly.
 fn pattern(seed: usize, count: usize) -> Vec<f32> {
     (0..count)
         .map(|index| ((index * 193 + seed * 71) % 256) as f32 / 128.0 - 1.0)
         .collect()
 }
 
-fn weight(seed: usize, shape: &[usize]) -> Result<Weight, ComputeError> {
+/// A pattern in f32.
+pub(super) fn full<B: Backend>(
+    engine: &B,
+    seed: usize,
+    shape: &[usize],
+) -> Result<B::Tensor, ComputeError> {
+    engine.upload(&pattern(seed, shape.iter().product()), shape)
+}
+
+/// A pattern in the element type of the engine's activations.
+pub(super) fn activations<B: Backend>(
+    engine: &B,
+    seed: usize,
+    shape: &[usize],
+) -> Result<B::Tensor, ComputeError> {
+    let rows = shape.iter().rev().skip(1).product();
+    let mut tensor = engine.zeros(shape)?;
+    engine.copy_rows(&full(engine, seed, shape)?, 0, &mut tensor, 0, rows)?;
+    Ok(tensor)
+}
+
+/// A weight with values in [-1/8, 1/8), so that sums of about 64 products stay near 1.
+pub(super) fn weight(seed: usize, shape: &[usize]) -> Result<Weight, ComputeError> {
     let values: Vec<f32> = pattern(seed, shape.iter().product())
         .iter()
         .map(|value| value * 0.125)
@@ -67,135 +100,12 @@ fn weight(seed: usize, shape: &[usize]) -> Result<Weight, ComputeError> {
     })
 }
 
-/// Results of a kernel of each family.
-fn probe<B: Backend>(engine: &B) -> Result<Results, ComputeError> {
-    let mut results = Vec::new();
-    transformer(engine, &mut results)?;
-    flow(engine, &mut results)?;
-    images(engine, &mut results)?;
-    Ok(results)
-}
-
-/// The operations of a block, each on the result of the one before.
-fn transformer<B: Backend>(engine: &B, results: &mut Results) -> Result<(), ComputeError> {
-    let x = engine.upload(&pattern(1, ROWS * CHANNELS), &[ROWS, CHANNELS])?;
-    let table = engine.upload(&pattern(2, 4 * CHANNELS), &[1, 4 * CHANNELS])?;
-    let vector = |first: usize| ModulationVector {
-        table: &table,
-        row: 0,
-        split: ROWS / 2,
-        first: first * CHANNELS,
-        second: (first + 1) * CHANNELS,
-    };
-    let mut normed = engine.zeros(&[ROWS, CHANNELS])?;
-    let (shift, scale) = (vector(0), vector(2));
-    let modulation = Some(Modulation { shift, scale });
-    engine.norm_modulate(&x, 0..ROWS, 1e-5, modulation, &mut normed)?;
-    results.push(("the norm", engine.download(&normed)?));
-
-    let part = |seed| weight(seed, &[CHANNELS, CHANNELS]);
-    let (q, k, v) = (part(3)?, part(4)?, part(5)?);
-    let layers = engine.linear_weights(&[(&q, None), (&k, None), (&v, None)])?;
-    let mut qkv = engine.zeros(&[ROWS, 3 * CHANNELS])?;
-    engine.linear(&normed, 0..ROWS, &layers, Epilogue::Store, &mut qkv)?;
-    results.push(("the product", engine.download(&qkv)?));
-
-    let mut mixed = engine.zeros(&[ROWS, CHANNELS])?;
-    let spec = AttentionSpec {
-        sequences: &[Sequence::single(ROWS / 2, ROWS)],
-        heads: 1,
-        scale: 0.125,
-        qk_norm_eps: Some(1e-5),
-        mask: Mask::CausalLast,
-        log_multiplicity: None,
-        queries: 0..ROWS,
-    };
-    engine.attention(&qkv, &spec, &mut mixed)?;
-    results.push(("attention", engine.download(&mixed)?));
-
-    let gated = engine.linear_weights(&[(&q, None), (&k, None)])?;
-    let mut hidden = engine.zeros(&[ROWS, CHANNELS])?;
-    engine.swiglu(&mixed, 0..ROWS, &gated, &mut hidden)?;
-    results.push(("the gated MLP", engine.download(&hidden)?));
-
-    let (layer, bias) = (part(14)?, weight(15, &[CHANNELS])?);
-    let layer = engine.linear_weights(&[(&layer, Some(&bias))])?;
-    let mut gated = engine.upload(&pattern(16, ROWS * CHANNELS), &[ROWS, CHANNELS])?;
-    let gate = Epilogue::GatedResidual(vector(1));
-    engine.linear(&hidden, 0..ROWS, &layer, gate, &mut gated)?;
-    results.push(("a gated residual", engine.download(&gated)?));
-    Ok(())
-}
-
-/// Patches, guidance and a step.
-fn flow<B: Backend>(engine: &B, results: &mut Results) -> Result<(), ComputeError> {
-    let shape = [1, SIDE, SIDE, COLOURS];
-    let count = shape.iter().product();
-    let mut x = engine.upload(&pattern(6, count), &shape)?;
-    let mut patches = engine.zeros(&[SIDE * SIDE / 4, 4 * COLOURS])?;
-    engine.patchify(&x, 2, 0.5, &mut patches)?;
-    let mut back = engine.zeros_full(&shape)?;
-    engine.unpatchify(&patches, 2, &mut back)?;
-    results.push(("patches", engine.download(&back)?));
-
-    let predictions = engine.upload(&pattern(7, 2 * count), &[2, SIDE, SIDE, COLOURS])?;
-    let mut running = engine.zeros_full(&shape)?;
-    let mut velocity = engine.zeros_full(&shape)?;
-    let parameters = ApgParameters::published(7.5);
-    engine.guide_apg(&predictions, parameters, &mut running, &mut velocity)?;
-    engine.euler_step(&mut x, &velocity, 0.25)?;
-    results.push(("a guided step", engine.download(&x)?));
-
-    engine.clean_to_velocity(&x, 0.5, &mut velocity)?;
-    engine.scale(&mut velocity, 0.25)?;
-    results.push(("a velocity", engine.download(&velocity)?));
-    engine.guide_cfg(&predictions, 1.5, &mut velocity)?;
-    results.push(("plain guidance", engine.download(&velocity)?));
-    let ids = engine.quantize(&x, &Quantizer::fsq(&[8, 8, 5]))?;
-    let ids = ids.into_iter().map(f32::from).collect();
-    results.push(("quantization", ids));
-    Ok(())
-}
-
-/// Convolutions, norms and the lapped synthesis.
-fn images<B: Backend>(engine: &B, results: &mut Results) -> Result<(), ComputeError> {
-    const WIDE: usize = 32;
-    let image = engine.upload(&pattern(8, SIDE * SIDE * COLOURS), &[SIDE, SIDE, COLOURS])?;
-    let first = weight(9, &[WIDE, COLOURS, 3, 3])?;
-    let first = engine.conv_weights(&first, None, ConvKind::Same)?;
-    let mut wide = engine.zeros(&[SIDE, SIDE, WIDE])?;
-    engine.conv(&image, None, &first, None, &mut wide)?;
-    results.push(("a convolution", engine.download(&wide)?));
-
-    let second = weight(10, &[WIDE, WIDE, 3, 3])?;
-    let second = engine.conv_weights(&second, None, ConvKind::Same)?;
-    let norm = GroupNorm {
-        gamma: pattern(11, WIDE),
-        beta: pattern(12, WIDE),
-        groups: WIDE / 2,
+/// Parameters of a group norm over `channels` channels, in groups of two.
+pub(super) fn group_norm(channels: usize) -> GroupNorm {
+    GroupNorm {
+        gamma: pattern(11, channels),
+        beta: pattern(12, channels),
+        groups: channels / 2,
         eps: 1e-6,
-    };
-    let mut out = engine.zeros(&[SIDE, SIDE, WIDE])?;
-    engine.conv(&wide, Some(&norm), &second, Some(&wide), &mut out)?;
-    results.push(("a normed convolution", engine.download(&out)?));
-
-    for (kind, name) in [
-        (ConvKind::DoubleNearest, "a doubling convolution"),
-        (ConvKind::HalveAsymmetric, "a halving convolution"),
-    ] {
-        let weights = weight(17, &[COLOURS, WIDE, 3, 3])?;
-        let weights = engine.conv_weights(&weights, None, kind)?;
-        let size = kind.output_size(SIDE, 3);
-        let mut resized = engine.zeros(&[size, size, COLOURS])?;
-        engine.conv(&wide, None, &weights, None, &mut resized)?;
-        results.push((name, engine.download(&resized)?));
     }
-
-    // Blocks of 4×4 pixels, 2 apart, cropped by 1.
-    let synthesis = weight(13, &[16 * COLOURS, WIDE])?;
-    let synthesis = engine.linear_weights(&[(&synthesis, None)])?;
-    let mut picture = engine.zeros(&[2 * SIDE, 2 * SIDE, COLOURS])?;
-    engine.lapped_synthesis(&out, &synthesis, 4, 2, 1, &mut picture)?;
-    results.push(("the synthesis", engine.download(&picture)?));
-    Ok(())
 }
