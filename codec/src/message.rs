@@ -8,7 +8,7 @@ pub(crate) fn one_line(text: &str) -> String {
     let mut out = String::new();
     for symbol in text.chars().take(MAX_CHARS) {
         match symbol {
-            // `escape_debug` escapes these as well, and they are no harm to a line.
+            // `escape_debug` escapes these as well, but they cannot break a line.
             '"' | '\'' | '\\' => out.push(symbol),
             _ => out.extend(symbol.escape_debug()),
         }

@@ -44,7 +44,7 @@ fn options(refresh: Refresh) -> ProgressiveOptions {
         .with_decode(cheap())
 }
 
-/// What came of feeding pieces: the events, the message of an error, the units and pixels of the last picture.
+/// The result of feeding pieces: the events, the message of an error, the units and pixels of the last picture.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     events: Vec<Event>,
@@ -75,7 +75,7 @@ fn in_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>, refresh: Refresh) -> Ou
     }
 }
 
-/// What the codec makes of the bytes all at once.
+/// The picture that the codec decodes from all bytes at once.
 fn at_once(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let decoded = tiny().0.decode(bytes, &cheap());
     decoded
@@ -167,7 +167,7 @@ fn after_a_fault_what_came_before_it_is_shown() {
 }
 
 #[test]
-fn a_picture_of_tokens_that_turn_out_damaged_is_taken_back() {
+fn a_picture_of_tokens_that_turn_out_damaged_is_withdrawn() {
     let (codec, bytes) = tiny();
     let layout = TokenFile::parse(bytes).unwrap().header().layout();
     let end = |token: u64| layout.payload_end(2 * token).unwrap() as usize;
@@ -197,7 +197,7 @@ fn a_picture_of_tokens_that_turn_out_damaged_is_taken_back() {
     decoder.feed(&damaged[end(1)..]).unwrap_err();
     go.store(true, Ordering::SeqCst);
     decoder.finish().unwrap_err();
-    assert_eq!(steps.load(Ordering::SeqCst), 1, "it goes no further");
+    assert_eq!(steps.load(Ordering::SeqCst), 1, "it stops there");
     assert!(decoder.picture().is_none());
     assert!(decoder.pictures().wait().unwrap().is_none());
 }
@@ -360,7 +360,7 @@ fn feeding_never_waits_and_obsolete_decodes_are_cancelled() {
     while steps.load(Ordering::SeqCst) == 0 {
         std::thread::yield_now();
     }
-    // The first decode stands in its first step; all of these return although it cannot go on.
+    // The first decode is blocked in its first step; all of these return regardless.
     for layer in 1..16 {
         decoder.feed(&bytes[end(layer)..end(layer + 1)]).unwrap();
     }
@@ -368,7 +368,7 @@ fn feeding_never_waits_and_obsolete_decodes_are_cancelled() {
     go.store(true, Ordering::SeqCst);
     let mut pictures = decoder.pictures();
     let first = pictures.wait().unwrap().unwrap();
-    // One step of the decode of one token, which was given up, and four of sixteen tokens; the snapshots between are skipped.
+    // One step of the decode of one token, which was cancelled, and four of sixteen tokens; the snapshots between are skipped.
     assert_eq!((first.units, steps.load(Ordering::SeqCst)), (16, 5));
     decoder.feed(&bytes[end(16)..]).unwrap();
     let (state, last) = decoder.finish().unwrap();
@@ -379,7 +379,7 @@ fn feeding_never_waits_and_obsolete_decodes_are_cancelled() {
 }
 
 #[test]
-fn repeated_requests_give_the_picture_all_the_same() {
+fn repeated_requests_still_give_the_picture() {
     let (codec, bytes) = tiny();
     let (go, steps) = (Arc::default(), Arc::default());
     let manual = options(Refresh::Manual).with_decode(slow(&go, &steps));
@@ -401,7 +401,7 @@ fn repeated_requests_give_the_picture_all_the_same() {
 }
 
 #[test]
-fn a_decode_that_was_given_up_does_not_put_off_the_next() {
+fn a_cancelled_decode_does_not_delay_the_next() {
     let (codec, bytes) = tiny();
     let (go, steps) = (Arc::default(), Arc::default());
     // Longer than any test may run.
@@ -445,12 +445,12 @@ fn a_feed_that_outruns_every_decode_starves_none() {
     let layout = TokenFile::parse(bytes).unwrap().header().layout();
     let wanted = Arc::new(AtomicU32::new(0));
     let fed = Arc::new(AtomicU32::new(0));
-    // Each decode needs twice the tokens in its first step and goes on when they have been fed.
-    let (ask, see) = (Arc::clone(&wanted), Arc::clone(&fed));
+    // The first step of each decode requests twice the tokens and waits until they have been fed.
+    let (target, available) = (Arc::clone(&wanted), Arc::clone(&fed));
     let decode = cheap().with_steps(3).with_progress(move |progress| {
         if progress.step == 1 {
-            let target = ask.fetch_add(1, Ordering::SeqCst) + 1;
-            while see.load(Ordering::SeqCst) < target.min(5) {
+            let target = target.fetch_add(1, Ordering::SeqCst) + 1;
+            while available.load(Ordering::SeqCst) < target.min(5) {
                 std::thread::yield_now();
             }
         }

@@ -1,4 +1,4 @@
-//! Lack of memory is an error also in a program that cannot unwind: operations of growing size until one fails.
+//! Out of memory is an error even in a program that cannot unwind: operations of growing size until one fails.
 //!
 //! ```sh
 //! cargo build --profile abort -p flextok-compute --example out_of_memory

@@ -85,7 +85,7 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// The rows `0..rows`, of which the first `prefix` are the prefix.
+    /// The rows `0..rows`; the first `prefix` of them are the prefix.
     #[must_use]
     pub fn single(prefix: usize, rows: usize) -> Self {
         Self {

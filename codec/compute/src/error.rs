@@ -1,10 +1,10 @@
 //! What can go wrong in an engine.
 
-/// Why an engine could not do what was asked.
+/// Why an engine failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComputeError {
-    /// Memory for a tensor could not be had.
+    /// Memory for a tensor could not be allocated.
     #[error("out of memory: cannot allocate a tensor of shape {shape:?}")]
     OutOfMemory {
         /// Shape of the tensor.
@@ -51,7 +51,7 @@ pub enum ComputeError {
         device: String,
         /// What was to be stored.
         what: String,
-        /// Bytes that are needed in all.
+        /// Bytes needed in total.
         needed: u64,
         /// Bytes that the device allows.
         allowed: u64,
@@ -65,7 +65,7 @@ pub enum ComputeError {
         device: String,
         /// What was to be stored.
         what: String,
-        /// Bytes that are needed in all.
+        /// Bytes needed in total.
         needed: u64,
         /// The caller's limit in bytes.
         allowed: u64,
@@ -83,7 +83,7 @@ pub enum ComputeError {
 }
 
 impl ComputeError {
-    /// [`ComputeError::Threads`] where `threads` were asked for: 0 stands for as many as the machine has.
+    /// [`ComputeError::Threads`] for `threads` requested threads; 0 means one for each core.
     #[must_use]
     pub fn threads(threads: usize, reason: &impl ToString) -> Self {
         let threads = match threads {

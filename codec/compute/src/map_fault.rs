@@ -33,7 +33,7 @@ mod linux {
 
     pub(super) fn install() -> std::io::Result<()> {
         // SAFETY: a zeroed `sigaction` is a valid one without flags; the fields that matter are set below. The handler
-        // has the signature that SA_SIGINFO asks for and does only what is allowed in a handler.
+        // has the signature that SA_SIGINFO requires and does only what is allowed in a handler.
         let done = unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = handler as *const () as usize;

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Why a weights file's bytes could not be had.
+/// Why a weights file could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
@@ -163,7 +163,7 @@ impl Storage {
 }
 
 fn open_regular(path: &Path) -> Result<(File, u64), StorageError> {
-    // Opening a pipe would wait for its other end, so the kind of file is asked for before it is opened.
+    // Opening a pipe would wait for its other end, so the file's type is checked before it is opened.
     if !std::fs::metadata(path)?.is_file() {
         return Err(StorageError::NotAFile);
     }

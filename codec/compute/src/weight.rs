@@ -56,7 +56,7 @@ pub enum WeightError {
         /// The shape expected.
         shape: Vec<usize>,
     },
-    /// The byte range does not have the size that shape and element type ask for, or lies outside the storage.
+    /// The byte range does not have the size that shape and element type require, or lies outside the storage.
     #[error("bytes {start}..{end} do not hold shape {shape:?} of {dtype:?} in a storage of {stored} bytes", start = range.start, end = range.end)]
     Range {
         /// Byte range that was given.

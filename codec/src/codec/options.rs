@@ -71,7 +71,7 @@ pub struct EncodeOptions {
     pub canvas: CanvasChoice,
     /// Choose the canvas for a later cut of the file to this many bytes (default: for all of its bytes; for coded payloads).
     pub cut_at: Option<u64>,
-    /// Size in pixels that decoders restore, for pixels that stand for a larger picture (default: the picture's own, or
+    /// Size in pixels that decoders restore, for pixels that represent a larger picture (default: the picture's own, or
     /// that of the region which a crop keeps).
     pub original_size: Option<Size>,
     /// Colour behind transparent pixels (default white).
@@ -137,7 +137,7 @@ impl EncodeOptions {
 pub struct Progress {
     /// Euler steps that are done.
     pub step: u32,
-    /// Euler steps in all.
+    /// Euler steps in total.
     pub total: u32,
 }
 

@@ -52,7 +52,7 @@ impl Analysis {
         self.grid
     }
 
-    /// At most `limit` bytes, of which each prefix is a coarser picture.
+    /// At most `limit` bytes; each prefix of them is a coarser picture.
     pub(crate) fn encode(&self, tables: &Tables, limit: usize) -> Result<Vec<u8>, Error> {
         let mut bytes = encode(tables, self.grid, &self.source(), limit)?;
         if bytes.is_empty() {

@@ -10,7 +10,7 @@ use super::canvas::pixels_of;
 use crate::picture::enlarge;
 use crate::{Error, Size};
 
-/// What the bytes tell of a canvas, its colours from 0 to 255.
+/// The canvas that the bytes determine, its colours from 0 to 255.
 ///
 /// # Errors
 /// [`Error::Compute`] if memory is exhausted.

@@ -68,7 +68,7 @@ pub enum ConfigError {
         found: String,
         /// What was last written under that name.
         holds: String,
-        /// What has to be read there.
+        /// What must be read there.
         allowed: String,
     },
 }

@@ -128,7 +128,7 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.missing(key, allowed))
     }
 
-    /// A whole number that has to be `expected`, which `what` says in words.
+    /// A whole number that must be `expected`, described by `what`.
     pub(super) fn size_is(&mut self, key: &'static str, expected: usize, what: &str) -> Result<()> {
         let allowed = format!("{expected} ({what})");
         match self.get(key) {

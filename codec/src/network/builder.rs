@@ -88,7 +88,7 @@ impl<B: Backend> VarBuilder<'_, B> {
         Ok(self.backend.linear_weights(&[(&weight, Some(&bias))])?)
     }
 
-    /// Several linear layers of the same sizes and input as one, whose outputs stand side by side.
+    /// Several linear layers of the same sizes and input as one, whose outputs are concatenated.
     pub(super) fn linears(
         &self,
         names: &[&str],

@@ -5,7 +5,7 @@ use super::builder::VarBuilder;
 use crate::config::{PositionConfig, PositionKind, PositionScaling};
 
 /// A table of embeddings for `rows` × `columns` positions, as stored: a separable table is far smaller than all of
-/// its sums or products, of which only those of the current grid are computed. Registers are one row.
+/// its sums or products, so only those of the current grid are computed. Registers are one row.
 pub(crate) struct PositionTable {
     stored: Vec<f32>,
     /// How row and column embeddings are combined; always `Full` for registers.

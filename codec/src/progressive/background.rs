@@ -32,7 +32,7 @@ struct Board {
     failure: Option<Arc<Error>>,
     /// No snapshot will follow.
     sealed: bool,
-    /// Nobody wants pictures any more.
+    /// No one needs pictures any more.
     closed: bool,
     worker_gone: bool,
 }
@@ -141,7 +141,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Nobody wants pictures any more: the worker ends.
+    /// No one needs pictures any more: the worker ends.
     pub(super) fn close(&self) {
         let mut board = self.lock();
         board.closed = true;

@@ -140,7 +140,7 @@ mod tests {
             (found.units, found.quality, found.is_enough),
             (3, 21.0, true)
         );
-        // What is wanted is reached between rungs only: every cut has to be tried to see it.
+        // Only cuts between rungs reach the target: every cut must be tried to find one.
         let found = run(&qualities, Search::Ladder, 21.5);
         assert_eq!((found.units, found.is_enough), (40, true));
         let found = run(&qualities, Search::EveryCut, 21.5);

@@ -298,7 +298,7 @@ impl Contexts {
     /// The bands of the next frequencies below, above, right and left; beyond the last, the band itself.
     fn near(&self, band: Band) -> [&[i16]; 4] {
         let (index, u, v) = (band.index(), band.u(), band.v());
-        // The means are no neighbours.
+        // The means do not count as neighbours.
         let at = |inside: bool, other: usize| self.loudness_of(if inside { other } else { index });
         [
             at(u + 1 < BLOCK, index + BLOCK),

@@ -6,10 +6,10 @@ use crate::coder::{Encoder, Interval};
 use crate::order::Layer;
 use crate::value::value;
 
-/// Digits that wait for the bytes that will determine them, before it is looked whether these are settled.
+/// Digits that are collected before those whose bytes are settled are taken out.
 const WAITING: usize = 4096;
 
-/// What is told of the digits of coefficients that are not zero.
+/// Receives the digits of coefficients that are not zero, in coding order.
 pub(crate) trait Record {
     /// A digit was coded, and the coefficient's magnitude is `magnitude` now. It was zero before if it `is_new`.
     fn digit(

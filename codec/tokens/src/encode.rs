@@ -17,8 +17,8 @@ const BEYOND: usize = 8;
 
 /// Where an encoder takes coefficients from.
 pub trait Source {
-    /// Writes the coefficients of a band to `values`, which has a place for each block. It is asked for bands in the
-    /// order of their planes, once for each plane, and answers alike each time.
+    /// Writes the coefficients of a band to `values`, which has an element for each block. The encoder calls this for bands
+    /// in the order of their planes, once for each plane; it must write the same values each time.
     fn read(&self, band: Band, values: &mut [f32]);
 }
 
@@ -44,7 +44,7 @@ pub struct Measured {
     ///
     /// That is the squared error of the samples on the canvas, before they are clipped and rounded. It is the error of
     /// exactly the digits that so many bytes determine, up to the rounding of sums in `f64`: 10⁻¹² of the first value
-    /// for each digit at most, in practice less than that in all.
+    /// for each digit at most, in practice less than that in total.
     pub squared_errors: Vec<f64>,
 }
 

@@ -60,7 +60,7 @@ pub enum Error {
         /// Largest value there.
         max: i64,
     },
-    /// A row of the table `order` lacks its first plane, has one before that or after a gap, or gains that rise.
+    /// A row of the table `order` has no gain at its first plane, one before that or after a gap, or gains that rise.
     #[error(
         "row {row} of table order is wrong at plane {plane}: gains start at plane {first}, without a gap, \
          and never rise; use an intact model"

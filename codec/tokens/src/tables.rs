@@ -221,7 +221,7 @@ fn check<T: Copy + Into<i64>>(
 
 /// The planes of all sizes in the order in which they are coded.
 ///
-/// That each size has its planes from the first on, without a gap, makes the plane tell how many went before.
+/// Each size has its planes from the first on, without a gap, so the plane determines how many come before it.
 fn steps(order: &[i32]) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
     for (row, gains) in order.chunks_exact(PLANES).enumerate() {

@@ -113,7 +113,7 @@ pub(super) fn attention(
         })
 }
 
-/// The sequences with their places.
+/// The sequences with their positions in the packed order.
 #[inline(always)]
 fn placed(sequences: &[Sequence], panel_width: usize) -> impl Iterator<Item = Placed<'_>> {
     sequences.iter().scan(0, move |base, sequence| {
@@ -172,7 +172,7 @@ fn sizes(
 }
 
 /// Packs the positions of one panel of keys, from packed position `first` on, row by row for all heads: queries and keys
-/// normed where asked for, queries times the scale of the logits.
+/// normed if the layer norms them, queries times the scale of the logits.
 #[inline(always)]
 fn pack_panel(
     qkv: &CpuTensor,
@@ -190,8 +190,8 @@ fn pack_panel(
     } = sizes;
     let width = heads * head_dim;
     // A panel belongs to one sequence.
-    let mut places = placed(spec.sequences, panel_width);
-    let Some(place) = places.find(|place| first < place.base + place.padded) else {
+    let mut sequences = placed(spec.sequences, panel_width);
+    let Some(place) = sequences.find(|place| first < place.base + place.padded) else {
         return;
     };
     for column in 0..panel_width {
@@ -248,7 +248,7 @@ fn head_moments(values: &[f32], eps: Option<f32>) -> (f32, f32) {
     }
 }
 
-/// One head's result for one block of queries of one sequence, of which `first` is a position.
+/// One head's result for one block of queries of one sequence; `first` is one of its positions.
 fn attend(
     context: Context<'_>,
     spec: &AttentionSpec<'_, CpuTensor>,

@@ -71,8 +71,8 @@ impl DerefMut for Buffer {
 
 /// Buffers that operations borrow and give back, so that repeated operations allocate nothing.
 ///
-/// Operations take theirs from one list, in an order that repeats. Which tasks run side by side does not repeat, so that
-/// each thread has a list of its own for the buffers of tasks, and a buffer that one thread lacks is given to all.
+/// Operations take theirs from one list, in an order that repeats. Which tasks run concurrently does not repeat, so
+/// each thread has its own list for the buffers of tasks, and a buffer missing from one list is added to all.
 #[derive(Debug)]
 pub(crate) struct Pool {
     shared: FreeList,
@@ -81,7 +81,7 @@ pub(crate) struct Pool {
 
 type FreeList = Mutex<Vec<Buffer>>;
 
-/// Most idle buffers of a list: more than the operations of one network need; the smallest are given up beyond it.
+/// Most idle buffers of a list: more than the operations of one network need; beyond it the smallest are freed.
 const MAX_IDLE: usize = 64;
 
 impl Pool {

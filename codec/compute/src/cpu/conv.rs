@@ -331,7 +331,7 @@ fn finish_row(
     );
 }
 
-/// The input with its border, normed and activated where asked for.
+/// The input with its border, normed and activated where a norm is given.
 fn pad<'a>(
     context: Context<'a>,
     x: &CpuTensor,

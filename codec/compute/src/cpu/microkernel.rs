@@ -108,7 +108,7 @@ pub(crate) struct RowBlock {
     pub(crate) accumulate: bool,
 }
 
-/// A `[k][stride]` array of which the first `width` columns are outputs.
+/// A `[k][stride]` array whose first `width` columns are outputs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Panel {
     pub(crate) values: *const f32,
@@ -161,7 +161,7 @@ pub(crate) unsafe fn multiply(kernels: Kernels, panel: Panel, block: RowBlock) {
     }
 }
 
-/// A pointer into memory of which parallel tasks write disjoint parts.
+/// A pointer into memory that parallel tasks write disjoint parts of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SharedMut(*mut f32);
 

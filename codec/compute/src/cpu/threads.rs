@@ -14,7 +14,7 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// `threads` threads, or one for each core if 0. On WebAssembly it is one, the caller's, whatever is asked for.
+    /// `threads` threads, or one for each core if 0. On WebAssembly it is always one, the caller's.
     ///
     /// # Errors
     /// [`ComputeError::Threads`] if they cannot be started.

@@ -108,7 +108,7 @@ pub(super) fn convolve(
         })
 }
 
-/// The tiles of one task, of which each has a slot in the scratch memory.
+/// The tiles of one task; each has a slot in the scratch memory.
 struct Block<'a> {
     job: &'a Job<'a>,
     tiles: Range<usize>,
@@ -257,7 +257,7 @@ impl Block<'_> {
                 if let Some(residual) = self.job.residual {
                     values = add(values, lanes::<N>(residual.values(), at));
                 }
-                // SAFETY: this task's tiles, of which each pixel is part of one only, are inside `out`, whose shape
+                // SAFETY: this task's tiles, which share no pixel with any other, are inside `out`, whose shape
                 // `convolve` has checked; N channels from `channel` on are inside the pixel.
                 #[allow(unsafe_code)]
                 let out = unsafe { target.slice(at, N) };

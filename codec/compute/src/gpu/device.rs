@@ -66,7 +66,7 @@ pub struct DeviceInfo {
     pub name: String,
     /// The interface that reaches it: `vulkan`, `metal`, `dx12`, `cuda` or `rocm`.
     pub backend: &'static str,
-    /// Name and version of the driver, as far as it tells.
+    /// Name and version of the driver, empty if unknown.
     pub driver: String,
     /// What kind of hardware it is.
     pub kind: DeviceKind,
@@ -161,8 +161,8 @@ pub fn may_have_hardware() -> bool {
             .any(is_there)
 }
 
-/// Asks the drivers of graphics interfaces to keep off the error stream, where that is known how. To be called at a
-/// program's start: it does nothing once there is a second thread.
+/// Keeps the drivers of graphics interfaces from writing to the error stream, where they have a setting for it. Call it at
+/// a program's start: it does nothing once there is a second thread.
 pub fn quiet_drivers() {
     // Mesa's layer for choosing among GPUs looks for a display server, and complains where there is none.
     #[cfg(target_os = "linux")]
@@ -231,8 +231,8 @@ mod graphics {
 
     use super::{DeviceInfo, DeviceKind, Location};
 
-    /// The interfaces that are asked, best first. OpenGL is not among them: it reaches no device that these do not, and
-    /// asking it makes drivers talk on the error stream.
+    /// The interfaces that are searched, best first. OpenGL is not among them: it reaches no device that these do not, and
+    /// searching it makes drivers write to the error stream.
     pub(super) const BACKENDS: [(&str, Backend, WgpuBackend); 3] = [
         ("vulkan", Backend::Vulkan, WgpuBackend::Vulkan),
         ("metal", Backend::Metal, WgpuBackend::Metal),
@@ -326,7 +326,7 @@ mod native {
             .collect()
     }
 
-    /// These runtimes tell nothing about a device that has not been opened.
+    /// These runtimes report nothing about a device that has not been opened.
     fn info(
         backend: &'static str,
         device: Result<cubecl::Device, DeviceUnavailable>,

@@ -85,7 +85,7 @@ impl GpuEngine {
     /// Opens a device.
     ///
     /// # Errors
-    /// [`ComputeError::Device`] if its driver refuses, if it lacks the precision, or if the self-test fails.
+    /// [`ComputeError::Device`] if its driver refuses, if it does not support the precision, or if the self-test fails.
     pub fn open(info: &DeviceInfo, options: &GpuOptions) -> Result<Self, ComputeError> {
         let mut client = device::client(info)?;
         // SAFETY: all launches, copies and buffers of this engine go through this client, so they are on this one stream,
@@ -183,8 +183,8 @@ impl GpuEngine {
         Some((count, CubeDim::new_1d(ELEMENTWISE_UNITS)))
     }
 
-    /// `cubes` cubes, spread over the launch's axes since each has a largest size: at least as many as asked for, so
-    /// a kernel looks at `CUBE_POS` and ends if there is nothing to do.
+    /// `cubes` cubes, spread over the launch's axes since each has a largest size: possibly more than
+    /// requested, so a kernel checks `CUBE_POS` and ends if there is nothing to do.
     pub(super) fn cubes(&self, cubes: usize) -> CubeCount {
         let most = self.client.properties().hardware.max_cube_count.0.max(1) as usize;
         let rows = cubes.div_ceil(most).max(1);
@@ -357,7 +357,7 @@ impl GpuEngine {
         Ok(values)
     }
 
-    /// [`GpuEngine::read`] without a look at the values.
+    /// [`GpuEngine::read`] without checking the values.
     pub(super) fn read_raw(&self, tensor: &GpuTensor) -> Result<Vec<f32>, ComputeError> {
         let bytes = self.client.read_one(tensor.handle.clone());
         let bytes = bytes.map_err(|error| self.refused(&error.to_string()))?;

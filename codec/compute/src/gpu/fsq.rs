@@ -15,7 +15,7 @@ use crate::{Backend, ComputeError, Quantizer};
 
 /// Values that are written for each row: its index, and the largest magnitude of its latents.
 const RESULTS: usize = 2;
-/// The magnitude that is written for a row with a value that is not a number.
+/// The magnitude that is written for a row with an infinity or NaN.
 const NOT_FINITE: f32 = -1.0;
 
 /// `thresholds` is `[channels, most]`, filled up with infinity; `bases` are the digits' weights. Indices are written as
@@ -38,7 +38,7 @@ fn quantize_kernel<T: Float>(
     let mut finite = true;
     for channel in 0..channels {
         let z = f32::cast_from(latents[ABSOLUTE_POS * channels + channel]);
-        // Neither infinity nor a value that is no number has a magnitude below this.
+        // Neither infinities nor NaNs have a magnitude below this.
         finite = finite && z.abs() <= 3.0e38f32;
         if z.abs() > largest {
             largest = z.abs();

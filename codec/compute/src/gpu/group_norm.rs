@@ -1,6 +1,6 @@
 //! Group norm over channels-last images, with reductions in a fixed order.
 //!
-//! Statistics are taken of the differences to the group's first value, so that a mean that is large beside the spread
+//! Statistics are taken of the differences to the group's first value, so that a mean that is large relative to the spread
 //! costs no precision, and always as count, mean and centred second moment, merged by Chan's formula. Three launches:
 //! 1. Cubes of 256 units for each chunk of pixels (and block of 256 channels, where there are more): each unit takes every
 //!    ⌊256 / channels⌋-th of the chunk's pixels of one channel, first for their mean and then for their moment; then the
@@ -263,7 +263,7 @@ fn group_kernel(
     }
 }
 
-/// `out = (x − mean)·inverse·gamma + beta`, and SiLU of it where asked for.
+/// `out = (x − mean)·inverse·gamma + beta`, and SiLU of it with `activate`.
 #[cube(launch)]
 fn apply_kernel<X: Float, O: Float>(
     x: &[X],

@@ -151,7 +151,7 @@ pub(super) fn synthesis(
     Ok(())
 }
 
-/// Rows `rows` of the output from the given rows of latents, of which `latents` has no others.
+/// Rows `rows` of the output from the given rows of latents, which are all that `latents` holds.
 fn band(
     engine: &GpuEngine,
     (latents, of): (&GpuTensor, Range<usize>),
@@ -162,7 +162,7 @@ fn band(
     debug_assert!(of.end <= sizes.height);
     let positions = of.len() * sizes.width;
     let blocks = engine.scratch(&[positions, weights.outputs()], engine.element())?;
-    // A handle of the same memory, since a product wants a tensor of its own to write to.
+    // A handle of the same memory, since a product writes to a tensor that it borrows mutably.
     let mut target = GpuTensor {
         handle: blocks.handle.clone(),
         shape: blocks.shape.clone(),

@@ -4,7 +4,7 @@
 //! 256 units (a power of two that follows from the width), which walk over the row side by side, so that reads and
 //! writes are coalesced. Mean and variance are taken in two passes, every unit's own share in order and then pairwise
 //! through shared memory: a fixed order, so a device gives the same bytes on each run. Arithmetic is in f32 whatever the
-//! tensors' types. Cost: one launch; each row is read three times, of which the last two come from the cache, and
+//! tensors' types. Cost: one launch; each row is read three times, the last two from the cache, and
 //! written once, and each modulation vector is read once per row.
 
 use std::ops::Range;
@@ -19,7 +19,7 @@ use crate::backend::{Modulation, ModulationVector};
 use crate::{Backend, ComputeError};
 
 /// Adds up `own` over each run of `lanes` units of the cube, pairwise in a fixed order, for all units to see. `lanes` is a
-/// power of two; `shared` has a place for each unit. Every unit of the cube has to come here.
+/// power of two; `shared` has an element for each unit. Every unit of the cube has to call this.
 #[cube]
 pub(super) fn lanes_sum(own: f32, shared: &mut Shared<[f32]>, #[comptime] lanes: u32) -> f32 {
     // The first barrier is needed because a previous sum's result may still be read. Barriers stay outside the

@@ -5,7 +5,7 @@ use super::engine::GpuEngine;
 use crate::backend::GroupNorm;
 use crate::{Backend, ComputeError, CpuEngine, Element, Weight};
 
-/// Positions and channels of the cases' sequences: no multiples of any tile; one head.
+/// Positions and channels of the cases' sequences: not multiples of any tile; one head.
 pub(super) const POSITIONS: usize = 9;
 pub(super) const CHANNELS: usize = 64;
 /// Shape of the cases' latents: one image.

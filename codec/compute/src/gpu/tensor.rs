@@ -27,7 +27,7 @@ pub struct GpuTensor {
     pub(super) handle: Handle,
     pub(super) shape: Vec<usize>,
     pub(super) element: Element,
-    /// Room that was asked for; a tensor that was given a smaller shape keeps it.
+    /// Size of the buffer in bytes; a tensor that was reshaped to a smaller shape keeps it.
     pub(super) capacity: usize,
     pub(super) _reserved: Arc<Reserved>,
 }

@@ -110,7 +110,7 @@ pub(super) fn dct(tables: &Tables, x: &[Lane; BLOCK]) -> [Lane; BLOCK] {
     let odd2 = product(&tables.odd2, &odd);
     let mean = scaled(tables.last, sum(&x2[0], &x2[1]));
     let middle = scaled(tables.last, difference(&x2[0], &x2[1]));
-    // Coefficient k belongs to the half that the number of zeros at the end of k tells.
+    // The number of trailing zeros of k selects the half that holds coefficient k.
     std::array::from_fn(|k| match k.trailing_zeros() {
         0 => odd16[k / 2],
         1 => odd8[k / 4],

@@ -148,7 +148,7 @@ impl CodedCodec {
         Ok(Canvas::from_rgb(&self.pixels(file, options)?.0))
     }
 
-    /// The canvas that a file's payload tells. The file has passed [`CodedCodec::check_header`].
+    /// The canvas that a file's payload decodes to. The file has passed [`CodedCodec::check_header`].
     fn pixels(
         &self,
         file: &TokenFile,

@@ -229,7 +229,7 @@ impl<B: Backend> NetworkOn<B> {
         Ok(one)
     }
 
-    /// The canvas of the latents of one image, which are also kept where the job wants them.
+    /// The canvas of the latents of one image, which are also kept if the job requests them.
     fn decoded(
         &self,
         half: &DecoderHalf<B>,

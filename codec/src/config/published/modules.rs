@@ -48,8 +48,8 @@ pub(super) fn dtype_override(fields: &mut Fields<'_>) -> Result<()> {
     }
 }
 
-/// The dictionary of modules under `module_dict` of a part of the model, in execution order: those of `known`, of which
-/// only the `optional` ones may be missing.
+/// The dictionary of modules under `module_dict` of a part of the model, in execution order: those of `known`.
+/// Only the `optional` ones may be missing.
 pub(super) fn module_dict<'a>(
     mut part: Fields<'a>,
     known: &[&str],

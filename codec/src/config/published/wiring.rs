@@ -51,7 +51,7 @@ named! {
 #[derive(Debug, Default)]
 pub(super) struct Wiring<'a> {
     held: HashMap<&'a str, Signal>,
-    /// The width on which all modules of a side have to agree, once one has told it.
+    /// The width of all modules of a side; the first one read sets it.
     width: Option<usize>,
 }
 

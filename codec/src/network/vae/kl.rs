@@ -363,7 +363,7 @@ impl<B: Backend> KlEncoder<B> {
     }
 }
 
-/// A sample of each pixel's posterior, of which `moments` has the means and then the log-variances.
+/// A sample of each pixel's posterior; `moments` has its means and then its log-variances.
 fn sample_posterior(moments: &[f32], channels: usize, noise: &[f32]) -> Vec<f32> {
     let pixels = moments
         .chunks_exact(2 * channels)

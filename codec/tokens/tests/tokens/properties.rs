@@ -81,8 +81,8 @@ proptest! {
             prop_assert_eq!(counts, (alone.digits, alone.layer, alone.slope));
             prop_assert_eq!(blocks_of_bands(grid, &bands(&decoder, grid))?, alone.coefficients.clone());
             let error = squared_error(&coefficients, &alone.coefficients);
-            let told = measured.squared_errors[cut];
-            prop_assert!((error - told).abs() <= 1e-9 * measured.squared_errors[0], "{} for {}", told, error);
+            let reported = measured.squared_errors[cut];
+            prop_assert!((error - reported).abs() <= 1e-9 * measured.squared_errors[0], "{} for {}", reported, error);
         }
     }
 
@@ -157,8 +157,8 @@ proptest! {
         let measured = encode_measured(&tables, grid, by_band.as_slice(), 300)?;
         let decoded = decode_coefficients(&tables, grid, &measured.bytes);
         let error = squared_error(&coefficients, &decoded.coefficients);
-        let told = measured.squared_errors[measured.bytes.len()];
-        prop_assert!((error - told).abs() <= 1e-9 * measured.squared_errors[0], "{} for {}", told, error);
+        let reported = measured.squared_errors[measured.bytes.len()];
+        prop_assert!((error - reported).abs() <= 1e-9 * measured.squared_errors[0], "{} for {}", reported, error);
     }
 }
 

@@ -190,7 +190,7 @@ fn check_apg(engine: &CpuEngine, p: ApgParameters, steps: &[Velocities]) {
 fn apg_of_several_images_is_that_of_each() {
     for engine in engines(2) {
         let (images, count, steps) = (3, 131, 4);
-        // Images of other magnitudes, of which only some are beyond the threshold.
+        // Images of different magnitudes; only some exceed the threshold.
         let velocities = |image: usize, step: usize| -> Velocities {
             let seed = (10 * step + image) as u64;
             let factor = [1.0, 0.02, 0.3][image];

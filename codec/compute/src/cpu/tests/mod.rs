@@ -1,4 +1,4 @@
-//! Each operation against plain loops in f64, on sizes that are no multiple of any block, with the processor's own and
+//! Each operation against plain loops in f64, on sizes that are not multiples of any block, with the processor's own and
 //! with the portable kernels, and the same bits for any number of threads.
 
 mod attention;

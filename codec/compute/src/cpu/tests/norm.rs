@@ -128,7 +128,7 @@ fn group_norm_is_right_on_awkward_sizes() {
         for (height, width) in [(1, 1), (3, 5), (17, 9), (40, 41)] {
             for (channels, groups) in [(1, 1), (3, 3), (20, 4), (33, 11), (64, 32), (128, 32)] {
                 let norm = group_norm(channels, groups);
-                // A mean that is large beside the spread would cancel in a sum of squares.
+                // A mean that is large relative to the spread would cancel in a sum of squares.
                 let numbers: Vec<f32> = values(1, height * width * channels)
                     .iter()
                     .map(|v| v + 2.0)
@@ -138,7 +138,7 @@ fn group_norm_is_right_on_awkward_sizes() {
                 engine.group_norm(&x, &norm, &mut out).unwrap();
                 let what = format!("{height}×{width}×{channels} in {groups} groups");
                 let members = height * width * channels / groups;
-                // The spread of very few values may be so small beside their mean that its rounding shows; one value has
+                // The spread of very few values may be so small relative to their mean that its rounding shows; one value has
                 // none, and what is left is the rounding of a thousand times the value, which the epsilon makes of it.
                 let tolerance = if members < 8 { 1e-3 } else { 3e-5 };
                 let expected = plain_norm(&numbers, &norm);

@@ -1,5 +1,5 @@
 //! The moments of each head's queries and keys, for their norm: `[rows, 2·heads, 2]`, mean and reciprocal standard
-//! deviation. Cubes of 128 units, of which 4 to 32 (by the head size) work on each head of a row; queries and keys are
+//! deviation. Cubes of 128 units; 4 to 32 of them (by the head size) work on each head of a row; queries and keys are
 //! read twice, the second time from the cache.
 
 use std::ops::Range;

@@ -101,7 +101,7 @@ fn an_operation_that_runs_out_of_memory_returns_the_error_and_the_next_one_runs(
 
 #[test]
 fn a_buffer_that_the_device_refuses_is_an_error_at_the_download() {
-    // Larger than any binding of the device, but within what an engine is told to try.
+    // Larger than any binding of the device, but within the engine's own limit.
     let count = (engine().device().max_binding_bytes / 4 + 1) as usize;
     match engine().zeros(&[count]) {
         Err(ComputeError::DeviceMemory {

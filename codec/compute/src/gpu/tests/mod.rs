@@ -1,4 +1,4 @@
-//! Every kernel against the CPU engine, on sizes that are no multiple of any tile.
+//! Every kernel against the CPU engine, on sizes that are not multiples of any tile.
 
 mod attention;
 mod conv;
@@ -52,7 +52,7 @@ fn cpu() -> &'static CpuEngine {
     ENGINE.get_or_init(|| CpuEngine::new(1).expect("an engine"))
 }
 
-/// Panics unless all values are within `tolerance` of those expected, of which at least one is not zero.
+/// Panics unless all values are within `tolerance` of those expected, and at least one of these is not zero.
 #[track_caller]
 fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len());
