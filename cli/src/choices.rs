@@ -6,11 +6,11 @@ use flextok::metrics::Metric;
 
 /// One of the metrics, which `--help` lists.
 pub(crate) fn metric() -> impl TypedValueParser<Value = Metric> {
-    PossibleValuesParser::new(Metric::ALL.map(Metric::id)).try_map(|id| id.parse::<Metric>())
+    PossibleValuesParser::new(Metric::ALL.map(Metric::name)).try_map(|name| name.parse::<Metric>())
 }
 
 /// One of the precisions, which `--help` lists.
 pub(crate) fn precision() -> impl TypedValueParser<Value = Precision> {
-    PossibleValuesParser::new(Precision::ALL.map(Precision::id))
-        .try_map(|id| id.parse::<Precision>())
+    PossibleValuesParser::new(Precision::ALL.map(Precision::name))
+        .try_map(|name| name.parse::<Precision>())
 }

@@ -153,7 +153,8 @@ pub enum Error {
     /// No cut of a file reaches the requested quality.
     #[cfg(feature = "metrics")]
     #[error(
-        "no cut reaches {metric} {wanted}: the best has {bytes} bytes and reaches {reached:.3}; lower the target"
+        "no cut reaches {} {wanted}: the best has {bytes} bytes and reaches {reached:.3}; lower the target",
+        metric.label()
     )]
     TargetNotReached {
         /// The metric.

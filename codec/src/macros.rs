@@ -12,7 +12,7 @@ macro_rules! setters {
     )*};
 }
 
-/// An enum with the name of each variant, which `Display` writes.
+/// An enum with the name of each variant, which `Display` writes, and `FromStr` reads where there is one.
 macro_rules! named {
     ($(#[$attribute:meta])* $visibility:vis enum $enum:ident {
         $($(#[$doc:meta])* $variant:ident => $name:literal,)*

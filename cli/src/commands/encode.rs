@@ -75,7 +75,7 @@ pub(crate) struct EncodeArgs {
 struct TargetArgs(Option<Target>);
 
 fn target_option(metric: Metric) -> String {
-    format!("target-{}", metric.id())
+    format!("target-{}", metric.name())
 }
 
 impl Args for TargetArgs {
@@ -89,7 +89,8 @@ impl Args for TargetArgs {
                 .value_name("S")
                 .value_parser(values::quality)
                 .help(format!(
-                    "As few bytes as reach this {metric}{}, {}",
+                    "As few bytes as reach this {}{}, {}",
+                    metric.label(),
                     match metric {
                         Metric::Psnr => " of the plain decode (of the coded digits alone)",
                         _ => " when decoded",
@@ -185,7 +186,7 @@ fn to_target(
         };
         format!(
             "{}{plain} {:.3} with {}, found in {}",
-            target.metric,
+            target.metric.label(),
             reached.quality,
             input::amount(file.header(), file.header().payload_bytes()),
             values::count(reached.decodes, "decode")

@@ -398,7 +398,7 @@ fn report(
 ) -> Result<(), CliError> {
     let worst = rungs.iter().map(|rung| rung.quality);
     let report = Report {
-        metric: args.metric.name(),
+        metric: args.metric.label(),
         total_bytes: args.total_bytes,
         used_bytes: rungs.iter().map(|rung| rung.bytes).sum(),
         worst: Some(worst.fold(f64::INFINITY, f64::min)).filter(|worst| worst.is_finite()),

@@ -20,9 +20,9 @@ impl Precision {
     /// All choices.
     pub const ALL: [Self; 3] = [Self::Auto, Self::F32, Self::F16];
 
-    /// Its name, which `FromStr` reads: `auto`, `f32` or `f16`.
+    /// Its name, as `Display` writes it and `FromStr` reads it: `auto`, `f32` or `f16`.
     #[must_use]
-    pub fn id(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::F32 => "f32",
@@ -31,9 +31,15 @@ impl Precision {
     }
 }
 
-/// The text is not the [`Precision::id`] of a precision.
+impl std::fmt::Display for Precision {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// The text is not the [`Precision::name`] of a precision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a precision; allowed: {}", Precision::ALL.map(Precision::id).join(", "))]
+#[error("`{found}` is not a precision; allowed: {}", Precision::ALL.map(Precision::name).join(", "))]
 pub struct ParsePrecisionError {
     found: String,
 }
@@ -43,7 +49,7 @@ impl FromStr for Precision {
 
     fn from_str(text: &str) -> Result<Self, ParsePrecisionError> {
         let mut all = Self::ALL.into_iter();
-        all.find(|precision| precision.id() == text)
+        all.find(|precision| precision.name() == text)
             .ok_or_else(|| ParsePrecisionError {
                 found: text.to_owned(),
             })
@@ -85,9 +91,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn precisions_are_read_by_their_ids() {
+    fn precisions_are_read_as_they_are_written() {
         for precision in Precision::ALL {
-            assert_eq!(precision.id().parse(), Ok(precision));
+            assert_eq!(precision.to_string().parse(), Ok(precision));
         }
         let refusal = "f64".parse::<Precision>().expect_err("another type");
         assert_eq!(

@@ -39,11 +39,11 @@ named! {
     #[non_exhaustive]
     pub enum Metric {
         /// Peak signal-to-noise ratio in dB: [`Comparison::psnr`], infinite for identical pictures.
-        Psnr => "PSNR",
+        Psnr => "psnr",
         /// Structural similarity: [`Comparison::ssim`].
-        Ssim => "SSIM",
+        Ssim => "ssim",
         /// SSIMULACRA 2: [`Comparison::ssimulacra2`].
-        Ssimulacra2 => "SSIMULACRA 2",
+        Ssimulacra2 => "ssimulacra2",
     }
 }
 
@@ -51,13 +51,13 @@ impl Metric {
     /// All metrics.
     pub const ALL: [Self; 3] = [Self::Psnr, Self::Ssim, Self::Ssimulacra2];
 
-    /// Its name on command lines, which `FromStr` reads, such as `ssimulacra2`.
+    /// Its usual spelling in texts, such as `SSIMULACRA 2`.
     #[must_use]
-    pub fn id(self) -> &'static str {
+    pub const fn label(self) -> &'static str {
         match self {
-            Self::Psnr => "psnr",
-            Self::Ssim => "ssim",
-            Self::Ssimulacra2 => "ssimulacra2",
+            Self::Psnr => "PSNR",
+            Self::Ssim => "SSIM",
+            Self::Ssimulacra2 => "SSIMULACRA 2",
         }
     }
 
@@ -97,9 +97,9 @@ impl Metric {
     }
 }
 
-/// The text is not the [`Metric::id`] of a metric.
+/// The text is not the [`Metric::name`] of a metric.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a metric; allowed: {}", Metric::ALL.map(Metric::id).join(", "))]
+#[error("`{found}` is not a metric; allowed: {}", Metric::ALL.map(Metric::name).join(", "))]
 pub struct ParseMetricError {
     found: String,
 }
@@ -109,7 +109,7 @@ impl FromStr for Metric {
 
     fn from_str(text: &str) -> Result<Self, ParseMetricError> {
         let mut all = Self::ALL.into_iter();
-        all.find(|metric| metric.id() == text)
+        all.find(|metric| metric.name() == text)
             .ok_or_else(|| ParseMetricError {
                 found: text.to_owned(),
             })

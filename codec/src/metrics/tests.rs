@@ -131,7 +131,7 @@ fn different_sizes_are_an_error() {
 #[test]
 fn metrics_are_read_by_their_ids() {
     for metric in Metric::ALL {
-        assert_eq!(metric.id().parse(), Ok(metric));
+        assert_eq!(metric.name().parse(), Ok(metric));
     }
     assert!("PSNR".parse::<Metric>().is_err());
     let refusal = "vmaf".parse::<Metric>().expect_err("another metric");
