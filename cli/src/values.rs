@@ -22,10 +22,10 @@ pub(crate) fn whole<T: TryFrom<u64>>(
     }
 }
 
-/// Any number; the model decides which are valid.
+/// A finite number; the model decides which are valid.
 pub(crate) fn real(text: &str) -> Result<f32, String> {
-    let wrong = |_| "allowed: a number, for example 7.5".to_owned();
-    text.parse().map_err(wrong)
+    let value = text.parse::<f32>().ok().filter(|value| value.is_finite());
+    value.ok_or_else(|| "allowed: a finite number, for example 7.5".to_owned())
 }
 
 /// A value of a metric.
@@ -141,7 +141,10 @@ mod tests {
             assert!(quality(text).is_err(), "{text}");
         }
         assert_eq!(real("-1e3"), Ok(-1000.0));
-        assert!(real("abc").is_err_and(|refusal| !refusal.contains("literal")));
+        for text in ["", "abc", "inf", "NaN", "1e39"] {
+            let refusal = real(text).expect_err(text);
+            assert_eq!(refusal, "allowed: a finite number, for example 7.5");
+        }
         assert_eq!(
             (count(1_u32, "step"), count(2_u32, "step")),
             ("1 step".into(), "2 steps".into())

@@ -152,7 +152,7 @@ fn nothing_is_overwritten_unasked() {
         let first = ["fit", "-b", "200"];
         run(directory, first.iter().chain(args).chain(&inputs))
     };
-    fit(&["--in-place"]).fails(7, &["chelsea.flxt", "--force"]);
+    fit(&["--in-place"]).fails(2, &["--in-place: ", "--force", "-o DIR"]);
     fit(&["-o", "."]).fails(7, &["chelsea.flxt", "--force"]);
     fit(&["-o", "missing"]).fails(7, &["create it first"]);
     let plan = fit(&[]);

@@ -97,7 +97,7 @@ fn impossible_outputs_and_sampling_are_refused_with_what_is_allowed() {
         ),
         (
             &["decode", "a.flxt", "-o", "x.png", "--guidance", "nan"],
-            &["guidance"],
+            &["'nan'", "--guidance", "a finite number"],
         ),
         (
             &["decode", "a.flxt", "-o", "x.png", "--steps", "3"],
@@ -140,7 +140,7 @@ fn impossible_outputs_and_sampling_are_refused_with_what_is_allowed() {
         ),
         (
             &["decode", "a.flxt", "-o", "x.png", "--guidance", "abc"],
-            &["--guidance", "a number"],
+            &["--guidance", "a finite number"],
         ),
         (
             &["compare", photo, arg(&flextok_tests::photo("coffee.png"))],

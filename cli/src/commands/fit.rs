@@ -114,6 +114,10 @@ struct Line {
 }
 
 pub(crate) fn run(args: &FitArgs, context: &Context) -> Result<(), CliError> {
+    if args.in_place && !context.force {
+        let problem = "replaces the files; add --force, or use -o DIR instead to keep them";
+        return Err(CliError::usage("--in-place", problem));
+    }
     let items = items(args, context)?;
     affordable(args, &items)?;
     let model = context.model()?;
