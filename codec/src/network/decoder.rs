@@ -338,7 +338,7 @@ impl<B: Backend> Conditioned<'_, B> {
         let config = &decoder.config.decoder;
         let (steps, dim) = (times.len(), config.transformer.width);
         let size = config.time.frequency_embedding_size;
-        let waves = backend.upload(&time::embedding(times, &config.time), &[steps, size])?;
+        let waves = backend.upload(&time::embedding(times, &config.time)?, &[steps, size])?;
         let mut hidden = backend.zeros(&[steps, dim])?;
         let mut activated = backend.zeros(&[steps, dim])?;
         backend.linear(

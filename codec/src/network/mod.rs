@@ -19,4 +19,14 @@ mod vae;
 pub use decoder::{Conditioned, Decoder};
 pub use encoder::Encoder;
 pub use error::NetworkError;
+use flextok_compute::ComputeError;
 pub use vae::{VaeDecoder, VaeEncoder};
+
+/// An empty list with room for `len` values, which an input or a model determines.
+pub(crate) fn with_capacity(len: usize) -> Result<Vec<f32>, ComputeError> {
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(len)
+        .map_err(|_| ComputeError::OutOfMemory { shape: vec![len] })?;
+    Ok(values)
+}

@@ -1,7 +1,7 @@
 //! Position embeddings: the stored tables, in all their forms, as rows for a grid of patches or a sequence of registers.
 
-use super::NetworkError;
 use super::builder::VarBuilder;
+use super::{NetworkError, with_capacity};
 use crate::config::{PositionConfig, PositionKind, PositionScaling};
 
 /// A table of embeddings for `rows` × `columns` positions, as stored: a separable table is far smaller than all of
@@ -82,15 +82,19 @@ impl PositionTable {
                     table: vec![self.rows, self.columns],
                 })
             }
-            PositionScaling::Interpolate if !same => Ok(self.interpolate(rows, columns)),
-            _ => Ok((0..rows * columns)
-                .flat_map(|position| self.embedding(position / columns, position % columns))
-                .collect()),
+            PositionScaling::Interpolate if !same => self.interpolate(rows, columns),
+            _ => {
+                let mut out = with_capacity(rows * columns * self.width)?;
+                for position in 0..rows * columns {
+                    out.extend(self.embedding(position / columns, position % columns));
+                }
+                Ok(out)
+            }
         }
     }
 
     /// Bilinear resize with aligned corners: the first and last positions of both grids coincide.
-    fn interpolate(&self, rows: usize, columns: usize) -> Vec<f32> {
+    fn interpolate(&self, rows: usize, columns: usize) -> Result<Vec<f32>, NetworkError> {
         let source = |index: usize, size: usize, stored: usize| {
             let position = if size > 1 {
                 index as f32 * ((stored - 1) as f32 / (size - 1) as f32)
@@ -100,7 +104,7 @@ impl PositionTable {
             let low = (position as usize).min(stored - 1);
             (low, (low + 1).min(stored - 1), position - low as f32)
         };
-        let mut out = Vec::with_capacity(rows * columns * self.width);
+        let mut out = with_capacity(rows * columns * self.width)?;
         for row in 0..rows {
             let (top, bottom, down) = source(row, rows, self.rows);
             for column in 0..columns {
@@ -117,6 +121,6 @@ impl PositionTable {
                 }));
             }
         }
-        out
+        Ok(out)
     }
 }

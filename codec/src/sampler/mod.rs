@@ -4,4 +4,5 @@ mod flow;
 mod noise;
 
 pub(crate) use flow::{Guidance, Settings, sample};
+pub(crate) use noise::normals;
 pub use noise::standard_normal;

@@ -48,18 +48,18 @@ fn normal_pair(radius: u32, angle: u32) -> [f32; 2] {
 /// ```
 #[must_use]
 pub fn standard_normal(seed: u64, canvas: u32, count: usize) -> Vec<f32> {
+    normals(seed, canvas).take(count).collect()
+}
+
+/// All numbers of [`standard_normal`].
+pub(crate) fn normals(seed: u64, canvas: u32) -> impl Iterator<Item = f32> {
     let key = [seed as u32, (seed >> 32) as u32];
-    let blocks = count.div_ceil(4) as u64;
-    let mut values: Vec<f32> = (0..blocks)
-        .flat_map(|block| {
-            let words = philox4x32_10([block as u32, (block >> 32) as u32, canvas, 0], key);
-            let [first, second] = normal_pair(words[0], words[1]);
-            let [third, fourth] = normal_pair(words[2], words[3]);
-            [first, second, third, fourth]
-        })
-        .collect();
-    values.truncate(count);
-    values
+    (0..u64::MAX).flat_map(move |block| {
+        let words = philox4x32_10([block as u32, (block >> 32) as u32, canvas, 0], key);
+        let [first, second] = normal_pair(words[0], words[1]);
+        let [third, fourth] = normal_pair(words[2], words[3]);
+        [first, second, third, fourth]
+    })
 }
 
 #[cfg(test)]

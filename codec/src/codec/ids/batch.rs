@@ -11,8 +11,9 @@ use image::RgbImage;
 use super::engine::Job;
 use super::{DecodeOptions, IdsCodec};
 use crate::error::{Error, OptionName};
+use crate::network::with_capacity;
 use crate::picture::{self, Canvas};
-use crate::sampler::standard_normal;
+use crate::sampler::normals;
 use crate::{CancelToken, Codec, Progress, Size};
 
 /// An image to decode that has been checked.
@@ -74,7 +75,7 @@ impl IdsCodec {
             let job = Job {
                 ids: &ids,
                 latents,
-                noise: &self.starting_noise(options, latents),
+                noise: &self.starting_noise(options, latents)?,
                 settings,
                 keep_latents: false,
             };
@@ -104,13 +105,19 @@ impl IdsCodec {
     }
 
     /// The noise of a seed for latents of this size, `[H, W, C]`.
-    pub(super) fn noise(&self, seed: u64, latents: Size) -> Vec<f32> {
-        let noise = standard_normal(seed, 0, self.latent_values(latents));
+    pub(super) fn noise(&self, seed: u64, latents: Size) -> Result<Vec<f32>, Error> {
+        let count = self.latent_values(latents);
+        let mut noise = with_capacity(count)?;
+        noise.extend(normals(seed, 0).take(count));
         channels_last(&noise, self.config().vae.latent_channels())
     }
 
     /// The given noise, or that of the seed, `[H, W, C]`.
-    pub(super) fn starting_noise(&self, options: &DecodeOptions, latents: Size) -> Vec<f32> {
+    pub(super) fn starting_noise(
+        &self,
+        options: &DecodeOptions,
+        latents: Size,
+    ) -> Result<Vec<f32>, Error> {
         match &options.noise {
             Some(noise) => channels_last(noise, self.config().vae.latent_channels()),
             None => self.noise(options.seed.unwrap_or(0), latents),
@@ -140,10 +147,12 @@ impl IdsCodec {
 }
 
 /// `[C, H, W]`, in which noise is defined, to `[H, W, C]`, in which the network computes.
-fn channels_last(planes: &[f32], channels: usize) -> Vec<f32> {
+fn channels_last(planes: &[f32], channels: usize) -> Result<Vec<f32>, Error> {
     let pixels = planes.len() / channels;
     let pixel = |pixel| planes.iter().skip(pixel).step_by(pixels).copied();
-    (0..pixels).flat_map(pixel).collect()
+    let mut values = with_capacity(planes.len())?;
+    values.extend((0..pixels).flat_map(pixel));
+    Ok(values)
 }
 
 /// The indices of the requests that go through the network together: of one canvas, and no more than `most` of it.
@@ -274,7 +283,7 @@ mod tests {
     #[test]
     fn noise_is_turned_to_pixels() {
         let planes: Vec<f32> = (0..24).map(|value| value as f32).collect();
-        let pixels = channels_last(&planes, 3);
+        let pixels = channels_last(&planes, 3).expect("24 values");
         assert_eq!(pixels[..4], [0.0, 8.0, 16.0, 1.0]);
         assert_eq!(pixels[21..], [7.0, 15.0, 23.0]);
     }

@@ -86,7 +86,8 @@ impl IdsCodec {
     ) -> Result<Vec<Vec<u16>>, Error> {
         let noise = posterior_seed
             .zip(canvases.first())
-            .map(|(seed, canvas)| self.noise(seed, self.latents(canvas.size)));
+            .map(|(seed, canvas)| self.noise(seed, self.latents(canvas.size)))
+            .transpose()?;
         self.engine
             .tokenize(canvases, tokens as usize, noise.as_deref())
     }

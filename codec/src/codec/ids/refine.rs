@@ -64,7 +64,7 @@ impl IdsCodec {
         let request = self.request_of_picture(file, options)?;
         let settings = self.settings(options)?;
         let latents = self.latents(request.canvas);
-        let mut x = self.starting_noise(options, latents);
+        let mut x = self.starting_noise(options, latents)?;
         let settings = match from {
             None => settings,
             Some(start) => {

@@ -4,8 +4,8 @@ use flextok_compute::backend::ConvKind;
 use flextok_compute::{Backend, Weight};
 
 use crate::config::LappedConfig;
-use crate::network::NetworkError;
 use crate::network::builder::VarBuilder;
+use crate::network::{NetworkError, with_capacity};
 use crate::weights::WeightsError;
 
 /// Colour channels of an image.
@@ -68,7 +68,7 @@ impl<B: Backend> Synthesis<B> {
         let shape = [config.channels, COLOURS, config.kernel, config.kernel];
         let stored = vs.get(&shape, name)?.to_f32()?;
         // Stored [latent channel][colour][tap]; the engine wants a row of inputs for each output [tap][colour].
-        let mut matrix = Vec::with_capacity(stored.len());
+        let mut matrix = with_capacity(stored.len())?;
         for output in 0..taps * COLOURS {
             let (tap, colour) = (output / COLOURS, output % COLOURS);
             matrix.extend(
