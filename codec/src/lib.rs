@@ -94,4 +94,5 @@ pub use image;
 pub use literal::LiteralError;
 pub use network::NetworkError;
 pub use progressive::ProgressiveDecoder;
+#[doc(hidden)]
 pub use sampler::standard_normal;

@@ -233,6 +233,7 @@ pub fn write_u16(shape: &[usize], data: &[u16]) -> Result<Vec<u8>, NpyError> {
 ///
 /// # Errors
 /// As [`write_f32`].
+#[doc(hidden)]
 pub fn write_i64(shape: &[usize], data: &[i64]) -> Result<Vec<u8>, NpyError> {
     write("<i8", shape, data, i64::to_le_bytes)
 }

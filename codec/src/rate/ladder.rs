@@ -1,15 +1,11 @@
 //! Which cuts are tried, and the search for the smallest one that is good enough.
 
-/// Most decodes that [`Search::Ladder`] takes where a rung is good enough: the rungs, and the bisections of the widest gap
-/// between two.
-pub const MOST_DECODES: u32 = 22;
-
 /// How cuts are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Search {
-    /// On the [`ladder`] from below, then in the gap under the first rung that is good enough: at most [`MOST_DECODES`]
-    /// decodes. All other cuts only if no rung is good enough.
+    /// On the [`ladder`] from below, then in the gap under the first rung that is good enough: at most 22
+    /// decodes of 256 tokens. All other cuts only if no rung is good enough.
     #[default]
     Ladder,
     /// Every number of units from 1 on: exact, and as many decodes.
@@ -112,6 +108,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Most decodes of the ladder where a rung is good enough: the rungs of 256 units, and the bisections of the widest gap
+    /// between two.
+    const MOST_DECODES: u32 = 22;
 
     #[test]
     fn ladders_end_with_all_tokens() {

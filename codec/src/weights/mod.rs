@@ -317,6 +317,7 @@ impl Weights {
     }
 
     /// The shape of the tensor `name`, if it exists.
+    #[doc(hidden)]
     #[must_use]
     pub fn try_shape(&self, name: &str) -> Option<&[usize]> {
         self.header
