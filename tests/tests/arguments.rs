@@ -1,4 +1,4 @@
-//! Random command lines: whatever is asked for, the program answers with one of its documented exit codes, one line of
+//! Random command lines: whatever they request, the program answers with one of its documented exit codes, one line of
 //! error, and no file that is not whole.
 
 use flextok_tests::{encode, encode_ids, listing, run, workplace};

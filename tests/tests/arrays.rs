@@ -108,7 +108,7 @@ fn several_canvases_are_packed_listed_and_cut_in_layers() {
 }
 
 #[test]
-fn arrays_that_are_no_ids_are_named() {
+fn arrays_that_are_not_ids_are_named() {
     let place = workplace();
     let directory = place.path();
     let write = |name: &str, bytes: Vec<u8>| {

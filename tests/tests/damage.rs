@@ -132,7 +132,7 @@ fn the_proven_part_of_a_damaged_file_can_be_used() {
     ] {
         run(directory, command).fails(3, &["bad.flxt: ", "nothing before it is proven"]);
     }
-    // An undamaged file is what it is.
+    // An undamaged file stays the same.
     run(directory, ["decode", "a.flxt", "--salvage"]).ok();
 }
 

@@ -15,7 +15,7 @@ fn run_without_drivers(directory: &Path, args: &[&str]) -> Run {
 }
 
 #[test]
-fn without_a_device_an_explicit_one_fails_and_says_what_was_looked_for() {
+fn without_a_device_an_explicit_one_fails_and_names_what_was_searched() {
     let place = workplace();
     let photo = photo("chelsea.png");
     for device in ["gpu", "gpu:3"] {
@@ -26,7 +26,7 @@ fn without_a_device_an_explicit_one_fails_and_says_what_was_looked_for() {
 }
 
 #[test]
-fn without_a_device_auto_takes_the_cpu_and_says_so_when_asked() {
+fn without_a_device_auto_takes_the_cpu_and_verbose_reports_it() {
     let place = workplace();
     let photo = photo("chelsea.png");
     let args = ["encode", arg(&photo), "-o", "auto.flxt"];
@@ -55,7 +55,7 @@ fn without_a_device_auto_takes_the_cpu_and_says_so_when_asked() {
 }
 
 #[test]
-fn the_list_of_no_devices_is_no_error() {
+fn an_empty_list_of_devices_is_not_an_error() {
     let place = workplace();
     let text = run_without_drivers(place.path(), &["devices"]).ok();
     assert!(

@@ -1,4 +1,4 @@
-//! Faults outside the bytes: signals, several processes at one output, places without permission, weights that change.
+//! Faults outside the bytes: signals, several processes at one output, paths without permission, weights that change.
 
 use std::process::Stdio;
 
@@ -121,7 +121,7 @@ mod unix {
     }
 
     #[test]
-    fn places_without_permission_are_named() {
+    fn paths_without_permission_are_named() {
         let place = workplace();
         let directory = place.path();
         encode(directory, "chelsea.png");
@@ -162,7 +162,7 @@ mod unix {
         finish(command.args(args).current_dir(directory))
     }
 
-    /// Few bytes can ask for the largest picture that is allowed; what the system cannot hold is an error, not an abort.
+    /// A few bytes can declare the largest allowed picture; what the system cannot hold is an error, not an abort.
     #[cfg(target_os = "linux")]
     #[test]
     fn without_memory_for_a_large_picture_decoding_ends_with_a_line() {

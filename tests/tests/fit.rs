@@ -85,7 +85,7 @@ fn the_worst_picture_is_as_good_as_the_budget_allows() {
                 reported == quality || (reported - quality).abs() < 1e-9,
                 "{reported} {quality}"
             );
-            // What is left does not buy a byte more that would be better.
+            // The rest of the budget is too small for a better cut.
             let next = rungs.iter().find(|rung| rung.0 > *size);
             let better = next.filter(|rung| rung.0 <= size + total - used && rung.1 > quality);
             assert_eq!(better, None, "{total}: {line}");
@@ -142,7 +142,7 @@ fn budgets_at_their_ends() {
 }
 
 #[test]
-fn nothing_is_overwritten_unasked() {
+fn nothing_is_overwritten_without_force() {
     let place = workplace();
     let directory = place.path();
     files(directory);
@@ -182,7 +182,7 @@ fn nothing_is_overwritten_unasked() {
 }
 
 #[test]
-fn inputs_that_cannot_be_are_refused_before_anything_is_written() {
+fn impossible_inputs_are_refused_before_anything_is_written() {
     let place = workplace();
     let directory = place.path();
     files(directory);
@@ -211,7 +211,7 @@ fn inputs_that_cannot_be_are_refused_before_anything_is_written() {
 }
 
 #[test]
-fn originals_are_what_is_measured_against() {
+fn quality_is_measured_against_the_originals() {
     let place = workplace();
     let directory = place.path();
     files(directory);
@@ -257,7 +257,7 @@ fn originals_are_what_is_measured_against() {
 }
 
 #[test]
-fn truncated_files_take_part_with_what_they_have() {
+fn truncated_files_are_cut_from_what_they_have() {
     let place = workplace();
     let directory = place.path();
     files(directory);
@@ -314,7 +314,7 @@ fn tokens_are_shared_as_bytes_are() {
 
 #[cfg(unix)]
 #[test]
-fn outputs_that_lead_to_one_file_are_refused() {
+fn outputs_that_resolve_to_one_file_are_refused() {
     let place = workplace();
     let directory = place.path();
     files(directory);

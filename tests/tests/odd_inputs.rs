@@ -181,7 +181,7 @@ fn transparency_goes_on_the_chosen_background() {
 }
 
 #[test]
-fn what_is_no_image_is_named_and_leaves_nothing() {
+fn a_file_that_is_not_an_image_is_named_and_leaves_nothing() {
     let place = workplace();
     let directory = place.path();
     let png = std::fs::read(picture("small.png")).expect("it is there");
@@ -212,7 +212,7 @@ fn what_is_no_image_is_named_and_leaves_nothing() {
 }
 
 #[test]
-fn what_is_no_token_file_is_named_and_leaves_nothing() {
+fn a_file_that_is_not_a_token_file_is_named_and_leaves_nothing() {
     let place = workplace();
     let directory = place.path();
     write(directory, "text.flxt", "just text");

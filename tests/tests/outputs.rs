@@ -1,9 +1,9 @@
-//! Outputs under bad conditions: existing files, full disks, closed pipes, strange places.
+//! Outputs under bad conditions: existing files, full disks, closed pipes, unusual paths.
 
 use flextok_tests::{arg, encode, encode_ids, listing, nano, photo, read, run, workplace, write};
 
 #[test]
-fn nothing_is_overwritten_unasked() {
+fn nothing_is_overwritten_without_force() {
     let place = workplace();
     let directory = place.path();
     let photo = photo("chelsea.png");
@@ -113,7 +113,7 @@ fn a_failed_run_with_force_leaves_the_old_file() {
 }
 
 #[test]
-fn places_where_no_file_can_be() {
+fn paths_where_no_file_can_be() {
     let place = workplace();
     let directory = place.path();
     let photo = photo("chelsea.png");

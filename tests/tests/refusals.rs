@@ -1,4 +1,4 @@
-//! Files without a wrong bit that cannot be used all the same: by whom they are refused, and with which exit code.
+//! Intact files that still cannot be used: which check refuses them, and with which exit code.
 
 use std::num::NonZeroU8;
 use std::path::Path;

@@ -73,7 +73,7 @@ fn threads_and_repetition_change_nothing() {
 }
 
 #[test]
-fn seeds_matter_where_noise_does_and_only_there() {
+fn seeds_matter_only_where_noise_does() {
     let place = workplace();
     let (directory, model, photo) = (place.path(), tiny(), photo("chelsea.png"));
     let model = ["--model", arg(&model)];

@@ -204,7 +204,7 @@ fn few_descriptors_are_shared_out() {
         .current_dir(directory);
     let server = Serving::start(command);
     let idle: Vec<TcpStream> = (0..200).map(|_| server.connect()).collect();
-    // Those that were accepted take all places, and are let go with the connections.
+    // The accepted connections take all slots, and free them when they close.
     drop(idle);
     for _ in 0..100 {
         assert_eq!(server.get("/a.flxt", "").1, bytes);

@@ -13,7 +13,7 @@ fn quality(directory: &Path, file: &str, photo: &str) -> serde_json::Value {
 }
 
 #[test]
-fn the_target_is_reached_and_few_bytes_less_would_not_do() {
+fn the_target_is_reached_and_a_few_bytes_less_miss_it() {
     let place = workplace();
     let directory = place.path();
     let photo = photo("coffee.png");
@@ -62,7 +62,7 @@ fn every_cut_finds_no_larger_file_and_verbose_reports() {
 }
 
 #[test]
-fn what_cannot_be_reached_is_refused_with_the_best_there_is() {
+fn an_unreachable_target_is_refused_with_the_best_quality() {
     let place = workplace();
     let directory = place.path();
     let photo = photo("chelsea.png");

@@ -274,7 +274,7 @@ fn files_of_other_models_are_refused() {
 }
 
 #[test]
-fn what_is_no_model_is_named() {
+fn a_file_that_is_not_a_model_is_named() {
     let place = workplace();
     let (directory, photo) = (place.path(), photo("chelsea.png"));
     let photo = arg(&photo);
