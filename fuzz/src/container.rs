@@ -47,8 +47,8 @@ fn parse_one(data: &[u8]) {
     assert_eq!(file.proven_bytes(), layout.proven_within(data.len() as u64));
     match file.state() {
         State::Complete => assert_eq!(have, header.payload_bytes()),
-        State::Truncated { have: told, total } => {
-            assert_eq!((told, total), (have, header.payload_bytes()));
+        State::Truncated { have: reported, total } => {
+            assert_eq!((reported, total), (have, header.payload_bytes()));
         }
     }
     assert_eq!(salvage.map(|salvage| salvage.file), Ok(file));
@@ -56,7 +56,7 @@ fn parse_one(data: &[u8]) {
 
 fn salvaged(salvage: Result<TokenFile, Error>, error: &Error) {
     match salvage {
-        Err(told) => assert_eq!(&told, error),
+        Err(found) => assert_eq!(&found, error),
         Ok(file) => {
             assert!(!file.is_complete());
             assert_eq!(file.payload().len() as u64, file.proven_bytes());

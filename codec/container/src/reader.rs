@@ -1,4 +1,4 @@
-//! Reads a file while its bytes arrive: keeps what the scanner finds, and tells it as events.
+//! Reads a file while its bytes arrive: keeps what the scanner finds, and reports it as events.
 
 use alloc::vec::Vec;
 
@@ -18,7 +18,7 @@ pub struct Reader {
     chunk: OpenChunk,
     /// Whole chunks that could be understood.
     chunks: u64,
-    told: Told,
+    reported: Reported,
 }
 
 /// What a [`Reader`] has learned. Events of one kind are merged when several are due.
@@ -53,9 +53,9 @@ struct OpenChunk {
     start: u64,
 }
 
-/// What the events so far have told: events are differences to it, so that no queue can grow.
+/// What the events so far have reported: an event is a difference to it, so that no queue can grow.
 #[derive(Clone, Debug, Default)]
-struct Told {
+struct Reported {
     header: bool,
     payload: u64,
     proven: u64,
@@ -85,7 +85,7 @@ impl Reader {
             metadata: Metadata::default(),
             chunk: OpenChunk::default(),
             chunks: 0,
-            told: Told::default(),
+            reported: Reported::default(),
         }
     }
 
@@ -138,20 +138,20 @@ impl Reader {
         Ok(())
     }
 
-    /// The next thing the bytes so far have told; `None` until more bytes are fed.
+    /// The next event that the bytes so far give; `None` until more bytes are fed.
     pub fn next_event(&mut self) -> Option<Event> {
         let header = *self.header()?;
-        if !self.told.header {
-            self.told.header = true;
+        if !self.reported.header {
+            self.reported.header = true;
             return Some(Event::Header(header));
         }
         let available = self.payload().len() as u64;
-        if self.told.payload < available {
-            self.told.payload = available;
+        if self.reported.payload < available {
+            self.reported.payload = available;
             return Some(Event::Payload { available });
         }
-        if self.told.proven < self.proven_bytes() {
-            self.told.proven = self.proven_bytes();
+        if self.reported.proven < self.proven_bytes() {
+            self.reported.proven = self.proven_bytes();
             let payload = self.proven_bytes();
             return Some(Event::Proven { payload });
         }
@@ -163,7 +163,7 @@ impl Reader {
     /// nor on how often it is asked for.
     ///
     /// Of a damaged file the sequence has all that was read before the fault, also payload that the check after it
-    /// contradicts: who feeds single bytes has been told of it by then.
+    /// contradicts: a caller that feeds single bytes has had its event by then.
     ///
     /// ```
     /// use flextok_container::{Event, Reader};
@@ -182,36 +182,36 @@ impl Reader {
     /// ```
     pub fn next_event_in_order(&mut self) -> Option<Event> {
         let header = *self.header()?;
-        if !self.told.header {
-            self.told.header = true;
+        if !self.reported.header {
+            self.reported.header = true;
             return Some(Event::Header(header));
         }
-        if let Some(check) = header.layout().next_check(self.told.proven) {
-            if self.told.payload < check.payload {
-                let available = self.told.payload.saturating_add(header.unit());
+        if let Some(check) = header.layout().next_check(self.reported.proven) {
+            if self.reported.payload < check.payload {
+                let available = self.reported.payload.saturating_add(header.unit());
                 let there = available <= self.scanner.payload_bytes();
                 return there.then(|| {
-                    self.told.payload = available;
+                    self.reported.payload = available;
                     Event::Payload { available }
                 });
             }
             let payload = check.payload;
             return (payload <= self.proven_bytes()).then(|| {
-                self.told.proven = payload;
+                self.reported.proven = payload;
                 Event::Proven { payload }
             });
         }
-        self.next_ending(self.told.chunks.saturating_add(1).min(self.chunks))
+        self.next_ending(self.reported.chunks.saturating_add(1).min(self.chunks))
     }
 
     /// What follows the payload: `chunks`, if that is news, and the end.
     fn next_ending(&mut self, chunks: u64) -> Option<Event> {
-        if self.told.chunks < chunks {
-            self.told.chunks = chunks;
+        if self.reported.chunks < chunks {
+            self.reported.chunks = chunks;
             return Some(Event::Metadata { chunks });
         }
-        if self.is_complete() && !self.told.complete {
-            self.told.complete = true;
+        if self.is_complete() && !self.reported.complete {
+            self.reported.complete = true;
             return Some(Event::Complete);
         }
         None

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transforms_are_told_from_networks() {
+    fn transforms_and_networks_are_distinguished() {
         let text = r#"{"name": "x", "kind": "lapped", "block": 32, "overlap": 16, "decoder": {"widths": [1]}}"#;
         let coded = CodedConfig {
             name: Some("x".to_owned()),

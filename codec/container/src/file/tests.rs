@@ -266,8 +266,8 @@ fn salvage_gives_the_proven_part() {
             damaged[at] ^= 1;
             let fault = TokenFile::parse(&damaged).unwrap_err();
             let proven = layout.proven_within(at as u64);
-            if let Error::Corrupt { proven: told, .. } = fault {
-                assert_eq!(told, proven, "byte {at}");
+            if let Error::Corrupt { proven: named, .. } = fault {
+                assert_eq!(named, proven, "byte {at}");
             }
             let salvage = TokenFile::salvage(&damaged, &limits);
             if proven == 0 {

@@ -25,8 +25,11 @@ fn contents(file: &TokenFile) -> Value {
     let total = file.header().payload_bytes();
     let (state, have) = match file.state() {
         State::Complete => ("complete", total),
-        State::Truncated { have, total: told } => {
-            assert_eq!(told, total);
+        State::Truncated {
+            have,
+            total: reported,
+        } => {
+            assert_eq!(reported, total);
             ("truncated", have)
         }
     };
