@@ -17,7 +17,7 @@ pub mod storage;
 pub mod weight;
 
 pub use backend::Backend;
-pub use cpu::{CpuEngine, Threads};
+pub use cpu::{CpuEngine, Threads, vectorized};
 pub use error::ComputeError;
 #[cfg(feature = "cube")]
 pub use gpu::GpuEngine;

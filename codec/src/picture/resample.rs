@@ -5,6 +5,7 @@
 //! so that a crop of a huge enlargement costs no more than the crop. Rows are spread over the
 //! threads of the rayon pool that the caller has installed; each is computed alone, so the result does not depend on them.
 
+use flextok_compute::vectorized;
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -19,6 +20,11 @@ const BLOCK: usize = 512;
 const BAND: usize = 16 << 20;
 /// Rows per task, so that thin strips do not drown in scheduling.
 const MIN_ROWS: usize = 8;
+/// Rows that the horizontal pass works on at once: one vector of 512 bits of sums, two of 256, four of 128.
+const LANES: usize = 16;
+/// Pixels of these rows that are held side by side, if they are enough for one of the output: they fit a second-level
+/// cache.
+const SPAN: usize = 8 << 10;
 
 /// The interpolation kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +154,7 @@ fn fixed(weight: f64) -> i32 {
     (scaled + 0.5f64.copysign(scaled)) as i32
 }
 
+#[inline(always)]
 fn clip(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
@@ -286,6 +293,18 @@ impl Rows for Plain<'_> {
     }
 }
 
+/// One sample of each of some rows.
+type Lane = [u8; LANES];
+
+/// What a thread works in.
+#[derive(Default)]
+struct Buffers {
+    /// A row of the source that had to be made.
+    scratch: Vec<u8>,
+    /// A part of some rows, side by side: `[pixels][3]`.
+    columns: Vec<Lane>,
+}
+
 /// The rows of `source` from `first` on, resampled along the row, one for each row of `out`.
 fn horizontal(
     source: &impl Rows,
@@ -294,28 +313,76 @@ fn horizontal(
     x: Span,
     out: &mut [u8],
 ) {
-    out.par_chunks_exact_mut(x.count as usize * 3)
+    let stride = x.count as usize * 3;
+    let Some(weights) = weights else {
+        let rows = out.par_chunks_exact_mut(stride).enumerate();
+        rows.with_min_len(MIN_ROWS)
+            .for_each_init(Vec::new, |scratch, (y, target)| {
+                target.copy_from_slice(source.row(first + y, scratch));
+            });
+        return;
+    };
+    out.par_chunks_mut(stride * LANES)
         .enumerate()
-        .with_min_len(MIN_ROWS)
-        .for_each_init(Vec::new, |scratch, (y, target)| {
-            let row = source.row(first + y, scratch);
-            let Some(weights) = weights else {
-                target.copy_from_slice(row);
-                return;
-            };
-            let (targets, _) = target.as_chunks_mut::<3>();
-            let (row, _) = row.as_chunks::<3>();
-            for (target, window) in targets.iter_mut().zip(&weights.windows) {
-                let pixels = &row[window.start..window.start + window.len];
-                let mut sum = [HALF; 3];
-                for (pixel, weight) in pixels.iter().zip(weights.of(window)) {
-                    for (sum, sample) in sum.iter_mut().zip(pixel) {
-                        *sum += weight * i32::from(*sample);
+        .for_each_init(Buffers::default, |buffers, (group, targets)| {
+            let Buffers { scratch, columns } = buffers;
+            let first = first + group * LANES;
+            let mut done = 0;
+            for windows in bands(&weights.windows, SPAN) {
+                let used = used(windows);
+                columns.resize(used.len() * 3, [0; LANES]);
+                for lane in 0..targets.len() / stride {
+                    let row = &source.row(first + lane, scratch)[3 * used.start..3 * used.end];
+                    for (column, sample) in columns.iter_mut().zip(row) {
+                        column[lane] = *sample;
                     }
                 }
-                *target = sum.map(clip);
+                let part = Part {
+                    columns,
+                    first: used.start,
+                    windows,
+                };
+                vectorized(
+                    #[inline(always)]
+                    || part.resample(weights, &mut targets[3 * done..], stride),
+                );
+                done += windows.len();
             }
         });
+}
+
+/// A part of some rows, side by side: sums over a row become sums of whole vectors.
+struct Part<'a> {
+    /// `[pixels][3]`
+    columns: &'a [Lane],
+    /// The pixel at which the part begins.
+    first: usize,
+    windows: &'a [Window],
+}
+
+impl Part<'_> {
+    /// Writes the samples of the windows to the start of each row of `out`.
+    #[inline(always)]
+    fn resample(&self, weights: &Weights, out: &mut [u8], stride: usize) {
+        let (pixels, _) = self.columns.as_chunks::<3>();
+        for (x, window) in self.windows.iter().enumerate() {
+            let mut sums = [[HALF; LANES]; 3];
+            let used = &pixels[window.start - self.first..][..window.len];
+            for (pixel, weight) in used.iter().zip(weights.of(window)) {
+                for (sums, samples) in sums.iter_mut().zip(pixel) {
+                    for lane in 0..LANES {
+                        sums[lane] += weight * i32::from(samples[lane]);
+                    }
+                }
+            }
+            let clipped = sums.map(|sums| sums.map(clip));
+            for (lane, row) in out.chunks_mut(stride).enumerate() {
+                for (sample, samples) in row[3 * x..].iter_mut().zip(&clipped) {
+                    *sample = samples[lane];
+                }
+            }
+        }
+    }
 }
 
 /// `rows`, each of `stride` samples and the first of them number `top` of the picture, resampled
@@ -334,11 +401,15 @@ fn vertically(
         .for_each(|(target, window)| {
             let first = (window.start - top) * stride;
             let used = &rows[first..first + window.len * stride];
-            sum_rows(target, used, weights.of(window));
+            vectorized(
+                #[inline(always)]
+                || sum_rows(target, used, weights.of(window)),
+            );
         });
 }
 
 /// The weighted sum of `rows`, each as long as `target`.
+#[inline(always)]
 fn sum_rows(target: &mut [u8], rows: &[u8], weights: &[i32]) {
     let stride = target.len();
     for (block, target) in target.chunks_mut(BLOCK).enumerate() {

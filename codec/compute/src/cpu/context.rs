@@ -52,8 +52,9 @@ impl Context<'_> {
     }
 }
 
-/// Runs `work`, a closure that is `#[inline(always)]`, compiled for the widest vectors of the processor.
+/// Runs `work`, a closure that is `#[inline(always)]`, compiled for the widest vectors of the processor. Functions that it
+/// calls have to be `#[inline(always)]` too, or they are compiled without.
 #[inline(always)]
-pub(crate) fn vectorized<R>(work: impl FnMut() -> R) -> R {
+pub fn vectorized<R>(work: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Exclusive(work))
 }

@@ -27,7 +27,7 @@ use std::ops::Range;
 pub use buffer::CpuTensor;
 use buffer::Pool;
 use context::Context;
-pub(crate) use context::vectorized;
+pub use context::vectorized;
 pub use conv::PackedConv;
 use microkernel::Kernels;
 pub use packed::PackedLinear;
