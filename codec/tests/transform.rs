@@ -29,7 +29,8 @@ fn coefficients_are_those_of_the_reference() {
                 block / columns % rows,
                 block / columns / rows,
             );
-            let at = ((row * 3 + colour) * BLOCK.pow(2) + uv) * columns + column;
+            let vu = uv % BLOCK * BLOCK + uv / BLOCK;
+            let at = ((row * 3 + colour) * BLOCK.pow(2) + vu) * columns + column;
             worst = worst.max((found[at] - f32::from_le_bytes(value)).abs());
         }
         assert!(worst < 0.01, "{name}: {worst}");

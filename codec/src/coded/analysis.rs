@@ -72,7 +72,7 @@ impl Analysis {
         let columns = self.grid.columns();
         move |band, values| {
             for (row, values) in values.chunks_exact_mut(columns).enumerate() {
-                let plane = ((row * 3 + band.colour()) * 32 + band.u()) * 32 + band.v();
+                let plane = ((row * 3 + band.colour()) * 32 + band.v()) * 32 + band.u();
                 values.copy_from_slice(&self.coefficients[plane * columns..][..columns]);
             }
         }

@@ -79,7 +79,7 @@ impl Digits<'_> {
 impl Source for Digits<'_> {
     fn read(&self, colour: usize, row: usize, values: &mut [f32]) {
         for (index, values) in values.chunks_exact_mut(self.columns).enumerate() {
-            self.band(colour, (index / 32, index % 32), row, values);
+            self.band(colour, (index % 32, index / 32), row, values);
         }
     }
 

@@ -1,54 +1,75 @@
-//! The one-dimensional parts of the transform on several lines at once: the filter over a boundary of two blocks, and the
-//! DCT-II of a block, forwards and back.
+//! The transform of 32 samples of as many lines as a vector has lanes: the filter over a block boundary, and the DCT-II.
 //!
-//! A line's samples stand `LANES` lines side by side, so that each step is the same for all lanes: the compiler makes
-//! vectors of them. Nothing is fused or reordered: the result does not depend on the processor.
+//! Vectors are explicit: of loops over lanes inside loops over samples, compilers vectorise whichever they like.
+
+use pulp::Simd;
 
 use super::tables::{Matrix, Tables};
 use super::{BLOCK, LAP};
 
-/// Lines that are transformed at once: one vector of 512 bits, two of 256, four of 128.
-pub(super) const LANES: usize = 16;
-
 /// One sample of each line.
-pub(super) type Lane = [f32; LANES];
+pub(super) type Vector<S> = <S as Simd>::f32s;
 
+/// The first values of a slice.
 #[inline(always)]
-fn sum(a: &Lane, b: &Lane) -> Lane {
-    std::array::from_fn(|lane| a[lane] + b[lane])
+pub(super) fn load<S: Simd>(values: &[f32]) -> Vector<S> {
+    S::as_simd_f32s(values).0[0]
 }
 
+/// Replaces the first values of a slice.
 #[inline(always)]
-fn difference(a: &Lane, b: &Lane) -> Lane {
-    std::array::from_fn(|lane| a[lane] - b[lane])
+pub(super) fn store<S: Simd>(values: &mut [f32], vector: Vector<S>) {
+    S::as_mut_simd_f32s(values).0[0] = vector;
+}
+
+/// The first values of 32 runs, each `stride` values behind the one before.
+#[inline(always)]
+pub(super) fn load_all<S: Simd>(simd: S, values: &[f32], stride: usize) -> [Vector<S>; BLOCK] {
+    let mut vectors = [simd.splat_f32s(0.0); BLOCK];
+    for (i, vector) in vectors.iter_mut().enumerate() {
+        *vector = load::<S>(&values[i * stride..]);
+    }
+    vectors
+}
+
+/// The inverse of [`load_all`].
+#[inline(always)]
+pub(super) fn store_all<S: Simd>(values: &mut [f32], stride: usize, vectors: &[Vector<S>; BLOCK]) {
+    for (i, vector) in vectors.iter().enumerate() {
+        store::<S>(&mut values[i * stride..], *vector);
+    }
 }
 
 /// `matrix · x`
 #[inline(always)]
-fn product<const N: usize>(matrix: &Matrix<N>, x: &[Lane; N]) -> [Lane; N] {
-    std::array::from_fn(|row| {
-        let mut sum = [0.0; LANES];
-        for (factor, x) in matrix[row].iter().zip(x) {
-            for lane in 0..LANES {
-                sum[lane] += factor * x[lane];
-            }
+fn product<S: Simd, const N: usize>(
+    simd: S,
+    matrix: &Matrix<N>,
+    x: &[Vector<S>; N],
+) -> [Vector<S>; N] {
+    let mut sums = [simd.splat_f32s(0.0); N];
+    for (sum, factors) in sums.iter_mut().zip(matrix) {
+        for (factor, x) in factors.iter().zip(x) {
+            *sum = simd.add_f32s(*sum, simd.mul_f32s(simd.splat_f32s(*factor), *x));
         }
-        sum
-    })
+    }
+    sums
 }
 
-/// `matrixᵀ · x`, in an order of additions that reads the matrix row by row.
+/// `matrixᵀ · x`
 #[inline(always)]
-fn product_transposed<const N: usize>(matrix: &Matrix<N>, x: &[Lane; N]) -> [Lane; N] {
-    std::array::from_fn(|column| {
-        let mut sum = [0.0; LANES];
-        for (row, x) in matrix.iter().zip(x) {
-            for lane in 0..LANES {
-                sum[lane] += row[column] * x[lane];
-            }
+fn product_transposed<S: Simd, const N: usize>(
+    simd: S,
+    matrix: &Matrix<N>,
+    x: &[Vector<S>; N],
+) -> [Vector<S>; N] {
+    let mut sums = [simd.splat_f32s(0.0); N];
+    for (column, sum) in sums.iter_mut().enumerate() {
+        for (factors, x) in matrix.iter().zip(x) {
+            *sum = simd.add_f32s(*sum, simd.mul_f32s(simd.splat_f32s(factors[column]), *x));
         }
-        sum
-    })
+    }
+    sums
 }
 
 /// The filter over a boundary: 16 samples before it, then 16 behind it. `matrix` is the table's `filter`, or
@@ -56,85 +77,103 @@ fn product_transposed<const N: usize>(matrix: &Matrix<N>, x: &[Lane; N]) -> [Lan
 ///
 /// With a the samples before and b those behind in reverse, a' = ½(a + b) + ½W(a − b) and b' = ½(a + b) − ½W(a − b).
 #[inline(always)]
-pub(super) fn filter(matrix: &Matrix<LAP>, x: &mut [Lane; 2 * LAP]) {
-    let turned = product(
-        matrix,
-        &std::array::from_fn(|i| difference(&x[i], &x[2 * LAP - 1 - i])),
-    );
+pub(super) fn filter<S: Simd>(simd: S, matrix: &Matrix<LAP>, x: &mut [Vector<S>; 2 * LAP]) {
+    let (sums, differences): ([_; LAP], _) = fold(simd, x);
+    let turned = product(simd, matrix, &differences);
+    let half = simd.splat_f32s(0.5);
     for i in 0..LAP {
-        for lane in 0..LANES {
-            let half = 0.5 * (x[i][lane] + x[2 * LAP - 1 - i][lane]);
-            x[i][lane] = half + turned[i][lane];
-            x[2 * LAP - 1 - i][lane] = half - turned[i][lane];
-        }
+        let mean = simd.mul_f32s(half, sums[i]);
+        x[i] = simd.add_f32s(mean, turned[i]);
+        x[2 * LAP - 1 - i] = simd.sub_f32s(mean, turned[i]);
     }
 }
 
 /// Splits samples into the sums and the differences of mirrored ones: a DCT-II of the sums gives the even coefficients,
 /// the odd ones are a product with the differences.
 #[inline(always)]
-fn fold<const N: usize, const HALF: usize>(x: &[Lane; N]) -> ([Lane; HALF], [Lane; HALF]) {
-    (
-        std::array::from_fn(|i| sum(&x[i], &x[N - 1 - i])),
-        std::array::from_fn(|i| difference(&x[i], &x[N - 1 - i])),
-    )
+fn fold<S: Simd, const N: usize, const HALF: usize>(
+    simd: S,
+    x: &[Vector<S>; N],
+) -> ([Vector<S>; HALF], [Vector<S>; HALF]) {
+    let (mut sums, mut differences) = ([simd.splat_f32s(0.0); HALF], [simd.splat_f32s(0.0); HALF]);
+    for i in 0..HALF {
+        sums[i] = simd.add_f32s(x[i], x[N - 1 - i]);
+        differences[i] = simd.sub_f32s(x[i], x[N - 1 - i]);
+    }
+    (sums, differences)
 }
 
 /// The inverse of [`fold`], up to the factor that the tables hold.
 #[inline(always)]
-fn unfold<const N: usize, const HALF: usize>(even: &[Lane; HALF], odd: &[Lane; HALF]) -> [Lane; N] {
-    std::array::from_fn(|i| {
-        if i < HALF {
-            sum(&even[i], &odd[i])
-        } else {
-            difference(&even[N - 1 - i], &odd[N - 1 - i])
-        }
-    })
-}
-
-#[inline(always)]
-fn scaled(factor: f32, x: Lane) -> Lane {
-    x.map(|value| factor * value)
+fn unfold<S: Simd, const N: usize, const HALF: usize>(
+    simd: S,
+    even: &[Vector<S>; HALF],
+    odd: &[Vector<S>; HALF],
+) -> [Vector<S>; N] {
+    let mut x = [simd.splat_f32s(0.0); N];
+    for i in 0..HALF {
+        x[i] = simd.add_f32s(even[i], odd[i]);
+        x[N - 1 - i] = simd.sub_f32s(even[i], odd[i]);
+    }
+    x
 }
 
 /// The orthonormal DCT-II of 32 samples.
 #[inline(always)]
-pub(super) fn dct(tables: &Tables, x: &[Lane; BLOCK]) -> [Lane; BLOCK] {
-    let (x16, odd): ([Lane; 16], _) = fold(x);
-    let odd16 = product(&tables.odd16, &odd);
-    let (x8, odd): ([Lane; 8], _) = fold(&x16);
-    let odd8 = product(&tables.odd8, &odd);
-    let (x4, odd): ([Lane; 4], _) = fold(&x8);
-    let odd4 = product(&tables.odd4, &odd);
-    let (x2, odd): ([Lane; 2], _) = fold(&x4);
-    let odd2 = product(&tables.odd2, &odd);
-    let mean = scaled(tables.last, sum(&x2[0], &x2[1]));
-    let middle = scaled(tables.last, difference(&x2[0], &x2[1]));
-    // The number of trailing zeros of k selects the half that holds coefficient k.
-    std::array::from_fn(|k| match k.trailing_zeros() {
-        0 => odd16[k / 2],
-        1 => odd8[k / 4],
-        2 => odd4[k / 8],
-        3 => odd2[k / 16],
-        4 => middle,
-        _ => mean,
-    })
+pub(super) fn dct<S: Simd>(simd: S, tables: &Tables, x: &[Vector<S>; BLOCK]) -> [Vector<S>; BLOCK] {
+    let (x16, odd): ([_; 16], _) = fold(simd, x);
+    let odd16 = product(simd, &tables.odd16, &odd);
+    let (x8, odd): ([_; 8], _) = fold(simd, &x16);
+    let odd8 = product(simd, &tables.odd8, &odd);
+    let (x4, odd): ([_; 4], _) = fold(simd, &x8);
+    let odd4 = product(simd, &tables.odd4, &odd);
+    let (x2, odd): ([_; 2], _) = fold(simd, &x4);
+    let odd2 = product(simd, &tables.odd2, &odd);
+    let last = simd.splat_f32s(tables.last);
+    let mut frequencies = [last; BLOCK];
+    frequencies[0] = simd.mul_f32s(last, simd.add_f32s(x2[0], x2[1]));
+    frequencies[16] = simd.mul_f32s(last, simd.sub_f32s(x2[0], x2[1]));
+    put_odd::<S>(&mut frequencies, 8, &odd2);
+    put_odd::<S>(&mut frequencies, 4, &odd4);
+    put_odd::<S>(&mut frequencies, 2, &odd8);
+    put_odd::<S>(&mut frequencies, 1, &odd16);
+    frequencies
 }
 
 /// The inverse of [`dct`].
 #[inline(always)]
-pub(super) fn dct_back(tables: &Tables, x: &[Lane; BLOCK]) -> [Lane; BLOCK] {
-    let mean = scaled(tables.last, x[0]);
-    let middle = scaled(tables.last, x[16]);
-    let x2 = [sum(&mean, &middle), difference(&mean, &middle)];
-    let x4: [Lane; 4] = unfold(&x2, &product_transposed(&tables.odd2, &odd_of(x, 8)));
-    let x8: [Lane; 8] = unfold(&x4, &product_transposed(&tables.odd4, &odd_of(x, 4)));
-    let x16: [Lane; 16] = unfold(&x8, &product_transposed(&tables.odd8, &odd_of(x, 2)));
-    unfold(&x16, &product_transposed(&tables.odd16, &odd_of(x, 1)))
+pub(super) fn dct_back<S: Simd>(
+    simd: S,
+    tables: &Tables,
+    x: &[Vector<S>; BLOCK],
+) -> [Vector<S>; BLOCK] {
+    let last = simd.splat_f32s(tables.last);
+    let (mean, middle) = (simd.mul_f32s(last, x[0]), simd.mul_f32s(last, x[16]));
+    let x2 = [simd.add_f32s(mean, middle), simd.sub_f32s(mean, middle)];
+    let odd2 = product_transposed(simd, &tables.odd2, &odd_of::<S, 2>(x, 8));
+    let x4: [_; 4] = unfold(simd, &x2, &odd2);
+    let odd4 = product_transposed(simd, &tables.odd4, &odd_of::<S, 4>(x, 4));
+    let x8: [_; 8] = unfold(simd, &x4, &odd4);
+    let odd8 = product_transposed(simd, &tables.odd8, &odd_of::<S, 8>(x, 2));
+    let x16: [_; 16] = unfold(simd, &x8, &odd8);
+    let odd16 = product_transposed(simd, &tables.odd16, &odd_of::<S, 16>(x, 1));
+    unfold(simd, &x16, &odd16)
 }
 
 /// The odd multiples of `step` among the coefficients.
 #[inline(always)]
-fn odd_of<const N: usize>(x: &[Lane; BLOCK], step: usize) -> [Lane; N] {
-    std::array::from_fn(|k| x[(2 * k + 1) * step])
+fn odd_of<S: Simd, const N: usize>(x: &[Vector<S>; BLOCK], step: usize) -> [Vector<S>; N] {
+    let mut odd = [x[0]; N];
+    for (k, odd) in odd.iter_mut().enumerate() {
+        *odd = x[(2 * k + 1) * step];
+    }
+    odd
+}
+
+/// The inverse of [`odd_of`].
+#[inline(always)]
+fn put_odd<S: Simd>(x: &mut [Vector<S>; BLOCK], step: usize, odd: &[Vector<S>]) {
+    for (k, odd) in odd.iter().enumerate() {
+        x[(2 * k + 1) * step] = *odd;
+    }
 }

@@ -2,42 +2,51 @@
 //! both directions, and a DCT of the block means over the whole grid (builtin.md section 2).
 //!
 //! It is orthonormal: the squared error of coefficients is that of samples. Coefficients stand one row of blocks after the
-//! other, `[rows][3][32][32][columns]`: colour, vertical frequency, horizontal frequency, then the blocks of the row side
+//! other, `[rows][3][32][32][columns]`: colour, horizontal frequency, vertical frequency, then the blocks of the row side
 //! by side, so that one frequency of a row of blocks is one run of memory. Frequency (0, 0) holds the DCT of the means.
 //!
 //! Rows of blocks are spread over the threads of the current rayon pool. Each sample is computed in one way whatever the
 //! tasks are, without fused operations, so that the result is the same for any number of threads and on any processor.
 
+mod across;
+mod colour;
+mod forward;
+mod inverse;
 mod kernel;
 mod means;
-mod strip;
 mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use bytemuck::allocation::try_zeroed_vec;
 use rayon::prelude::*;
 
+use self::across::Across;
+use self::colour::COLOURS;
+use self::forward::Forward;
+use self::inverse::Inverse;
 use self::means::{Dct, transposed};
-use self::strip::Strip;
 use self::tables::Tables;
 use crate::ComputeError;
+use crate::cpu::vectorized;
 use crate::error::with_capacity;
 
 /// Side of a block in samples.
 pub const BLOCK: usize = 32;
 /// Samples on each side of a boundary that the filter over it mixes.
 pub const LAP: usize = BLOCK / 2;
-/// Colour components.
-const COLOURS: usize = 3;
 /// Coefficients of a block in all colours.
 const PER_BLOCK: usize = COLOURS * BLOCK * BLOCK;
-/// Most rows of blocks of a task: more need more memory, fewer transform more of the rows at their edges twice.
-const MAX_CHUNK: usize = 8;
+/// Most rows of blocks of a task: more leave threads without one at the end, fewer transform more of the rows at their edges
+/// twice.
+const MAX_CHUNK: usize = 16;
 
 /// Where the inverse transform takes coefficients from, so that they need not all be held in its order.
 pub trait Source: Sync {
-    /// Writes the coefficients of one colour in a row of blocks to `values`, `[32][32][columns]`.
+    /// Writes the coefficients of one colour in a row of blocks to `values`, `[32][32][columns]`: horizontal, then
+    /// vertical frequency.
     fn read(&self, colour: usize, row: usize, values: &mut [f32]);
 
     /// Writes their frequency (0, 0) alone, `[columns]`.
@@ -93,11 +102,14 @@ impl LappedTransform {
             "another picture than that of the grid"
         );
         let mut coefficients = zeros(self.coefficients())?;
-        let chunk = self.chunk();
+        let (chunk, across) = (self.chunk(), Across::new(self.columns)?);
         let tasks = coefficients.par_chunks_mut(chunk * self.columns * PER_BLOCK);
         tasks.enumerate().try_for_each(|(task, out)| {
-            let mut strip = self.strip(task * chunk, out.len())?;
-            (0..COLOURS).for_each(|colour| strip.analyse(&self.tables, rgb, colour, out));
+            let (first, width) = (task * chunk, self.columns * BLOCK);
+            let mut forward = Forward::new(&self.tables, &across, rgb, width, first)?;
+            for (row, out) in out.chunks_exact_mut(self.columns * PER_BLOCK).enumerate() {
+                forward.row(first + row, out);
+            }
             Ok(())
         })?;
         self.replace_means(&mut coefficients)?;
@@ -109,12 +121,12 @@ impl LappedTransform {
     /// # Errors
     /// [`ComputeError::OutOfMemory`].
     pub fn to_rgb<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<u8>, ComputeError> {
-        self.inverse(source, |samples: [f32; COLOURS], out: &mut [u8]| {
-            for (out, sample) in out.iter_mut().zip(samples) {
-                // Behind 2²³ a float has no fraction: the sum is rounded to even, and its low byte is the number.
-                *out = (sample.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8;
-            }
-        })
+        // Behind 2²³ a float has no fraction: the sum is rounded to even, and its low byte is the number.
+        self.inverse(
+            source,
+            #[inline(always)]
+            |sample: f32| (sample.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8,
+        )
     }
 
     /// [`LappedTransform::to_rgb`] in units of a network: (sample − 127.5) / 127.5, not clamped.
@@ -122,35 +134,45 @@ impl LappedTransform {
     /// # Errors
     /// [`ComputeError::OutOfMemory`].
     pub fn to_signed<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<f32>, ComputeError> {
-        self.inverse(source, |samples: [f32; COLOURS], out: &mut [f32]| {
-            for (out, sample) in out.iter_mut().zip(samples) {
-                *out = (sample - 127.5) / 127.5;
-            }
-        })
+        self.inverse(
+            source,
+            #[inline(always)]
+            |sample: f32| (sample - 127.5) / 127.5,
+        )
     }
 
     fn inverse<S: Source + ?Sized, T: bytemuck::Pod + Send>(
         &self,
         source: &S,
-        store: impl Fn([f32; COLOURS], &mut [T]) + Sync + Copy,
+        convert: impl Fn(f32) -> T + Sync + Copy,
     ) -> Result<Vec<T>, ComputeError> {
         let means = self.means_of(source)?;
         let mut picture: Vec<T> = zeros(self.coefficients())?;
-        let chunk = self.chunk();
+        let (chunk, across) = (self.chunk(), Across::new(self.columns)?);
         let tasks = picture.par_chunks_mut(chunk * self.columns * PER_BLOCK);
         tasks.enumerate().try_for_each(|(task, out)| {
             let mut read = zeros(BLOCK * BLOCK * self.columns)?;
-            let mut strips = Vec::with_capacity(COLOURS);
-            for colour in 0..COLOURS {
-                let mut strip = self.strip(task * chunk, out.len())?;
-                strip.synthesise(&self.tables, &mut read, |row, values| {
-                    source.read(colour, row, values);
+            let mut inverse = Inverse::new(&self.tables, &across, self.columns * BLOCK)?;
+            let mut lines = Lines {
+                samples: out,
+                top: task * chunk * BLOCK,
+                width: self.columns * BLOCK,
+                convert,
+            };
+            // The rows of blocks beside have samples that mix with those of these.
+            let end = (task + 1) * chunk;
+            for row in (task * chunk).saturating_sub(1)..(end + 1).min(self.rows) {
+                for colour in 0..COLOURS {
+                    source.read(colour, row, &mut read);
                     let of_row = (colour * self.rows + row) * self.columns;
-                    values[..self.columns].copy_from_slice(&means[of_row..][..self.columns]);
-                });
-                strips.push(strip);
+                    read[..self.columns].copy_from_slice(&means[of_row..][..self.columns]);
+                    inverse.take(colour, &read);
+                }
+                lines.put(row * BLOCK, 0..BLOCK, inverse.row(row == 0));
             }
-            strip::store_colours(&strips, out, store);
+            if end >= self.rows {
+                lines.put(self.rows * BLOCK, 0..LAP, inverse.end());
+            }
             Ok(())
         })?;
         Ok(picture)
@@ -196,17 +218,41 @@ impl LappedTransform {
         Ok(())
     }
 
-    /// The strip of the rows of blocks from `first` on that have `values` coefficients.
-    fn strip(&self, first: usize, values: usize) -> Result<Strip, ComputeError> {
-        let count = values / (self.columns * PER_BLOCK);
-        Strip::around(self.rows, self.columns, first..first + count)
-    }
-
     /// Rows of blocks of a task.
     fn chunk(&self) -> usize {
         self.rows
             .div_ceil(rayon::current_num_threads())
             .clamp(1, MAX_CHUNK)
+    }
+}
+
+/// Some lines of a picture that is being made.
+struct Lines<'a, T, F> {
+    /// `[lines][width][3]`
+    samples: &'a mut [T],
+    /// The first of them.
+    top: usize,
+    width: usize,
+    convert: F,
+}
+
+impl<T, F: Fn(f32) -> T> Lines<'_, T, F> {
+    /// Takes the `known` ones of the lines from 16 above the boundary on that are lines of these.
+    fn put(&mut self, boundary: usize, known: Range<usize>, colours: &mut [f32]) {
+        let length = self.width * COLOURS;
+        vectorized(
+            #[inline(always)]
+            || {
+                for i in known.clone() {
+                    let Some(line) = (boundary + i).checked_sub(self.top + LAP) else {
+                        continue;
+                    };
+                    if let Some(pixels) = self.samples.get_mut(line * length..(line + 1) * length) {
+                        colour::to_rgb(colours, i, pixels, &self.convert);
+                    }
+                }
+            },
+        );
     }
 }
 

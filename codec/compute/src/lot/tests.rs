@@ -106,7 +106,7 @@ fn plain(rgb: &[u8], rows: usize, columns: usize) -> Vec<f64> {
             .collect();
         for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
             let (row, u, column, v) = (y / BLOCK, y % BLOCK, x / BLOCK, x % BLOCK);
-            let at = ((row * COLOURS + c) * BLOCK + u) * BLOCK + v;
+            let at = ((row * COLOURS + c) * BLOCK + v) * BLOCK + u;
             out[at * columns + column] = match (u, v) {
                 (0, 0) => means[row][column],
                 _ => across[x][y],
