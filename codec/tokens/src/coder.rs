@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::statistics::{Cell, Statistics, is_zero};
+
 /// Signs and magnitudes: both values are equally likely.
 pub(crate) const EVEN: u32 = 1 << 15;
 /// A range below this gets another byte.
@@ -53,6 +55,39 @@ impl Encoder {
         while self.range < LEAST_RANGE {
             self.shift();
         }
+    }
+
+    /// Writes the zeros of coefficients that are and stay zero, up to the first with another magnitude, and counts them;
+    /// their number.
+    // Nearly all digits of a small file: a branch that is nearly always right waits for less than what computes both.
+    #[inline(always)]
+    pub(crate) fn zeros(
+        &mut self,
+        statistics: &mut Statistics,
+        cells: &[Cell],
+        magnitudes: &[u32],
+    ) -> usize {
+        let (mut low, mut range) = (self.low, self.range);
+        let mut done = 0;
+        for (&cell, &magnitude) in cells.iter().zip(magnitudes) {
+            if magnitude != 0 {
+                break;
+            }
+            let ones = (range >> 16) * u64::from(statistics.probability(cell));
+            low += ones;
+            range -= ones;
+            statistics.count(cell, false);
+            done += 1;
+            if range < LEAST_RANGE {
+                (self.low, self.range) = (low, range);
+                while self.range < LEAST_RANGE {
+                    self.shift();
+                }
+                (low, range) = (self.low, self.range);
+            }
+        }
+        (self.low, self.range) = (low, range);
+        done
     }
 
     #[inline]
@@ -181,16 +216,55 @@ impl Decoder {
         self.code -= if bit { 0 } else { ones };
         self.range = if bit { ones } else { self.range - ones };
         while self.range < LEAST_RANGE {
-            self.range <<= 8;
-            self.code <<= 8;
-            if let Some(&byte) = data.get(self.at) {
-                self.code |= u64::from(byte);
-                self.at += 1;
-            } else {
-                self.open = self.open << 8 | 255;
-            }
+            self.shift(data);
         }
         Some(bit)
+    }
+
+    #[inline]
+    fn shift(&mut self, data: &[u8]) {
+        self.range <<= 8;
+        self.code <<= 8;
+        if let Some(&byte) = data.get(self.at) {
+            self.code |= u64::from(byte);
+            self.at += 1;
+        } else {
+            self.open = self.open << 8 | 255;
+        }
+    }
+
+    /// Reads the zeros of coefficients that are and stay zero, as far as the bytes determine them, and counts them; their
+    /// number.
+    // As in the encoder, a branch that is nearly always right.
+    #[inline(always)]
+    pub(crate) fn zeros(
+        &mut self,
+        data: &[u8],
+        statistics: &mut Statistics,
+        cells: &[Cell],
+    ) -> usize {
+        let (mut code, mut range) = (self.code, self.range);
+        let mut done = 0;
+        for &cell in cells {
+            let ones = (range >> 16) * u64::from(statistics.probability(cell));
+            // Missing bytes could only make the code larger, which is a zero too.
+            if !is_zero(cell) || code < ones {
+                break;
+            }
+            code -= ones;
+            range -= ones;
+            statistics.count(cell, false);
+            done += 1;
+            if range < LEAST_RANGE {
+                (self.code, self.range) = (code, range);
+                while self.range < LEAST_RANGE {
+                    self.shift(data);
+                }
+                (code, range) = (self.code, self.range);
+            }
+        }
+        (self.code, self.range) = (code, range);
+        done
     }
 
     /// Reads a magnitude, as [`Encoder::magnitude`] writes it; it is below 2^(`most_zeros` + 1).

@@ -10,24 +10,15 @@ use core::mem;
 
 use crate::grid::{BANDS, BLOCK, COLOURS, FREQUENCIES};
 use crate::order::Layer;
-use crate::tables::{FEATURES, LEAST_PROBABILITY, ROWS, STATES, Tables};
+use crate::statistics::{Cell, Statistics};
+use crate::tables::{FEATURES, ROWS, STATES, Tables};
+use crate::vectors::vectorized;
 use crate::{Band, Grid, logarithm};
 
 /// Loudness of what nothing is known of.
 const UNKNOWN: i16 = -2;
-/// Contexts: a state and a row each.
-const CELLS: usize = STATES * ROWS;
 /// Channels: luma and chroma keep apart what they learn of blocks.
 const CHANNELS: usize = 2;
-
-/// A context: state · [`ROWS`] + row.
-pub(crate) type Cell = u8;
-
-/// Whether coefficients of this context are zero so far.
-#[inline]
-pub(crate) fn is_zero(cell: Cell) -> bool {
-    usize::from(cell) < ROWS
-}
 
 /// The channel of a colour.
 fn channel(colour: usize) -> usize {
@@ -44,65 +35,17 @@ pub(crate) fn loudness(magnitude: u32, layer: &Layer) -> i16 {
     }
 }
 
-/// Probabilities that adapt to the stream from layer to layer.
-#[derive(Clone, Debug)]
-pub(crate) struct Statistics {
-    /// The fitted probability in 1/2²² at a weight of 64, and what was seen since: ones and all, in 64 bits.
-    fitted: [u64; CELLS],
-    ones: [u64; CELLS],
-    seen: [u64; CELLS],
-    /// The probability of a one from what was seen before this layer.
-    probability: [u32; CELLS],
-    /// A bit for each context that was seen in this layer.
-    touched: [u64; CELLS.div_ceil(64)],
-}
-
-impl Statistics {
-    fn new(tables: &Tables) -> Self {
-        let table = tables.probabilities.as_flattened();
-        let mut statistics = Self {
-            fitted: core::array::from_fn(|cell| u64::from(table[cell]) << 6),
-            ones: [0; CELLS],
-            seen: [0; CELLS],
-            probability: [0; CELLS],
-            touched: [0; _],
-        };
-        for cell in 0..CELLS {
-            statistics.estimate(cell);
+/// [`loudness`] of many magnitudes, of which most are zero.
+#[inline(always)]
+pub(crate) fn loudness_of_all(magnitudes: &[u32], layer: &Layer, loudnesses: &mut [i16]) {
+    let silent = loudness(0, layer);
+    for (loudnesses, magnitudes) in loudnesses.chunks_mut(16).zip(magnitudes.chunks(16)) {
+        if magnitudes.iter().fold(0, |any, magnitude| any | magnitude) == 0 {
+            loudnesses.fill(silent);
+            continue;
         }
-        statistics
-    }
-
-    fn estimate(&mut self, cell: usize) {
-        let ones = (self.ones[cell] << 16) + self.fitted[cell];
-        let least = LEAST_PROBABILITY as u32;
-        self.probability[cell] =
-            ((ones / (self.seen[cell] + 64)) as u32).clamp(least, 65_536 - least);
-    }
-
-    /// The probability of a one in a context, in 1/65536.
-    #[inline]
-    pub(crate) fn probability(&self, cell: Cell) -> u32 {
-        self.probability[usize::from(cell)]
-    }
-
-    /// Counts a digit; it changes probabilities from the next layer on.
-    #[inline]
-    pub(crate) fn count(&mut self, cell: Cell, one: bool) {
-        let cell = usize::from(cell);
-        self.ones[cell] += u64::from(one);
-        self.seen[cell] += 1;
-        self.touched[cell / 64] |= 1 << (cell % 64);
-    }
-
-    /// Ends a layer.
-    fn adapt(&mut self) {
-        for word in 0..self.touched.len() {
-            let mut bits = mem::take(&mut self.touched[word]);
-            while bits != 0 {
-                self.estimate(64 * word + bits.trailing_zeros() as usize);
-                bits &= bits - 1;
-            }
+        for (own, &magnitude) in loudnesses.iter_mut().zip(magnitudes) {
+            *own = loudness(magnitude, layer);
         }
     }
 }
@@ -140,6 +83,7 @@ impl Framed {
     }
 
     /// The sums of the four neighbours; beyond the border, a block is its own neighbour.
+    #[inline(always)]
     fn neighbours(&self, sums: &mut [i16]) {
         let (columns, blocks) = (self.columns, sums.len());
         let from = |offset: usize| &self.values[offset..offset + blocks];
@@ -221,14 +165,21 @@ impl Contexts {
         let sum = weights[0] * near
             + weights[1] * near
             + weights[2] * cross
-            + weights[5] * self.level(colour);
-        (state * ROWS) as Cell + row(sum, layer)
+            + weights[5] * self.level(colour)
+            + ((144 - i32::from(layer.after)) << 8);
+        (state * ROWS) as Cell + row(sum)
     }
 
-    /// Ends the layer of a mean that has a magnitude now.
-    pub(crate) fn end_mean(&mut self, layer: &Layer, colour: usize, index: usize, magnitude: u32) {
+    /// Ends the layer of a mean that has a magnitude now, and whose context was `cell`.
+    pub(crate) fn end_mean(
+        &mut self,
+        layer: &Layer,
+        (colour, index): (usize, usize),
+        magnitude: u32,
+        cell: Cell,
+    ) {
         self.means[colour * self.grid.blocks() + index] = loudness(magnitude, layer);
-        self.statistics.adapt();
+        self.statistics.adapt_one(cell);
     }
 
     /// The contexts of a band, whose loudness is given out to be changed and is to come back with [`Self::end_band`].
@@ -241,57 +192,25 @@ impl Contexts {
             .inner_mut()
             .copy_from_slice(&self.bands[band.index()]);
         self.own.close();
-        self.own.neighbours(&mut self.own_sums);
-        self.activity[channel(colour)].neighbours(&mut self.activity_sums);
-        if layer.first.is_some() {
-            self.cells::<1>(layer, band, cells);
-        } else {
-            self.cells::<STATES>(layer, band, cells);
-        }
+        vectorized(
+            #[inline(always)]
+            || {
+                self.own.neighbours(&mut self.own_sums);
+                self.activity[channel(colour)].neighbours(&mut self.activity_sums);
+                self.cells(layer, band, cells);
+            },
+        );
         mem::take(&mut self.bands[band.index()])
     }
 
-    /// Computes contexts of a band in which states up to `MOST` − 1 occur.
-    fn cells<const MOST: usize>(&self, layer: &Layer, band: Band, cells: &mut [Cell]) {
-        let blocks = self.grid.blocks();
-        let near = self.near(band);
-        let [near0, near1, near2, near3] = near.map(|near| &near[..blocks]);
-        let cross =
-            [1, 2].map(|other| self.loudness_of((band.index() + other * FREQUENCIES) % BANDS));
-        let [cross0, cross1] = cross.map(|cross| &cross[..blocks]);
-        let activity = &self.activity[channel(band.colour())].inner()[..blocks];
-        let own = &self.own.inner()[..blocks];
-        let (own_sums, activity_sums) = (&self.own_sums[..blocks], &self.activity_sums[..blocks]);
-        let level = self.level(band.colour());
-        let weights = self
-            .weights
-            .map(|weights| weights.map(|weight| weight as i16));
-        let offsets = self.weights.map(|weights| weights[5] * level);
-        let cells = &mut cells[..blocks];
-        for block in 0..blocks {
-            let near = (near0[block] + near1[block] + near2[block] + near3[block]) >> 2;
-            let side = own_sums[block] >> 2;
-            let cross = (cross0[block] + cross1[block]) >> 1;
-            let (here, around) = (activity[block] >> 4, activity_sums[block] >> 6);
-            let mut cell = 0;
-            let own_state = state(own[block], layer);
-            for state in 0..MOST {
-                let product = |feature: usize, value: i16| {
-                    i32::from(weights[state][feature]) * i32::from(value)
-                };
-                let sum = product(0, near)
-                    + product(1, side)
-                    + product(2, cross)
-                    + product(3, here)
-                    + product(4, around);
-                let this = (state * ROWS) as Cell + row(sum + offsets[state], layer);
-                cell = if MOST == 1 || state == own_state {
-                    this
-                } else {
-                    cell
-                };
-            }
-            cells[block] = cell;
+    /// Computes contexts of a band.
+    #[inline(always)]
+    fn cells(&self, layer: &Layer, band: Band, cells: &mut [Cell]) {
+        let around = Around::new(self, layer, band);
+        match cells.len() {
+            0..8 => around.all::<1>(layer, cells),
+            8..64 => around.all::<8>(layer, cells),
+            _ => around.all::<64>(layer, cells),
         }
     }
 
@@ -324,11 +243,18 @@ impl Contexts {
     /// Ends a band's layer with what its coefficients' loudness is now.
     pub(crate) fn end_band(&mut self, band: Band, loudness: Vec<i16>) {
         let channel = channel(band.colour());
-        let mut sum = 0;
-        for (activity, &loudness) in self.activity[channel].inner_mut().iter_mut().zip(&loudness) {
-            *activity += (16 * loudness - *activity) >> 4;
-            sum += i32::from(loudness);
-        }
+        let activity = self.activity[channel].inner_mut();
+        let sum = vectorized(
+            #[inline(always)]
+            || {
+                let mut sum = 0;
+                for (activity, &loudness) in activity.iter_mut().zip(&loudness) {
+                    *activity += (16 * loudness - *activity) >> 4;
+                    sum += i32::from(loudness);
+                }
+                sum
+            },
+        );
         self.activity[channel].close();
         let mean = (16 * sum).div_euclid(loudness.len() as i32);
         self.level[channel] += (mean - self.level[channel]) >> 4;
@@ -337,14 +263,139 @@ impl Contexts {
     }
 }
 
+/// What the contexts of a band depend on.
+struct Around<'a> {
+    near: [&'a [i16]; 4],
+    own: &'a [i16],
+    own_sums: &'a [i16],
+    cross: [&'a [i16]; 2],
+    activity: &'a [i16],
+    activity_sums: &'a [i16],
+    weights: [[i16; FEATURES]; STATES],
+    /// By state, what all blocks have in common.
+    offsets: [i32; STATES],
+}
+
+impl<'a> Around<'a> {
+    #[inline(always)]
+    fn new(contexts: &'a Contexts, layer: &Layer, band: Band) -> Self {
+        let other = |other: usize| (band.index() + other * FREQUENCIES) % BANDS;
+        let level = contexts.level(band.colour());
+        let after = i32::from(layer.after);
+        Self {
+            near: contexts.near(band),
+            own: contexts.own.inner(),
+            own_sums: &contexts.own_sums,
+            cross: [1, 2].map(|index| contexts.loudness_of(other(index))),
+            activity: contexts.activity[channel(band.colour())].inner(),
+            activity_sums: &contexts.activity_sums,
+            weights: contexts
+                .weights
+                .map(|weights| weights.map(|weight| weight as i16)),
+            offsets: contexts
+                .weights
+                .map(|weights| weights[5] * level + ((144 - after) << 8)),
+        }
+    }
+
+    /// Computes the contexts of all blocks, of which there are `COUNT` or more, so many at once.
+    #[inline(always)]
+    fn all<const COUNT: usize>(&self, layer: &Layer, cells: &mut [Cell]) {
+        for first in (0..cells.len()).step_by(COUNT) {
+            // The last ones have some that were computed before.
+            let first = first.min(cells.len() - COUNT);
+            let loudest = self.own[first..][..COUNT]
+                .iter()
+                .fold(i16::MIN, |most, &own| most.max(own));
+            // Most of them.
+            if layer.first.is_some() || state(loudest, layer) == 0 {
+                self.some::<1, COUNT>(layer, first, cells);
+            } else {
+                self.some::<STATES, COUNT>(layer, first, cells);
+            }
+        }
+    }
+
+    /// Computes contexts of `COUNT` blocks from `first` on in which states up to `MOST` − 1 occur.
+    #[inline(always)]
+    fn some<const MOST: usize, const COUNT: usize>(
+        &self,
+        layer: &Layer,
+        first: usize,
+        cells: &mut [Cell],
+    ) {
+        let features = self.features::<COUNT>(first);
+        let mut found = self.of_state(0, &features);
+        if MOST > 1 {
+            let mut own = [0; COUNT];
+            own.copy_from_slice(&self.own[first..][..COUNT]);
+            for number in 1..MOST {
+                let of_state = self.of_state(number, &features);
+                for block in 0..COUNT {
+                    if state(own[block], layer) == number {
+                        found[block] = of_state[block];
+                    }
+                }
+            }
+        }
+        cells[first..][..COUNT].copy_from_slice(&found);
+    }
+
+    /// The features of `COUNT` blocks from `first` on, without the last, which all have in common.
+    // Loops over arrays of known size and of their own: with slices, compilers give up on proving that none is changed.
+    #[inline(always)]
+    fn features<const COUNT: usize>(&self, first: usize) -> [[i16; COUNT]; FEATURES - 1] {
+        let mut features = [[0; COUNT]; FEATURES - 1];
+        let parts: [(&[&[i16]], u32); FEATURES - 1] = [
+            (&self.near, 2),
+            (&[self.own_sums], 2),
+            (&self.cross, 1),
+            (&[self.activity], 4),
+            (&[self.activity_sums], 6),
+        ];
+        for (feature, (parts, shift)) in features.iter_mut().zip(parts) {
+            let mut sums = [0; COUNT];
+            for part in parts {
+                for (sum, value) in sums.iter_mut().zip(&part[first..][..COUNT]) {
+                    *sum += value;
+                }
+            }
+            for (feature, sum) in feature.iter_mut().zip(sums) {
+                *feature = sum >> shift;
+            }
+        }
+        features
+    }
+
+    /// The contexts that blocks with these features have in a state.
+    #[inline(always)]
+    fn of_state<const COUNT: usize>(
+        &self,
+        state: usize,
+        features: &[[i16; COUNT]; FEATURES - 1],
+    ) -> [Cell; COUNT] {
+        let mut sums = [self.offsets[state]; COUNT];
+        for (&weight, values) in self.weights[state].iter().zip(features) {
+            for (sum, &value) in sums.iter_mut().zip(values) {
+                *sum += i32::from(weight) * i32::from(value);
+            }
+        }
+        let mut cells = [(state * ROWS) as Cell; COUNT];
+        for (cell, &sum) in cells.iter_mut().zip(&sums) {
+            *cell += row(sum);
+        }
+        cells
+    }
+}
+
 /// 0: zero so far, 1: magnitude 1, 2: larger. It shows in the loudness, since ⌊16 log₂ 1½⌋ is 9 and ⌊16 log₂ 2½⌋ is 21.
-#[inline]
+#[inline(always)]
 fn state(loudness: i16, layer: &Layer) -> usize {
     usize::from(loudness - layer.before >= 9) + usize::from(loudness - layer.before >= 21)
 }
 
-/// The row of a context, from the weighted sum of its features.
-#[inline]
-fn row(sum: i32, layer: &Layer) -> u8 {
-    (((sum >> 8) + 144 - i32::from(layer.after)) >> 2).clamp(0, ROWS as i32 - 1) as u8
+/// The row of a context, from the weighted sum of its features and what is added to that.
+#[inline(always)]
+fn row(sum: i32) -> u8 {
+    (sum >> 10).clamp(0, ROWS as i32 - 1) as u8
 }

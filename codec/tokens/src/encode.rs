@@ -4,10 +4,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::coder::{EVEN, Encoder};
-use crate::contexts::{Cell, Contexts, is_zero, loudness};
+use crate::contexts::{Contexts, loudness, loudness_of_all};
 use crate::cuts::{Cuts, Record, Unmeasured};
 use crate::grid::{BANDS, COLOURS, bands_of_blocks};
 use crate::order::{Class, Layer, Order};
+use crate::statistics::{Cell, Statistics, is_zero};
+use crate::vectors::vectorized;
 use crate::{Band, Error, Grid, Tables};
 
 /// Larger coefficients count as this: 2²² − ¼.
@@ -17,8 +19,8 @@ const BEYOND: usize = 8;
 
 /// Where an encoder takes coefficients from.
 pub trait Source {
-    /// Writes the coefficients of a band to `values`, which has an element for each block. The encoder calls this for bands
-    /// in the order of their planes, once for each plane; it must write the same values each time.
+    /// Writes the coefficients of a band to `values`, which has an element for each block. The encoder calls this at most
+    /// once for each plane of a band; it must write the same values each time.
     fn read(&self, band: Band, values: &mut [f32]);
 }
 
@@ -155,26 +157,25 @@ fn encode_layers<S: Source + ?Sized, R: Record>(
     }
     let mut contexts = Contexts::new(tables, grid);
     let mut encoder = Encoder::new();
-    let mut values = vec![0.0; blocks];
-    let mut cells = vec![0; blocks];
+    let mut band_in_hand = BandInHand::new(blocks);
     for layer in Order::new(tables, grid) {
         match layer.class {
             Class::Mean { colour, index } => {
                 let cell = contexts.mean(&layer, colour, index);
                 let value = means[colour * blocks + index];
-                let magnitude = put(&mut encoder, &mut contexts, &layer, cell, value, record);
-                contexts.end_mean(&layer, colour, index, magnitude);
+                let magnitude = magnitude(value, &layer);
+                let coefficient = Coefficient {
+                    value,
+                    magnitude,
+                    cell,
+                };
+                coefficient.put(&mut encoder, &mut contexts.statistics, &layer, record);
+                contexts.end_mean(&layer, (colour, index), magnitude, cell);
             }
             Class::Band(band) => {
-                source.read(band, &mut values);
-                if layer.first.is_some() {
-                    check(band, &values)?;
-                }
-                let mut own = contexts.band(&layer, band, &mut cells);
-                for ((own, &cell), &value) in own.iter_mut().zip(&cells).zip(&values) {
-                    let magnitude = put(&mut encoder, &mut contexts, &layer, cell, value, record);
-                    *own = loudness(magnitude, &layer);
-                }
+                let mut own = contexts.band(&layer, band, &mut band_in_hand.cells);
+                band_in_hand.read(source, band, &layer, &mut own)?;
+                band_in_hand.put(&mut encoder, &mut contexts.statistics, &layer, record);
                 contexts.end_band(band, own);
             }
         }
@@ -186,36 +187,135 @@ fn encode_layers<S: Source + ?Sized, R: Record>(
     Ok(encoder)
 }
 
-/// Codes a coefficient's digit in a layer; its magnitude in units of the threshold after that.
-// Inlined into the loop over blocks: most of the time of encoding is spent here.
+/// A coefficient's magnitude in units of the threshold after a layer.
 #[inline(always)]
-fn put<R: Record>(
-    encoder: &mut Encoder,
-    contexts: &mut Contexts,
-    layer: &Layer,
-    cell: Cell,
-    value: f32,
-    record: &mut R,
-) -> u32 {
-    let statistics = &mut contexts.statistics;
+fn magnitude(value: f32, layer: &Layer) -> u32 {
     // A power of two times a float is exact.
-    let magnitude = (value.abs().min(LARGEST) * layer.per_threshold()) as u32;
-    let digit = if layer.first.is_some() {
-        magnitude
-    } else {
-        magnitude & 1
-    };
-    encoder.put(digit != 0, statistics.probability(cell));
-    statistics.count(cell, digit != 0);
-    let is_new = digit != 0 && is_zero(cell);
-    if is_new {
-        encoder.put(value < 0.0, EVEN);
-        if let Some(most_zeros) = layer.first {
-            encoder.magnitude(magnitude, most_zeros);
+    (value.abs().min(LARGEST) * layer.per_threshold()) as u32
+}
+
+/// The coefficients of the band whose layer is coded, with an element for each block.
+struct BandInHand {
+    values: Vec<f32>,
+    magnitudes: Vec<u32>,
+    cells: Vec<Cell>,
+    /// The largest absolute value of each band that had a layer.
+    peaks: Vec<f32>,
+}
+
+impl BandInHand {
+    fn new(blocks: usize) -> Self {
+        Self {
+            values: vec![0.0; blocks],
+            magnitudes: vec![0; blocks],
+            cells: vec![0; blocks],
+            peaks: vec![0.0; BANDS],
         }
     }
-    if magnitude != 0 {
-        record.digit(encoder, layer, value, magnitude, is_new);
+
+    /// Reads the coefficients, if some are not zero after the layer, and computes magnitudes and loudness after it.
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        source: &S,
+        band: Band,
+        layer: &Layer,
+        own: &mut [i16],
+    ) -> Result<(), Error> {
+        let peak = &mut self.peaks[band.index()];
+        if layer.first.is_some() {
+            source.read(band, &mut self.values);
+            check(band, &self.values)?;
+            let values = &self.values;
+            *peak = vectorized(
+                #[inline(always)]
+                || values.iter().fold(0.0, |peak, value| value.abs().max(peak)),
+            );
+        }
+        // Most of them, and reading is what takes time then.
+        if magnitude(*peak, layer) == 0 {
+            self.magnitudes.fill(0);
+            own.fill(loudness(0, layer));
+            return Ok(());
+        }
+        if layer.first.is_none() {
+            source.read(band, &mut self.values);
+        }
+        vectorized(
+            #[inline(always)]
+            || {
+                for (magnitude_after, &value) in self.magnitudes.iter_mut().zip(&self.values) {
+                    *magnitude_after = magnitude(value, layer);
+                }
+                loudness_of_all(&self.magnitudes, layer, own);
+            },
+        );
+        Ok(())
     }
-    magnitude
+
+    /// Codes the layer's digits.
+    fn put<R: Record>(
+        &self,
+        encoder: &mut Encoder,
+        statistics: &mut Statistics,
+        layer: &Layer,
+        record: &mut R,
+    ) {
+        let mut done = 0;
+        loop {
+            done += encoder.zeros(statistics, &self.cells[done..], &self.magnitudes[done..]);
+            let Some(&value) = self.values.get(done) else {
+                return;
+            };
+            let coefficient = Coefficient {
+                value,
+                magnitude: self.magnitudes[done],
+                cell: self.cells[done],
+            };
+            coefficient.put(encoder, statistics, layer, record);
+            done += 1;
+        }
+    }
+}
+
+/// A coefficient in a layer.
+struct Coefficient {
+    value: f32,
+    /// The magnitude after the layer.
+    magnitude: u32,
+    cell: Cell,
+}
+
+impl Coefficient {
+    /// Codes the digit.
+    #[inline(always)]
+    fn put<R: Record>(
+        &self,
+        encoder: &mut Encoder,
+        statistics: &mut Statistics,
+        layer: &Layer,
+        record: &mut R,
+    ) {
+        let &Self {
+            value,
+            magnitude,
+            cell,
+        } = self;
+        let digit = if layer.first.is_some() {
+            magnitude
+        } else {
+            magnitude & 1
+        };
+        encoder.put(digit != 0, statistics.probability(cell));
+        statistics.count(cell, digit != 0);
+        let is_new = digit != 0 && is_zero(cell);
+        if is_new {
+            encoder.put(value < 0.0, EVEN);
+            if let Some(most_zeros) = layer.first {
+                encoder.magnitude(magnitude, most_zeros);
+            }
+        }
+        if magnitude != 0 {
+            record.digit(encoder, layer, value, magnitude, is_new);
+        }
+    }
 }

@@ -47,8 +47,10 @@ mod error;
 mod grid;
 mod logarithm;
 mod order;
+mod statistics;
 mod tables;
 mod value;
+mod vectors;
 
 pub use decode::{Decoded, Decoder, decode_coefficients};
 pub use encode::{Measured, Source, encode, encode_coefficients, encode_measured};

@@ -102,7 +102,8 @@ impl LappedTransform {
             "another picture than that of the grid"
         );
         let mut coefficients = zeros(self.coefficients())?;
-        let (chunk, across) = (self.chunk(), Across::new(self.columns)?);
+        // Twice as many tasks as threads, since a thread may be late.
+        let (chunk, across) = (self.chunk().div_ceil(2), Across::new(self.columns)?);
         let tasks = coefficients.par_chunks_mut(chunk * self.columns * PER_BLOCK);
         tasks.enumerate().try_for_each(|(task, out)| {
             let (first, width) = (task * chunk, self.columns * BLOCK);
