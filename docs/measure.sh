@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The measured figures of README.md, models/README.md and docs/cuts.md as Markdown tables:
-#   cargo build --release && docs/measure.sh
+#   cargo build --release --bins -p flextok-cli -p flextok-benches && docs/measure.sh
 # FLEXTOK names another binary, PYTHON an interpreter that has numpy and Pillow (for WebP, AVIF and JPEG; docs/rivals.py),
 # RUNS the number of timed runs (their median is shown).
 set -euo pipefail
@@ -106,3 +106,14 @@ for size in 64 1024 16384; do
     timed "decode $size bytes" "$flextok" decode -q -f "$out.$size.flxt" -o "$out.png"
 done
 timed "truncate 1024 bytes to 64" "$flextok" truncate -q -f "$out.1024.flxt" -b 64 -o "$out.cut.flxt"
+
+echo
+echo "In process, in turn, median of $runs in ms; two threads but for WebP and JPEG, which have one"
+echo
+heading photo codec bytes encode decode both
+for photo in "${photos[@]}"; do
+    for size in 1024 4096; do
+        "$(dirname "$flextok")/time_photo" "tests/photos/$photo" "$size" "$runs"
+        "$python" docs/rivals.py --time "tests/photos/$photo" "$size" "$runs"
+    done
+done

@@ -2,6 +2,8 @@
 """What WebP, AVIF and JPEG make of a photo in a given number of bytes, as rows of a Markdown table.
 
     python3 docs/rivals.py PHOTO BYTES...     PSNR in dB against the photo in its own size
+    python3 docs/rivals.py --time PHOTO BYTES [REPS]
+                                              bytes, and medians in ms of encode, decode and both, in the photo's own size
     python3 docs/rivals.py --versions         the libraries behind Pillow
 
 A photo is shrunken by Lanczos, encoded, decoded, and enlarged by Lanczos again; a row has, for each number of bytes, the
@@ -10,7 +12,9 @@ best over all shrinkings and qualities whose complete file fits, or "-" if none 
 import io
 import math
 import pathlib
+import statistics
 import sys
+import time
 
 import numpy
 from PIL import Image, features
@@ -51,7 +55,48 @@ def best(photo, budgets, options):
     return found
 
 
+def median_ms(reps, work):
+    """Median time of `reps` runs in milliseconds."""
+    times = []
+    for _ in range(reps):
+        start = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times)
+
+
+def timed(photo, budget, reps, options):
+    """Bytes at the best quality of 1 to 100 whose file fits, and the medians of its encode and decode."""
+
+    def encode(quality):
+        file = io.BytesIO()
+        photo.save(file, quality=quality, **options)
+        return file.getvalue()
+
+    quality = max((quality for quality in range(1, 101) if len(encode(quality)) <= budget), default=None)
+    if quality is None:
+        return None
+    file = encode(quality)
+    return (len(file), median_ms(reps, lambda: encode(quality)),
+            median_ms(reps, lambda: Image.open(io.BytesIO(file)).convert("RGB")))
+
+
+def print_times(path, budget, reps):
+    photo = Image.open(path).convert("RGB")
+    photo.info.clear()
+    for name, options in RIVALS.items():
+        # As many threads as flextok; the other two have one.
+        threads = {"max_threads": 2} if name == "AVIF" else {}
+        found = timed(photo, budget, reps, options | threads)
+        cells = "- | - | - | -" if found is None else (
+            f"{found[0]} | {found[1]:.1f} | {found[2]:.1f} | {found[1] + found[2]:.1f}")
+        print(f"| {pathlib.Path(path).name} | {name} | {cells} |", flush=True)
+
+
 def main():
+    if sys.argv[1] == "--time":
+        print_times(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 15)
+        return
     if sys.argv[1] == "--versions":
         import PIL
 
