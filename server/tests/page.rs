@@ -5,7 +5,7 @@ mod common;
 use std::io::Read;
 
 use common::{directory, file, page, serve};
-use flextok_server::Options;
+use flextok_server::{Options, StartError};
 
 #[test]
 fn the_index_lists_what_is_there() {
@@ -271,44 +271,46 @@ fn what_cannot_be_served_is_said_at_the_start() {
     let runtime = flextok_server::runtime(1).expect("a runtime");
     let start = |path: &std::path::Path, address: (&str, u16), options: Options| {
         let server = runtime.block_on(flextok_server::Server::bind(path, address, options));
-        server.expect_err("it cannot start").to_string()
+        server.expect_err("it cannot start")
     };
     let missing = place.path().join("missing");
     let error = start(&missing, ("127.0.0.1", 0), Options::default());
+    assert!(matches!(&error, StartError::Directory { path, .. } if *path == missing));
+    let text = error.to_string();
     assert!(
-        error.contains("missing: cannot serve this directory: "),
-        "{error}"
+        text.contains("missing: cannot serve this directory: "),
+        "{text}"
     );
     let error = start(
         &place.path().join("a.flxt"),
         ("127.0.0.1", 0),
         Options::default(),
     );
-    assert!(
-        error.contains("a.flxt: cannot serve this directory: "),
-        "{error}"
-    );
+    assert!(matches!(error, StartError::Directory { .. }), "{error}");
     for path in [&missing, place.path()] {
         let mut options = Options::default();
         options.model = Some(path.to_owned());
         let error = start(place.path(), ("127.0.0.1", 0), options);
-        assert!(error.contains(": cannot open the model: "), "{error}");
+        assert!(matches!(error, StartError::Model { .. }), "{error}");
     }
     let mut options = Options::default();
     options.page = Some(missing);
     let error = start(place.path(), ("127.0.0.1", 0), options);
-    assert!(error.contains("missing: cannot serve the page"), "{error}");
+    assert!(matches!(error, StartError::Page { .. }), "{error}");
     let error = start(place.path(), ("192.0.2.1", 1), Options::default());
-    assert!(error.starts_with("192.0.2.1:1: cannot listen: "), "{error}");
+    assert!(matches!(&error, StartError::Listen { address, .. } if address == "192.0.2.1:1"));
     for host in ["2001:db8::1", "[2001:db8::1]"] {
         let error = start(place.path(), (host, 1), Options::default());
-        let start = "[2001:db8::1]:1: cannot listen: ";
-        assert!(error.starts_with(start), "{error}");
+        let bracketed = "[2001:db8::1]:1";
+        assert!(matches!(&error, StartError::Listen { address, .. } if address == bracketed));
     }
     let mut options = Options::default();
     options.page = Some(place.path().to_owned());
     let error = start(place.path(), ("127.0.0.1", 0), options);
-    assert!(error.contains("no index.html in it"), "{error}");
+    let StartError::Page { source, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
 }
 
 /// Its superuser may read everything, so that there the test has nothing to see.
@@ -322,10 +324,10 @@ fn a_directory_that_cannot_be_read_is_not_served() {
     let readable = std::fs::read_dir(place.path()).is_ok();
     let runtime = flextok_server::runtime(1).expect("a runtime");
     let bound = flextok_server::Server::bind(place.path(), ("127.0.0.1", 0), Options::default());
-    let server = runtime.block_on(bound).map_err(|error| error.to_string());
+    let server = runtime.block_on(bound);
     mode(0o700).expect("its mode is set");
     match server {
         Ok(_) => assert!(readable, "it is served"),
-        Err(error) => assert!(error.contains("cannot serve this directory: "), "{error}"),
+        Err(error) => assert!(matches!(error, StartError::Directory { .. }), "{error}"),
     }
 }

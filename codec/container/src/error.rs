@@ -139,10 +139,10 @@ pub enum Error {
         proven: u64,
     },
     /// A limit set by the caller is exceeded ([`Limits`](crate::Limits)).
-    #[error("limit exceeded: {what} is {actual}, allowed is at most {allowed}")]
+    #[error("limit exceeded: {limit} is {actual}, allowed is at most {allowed}")]
     Limit {
-        /// Name of the limit.
-        what: &'static str,
+        /// The limit.
+        limit: LimitKind,
         /// Value of the file.
         actual: u64,
         /// Value of the limit.
@@ -155,8 +155,8 @@ pub enum Error {
         requested: u64,
         /// Number the file has whole.
         available: u64,
-        /// What is counted: `"bytes of payload"` or `"tokens per canvas"`.
-        unit: &'static str,
+        /// What is counted.
+        unit: CutUnit,
     },
     /// A cut to a number of bytes in which no file of this header fits.
     #[error("cannot cut to {bytes} bytes: the smallest file of this picture has {minimum} bytes")]
@@ -231,6 +231,47 @@ pub enum Region {
     },
     /// Bytes after the end of the file's structure.
     Trailing,
+}
+
+/// The fields of [`Limits`](crate::Limits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitKind {
+    /// [`Limits::canvases`](crate::Limits::canvases)
+    Canvases,
+    /// [`Limits::payload_bytes`](crate::Limits::payload_bytes)
+    PayloadBytes,
+    /// [`Limits::metadata_bytes`](crate::Limits::metadata_bytes)
+    MetadataBytes,
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Canvases => "number of canvases",
+            Self::PayloadBytes => "payload bytes",
+            Self::MetadataBytes => "metadata bytes",
+        })
+    }
+}
+
+/// What a cut counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CutUnit {
+    /// Bytes of payload.
+    PayloadBytes,
+    /// Tokens per canvas.
+    Tokens,
+}
+
+impl fmt::Display for CutUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PayloadBytes => "bytes of payload",
+            Self::Tokens => "tokens per canvas",
+        })
+    }
 }
 
 impl fmt::Display for Region {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::layout::TOKEN_BYTES;
-use crate::{Error, Header, Ids, Limits, Metadata, Reader, writer};
+use crate::{CutUnit, Error, Header, Ids, Limits, Metadata, Reader, writer};
 
 /// A file's header, payload and metadata, complete or cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -339,7 +339,7 @@ impl TokenFile {
             return Err(Error::CannotCut {
                 requested: payload,
                 available,
-                unit: "bytes of payload",
+                unit: CutUnit::PayloadBytes,
             });
         }
         self.cut_whole(whole, keep)
@@ -357,7 +357,7 @@ impl TokenFile {
             return Err(Error::CannotCut {
                 requested: tokens.into(),
                 available: available.into(),
-                unit: "tokens per canvas",
+                unit: CutUnit::Tokens,
             });
         }
         self.cut_whole(self.header.unit().saturating_mul(tokens.into()), keep)

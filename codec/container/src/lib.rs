@@ -95,7 +95,7 @@ mod scanner;
 mod writer;
 
 pub use checks::Check;
-pub use error::{Error, Fault, Region};
+pub use error::{CutUnit, Error, Fault, LimitKind, Region};
 pub use file::{CutOffset, KeepMetadata, Salvage, State, TokenFile};
 pub use fingerprint::Fingerprint;
 pub use header::{

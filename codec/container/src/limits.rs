@@ -1,7 +1,7 @@
 //! How much a reader accepts of a file it was given.
 
 use crate::layout::MAX_HEADER_BYTES;
-use crate::{Error, Header, Ids};
+use crate::{Error, Header, Ids, LimitKind};
 
 /// Upper bounds on what a file may ask for; exceeding one is [`Error::Limit`].
 ///
@@ -51,20 +51,24 @@ impl Limits {
     /// Checks what the header asks for.
     pub(crate) fn check_header(&self, header: &Header) -> Result<(), Error> {
         let canvases = header.as_ids().map_or(1, Ids::canvases);
-        check("number of canvases", canvases, self.canvases)?;
-        check("payload bytes", header.payload_bytes(), self.payload_bytes)
+        check(LimitKind::Canvases, canvases, self.canvases)?;
+        check(
+            LimitKind::PayloadBytes,
+            header.payload_bytes(),
+            self.payload_bytes,
+        )
     }
 
     /// Checks the bytes of all metadata chunks so far.
     pub(crate) fn check_metadata(&self, bytes: u64) -> Result<(), Error> {
-        check("metadata bytes", bytes, self.metadata_bytes)
+        check(LimitKind::MetadataBytes, bytes, self.metadata_bytes)
     }
 }
 
-fn check(what: &'static str, actual: u64, allowed: u64) -> Result<(), Error> {
+fn check(limit: LimitKind, actual: u64, allowed: u64) -> Result<(), Error> {
     if actual > allowed {
         return Err(Error::Limit {
-            what,
+            limit,
             actual,
             allowed,
         });
@@ -105,14 +109,14 @@ mod tests {
             assert!(bytes.len() as u64 <= limits.max_file_bytes());
             limits.metadata_bytes -= 1;
             let refused = Err(Error::Limit {
-                what: "metadata bytes",
+                limit: LimitKind::MetadataBytes,
                 actual: 17,
                 allowed: 16,
             });
             assert_eq!(TokenFile::parse_with(&bytes, &limits), refused);
             limits.payload_bytes -= 1;
             let refused = Err(Error::Limit {
-                what: "payload bytes",
+                limit: LimitKind::PayloadBytes,
                 actual: payload,
                 allowed: payload - 1,
             });

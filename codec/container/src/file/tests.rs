@@ -115,7 +115,7 @@ fn a_truncated_file_can_be_cut_to_what_it_has() {
         let refused = Error::CannotCut {
             requested: tokens.into(),
             available: 35,
-            unit: "tokens per canvas",
+            unit: CutUnit::Tokens,
         };
         assert_eq!(head.cut_layers(tokens, KeepMetadata::No), Err(refused));
     }
@@ -123,7 +123,7 @@ fn a_truncated_file_can_be_cut_to_what_it_has() {
         let refused = Error::CannotCut {
             requested: payload,
             available: 70,
-            unit: "bytes of payload",
+            unit: CutUnit::PayloadBytes,
         };
         assert_eq!(head.cut(payload, KeepMetadata::No), Err(refused));
     }

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::{
-    Canvas, Chunk, Coded, Fault, Fingerprint, Grid, Ids, KeepMetadata, Region, Size, Tables,
+    Canvas, Chunk, Coded, Fault, Fingerprint, Grid, Ids, KeepMetadata, LimitKind, Region, Size,
+    Tables,
 };
 
 mod damage;
@@ -268,13 +269,13 @@ fn an_error_stays_and_what_is_proven_remains() {
 
 #[test]
 fn limits_stop_before_memory_is_spent() {
-    let refuse = |limits: Limits, bytes: &[u8], name: &str, exceeded: (u64, u64)| {
+    let refuse = |limits: Limits, bytes: &[u8], kind: LimitKind, exceeded: (u64, u64)| {
         match TokenFile::parse_with(bytes, &limits) {
             Err(Error::Limit {
-                what,
+                limit,
                 actual,
                 allowed,
-            }) => assert_eq!((what, (actual, allowed)), (name, exceeded)),
+            }) => assert_eq!((limit, (actual, allowed)), (kind, exceeded)),
             other => panic!("{other:?}"),
         }
     };
@@ -285,19 +286,14 @@ fn limits_stop_before_memory_is_spent() {
     };
     let defaults = Limits::default();
     let most = (1 << 32, 65_536);
-    refuse(
-        defaults,
-        &header(65_536, 65_536),
-        "number of canvases",
-        most,
-    );
+    refuse(defaults, &header(65_536, 65_536), LimitKind::Canvases, most);
     assert!(TokenFile::parse(&header(256, 256)).is_ok());
     let mut limits = defaults;
     limits.payload_bytes = 1023;
-    refuse(limits, &header(2, 1), "payload bytes", (1024, 1023));
+    refuse(limits, &header(2, 1), LimitKind::PayloadBytes, (1024, 1023));
     limits.payload_bytes = 99;
     let file = coded(100, PHOTO, Metadata::default()).to_bytes().unwrap();
-    refuse(limits, &file, "payload bytes", (100, 99));
+    refuse(limits, &file, LimitKind::PayloadBytes, (100, 99));
 
     let file = coded(9, PHOTO, metadata());
     let bytes = file.to_bytes().unwrap();
@@ -306,7 +302,12 @@ fn limits_stop_before_memory_is_spent() {
     limits.metadata_bytes = chunks;
     assert_eq!(TokenFile::parse_with(&bytes, &limits).as_ref(), Ok(&file));
     limits.metadata_bytes = chunks - 1;
-    refuse(limits, &bytes, "metadata bytes", (chunks, chunks - 1));
+    refuse(
+        limits,
+        &bytes,
+        LimitKind::MetadataBytes,
+        (chunks, chunks - 1),
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use flextok_container::{
-    Canvas, Error, Grid, Header, Metadata, Payload, Region, State, Tables, TokenFile,
+    Canvas, Error, Grid, Header, LimitKind, Metadata, Payload, Region, State, Tables, TokenFile,
 };
 use serde_json::{Value, json};
 
@@ -113,15 +113,15 @@ fn refusal(error: &Error) -> Value {
             json!({ "error": "invalid-header", "field": field })
         }
         Error::Limit {
-            what,
+            limit,
             actual,
             allowed,
         } => {
-            let what = match *what {
-                "number of canvases" => "canvases",
-                "payload bytes" => "payload_bytes",
-                "metadata bytes" => "metadata_bytes",
-                other => other,
+            let what = match limit {
+                LimitKind::Canvases => "canvases",
+                LimitKind::PayloadBytes => "payload_bytes",
+                LimitKind::MetadataBytes => "metadata_bytes",
+                other => panic!("{other}"),
             };
             json!({ "error": "limit", "what": what, "actual": actual, "allowed": allowed })
         }
