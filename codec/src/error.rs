@@ -336,6 +336,7 @@ impl Error {
                 PictureErrorKind::Io | PictureErrorKind::Encode => ErrorKind::Io,
                 PictureErrorKind::Resources => ErrorKind::Resources,
             },
+            Self::Coefficients(flextok_tokens::Error::OutOfMemory { .. }) => ErrorKind::Resources,
             Self::Weights(_)
             | Self::Coefficients(_)
             | Self::WrongModel { .. }

@@ -47,7 +47,10 @@ fn parse_one(data: &[u8]) {
     assert_eq!(file.proven_bytes(), layout.proven_within(data.len() as u64));
     match file.state() {
         State::Complete => assert_eq!(have, header.payload_bytes()),
-        State::Truncated { have: reported, total } => {
+        State::Truncated {
+            have: reported,
+            total,
+        } => {
             assert_eq!((reported, total), (have, header.payload_bytes()));
         }
     }

@@ -35,7 +35,9 @@ pub fn file(data: &[u8]) {
     assert!(source.x + source.width <= width && source.y + source.height <= height);
     let canvas = picture::resize(&rgb, Size::new(24, 16), threads).expect("memory");
     assert_eq!(
-        picture::Canvas::from_rgb(&canvas).to_rgb(),
+        picture::Canvas::from_rgb(&canvas)
+            .and_then(|canvas| canvas.to_rgb())
+            .expect("memory"),
         canvas,
         "floats hold 8 bits"
     );

@@ -156,7 +156,10 @@ fn decode(
 
 fn array(canvas: &Canvas, output: &Output) -> Result<Vec<u8>, CliError> {
     let shape = [3, canvas.size.height as usize, canvas.size.width as usize];
-    npy::write_f32(&shape, &canvas.planes()).map_err(|source| CliError::Npy {
+    let planes = canvas
+        .planes()
+        .map_err(|error| CliError::codec(output.name(), error))?;
+    npy::write_f32(&shape, &planes).map_err(|source| CliError::Npy {
         name: output.name(),
         source,
     })

@@ -79,8 +79,8 @@ fn canvases(
         }
     };
     let Some((config, largest)) = model.codec.config().zip(model.codec.max_tokens()) else {
-        let model_name = model.codec.name();
-        return Err(model.error(name, flextok::Error::NoTokenIds { model: model_name }));
+        let problem = "it has no token ids; give a FlexTok model with --model";
+        return Err(CliError::usage(&model.name, problem));
     };
     if tokens == 0 || tokens > largest as usize {
         let problem = format!("{tokens} tokens per canvas; allowed: 1 to {largest}");

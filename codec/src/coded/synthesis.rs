@@ -13,15 +13,15 @@ use crate::{Error, Size};
 /// The canvas that the bytes determine, its colours from 0 to 255.
 ///
 /// # Errors
-/// [`Error::Compute`] if memory is exhausted.
+/// [`Error::Coefficients`] or [`Error::Compute`] if memory is exhausted.
 pub(crate) fn canvas_of(
     tables: &Tables,
     grid: Grid,
     payload: &[u8],
     threads: &Threads,
 ) -> Result<RgbImage, Error> {
-    let mut decoder = Decoder::new(tables, grid);
-    decoder.feed(payload);
+    let mut decoder = Decoder::new(tables, grid)?;
+    decoder.feed(payload)?;
     let transform = LappedTransform::new(grid.rows(), grid.columns());
     let source = Digits {
         decoder: &decoder,

@@ -27,7 +27,14 @@ fn golden() -> Golden {
 fn encoding_matches_at_every_stage<B: TestEngine>() {
     let (stages, golden) = (nano::<B>(), golden());
     let picture = RgbImage::from_raw(256, 256, golden.u8("image_u8")).unwrap();
-    let latents = stages.latents(&Canvas::from_rgb(&picture).planes(), 256, None);
+    let latents = stages.latents(
+        &Canvas::from_rgb(&picture)
+            .expect("memory")
+            .planes()
+            .expect("memory"),
+        256,
+        None,
+    );
     assert_close("latents", &latents, &golden.f32("latents"), TOLERANCE);
     let (_, ids) = stages.encode(&latents, 32, 256);
     assert_eq!(ids, golden.ids("tokens"));

@@ -30,7 +30,14 @@ fn compare<B: TestEngine>(variant: &str) {
     let shape = golden.shape("image_u8");
     let (height, width) = (shape[0], shape[1]);
     let picture = RgbImage::from_raw(width as u32, height as u32, golden.u8("image_u8")).unwrap();
-    let latents = stages.latents(&Canvas::from_rgb(&picture).planes(), height, None);
+    let latents = stages.latents(
+        &Canvas::from_rgb(&picture)
+            .expect("memory")
+            .planes()
+            .expect("memory"),
+        height,
+        None,
+    );
     assert_close("latents", &latents, &golden.f32("latents"), TOLERANCE);
     let rows = golden.shape("latents")[2];
     let (z, ids) = stages.encode(&latents, rows, golden.ids("tokens").len());

@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 
-use super::PictureError;
+use super::{PictureError, memory};
 use crate::Size;
 
 /// A float image of shape \[height, width, 3\]: rows from the top, pixels of red, green and blue,
@@ -39,32 +39,43 @@ impl Canvas {
 
     /// The samples of an RGB picture as the published pre-processing makes them, in f32:
     /// `(v / 255 − 0.5) / 0.5`.
-    #[must_use]
-    pub fn from_rgb(picture: &RgbImage) -> Self {
+    ///
+    /// # Errors
+    /// [`PictureError::OutOfMemory`].
+    pub fn from_rgb(picture: &RgbImage) -> Result<Self, PictureError> {
         let table: [f32; 256] = std::array::from_fn(|v| (v as f32 / 255.0 - 0.5) / 0.5);
-        let samples = picture.as_raw().iter();
-        Self {
+        let samples = picture.as_raw();
+        let mut data = memory::with_capacity(samples.len())?;
+        data.extend(samples.iter().map(|&v| table[usize::from(v)]));
+        Ok(Self {
             size: picture.dimensions().into(),
-            data: samples.map(|&v| table[usize::from(v)]).collect(),
-        }
+            data,
+        })
     }
 
     /// The picture in 8 bits: `(y + 1) / 2` clamped to \[0, 1\], times 255, rounded to nearest; NaN
     /// becomes 0. Samples missing in `data` (its fields are public) are black.
-    #[must_use]
-    pub fn to_rgb(&self) -> RgbImage {
-        let mut picture = RgbImage::new(self.size.width, self.size.height);
-        for (target, sample) in picture.iter_mut().zip(&self.data) {
+    ///
+    /// # Errors
+    /// [`PictureError::OutOfMemory`].
+    pub fn to_rgb(&self) -> Result<RgbImage, PictureError> {
+        let Size { width, height } = self.size;
+        let mut samples = memory::zeroed(self.size.area().saturating_mul(3))?;
+        for (target, sample) in samples.iter_mut().zip(&self.data) {
             *target = (((sample + 1.0) / 2.0).clamp(0.0, 1.0) * 255.0).round() as u8;
         }
-        picture
+        Ok(RgbImage::from_raw(width, height, samples).unwrap_or_default())
     }
 
     /// The samples plane by plane, `[3, height, width]`, as arrays of other programs have them.
-    #[must_use]
-    pub fn planes(&self) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// [`PictureError::OutOfMemory`].
+    pub fn planes(&self) -> Result<Vec<f32>, PictureError> {
         let plane = |channel| self.data.iter().skip(channel).step_by(3).copied();
-        (0..3).flat_map(plane).collect()
+        let mut planes = memory::with_capacity(self.data.len())?;
+        planes.extend((0..3).flat_map(plane));
+        Ok(planes)
     }
 }
 
@@ -78,7 +89,7 @@ mod tests {
     #[test]
     fn order_and_range() {
         let picture = RgbImage::from_fn(2, 1, |x, _| Rgb([x as u8 * 255, 51, 204]));
-        let canvas = Canvas::from_rgb(&picture);
+        let canvas = Canvas::from_rgb(&picture).expect("memory");
         assert_eq!(canvas.size, Size::new(2, 1));
         let close = |got: &[f32], want: [f32; 6]| {
             assert_eq!(got.len(), 6);
@@ -87,7 +98,10 @@ mod tests {
             }
         };
         close(&canvas.data, [-1.0, -0.6, 0.6, 1.0, -0.6, 0.6]);
-        close(&canvas.planes(), [-1.0, 1.0, -0.6, -0.6, 0.6, 0.6]);
+        close(
+            &canvas.planes().expect("memory"),
+            [-1.0, 1.0, -0.6, -0.6, 0.6, 0.6],
+        );
     }
 
     #[test]
@@ -99,8 +113,8 @@ mod tests {
             &crate::Threads::new(1).expect("a thread"),
         )
         .expect("memory");
-        let canvas = Canvas::from_rgb(&picture);
-        let planes = canvas.planes();
+        let canvas = Canvas::from_rgb(&picture).expect("memory");
+        let planes = canvas.planes().expect("memory");
         let bytes: Vec<u8> = planes.iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(crc32fast::hash(&bytes), 0xfd95_c4c7);
     }
@@ -108,14 +122,18 @@ mod tests {
     #[test]
     fn every_value_survives_the_round_trip() {
         let picture = RgbImage::from_fn(256, 1, |x, _| Rgb([x as u8, 255 - x as u8, 7]));
-        assert_eq!(Canvas::from_rgb(&picture).to_rgb(), picture);
+        let canvas = Canvas::from_rgb(&picture).expect("memory");
+        assert_eq!(canvas.to_rgb().expect("memory"), picture);
     }
 
     #[test]
     fn out_of_range_samples_are_clamped() {
         let data = vec![-3.0, f32::NAN, f32::INFINITY];
         let canvas = Canvas::new(Size::new(1, 1), data).expect("three samples for one pixel");
-        assert_eq!(canvas.to_rgb().get_pixel(0, 0).0, [0, 0, 255]);
+        assert_eq!(
+            canvas.to_rgb().expect("memory").get_pixel(0, 0).0,
+            [0, 0, 255]
+        );
     }
 
     #[test]
@@ -131,6 +149,9 @@ mod tests {
             size: Size::new(2, 2),
             data: vec![1.0; 3],
         };
-        assert_eq!(broken.to_rgb().into_raw()[..4], [255, 255, 255, 0]);
+        assert_eq!(
+            broken.to_rgb().expect("memory").into_raw()[..4],
+            [255, 255, 255, 0]
+        );
     }
 }

@@ -53,6 +53,17 @@ fn has(bytes: u64) -> bool {
     got
 }
 
+/// An empty list with room for `len` values.
+pub(super) fn with_capacity<T>(len: usize) -> Result<Vec<T>, PictureError> {
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(len)
+        .map_err(|_| PictureError::OutOfMemory {
+            bytes: (len as u64).saturating_mul(size_of::<T>() as u64),
+        })?;
+    Ok(values)
+}
+
 /// This many zeros, or the error that memory is exhausted.
 pub(super) fn zeroed(bytes: u64) -> Result<Vec<u8>, PictureError> {
     let failed = || PictureError::OutOfMemory { bytes };

@@ -234,10 +234,18 @@ pub fn restore(canvas: &RgbImage, size: Size, threads: &Threads) -> Result<RgbIm
     threads.install(|| restore_with(canvas, size, Kernel::Lanczos3))
 }
 
+/// A copy of a picture.
+fn copy(picture: &RgbImage) -> Result<RgbImage, PictureError> {
+    let mut samples = memory::with_capacity(picture.as_raw().len())?;
+    samples.extend_from_slice(picture.as_raw());
+    let (width, height) = picture.dimensions();
+    Ok(RgbImage::from_raw(width, height, samples).unwrap_or_default())
+}
+
 fn restore_with(canvas: &RgbImage, to: Size, kernel: Kernel) -> Result<RgbImage, PictureError> {
     let from = Size::from(canvas.dimensions());
     if from == to {
-        return Ok(canvas.clone());
+        return copy(canvas);
     }
     let (x, y) = whole(from, to);
     if Size::new(to.width, from.height).area() <= Size::new(from.width, to.height).area() {

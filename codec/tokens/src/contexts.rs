@@ -4,16 +4,16 @@
 //! loops without branches over 16-bit numbers, which the compiler turns into SIMD. *Loudness* is a coefficient's size in
 //! sixteenths of an octave, relative to what its class was expected to have; −306 to 333 is possible.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 
 use crate::grid::{BANDS, BLOCK, COLOURS, FREQUENCIES};
+use crate::memory::filled;
 use crate::order::Layer;
 use crate::statistics::{Cell, Statistics};
 use crate::tables::{FEATURES, ROWS, STATES, Tables};
 use crate::vectors::vectorized;
-use crate::{Band, Grid, logarithm};
+use crate::{Band, Error, Grid, logarithm};
 
 /// Loudness of what nothing is known of.
 const UNKNOWN: i16 = -2;
@@ -58,11 +58,11 @@ struct Framed {
 }
 
 impl Framed {
-    fn new(grid: Grid) -> Self {
-        Self {
-            values: vec![0; grid.blocks() + 2 * grid.columns()],
+    fn new(grid: Grid) -> Result<Self, Error> {
+        Ok(Self {
+            values: filled(0, grid.blocks() + 2 * grid.columns())?,
             columns: grid.columns(),
-        }
+        })
     }
 
     fn inner(&self) -> &[i16] {
@@ -125,21 +125,21 @@ pub(crate) struct Contexts {
 }
 
 impl Contexts {
-    pub(crate) fn new(tables: &Tables, grid: Grid) -> Self {
+    pub(crate) fn new(tables: &Tables, grid: Grid) -> Result<Self, Error> {
         let blocks = grid.blocks();
-        Self {
+        Ok(Self {
             grid,
             weights: tables.weights,
             statistics: Statistics::new(tables),
-            means: vec![UNKNOWN; COLOURS * blocks],
-            bands: vec![Vec::new(); BANDS],
-            unknown: vec![UNKNOWN; blocks],
-            activity: [Framed::new(grid), Framed::new(grid)],
+            means: filled(UNKNOWN, COLOURS * blocks)?,
+            bands: filled(Vec::new(), BANDS)?,
+            unknown: filled(UNKNOWN, blocks)?,
+            activity: [Framed::new(grid)?, Framed::new(grid)?],
             level: [0; CHANNELS],
-            own: Framed::new(grid),
-            own_sums: vec![0; blocks],
-            activity_sums: vec![0; blocks],
-        }
+            own: Framed::new(grid)?,
+            own_sums: filled(0, blocks)?,
+            activity_sums: filled(0, blocks)?,
+        })
     }
 
     /// The context of a mean.
@@ -183,10 +183,15 @@ impl Contexts {
     }
 
     /// The contexts of a band, whose loudness is given out to be changed and is to come back with [`Self::end_band`].
-    pub(crate) fn band(&mut self, layer: &Layer, band: Band, cells: &mut [Cell]) -> Vec<i16> {
+    pub(crate) fn band(
+        &mut self,
+        layer: &Layer,
+        band: Band,
+        cells: &mut [Cell],
+    ) -> Result<Vec<i16>, Error> {
         let colour = band.colour();
         if self.bands[band.index()].is_empty() {
-            self.bands[band.index()] = self.unknown.clone();
+            self.bands[band.index()] = filled(UNKNOWN, self.unknown.len())?;
         }
         self.own
             .inner_mut()
@@ -200,7 +205,7 @@ impl Contexts {
                 self.cells(layer, band, cells);
             },
         );
-        mem::take(&mut self.bands[band.index()])
+        Ok(mem::take(&mut self.bands[band.index()]))
     }
 
     /// Computes contexts of a band.

@@ -1,16 +1,16 @@
 //! Bytes to coefficients, as far as the bytes determine them.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::coder::{self, EVEN};
 use crate::contexts::{Contexts, loudness, loudness_of_all};
 use crate::grid::{BANDS, COLOURS, FREQUENCIES, blocks_of_bands};
+use crate::memory::{filled, reserve};
 use crate::order::{Class, Layer, Order};
 use crate::statistics::{Cell, Statistics, is_zero};
 use crate::value::value;
 use crate::vectors::vectorized;
-use crate::{Band, Grid, Tables};
+use crate::{Band, Error, Grid, Tables};
 
 /// What bytes decode to.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,21 +26,23 @@ pub struct Decoded {
 }
 
 /// Decodes all that `bytes` determine. What lies behind the last layer is ignored.
-#[must_use]
-pub fn decode_coefficients(tables: &Tables, grid: Grid, bytes: &[u8]) -> Decoded {
-    let mut decoder = Decoder::new(tables, grid);
-    decoder.feed(bytes);
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn decode_coefficients(tables: &Tables, grid: Grid, bytes: &[u8]) -> Result<Decoded, Error> {
+    let mut decoder = Decoder::new(tables, grid)?;
+    decoder.feed(bytes)?;
     let blocks = grid.blocks();
-    let mut bands = vec![0.0; grid.coefficients()];
+    let mut bands = filled(0.0, grid.coefficients())?;
     for (band, values) in Band::all().zip(bands.chunks_exact_mut(blocks)) {
         decoder.read(band, 0, values);
     }
-    Decoded {
-        coefficients: blocks_of_bands(grid, &bands).unwrap_or_default(),
+    Ok(Decoded {
+        coefficients: blocks_of_bands(grid, &bands)?,
         digits: decoder.digits(),
         layer: decoder.layer(),
         slope: decoder.slope(),
-    }
+    })
 }
 
 /// Coefficients of a band.
@@ -58,14 +60,19 @@ struct Coefficients {
 impl Coefficients {
     /// Takes zeros as the digits of a layer, and computes the coefficients' loudness after these. `magnitudes` has an
     /// element for each coefficient, to work in.
-    fn append_zeros(&mut self, layer: &Layer, magnitudes: &mut [u32], own: &mut [i16]) {
+    fn append_zeros(
+        &mut self,
+        layer: &Layer,
+        magnitudes: &mut [u32],
+        own: &mut [i16],
+    ) -> Result<(), Error> {
         if self.signed.is_empty() {
-            self.signed.resize(own.len(), 0);
+            self.signed = filled(0, own.len())?;
             self.silent = true;
         }
         if self.silent {
             own.fill(loudness(0, layer));
-            return;
+            return Ok(());
         }
         let signed = &mut self.signed;
         vectorized(
@@ -78,6 +85,7 @@ impl Coefficients {
                 loudness_of_all(magnitudes, layer, own);
             },
         );
+        Ok(())
     }
 
     /// Writes coefficients from the one with the index `first` on over zeros. `in_hand` is the plane of the layer in hand,
@@ -135,45 +143,52 @@ pub struct Decoder {
 
 impl Decoder {
     /// Starts without any bytes.
-    #[must_use]
-    pub fn new(tables: &Tables, grid: Grid) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new(tables: &Tables, grid: Grid) -> Result<Self, Error> {
         let blocks = grid.blocks();
         let mut decoder = Self {
-            order: Order::new(tables, grid),
-            contexts: Contexts::new(tables, grid),
+            order: Order::new(tables, grid)?,
+            contexts: Contexts::new(tables, grid)?,
             coder: coder::Decoder::new(),
             pending: Vec::new(),
             layer: None,
             index: 0,
             slope: 0,
-            cells: vec![0; blocks],
+            cells: filled(0, blocks)?,
             own: Vec::new(),
-            magnitudes: vec![0; blocks],
+            magnitudes: filled(0, blocks)?,
             done: 0,
             digits: 0,
-            means: vec![0; COLOURS * blocks],
-            mean_planes: vec![0; COLOURS * blocks],
-            bands: vec![Coefficients::default(); BANDS],
+            means: filled(0, COLOURS * blocks)?,
+            mean_planes: filled(0, COLOURS * blocks)?,
+            bands: filled(Coefficients::default(), BANDS)?,
         };
-        decoder.begin_layer();
-        decoder
+        decoder.begin_layer()?;
+        Ok(decoder)
     }
 
     /// Decodes all that these bytes and those before determine. What lies behind the last layer is ignored.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the decoder is of no use then.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        reserve(&mut self.pending, bytes.len())?;
         self.pending.extend_from_slice(bytes);
         self.coder.fill(&self.pending);
         while let Some(layer) = self.layer
             && self.decode(&layer)
         {
             self.end_layer(&layer);
-            self.index += usize::from(self.begin_layer());
+            self.index += usize::from(self.begin_layer()?);
         }
         self.pending.drain(..self.coder.at);
         self.coder.at = 0;
         if self.layer.is_none() {
             self.pending.clear();
         }
+        Ok(())
     }
 
     /// Digits that were decoded.
@@ -225,11 +240,11 @@ impl Decoder {
     }
 
     /// Takes the next layer in hand, if there is one.
-    fn begin_layer(&mut self) -> bool {
+    fn begin_layer(&mut self) -> Result<bool, Error> {
         self.done = 0;
         self.layer = self.order.next();
         let Some(layer) = &self.layer else {
-            return false;
+            return Ok(false);
         };
         self.slope = layer.slope;
         match layer.class {
@@ -237,11 +252,15 @@ impl Decoder {
                 self.cells[0] = self.contexts.mean(layer, colour, index)
             }
             Class::Band(band) => {
-                self.own = self.contexts.band(layer, band, &mut self.cells);
-                self.bands[band.index()].append_zeros(layer, &mut self.magnitudes, &mut self.own);
+                self.own = self.contexts.band(layer, band, &mut self.cells)?;
+                self.bands[band.index()].append_zeros(
+                    layer,
+                    &mut self.magnitudes,
+                    &mut self.own,
+                )?;
             }
         }
-        true
+        Ok(true)
     }
 
     /// Decodes what there is of the layer in hand; whether that is all of it.

@@ -1,12 +1,12 @@
 //! Coefficients to bytes.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::coder::{EVEN, Encoder};
 use crate::contexts::{Contexts, loudness, loudness_of_all};
 use crate::cuts::{Cuts, Record, Unmeasured};
 use crate::grid::{BANDS, COLOURS, bands_of_blocks};
+use crate::memory::filled;
 use crate::order::{Class, Layer, Order};
 use crate::statistics::{Cell, Statistics, is_zero};
 use crate::vectors::vectorized;
@@ -56,7 +56,7 @@ pub struct Measured {
 /// Coefficients saturate at ±(2²² − ¼).
 ///
 /// # Errors
-/// [`Error::CoefficientCount`] or [`Error::NonFinite`].
+/// [`Error::CoefficientCount`], [`Error::NonFinite`] or [`Error::OutOfMemory`].
 pub fn encode_coefficients(
     tables: &Tables,
     grid: Grid,
@@ -73,7 +73,7 @@ pub fn encode_coefficients(
 /// Codes coefficients in at most `limit` bytes, each prefix of which is a coarser picture.
 ///
 /// # Errors
-/// [`Error::NonFinite`], where the coefficient would have been coded.
+/// [`Error::NonFinite`], where the coefficient would have been coded, or [`Error::OutOfMemory`].
 pub fn encode<S: Source + ?Sized>(
     tables: &Tables,
     grid: Grid,
@@ -88,7 +88,7 @@ pub fn encode<S: Source + ?Sized>(
 /// Codes coefficients in at most `limit` bytes, the same as [`encode`], and says what each cut of them loses.
 ///
 /// # Errors
-/// [`Error::NonFinite`]
+/// [`Error::NonFinite`] or [`Error::OutOfMemory`].
 pub fn encode_measured<S: Source + ?Sized>(
     tables: &Tables,
     grid: Grid,
@@ -96,7 +96,7 @@ pub fn encode_measured<S: Source + ?Sized>(
     limit: usize,
 ) -> Result<Measured, Error> {
     let mut energy = 0.0;
-    let mut values = vec![0.0; grid.blocks()];
+    let mut values = filled(0.0, grid.blocks())?;
     for band in Band::all() {
         source.read(band, &mut values);
         check(band, &values)?;
@@ -149,16 +149,16 @@ fn encode_layers<S: Source + ?Sized, R: Record>(
     record: &mut R,
 ) -> Result<Encoder, Error> {
     let blocks = grid.blocks();
-    let mut means = vec![0.0; COLOURS * blocks];
+    let mut means = filled(0.0, COLOURS * blocks)?;
     for (colour, means) in means.chunks_exact_mut(blocks).enumerate() {
         let band = Band::from_index(colour * BANDS / COLOURS);
         source.read(band, means);
         check(band, means)?;
     }
-    let mut contexts = Contexts::new(tables, grid);
+    let mut contexts = Contexts::new(tables, grid)?;
     let mut encoder = Encoder::new();
-    let mut band_in_hand = BandInHand::new(blocks);
-    for layer in Order::new(tables, grid) {
+    let mut band_in_hand = BandInHand::new(blocks)?;
+    for layer in Order::new(tables, grid)? {
         match layer.class {
             Class::Mean { colour, index } => {
                 let cell = contexts.mean(&layer, colour, index);
@@ -173,7 +173,7 @@ fn encode_layers<S: Source + ?Sized, R: Record>(
                 contexts.end_mean(&layer, (colour, index), magnitude, cell);
             }
             Class::Band(band) => {
-                let mut own = contexts.band(&layer, band, &mut band_in_hand.cells);
+                let mut own = contexts.band(&layer, band, &mut band_in_hand.cells)?;
                 band_in_hand.read(source, band, &layer, &mut own)?;
                 band_in_hand.put(&mut encoder, &mut contexts.statistics, &layer, record);
                 contexts.end_band(band, own);
@@ -204,13 +204,13 @@ struct BandInHand {
 }
 
 impl BandInHand {
-    fn new(blocks: usize) -> Self {
-        Self {
-            values: vec![0.0; blocks],
-            magnitudes: vec![0; blocks],
-            cells: vec![0; blocks],
-            peaks: vec![0.0; BANDS],
-        }
+    fn new(blocks: usize) -> Result<Self, Error> {
+        Ok(Self {
+            values: filled(0.0, blocks)?,
+            magnitudes: filled(0, blocks)?,
+            cells: filled(0, blocks)?,
+            peaks: filled(0.0, BANDS)?,
+        })
     }
 
     /// Reads the coefficients, if some are not zero after the layer, and computes magnitudes and loudness after it.

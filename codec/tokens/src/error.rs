@@ -2,7 +2,7 @@
 
 use crate::Band;
 
-/// Why tables, a grid or coefficients were refused. No bytes of a stream are ever refused.
+/// Why tables, a grid or coefficients were refused, or that memory is exhausted. No bytes of a stream are ever refused.
 ///
 /// Messages are single lower-case lines that state the value found and what is allowed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -33,6 +33,12 @@ pub enum Error {
         index: usize,
         /// Its value.
         value: f32,
+    },
+    /// The system does not have the memory that a grid needs.
+    #[error("out of memory: {bytes} bytes more are needed")]
+    OutOfMemory {
+        /// Bytes that were not there.
+        bytes: usize,
     },
     /// A table has another number of elements than its shape says.
     #[error("table {table} has {found} elements instead of {expected}: use an intact model")]

@@ -1,10 +1,10 @@
 //! The grid of blocks, its bands, and the two orders in which coefficients lie in memory.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::Error;
+use crate::memory::filled;
 
 /// Colours: luma and two chroma.
 pub const COLOURS: usize = 3;
@@ -127,10 +127,10 @@ impl fmt::Display for Band {
 /// column]: band after band.
 ///
 /// # Errors
-/// [`Error::CoefficientCount`] if there are not [`Grid::coefficients`] of them.
+/// [`Error::CoefficientCount`] if there are not [`Grid::coefficients`] of them; [`Error::OutOfMemory`].
 pub fn bands_of_blocks(grid: Grid, coefficients: &[f32]) -> Result<Vec<f32>, Error> {
     check_count(grid, coefficients)?;
-    let mut bands = vec![0.0; coefficients.len()];
+    let mut bands = filled(0.0, coefficients.len())?;
     let size = grid.blocks() * FREQUENCIES;
     for (blocks, bands) in coefficients
         .chunks_exact(size)
@@ -144,10 +144,10 @@ pub fn bands_of_blocks(grid: Grid, coefficients: &[f32]) -> Result<Vec<f32>, Err
 /// The reverse of [`bands_of_blocks`].
 ///
 /// # Errors
-/// [`Error::CoefficientCount`] if there are not [`Grid::coefficients`] of them.
+/// [`Error::CoefficientCount`] if there are not [`Grid::coefficients`] of them; [`Error::OutOfMemory`].
 pub fn blocks_of_bands(grid: Grid, coefficients: &[f32]) -> Result<Vec<f32>, Error> {
     check_count(grid, coefficients)?;
-    let mut blocks = vec![0.0; coefficients.len()];
+    let mut blocks = filled(0.0, coefficients.len())?;
     let size = grid.blocks() * FREQUENCIES;
     for (bands, blocks) in coefficients
         .chunks_exact(size)

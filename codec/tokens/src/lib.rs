@@ -24,8 +24,8 @@
 //! let bytes = encode_coefficients(&tables, grid, &coefficients, 500)?;
 //! assert_eq!(bytes.len(), 500);
 //!
-//! let whole = decode_coefficients(&tables, grid, &bytes);
-//! let cut = decode_coefficients(&tables, grid, &bytes[..100]);
+//! let whole = decode_coefficients(&tables, grid, &bytes)?;
+//! let cut = decode_coefficients(&tables, grid, &bytes[..100])?;
 //! assert!(cut.digits < whole.digits);
 //! # Ok::<(), flextok_tokens::Error>(())
 //! ```
@@ -46,6 +46,7 @@ mod encode;
 mod error;
 mod grid;
 mod logarithm;
+mod memory;
 mod order;
 mod statistics;
 mod tables;

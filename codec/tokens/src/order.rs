@@ -4,9 +4,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::grid::FREQUENCIES;
+use crate::memory::{filled, with_capacity};
 use crate::tables::{SIZES, Step, Tables, first_plane, octave_eighths};
 use crate::value::power_of_two;
-use crate::{Band, Grid};
+use crate::{Band, Error, Grid};
 
 /// What a layer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +82,8 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    pub(crate) fn new(tables: &Tables, grid: Grid) -> Self {
-        let sizes = sizes(tables, grid);
+    pub(crate) fn new(tables: &Tables, grid: Grid) -> Result<Self, Error> {
+        let sizes = sizes(tables, grid)?;
         let mut starts = vec![0; SIZES + 1];
         for &size in &sizes {
             starts[usize::from(size) + 1] += 1;
@@ -91,22 +92,23 @@ impl Order {
             starts[size + 1] += starts[size];
         }
         let mut ends = starts.clone();
-        let mut classes = vec![0; sizes.len()];
+        let mut classes = filled(0, sizes.len())?;
         for (class, &size) in sizes.iter().enumerate() {
             let end = &mut ends[usize::from(size)];
             classes[*end] = class as u32;
             *end += 1;
         }
-        Self {
+        Ok(Self {
             grid,
-            classes,
             starts,
             steps: tables.steps().to_vec(),
             next: 0,
             step: tables.steps()[0],
-            group: Vec::new(),
+            // A group has each class once at most, and a stable sort works in half as much again.
+            group: with_capacity(classes.len())?,
+            classes,
             at: 0,
-        }
+        })
     }
 
     /// Takes the next steps of equal slope and plane in hand, until they have classes.
@@ -165,12 +167,12 @@ impl Iterator for Order {
 }
 
 /// The indices of all classes' expected sizes. Classes are numbered by colour, the means before the bands.
-fn sizes(tables: &Tables, grid: Grid) -> Vec<u8> {
-    let mut sizes = Vec::with_capacity(3 * (grid.blocks() + FREQUENCIES - 1));
+fn sizes(tables: &Tables, grid: Grid) -> Result<Vec<u8>, Error> {
+    let mut sizes = with_capacity(3 * (grid.blocks() + FREQUENCIES - 1))?;
     for colour in 0..crate::grid::COLOURS {
         tables.mean_sizes(colour, grid.rows(), grid.columns(), &mut sizes);
         let bands = colour * FREQUENCIES + 1..(colour + 1) * FREQUENCIES;
         sizes.extend(bands.map(|band| tables.band_size(band)));
     }
-    sizes
+    Ok(sizes)
 }

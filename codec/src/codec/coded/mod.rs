@@ -145,7 +145,7 @@ impl CodedCodec {
         file: &TokenFile,
         options: &DecodeOptions,
     ) -> Result<Canvas, Error> {
-        Ok(Canvas::from_rgb(&self.pixels(file, options)?.0))
+        Ok(Canvas::from_rgb(&self.pixels(file, options)?.0)?)
     }
 
     /// The canvas that a file's payload decodes to. The file has passed [`CodedCodec::check_header`].

@@ -29,7 +29,7 @@ pub(super) struct Request {
 impl Request {
     /// The picture of its canvas, in the requested size.
     pub(super) fn picture(&self, canvas: &Canvas, threads: &Threads) -> Result<RgbImage, Error> {
-        let picture = canvas.to_rgb();
+        let picture = canvas.to_rgb()?;
         match self.size {
             Some(size) => Ok(picture::restore(&picture, size, threads)?),
             None => Ok(picture),

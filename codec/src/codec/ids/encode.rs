@@ -263,7 +263,7 @@ impl IdsCodec {
             (picture, Size::new(image.width(), image.height()))
         };
         Ok((
-            Canvas::from_rgb(&picture),
+            Canvas::from_rgb(&picture)?,
             options.original_size.unwrap_or(size),
         ))
     }

@@ -34,7 +34,7 @@ fn check(tables: &Tables, file: &SafeTensors<'_>, name: &str) -> usize {
         (0..=stream.len()).filter(|cut| file.tensor(&named(&format!("{cut}.counts"))).is_ok())
     {
         let counts = common::numbers(file, &named(&format!("{cut}.counts")), i64::from_le_bytes);
-        let decoded = decode_coefficients(tables, grid, &stream[..cut]);
+        let decoded = decode_coefficients(tables, grid, &stream[..cut]).expect("memory");
         let found = [
             decoded.digits as i64,
             decoded.layer as i64,

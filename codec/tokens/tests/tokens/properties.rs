@@ -73,10 +73,10 @@ proptest! {
         prop_assert_eq!(stream, &encode_coefficients(&TABLES, grid, &coefficients, limit)?);
         prop_assert_eq!(measured.squared_errors.len(), stream.len() + 1);
         // What goes on to decode the whole stream shows, after each byte, what these bytes decode to alone.
-        let mut decoder = Decoder::new(&TABLES, grid);
+        let mut decoder = Decoder::new(&TABLES, grid)?;
         for cut in 0..=stream.len() {
-            decoder.feed(&stream[cut.saturating_sub(1)..cut]);
-            let alone = decode_coefficients(&TABLES, grid, &stream[..cut]);
+            decoder.feed(&stream[cut.saturating_sub(1)..cut])?;
+            let alone = decode_coefficients(&TABLES, grid, &stream[..cut])?;
             let counts = (decoder.digits(), decoder.layer(), decoder.slope());
             prop_assert_eq!(counts, (alone.digits, alone.layer, alone.slope));
             prop_assert_eq!(blocks_of_bands(grid, &bands(&decoder, grid))?, alone.coefficients.clone());
@@ -90,17 +90,17 @@ proptest! {
     fn a_whole_stream_has_every_digit(kind in kinds()) {
         let (grid, coefficients) = picture(kind);
         let stream = encode_coefficients(&TABLES, grid, &coefficients, usize::MAX)?;
-        let mut decoder = Decoder::new(&TABLES, grid);
-        decoder.feed(&stream);
+        let mut decoder = Decoder::new(&TABLES, grid)?;
+        decoder.feed(&stream)?;
         prop_assert!(decoder.is_complete());
         let all = (decoder.digits(), decoder.layer(), bands(&decoder, grid));
-        decoder.feed(&[0x55; 100]);
+        decoder.feed(&[0x55; 100])?;
         prop_assert_eq!(&all, &(decoder.digits(), decoder.layer(), bands(&decoder, grid)));
         // One byte less says less: the stream is as short as can be.
         let (_, shorter) = stream.split_last().expect("a byte");
-        prop_assert!(decode_coefficients(&TABLES, grid, shorter).digits < all.0);
+        prop_assert!(decode_coefficients(&TABLES, grid, shorter)?.digits < all.0);
         // The last threshold of all bands is 1.
-        let decoded = decode_coefficients(&TABLES, grid, &stream);
+        let decoded = decode_coefficients(&TABLES, grid, &stream)?;
         for (&value, &found) in coefficients.iter().zip(&decoded.coefficients) {
             prop_assert!((value - found).abs() <= 1.0, "{} for {}", found, value);
         }
@@ -109,17 +109,17 @@ proptest! {
     #[test]
     fn any_bytes_decode(rows in 1..=9_usize, columns in 1..=9_usize, bytes in vec(any::<u8>(), 0..300), pieces in vec(0..40_usize, 0..20)) {
         let grid = Grid::new(rows, columns)?;
-        let alone = decode_coefficients(&TABLES, grid, &bytes);
+        let alone = decode_coefficients(&TABLES, grid, &bytes)?;
         prop_assert!(alone.digits <= 15_200 * bytes.len() as u64);
         prop_assert!(alone.coefficients.iter().all(|value| value.abs() < 8_388_608.0));
-        let mut decoder = Decoder::new(&TABLES, grid);
+        let mut decoder = Decoder::new(&TABLES, grid)?;
         let mut rest = bytes.as_slice();
         for piece in pieces {
             let (now, later) = rest.split_at(piece.min(rest.len()));
-            decoder.feed(now);
+            decoder.feed(now)?;
             rest = later;
         }
-        decoder.feed(rest);
+        decoder.feed(rest)?;
         prop_assert_eq!((decoder.digits(), decoder.layer()), (alone.digits, alone.layer));
         prop_assert_eq!(blocks_of_bands(grid, &bands(&decoder, grid))?, alone.coefficients);
     }
@@ -151,11 +151,11 @@ proptest! {
             p_one: &probabilities,
             weights: &weights,
         })?;
-        let any = decode_coefficients(&tables, grid, &bytes);
+        let any = decode_coefficients(&tables, grid, &bytes)?;
         prop_assert!(any.digits <= 15_200 * bytes.len() as u64);
         let by_band = bands_of_blocks(grid, &coefficients)?;
         let measured = encode_measured(&tables, grid, by_band.as_slice(), 300)?;
-        let decoded = decode_coefficients(&tables, grid, &measured.bytes);
+        let decoded = decode_coefficients(&tables, grid, &measured.bytes)?;
         let error = squared_error(&coefficients, &decoded.coefficients);
         let reported = measured.squared_errors[measured.bytes.len()];
         prop_assert!((error - reported).abs() <= 1e-9 * measured.squared_errors[0], "{} for {}", reported, error);
@@ -175,7 +175,9 @@ fn large_coefficients_saturate() {
     assert_eq!(encode(largest * 3.0), encode(largest * 3.0 * 1024.0));
     assert_ne!(encode(3_000_000.0), encode(3_000_003.0 * 2.0));
     let stream = encode(f32::MAX).expect("finite coefficients");
-    let decoded = decode_coefficients(&TABLES, grid, &stream).coefficients;
+    let decoded = decode_coefficients(&TABLES, grid, &stream)
+        .expect("memory")
+        .coefficients;
     assert!((decoded[7] + largest).abs() <= 1.0, "{}", decoded[7]);
 }
 
