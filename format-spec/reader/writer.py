@@ -68,7 +68,7 @@ def ids_fields(model, size, tokens, codebook, canvas=None, grid=(1, 1)):
 
 
 def inner_checks(total, unit):
-    """Section 4, as it is told: {bytes of payload: (width, polynomial)}."""
+    """Section 4, as written: {bytes of payload: (width, polynomial)}."""
     thresholds = [64, 256, 1024, *range(4096, total + 1, 4096)]
     places = {-(-threshold // unit) * unit for threshold in thresholds}
     kinds = {p: (8, 0x2B) if p < 256 else (8, 0x4D) if p < 1024 else None for p in places}

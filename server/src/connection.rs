@@ -75,7 +75,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Shared, s
     let result = if result.is_some() {
         result
     } else {
-        // A running answer ends first; half a request is none, and is not waited for.
+        // A running answer ends first; partial requests are dropped.
         connection.as_mut().graceful_shutdown();
         tokio::select! {
             biased;

@@ -34,7 +34,7 @@ pub(crate) fn deliver(
     let Representation { stored, headers } = representation;
     let now = SystemTime::now();
     let tag = hexadecimal(&stored.tag);
-    // Quoted digits are always a tag, and dates before 1970 are none in HTTP.
+    // Quoted digits are always a tag, and HTTP has no dates before 1970.
     let Ok(etag) = format!("\"{tag}\"").parse::<ETag>() else {
         return Refusal::Fault("the file has no entity tag".to_owned()).response();
     };

@@ -64,7 +64,7 @@ pub enum StartError {
     },
 }
 
-/// What a query asks for that no cut can be.
+/// A query that no cut can satisfy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum QueryError {
     /// The value of an option is not a whole number of at least 1.

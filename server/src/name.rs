@@ -1,4 +1,5 @@
-//! Names of files as addresses spell them: what is not plainly a name beneath the directory is none.
+//! Names of files as addresses spell them: anything that is not plainly a name beneath the
+//! directory is rejected.
 
 use std::fmt;
 

@@ -53,7 +53,7 @@ impl Page {
         let folder = Folder::open(path)?;
         let index = Name::within(None, INDEX).map(|name| folder.file(&name));
         if !matches!(index, Some(Ok(_))) {
-            let problem = format!("there is no {INDEX} in it that can be read");
+            let problem = format!("no readable {INDEX}");
             return Err(io::Error::new(io::ErrorKind::NotFound, problem));
         }
         Ok(Self {

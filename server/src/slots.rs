@@ -1,4 +1,5 @@
-//! Connection slots: while all are taken, the connection that has been idle longest is evicted, so that neither idle nor half-sent requests keep others out.
+//! Connection slots: while all are taken, the connection that has been idle longest is evicted, so that neither idle
+//! nor half-sent requests keep others out.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -94,7 +94,7 @@ impl Store {
         })
     }
 
-    /// A hint is no demand: a file that cannot be cut, or is no larger, goes as it is.
+    /// Hints are advisory: a file that cannot be cut, or is no larger, goes as it is.
     fn adapted(&self, mut opened: Opened, allowance: Allowance) -> Result<Selected, Refusal> {
         let _permit = self.reserve(opened.length)?;
         let Ok(file) = self.parse(&mut opened)? else {
@@ -116,7 +116,7 @@ impl Store {
         Ok(selected)
     }
 
-    /// Of a damaged file nothing is cut, not even what is proven: a cut has new checks, and nobody would learn of the damage.
+    /// A damaged file is not cut, not even to what is proven: a cut has new checks, which would hide the damage.
     fn cut(&self, mut opened: Opened, budget: Budget) -> Result<Selected, Refusal> {
         let _permit = self.reserve(opened.length)?;
         let file = self.parse(&mut opened)?.map_err(refusal)?;

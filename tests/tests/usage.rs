@@ -122,7 +122,7 @@ fn impossible_outputs_and_sampling_are_refused_with_what_is_allowed() {
         (&["compare", "-", "-"], &["standard input"]),
         (
             &["decode", "-", "--noise", "-", "-o", "x.png"],
-            &["standard input", "only one"],
+            &["standard input", "both"],
         ),
         (
             &["pack", "x.npy", "--width", "-1", "--height", "9"],

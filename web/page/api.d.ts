@@ -21,7 +21,7 @@ export type PictureSource = Blob | ImageBitmap | ImageData;
 export interface ModelInfo {
   /** What files of this model name it by; a file made by another model is refused. */
   name: string;
-  /** The most tokens that a file can have; undefined of a model with a coded payload, as the built-in one. */
+  /** The most tokens that a file can have; undefined for a model with a coded payload, as the built-in one. */
   tokens?: number;
   /** Size of the model file. */
   bytes: number;

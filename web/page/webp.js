@@ -32,7 +32,7 @@ export class WebpRival {
     return this.#found !== null;
   }
 
-  /** `{best}`, or `{smallest}` if even that is too large, or `{why}` there is none. */
+  /** `{best}`, or `{smallest}` if even that is too large, or `{why}` if there is no candidate. */
   within(budget) {
     const { supported, candidates, error } = this.#found;
     if (error) return { why: `WebP could not be tried: ${error}` };

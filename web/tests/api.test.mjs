@@ -192,7 +192,7 @@ describe("the library", () => {
 
   it("keeps the size of a photo that is too large to be encoded as it is", async (t) => {
     const page = await blank(t);
-    const [told, held] = await page.evaluate(async () => {
+    const [returned, stored] = await page.evaluate(async () => {
       const { encode, inspect } = await import("/api.js");
       const canvas = new OffscreenCanvas(7000, 5000);
       canvas.getContext("2d").fillRect(0, 0, 3000, 5000);
@@ -200,8 +200,8 @@ describe("the library", () => {
       const info = await inspect(bytes);
       return [[width, height], [info.width, info.height, info.bytes]];
     });
-    assert.deepEqual(told, [7000, 5000]);
-    assert.deepEqual(held, [7000, 5000, 400]);
+    assert.deepEqual(returned, [7000, 5000]);
+    assert.deepEqual(stored, [7000, 5000, 400]);
   });
 
   it("does the newest of a group and drops the rest", async (t) => {
@@ -210,9 +210,9 @@ describe("the library", () => {
       const { decode, load } = await import("/api.js");
       await load();
       const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
-      const wishes = Array.from({ length: 12 }, (_, i) => decode(file, { units: i + 1, group: "slider" }));
+      const requests = Array.from({ length: 12 }, (_, i) => decode(file, { units: i + 1, group: "slider" }));
       const other = decode(file, { units: 200, group: "other" });
-      const ends = await Promise.allSettled([...wishes, other]);
+      const ends = await Promise.allSettled([...requests, other]);
       return ends.map(({ value, reason }) => value?.units ?? reason.kind);
     });
     // The page itself shares the worker: whether the first one still found it free is left open.

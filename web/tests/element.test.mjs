@@ -263,8 +263,8 @@ describe("<flextok-image>", () => {
       const box = (element, style) => {
         const { width, height } = element.getBoundingClientRect();
         // Of an image without a place on the page, browsers disagree on these two.
-        const told = style === "display: none" ? [] : [element.width, element.height];
-        return [width, height, ...told].map(Math.round);
+        const sizes = style === "display: none" ? [] : [element.width, element.height];
+        return [width, height, ...sizes].map(Math.round);
       };
       const found = [];
       const styles = ["", "width: 300px", "height: 100px", "max-width: 100%", "max-width: 100%; height: auto", "width: 100%; height: auto"];

@@ -13,8 +13,7 @@ use crate::values::{self, Color};
 
 /// Compare two pictures of the same size: PSNR, SSIM, mean absolute error, SSIMULACRA 2
 ///
-/// With --json, one object: psnr (dB, null for identical pictures), ssim (at most 1), mae (in steps
-/// of 8 bits), ssimulacra2 (at most 100, null below 8x8 pixels).
+/// With --json, one object; docs/json.md lists its keys.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
     /// Original image, or - for standard input
@@ -37,7 +36,7 @@ pub(crate) struct CompareArgs {
 pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError> {
     let sources = [Source::new(&args.first), Source::new(&args.second)];
     if sources == [Source::Stdin, Source::Stdin] {
-        let problem = "only one of the two pictures can be read from it";
+        let problem = "cannot read both pictures from standard input";
         return Err(CliError::usage("standard input", problem));
     }
     let threads = context.threads()?;

@@ -42,7 +42,7 @@ pub(crate) struct DecodeArgs {
     #[arg(long, value_name = "NPY", conflicts_with = "seed")]
     noise: Option<PathBuf>,
 
-    /// Of a damaged file, use the part that a checksum proves
+    /// Use the checksum-verified part of a damaged file
     #[arg(long)]
     salvage: bool,
 
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
     if let Some(noise) = args.noise.as_deref().map(Source::new) {
         output.keep(&noise)?;
         if [&noise, &source] == [&Source::Stdin; 2] {
-            let problem = "only one of token file and noise can be read from it";
+            let problem = "cannot read both the token file and the noise from standard input";
             return Err(CliError::usage(noise.name(), problem));
         }
     }

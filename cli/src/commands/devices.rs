@@ -9,9 +9,9 @@ use crate::output;
 /// List the devices that --device accepts
 ///
 /// One line per device: gpu:N, name, backend, kind, driver, memory limits, precisions. A device of
-/// kind `software` is a CPU that emulates a GPU; --device auto never selects one. With --json, an
-/// array of objects: device, name, backend, kind, driver, max_binding_bytes, max_buffer_bytes,
-/// shared_memory_bytes, f16, subgroups.
+/// kind `software` is a CPU that emulates a GPU; --device auto never selects one.
+///
+/// With --json, an array of objects; docs/json.md lists their keys.
 #[derive(Debug, Args)]
 pub(crate) struct DevicesArgs {
     /// Print a JSON array

@@ -52,8 +52,8 @@ pub(crate) struct EncodeArgs {
     #[arg(long)]
     crop: bool,
 
-    /// What the picture is brought to: own, its own size; N, 1 to 255 blocks of 32 pixels along its long
-    /// side; for FlexTok models WxH, pixels [default: what suits the bytes, or the model]
+    /// Canvas: own (the picture's size), N (1 to 255) blocks of 32 pixels along the long side, or WxH in
+    /// pixels for FlexTok models [default: what suits the bytes, or the model]
     #[arg(long, value_name = "own|N|WxH", value_parser = values::canvas)]
     canvas: Option<CanvasChoice>,
 

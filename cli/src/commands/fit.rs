@@ -30,10 +30,7 @@ use crate::values::{self, Color};
 /// complete file with its own checksums. One line per file reports what was kept. Without -o or
 /// --in-place nothing is written, and the lines report what would be.
 ///
-/// With --json, one object: metric, total_bytes, used_bytes, worst (quality of the worst picture)
-/// and files, a list of file, output (null if nothing is written), tokens and tokens_in_file (per
-/// canvas; null for coded payloads), payload_bytes, payload_bytes_in_file, bytes, quality, reference
-/// (whole-file or the original's name). A PSNR is null where the cut decodes exactly to the reference.
+/// With --json, one object; docs/json.md lists its keys.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
     /// Token files
@@ -85,7 +82,7 @@ pub(crate) struct FitArgs {
 /// One file to cut.
 struct Item {
     source: Source,
-    /// None if nothing is to be written.
+    /// `None` if nothing is written.
     output: Option<Output>,
     input: TokenInput,
     original: Option<Source>,

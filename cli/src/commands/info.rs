@@ -26,7 +26,7 @@ pub(crate) struct InfoArgs {
     #[arg(long)]
     json: bool,
 
-    /// Of a damaged file, show the part that a checksum proves
+    /// Show the checksum-verified part of a damaged file
     #[arg(long)]
     salvage: bool,
 }
@@ -49,7 +49,7 @@ struct Info {
     cuts: Vec<Cut>,
 }
 
-/// What is said of the payload, by its kind.
+/// Fields of the payload, by its kind.
 #[derive(Debug, Serialize)]
 #[serde(tag = "payload", rename_all = "snake_case")]
 enum PayloadInfo {

@@ -156,7 +156,7 @@ impl Network {
     }
 }
 
-/// What the config says of the parts.
+/// Config of each part.
 fn description(config: &Config) -> Vec<(&'static str, String)> {
     let transformer = |config: &flextok::config::TransformerConfig| {
         format!("{} blocks of width {}", config.depth, config.width)

@@ -17,8 +17,8 @@ use crate::sheet::{self, Tile};
 
 /// Draw one sheet of a picture at more and more bytes
 ///
-/// Of a photo, files of 32, 64, 128 ... 4096 bytes, each made for its size, and the photo itself; with a
-/// FlexTok model 1, 2, 4 ... tokens. Of a .flxt file, its cuts at powers of two. Each picture is
+/// For a photo: files of 32, 64, 128 ... 4096 bytes, each encoded at that size, and the photo itself;
+/// with a FlexTok model 1, 2, 4 ... tokens. For a .flxt file: its cuts at powers of two. Each picture is
 /// labelled with the size of the complete file, and with how much payload that has.
 #[derive(Debug, Args)]
 pub(crate) struct PreviewArgs {

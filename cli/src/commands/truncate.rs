@@ -39,7 +39,7 @@ pub(crate) struct TruncateArgs {
     #[arg(long)]
     keep_metadata: bool,
 
-    /// Of a damaged file, use the part that a checksum proves
+    /// Use the checksum-verified part of a damaged file
     #[arg(long)]
     salvage: bool,
 }

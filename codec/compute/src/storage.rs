@@ -27,8 +27,8 @@ pub enum StorageError {
         /// Largest size that the caller allows.
         allowed: u64,
     },
-    /// The system has not the memory to read the file into.
-    #[error("no memory for its {bytes} bytes")]
+    /// Not enough memory to read the file into.
+    #[error("not enough memory for its {bytes} bytes")]
     OutOfMemory {
         /// Bytes that were to be read.
         bytes: u64,

@@ -57,7 +57,11 @@ pub enum WeightError {
         shape: Vec<usize>,
     },
     /// The byte range does not have the size that shape and element type require, or lies outside the storage.
-    #[error("bytes {start}..{end} do not hold shape {shape:?} of {dtype:?} in a storage of {stored} bytes", start = range.start, end = range.end)]
+    #[error(
+        "bytes {start}..{end} do not hold shape {shape:?} of {dtype:?} in a storage of {stored} bytes",
+        start = range.start,
+        end = range.end
+    )]
     Range {
         /// Byte range that was given.
         range: Range<usize>,

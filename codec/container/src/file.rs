@@ -139,7 +139,7 @@ impl TokenFile {
     /// Reads a file, cut or complete, with the default [`Limits`].
     ///
     /// # Errors
-    /// Whatever the bytes contradict; a file that ends early is no error once its header is there.
+    /// Whatever the bytes contradict; a file that ends early is not an error once its header is there.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         Self::parse_with(bytes, &Limits::default())
     }
@@ -284,7 +284,7 @@ impl TokenFile {
 
     /// As [`TokenFile::declared_fraction`], but only of payload that a matching check covers.
     ///
-    /// A check finds accidents. It is no signature: who changes a file can make it match.
+    /// A check finds accidents. It is not a signature: anyone who changes a file can make it match.
     #[must_use]
     pub fn proven_fraction(&self) -> f64 {
         self.fraction(self.proven)

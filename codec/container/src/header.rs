@@ -118,7 +118,7 @@ pub enum Payload {
 pub struct Coded {
     /// The tables of the coder.
     pub tables: Tables,
-    /// How the picture was brought to blocks.
+    /// How the picture was fitted to blocks.
     pub canvas: Canvas,
     /// Bytes of payload of the whole file, 1 to 2^32 − 1.
     pub bytes: u64,
@@ -300,7 +300,7 @@ impl Header {
         &self.payload
     }
 
-    /// What is said of the tokens; `None` if the payload is coded.
+    /// Fields of a payload of tokens; `None` if the payload is coded.
     #[must_use]
     pub const fn as_ids(&self) -> Option<&Ids> {
         match &self.payload {
@@ -309,7 +309,7 @@ impl Header {
         }
     }
 
-    /// What is said of the coded payload; `None` if it consists of tokens.
+    /// Fields of a coded payload; `None` if it consists of tokens.
     #[must_use]
     pub const fn as_coded(&self) -> Option<&Coded> {
         match &self.payload {
@@ -336,7 +336,7 @@ impl Header {
         }
     }
 
-    /// Whole layers in so many bytes of payload: tokens that every canvas has. 0 if the payload is coded.
+    /// Whole layers in this many bytes of payload: tokens that every canvas has. 0 if the payload is coded.
     #[must_use]
     pub fn layers_in(&self, payload: u64) -> u32 {
         let layers = payload.checked_div(self.unit()).unwrap_or(0);
@@ -346,7 +346,7 @@ impl Header {
 
     /// Block columns and rows of a coded picture's canvas; `None` if the payload consists of tokens.
     ///
-    /// Of a canvas that is not the picture's own size, the short side has
+    /// If the canvas is not the picture's own size, its short side has
     /// max(1, (2·n·short + long) div (2·long)) blocks, where n is the number of the long side.
     #[must_use]
     pub fn blocks(&self) -> Option<Grid> {

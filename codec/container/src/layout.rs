@@ -15,10 +15,10 @@
 
 use crate::checks::Check;
 
-/// Bytes of payload after which a check stands where the payload goes on; then every [`CHECK_STRIDE`].
-pub const CHECK_PLACES: [u64; 3] = [64, 256, 1024];
+/// The first checks within a payload come after this many payload bytes; then one every [`CHECK_STRIDE`].
+pub const CHECK_POSITIONS: [u64; 3] = [64, 256, 1024];
 
-/// Beyond the first places, a check stands after each multiple of so many bytes of payload.
+/// After these, every multiple of this many payload bytes has a check.
 pub const CHECK_STRIDE: u64 = 4096;
 
 /// Bytes of the longest header.
@@ -85,7 +85,7 @@ impl Layout {
             return None;
         }
         let whole = self.whole_units(payload);
-        let threshold = CHECK_PLACES.into_iter().find(|&place| place > whole);
+        let threshold = CHECK_POSITIONS.into_iter().find(|&place| place > whole);
         let threshold = threshold.unwrap_or_else(|| next_multiple(whole, CHECK_STRIDE));
         let place = self.round_up(threshold);
         if place >= self.payload {
@@ -155,7 +155,7 @@ impl Layout {
     fn last_check_to(&self, payload: u64) -> u64 {
         let whole = self.whole_units(payload);
         let stride = whole.saturating_sub(whole.checked_rem(CHECK_STRIDE).unwrap_or(0));
-        let places = CHECK_PLACES.into_iter().chain([stride]);
+        let places = CHECK_POSITIONS.into_iter().chain([stride]);
         let thresholds = places.filter(|&place| place > 0 && place <= whole);
         thresholds.fold(0, |last, place| last.max(self.round_up(place)))
     }
@@ -177,7 +177,7 @@ impl Layout {
         // The first four can fall together; later ones are further apart than a unit is long.
         let mut bytes = 0_u64;
         let mut last = 0;
-        for threshold in CHECK_PLACES.into_iter().chain([CHECK_STRIDE]) {
+        for threshold in CHECK_POSITIONS.into_iter().chain([CHECK_STRIDE]) {
             let place = self.round_up(threshold);
             if place > whole {
                 return bytes;

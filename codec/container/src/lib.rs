@@ -40,9 +40,9 @@
 //! ```
 //!
 //! # Read while bytes arrive
-//! [`Reader::next_event`] tells what is new since it was last asked, merged; [`Reader::next_event_in_order`] tells each byte or
-//! layer, check and chunk on its own, the same for any pieces. [`Reader::partial`] is the file so far. [`TokenFile::salvage`] is
-//! what is proven of a damaged file.
+//! [`Reader::next_event`] tells what is new since it was last asked, merged; [`Reader::next_event_in_order`] tells each
+//! byte or layer, check and chunk on its own, the same for any pieces. [`Reader::partial`] is the file so far.
+//! [`TokenFile::salvage`] is what is proven of a damaged file.
 //! ```
 //! use flextok_container::{Event, Reader};
 //! # use flextok_container::{Canvas, Coded, Header, Metadata, Size, Tables, TokenFile};

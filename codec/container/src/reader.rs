@@ -162,7 +162,7 @@ impl Reader {
     /// each check and chunk, in file order. The sequence depends on the bytes alone, not on the pieces in which they were fed
     /// nor on how often it is asked for.
     ///
-    /// Of a damaged file the sequence has all that was read before the fault, also payload that the check after it
+    /// For a damaged file the sequence has all that was read before the fault, also payload that the check after it
     /// contradicts: a caller that feeds single bytes has had its event by then.
     ///
     /// ```

@@ -52,8 +52,8 @@ impl CodecBuilder {
         /// Number of threads for all work: the network on the CPU, resampling and metrics. 0, the default, takes one for each
         /// core. Results do not depend on it.
         with_threads(threads: usize);
-        /// Where to compute (default: [`Device::Cpu`]). The other devices need a build with the feature `gpu`, `cuda`, `rocm` or
-        /// `metal`.
+        /// Where to compute (default: [`Device::Cpu`]). The other devices need a build with the feature `gpu`, `cuda`,
+        /// `rocm` or `metal`.
         with_device(device: Device);
         /// Element type on a GPU (default: [`Precision::Auto`]).
         with_precision(precision: Precision);

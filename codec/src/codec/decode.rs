@@ -14,9 +14,9 @@ impl Codec {
     ///
     /// # Errors
     /// [`Error::Container`] for bytes that are damaged or not a token file, [`Error::NoPayload`] for a file that was cut
-    /// before the end of its first byte or token, [`Error::WrongModel`] for a file of another model, [`Error::Limit`] for a size beyond
-    /// the limits, [`Error::Option`] for options the model does not allow, [`Error::Cancelled`] if the options' token
-    /// was cancelled, [`Error::Compute`] if the engine fails.
+    /// before the end of its first byte or token, [`Error::WrongModel`] for a file of another model,
+    /// [`Error::Limit`] for a size beyond the limits, [`Error::Option`] for options the model does not allow,
+    /// [`Error::Cancelled`] if the options' token was cancelled, [`Error::Compute`] if the engine fails.
     pub fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Error> {
         self.decode_file(&self.parse(bytes)?, options)
     }

@@ -22,11 +22,11 @@ pub enum Budget {
     Bytes(u64),
 }
 
-/// What a picture is brought to before it is encoded.
+/// The canvas that a picture is resized to before it is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CanvasChoice {
-    /// The model's own canvas; of a coded payload, one that suits the bytes.
+    /// The model's own canvas; for a coded payload, one that suits the bytes.
     Auto,
     /// This size in pixels, for networks.
     Pixels(Size),
@@ -67,7 +67,7 @@ pub struct EncodeOptions {
     /// Scale to cover the canvas and crop its centre, as published, instead of resizing the whole picture (default off; for
     /// networks).
     pub crop: bool,
-    /// What the picture is brought to (default: what the model does by itself).
+    /// The canvas (default: the model's choice).
     pub canvas: CanvasChoice,
     /// Choose the canvas for a later cut of the file to this many bytes (default: for all of its bytes; for coded payloads).
     pub cut_at: Option<u64>,

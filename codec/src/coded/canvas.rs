@@ -1,4 +1,4 @@
-//! How many blocks of 32×32 pixels a picture is brought to.
+//! How many blocks of 32×32 pixels the canvas of a picture has.
 
 use std::num::NonZeroU8;
 

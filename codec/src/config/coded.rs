@@ -11,7 +11,7 @@ use super::read::{NATIVE_KEY, parse};
 use super::{Config, ModelConfig};
 use crate::literal::{self, Value};
 
-/// What a model with a coded payload says of itself. Its tables are tensors.
+/// Config of a model with a coded payload. Its tables are tensors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CodedConfig {

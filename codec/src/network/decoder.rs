@@ -97,8 +97,8 @@ impl<B: Backend> Decoder<B> {
     /// it. With `guided`, the unconditional pass runs too.
     ///
     /// # Errors
-    /// [`NetworkError::Tokens`] for more ids than registers, [`NetworkError::PositionTable`] for latents beyond the position table,
-    /// [`NetworkError::Compute`].
+    /// [`NetworkError::Tokens`] for more ids than registers, [`NetworkError::PositionTable`] for latents beyond the
+    /// position table, [`NetworkError::Compute`].
     pub fn condition<'a>(
         &'a self,
         backend: &'a B,

@@ -58,8 +58,8 @@ impl<B: Backend> Encoder<B> {
     /// are the same, bit for bit, for any `tokens`.
     ///
     /// # Errors
-    /// [`NetworkError::Tokens`] for more tokens than registers, [`NetworkError::PositionTable`] for latents beyond the position table,
-    /// [`NetworkError::Compute`].
+    /// [`NetworkError::Tokens`] for more tokens than registers, [`NetworkError::PositionTable`] for latents beyond the
+    /// position table, [`NetworkError::Compute`].
     ///
     /// # Panics
     /// If the latents are not `[images, H, W, C]` with the model's C.

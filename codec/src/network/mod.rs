@@ -1,6 +1,7 @@
 //! The FlexTok network, written once over the operations of [`flextok_compute::Backend`].
 //!
-//! Section numbers in these modules are those of `format-spec/network.md`. Images are channels-last here, `[height, width, channels]`, and so are latents.
+//! Section numbers in these modules are those of `format-spec/network.md`. Images are channels-last here,
+//! `[height, width, channels]`, and so are latents.
 //!
 //! The VAE takes one image after the other. The transformers take the latents of several images of one size at once,
 //! `[images, height, width, channels]`: all their sequences are rows of one tensor, and the result for an image does not

@@ -19,7 +19,8 @@ pub(crate) fn nano_path() -> PathBuf {
 /// A network under test and its name.
 pub(crate) type Model = (&'static str, fn(CodecBuilder) -> Codec);
 
-/// A model in the native form and one in the published layout: both VAEs, both predictions, both treatments of dropped registers.
+/// A model in the native form and one in the published layout: both VAEs, both predictions, both treatments of
+/// dropped registers.
 #[allow(dead_code)] // not every test binary uses every helper
 pub(crate) const MODELS: [Model; 2] = [
     ("nano", |builder| builder.open(nano_path()).unwrap()),

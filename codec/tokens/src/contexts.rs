@@ -114,7 +114,7 @@ pub(crate) struct Contexts {
     bands: Vec<Vec<i16>>,
     /// The loudness of bands before their first layer.
     unknown: Vec<i16>,
-    /// By channel, what bands said of each block lately, in 1/16.
+    /// By channel, recent activity of each block, in 1/16.
     activity: [Framed; CHANNELS],
     /// The same of all blocks.
     level: [i32; CHANNELS],

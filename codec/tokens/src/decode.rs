@@ -48,7 +48,7 @@ pub fn decode_coefficients(tables: &Tables, grid: Grid, bytes: &[u8]) -> Result<
 /// Coefficients of a band.
 #[derive(Clone, Debug, Default)]
 struct Coefficients {
-    /// Magnitude · 2, plus 1 if negative; empty before the first layer. Of the layer in hand, digits that were not decoded
+    /// Magnitude · 2, plus 1 if negative; empty before the first layer. In the current layer, digits that were not decoded
     /// count as zeros.
     signed: Vec<u32>,
     /// Whether all of these are 0 for sure.
@@ -88,7 +88,7 @@ impl Coefficients {
         Ok(())
     }
 
-    /// Writes coefficients from the one with the index `first` on over zeros. `in_hand` is the plane of the layer in hand,
+    /// Writes coefficients from the one with the index `first` on over zeros. `in_hand` is the plane of the current layer,
     /// if it is one of these, and how many of these coefficients have its digit.
     fn read(&self, first: usize, in_hand: Option<(i32, usize)>, values: &mut [f32]) {
         if self.silent {
@@ -122,7 +122,7 @@ pub struct Decoder {
     coder: coder::Decoder,
     /// Bytes that are not in the coder's window yet.
     pending: Vec<u8>,
-    /// The layer in hand; none behind the last.
+    /// The current layer; `None` after the last.
     layer: Option<Layer>,
     /// Index and slope of the last layer that was begun.
     index: usize,
@@ -131,7 +131,7 @@ pub struct Decoder {
     cells: Vec<Cell>,
     own: Vec<i16>,
     done: usize,
-    /// Scratch: the magnitudes of the band in hand.
+    /// Scratch: the magnitudes of the current band.
     magnitudes: Vec<u32>,
     digits: u64,
     /// The means by colour and frequency as in [`Coefficients::signed`], and the last plane that each of them had.
@@ -239,7 +239,7 @@ impl Decoder {
         !coefficients.signed.is_empty()
     }
 
-    /// Takes the next layer in hand, if there is one.
+    /// Makes the next layer current, if there is one.
     fn begin_layer(&mut self) -> Result<bool, Error> {
         self.done = 0;
         self.layer = self.order.next();
@@ -263,7 +263,7 @@ impl Decoder {
         Ok(true)
     }
 
-    /// Decodes what there is of the layer in hand; whether that is all of it.
+    /// Decodes what there is of the current layer; whether that is all of it.
     fn decode(&mut self, layer: &Layer) -> bool {
         let mut reader = Reader {
             layer,

@@ -89,7 +89,7 @@ impl Tables {
     /// Checks the arrays and takes from them what coding needs.
     ///
     /// # Errors
-    /// [`Error::TableLength`], [`Error::TableValue`] or [`Error::TableOrder`] for arrays that are none of this kind.
+    /// [`Error::TableLength`], [`Error::TableValue`] or [`Error::TableOrder`] for arrays that are not such tables.
     pub fn new(parts: &TableParts<'_>) -> Result<Self, Error> {
         let sizes = |name, table: &[i32], length| check(name, table, length, -4096, 4096);
         sizes("ac_size", parts.ac_size, COLOURS * FREQUENCIES)?;

@@ -27,7 +27,7 @@ function read(file, size) {
   return { events, thrown, units, proven, complete, bytes };
 }
 
-const told = ({ events }, wanted, key) => events.filter(({ type }) => type === wanted).map((event) => event[key]);
+const fieldsOf = ({ events }, wanted, key) => events.filter(({ type }) => type === wanted).map((event) => event[key]);
 
 test("one byte at a time, 123 bytes at a time and all at once are the same", () => {
   for (const [whole, model, payload, unitBytes] of [[coded, codec(), "coded", 1], [ids, network(), "ids", 2]]) {
@@ -45,17 +45,17 @@ test("one byte at a time, 123 bytes at a time and all at once are the same", () 
       assert.deepEqual(slowly, once);
       assert.deepEqual([pieces[0], pieces.at(-1)], [events[0], events.at(-1)]);
     }
-    // Each byte or token is told, and each check.
+    // Each byte or token is reported, and each check.
     const slow = read(whole, 1);
     const available = Array.from({ length: units }, (_, index) => (index + 1) * unitBytes);
-    assert.deepEqual(told(slow, "payload", "available"), available);
+    assert.deepEqual(fieldsOf(slow, "payload", "available"), available);
     const checks = [64, 256, 1024].filter((place) => place < units * unitBytes);
-    assert.deepEqual(told(slow, "proven", "payload"), [...checks, units * unitBytes]);
+    assert.deepEqual(fieldsOf(slow, "proven", "payload"), [...checks, units * unitBytes]);
     assert.deepEqual(decoded(model.decode(slow.bytes)), decoded(model.decode(whole)));
   }
 });
 
-test("what is proven before a fault is told, kept and can be decoded", () => {
+test("what is proven before a fault is reported, kept and can be decoded", () => {
   for (const [whole, model] of [[coded, codec()], [ids, network()]]) {
     for (const at of [0, 10, 25, 100, whole.length - 20, whole.length - 1]) {
       const damaged = whole.slice();

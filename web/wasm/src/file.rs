@@ -27,7 +27,7 @@ pub(crate) fn first(file: &TokenFile, units: u32) -> Result<TokenFile, Failure> 
     })
 }
 
-/// Whole units in so many bytes of payload.
+/// Whole units in this many bytes of payload.
 pub(crate) fn units(header: &Header, payload: u64) -> u64 {
     payload / header.unit()
 }
@@ -59,7 +59,7 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Value, Failure> {
     Ok(info)
 }
 
-/// What is said of one kind of payload alone.
+/// Fields of one kind of payload only.
 fn about_payload(file: &TokenFile) -> Value {
     let header = file.header();
     let have = file.payload().len() as u64;

@@ -105,15 +105,16 @@ impl Codec {
         self.0.0.name().to_string()
     }
 
-    /// Most tokens of a picture; undefined of a model with a coded payload.
+    /// Most tokens of a picture; undefined for a model with a coded payload.
     #[wasm_bindgen(getter)]
     pub fn tokens(&self) -> Option<u32> {
         self.0.0.max_tokens()
     }
 
     /// A complete `.flxt` file of a picture: RGBA, 8 bits each, row by row from the top. `bytes`, or `tokens` of a
-    /// model that has them, say how much of it to keep; without either it is 1024 bytes, or all tokens. `originalWidth` and `originalHeight`: the size that the file is to say,
-    /// where the pixels are those of a larger picture, shrunk.
+    /// model that has them, say how much of it to keep; without either it is 1024 bytes, or all tokens.
+    /// `originalWidth` and `originalHeight`: the size that the file declares, where the pixels are those of a larger
+    /// picture, shrunk.
     #[allow(clippy::too_many_arguments)] // As JavaScript calls it; the last four are mostly left out.
     pub fn encode(
         &self,

@@ -1,5 +1,5 @@
 //! What a device has to get right before it is used: each kernel on small inputs, compared with the CPU engine. A driver
-//! that miscompiles a kernel, or runs none, is found here rather than in a picture. The cases stand beside their kernels.
+//! that miscompiles a kernel, or runs none, is found here rather than in a picture. Each case is next to its kernel.
 
 use super::engine::GpuEngine;
 use crate::backend::GroupNorm;

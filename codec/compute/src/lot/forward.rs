@@ -48,7 +48,7 @@ impl<'a> Forward<'a> {
         Ok(forward)
     }
 
-    /// The coefficients of the row of blocks, `[3][32][32][columns]`. Rows are to be asked for in their order.
+    /// The coefficients of the row of blocks, `[3][32][32][columns]`. Call it for rows in ascending order.
     pub(super) fn row(&mut self, row: usize, coefficients: &mut [f32]) {
         Arch::new().dispatch(Row {
             forward: self,

@@ -1,4 +1,4 @@
-//! Options that a coded payload has no use for: each is refused by its name.
+//! Options that do not apply to a coded payload: each is refused by its name.
 
 use super::CodedCodec;
 use crate::codec::{Budget, CanvasChoice, DecodeOptions, EncodeOptions};
@@ -41,10 +41,10 @@ impl CodedCodec {
             }
         }
         if options.apg.is_some() {
-            return Err(OptionName::Guidance.refuse("by APG or CFG", NETWORKS));
+            return Err(OptionName::Guidance.refuse("mode", NETWORKS));
         }
         if options.noise.is_some() {
-            return Err(OptionName::Noise.refuse("of the caller's", NETWORKS));
+            return Err(OptionName::Noise.refuse("supplied by the caller", NETWORKS));
         }
         match options.canvas {
             Some(size) => Err(OptionName::Canvas.refuse(size, NETWORKS)),

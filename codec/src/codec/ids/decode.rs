@@ -221,7 +221,7 @@ impl IdsCodec {
     }
 }
 
-/// What a file says of its tokens.
+/// Fields of a file's tokens.
 fn ids_of<'a>(header: &'a Header, codec: &IdsCodec) -> Result<&'a Ids, Error> {
     header.as_ids().ok_or_else(|| Error::WrongModel {
         expected: ModelName::of(header),

@@ -107,7 +107,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_decode(rows in 1..=9_usize, columns in 1..=9_usize, bytes in vec(any::<u8>(), 0..300), pieces in vec(0..40_usize, 0..20)) {
+    fn any_bytes_decode(
+        rows in 1..=9_usize,
+        columns in 1..=9_usize,
+        bytes in vec(any::<u8>(), 0..300),
+        pieces in vec(0..40_usize, 0..20),
+    ) {
         let grid = Grid::new(rows, columns)?;
         let alone = decode_coefficients(&TABLES, grid, &bytes)?;
         prop_assert!(alone.digits <= 15_200 * bytes.len() as u64);
@@ -140,7 +145,10 @@ proptest! {
         let mut gains = gains;
         gains.sort_unstable_by(|a, b| b.cmp(a));
         let order: Vec<i32> = (0..144)
-            .flat_map(|size| gains.iter().enumerate().map(move |(plane, &gain)| if plane < (144 - size) / 8 { -32_768 } else { gain }))
+            .flat_map(|size| {
+                let gains = gains.iter().enumerate();
+                gains.map(move |(plane, &gain)| if plane < (144 - size) / 8 { -32_768 } else { gain })
+            })
             .collect();
         let tables = Tables::new(&TableParts {
             ac_size: &sizes[..3072],

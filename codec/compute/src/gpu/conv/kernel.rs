@@ -141,7 +141,8 @@ fn tile_position(sizes: &Sizes, #[comptime] variant: Variant) -> TilePosition {
     }
 }
 
-/// The source of the position `tile_position` of an axis that has `pad` pixels of border before `size` pixels, and whether it is one.
+/// The source of the position `tile_position` of an axis that has `pad` pixels of border before `size` pixels, and
+/// whether there is one.
 #[cube]
 fn source(tile_position: u32, pad: u32, size: u32, #[comptime] border: Border) -> (u32, bool) {
     if comptime![border == Border::Reflection] {
