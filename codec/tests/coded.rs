@@ -7,7 +7,7 @@ use std::num::NonZeroU8;
 use std::sync::Arc;
 
 use common::{nano_path, picture};
-use flextok::container::{Canvas, KeepMetadata, TokenFile};
+use flextok::container::{CodedCanvas, KeepMetadata, TokenFile};
 use flextok::{
     CanvasChoice, Codec, DecodeOptions, EncodeOptions, Error, LimitKind, Limits, OptionName, Size,
 };
@@ -87,13 +87,13 @@ fn canvases_can_be_chosen() {
     let bytes = EncodeOptions::default().with_bytes(2000);
     let long = |blocks| NonZeroU8::new(blocks).unwrap();
     let five = bytes.clone().with_canvas(CanvasChoice::Blocks(long(5)));
-    assert_eq!(canvas_of(five), Canvas::Long(long(5)));
+    assert_eq!(canvas_of(five), CodedCanvas::Long(long(5)));
     let own = EncodeOptions::default().with_bytes(60);
     let own = own.with_canvas(CanvasChoice::Own);
-    assert_eq!(canvas_of(own), Canvas::Own);
-    assert_eq!(canvas_of(bytes.clone()), Canvas::Own);
+    assert_eq!(canvas_of(own), CodedCanvas::Own);
+    assert_eq!(canvas_of(bytes.clone()), CodedCanvas::Own);
     // √(290 · 53 · 4/3) / 32 = 4.5 for a cut to 64 bytes.
-    assert_eq!(canvas_of(bytes.with_cut_at(64)), Canvas::Long(long(4)));
+    assert_eq!(canvas_of(bytes.with_cut_at(64)), CodedCanvas::Long(long(4)));
 }
 
 #[test]

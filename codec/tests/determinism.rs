@@ -3,7 +3,7 @@
 mod common;
 
 use common::{MODELS, nano_path, picture, tiny_path};
-use flextok::container::{KeepMetadata, TokenFile};
+use flextok::container::{CanvasGrid, KeepMetadata, TokenFile};
 use flextok::{Codec, DecodeOptions, EncodeOptions, Size};
 
 /// Few guided steps, so that both passes run.
@@ -103,7 +103,7 @@ fn tokens_of_a_file_are_those_that_tokenize_gives() {
                 &[&ids],
                 Size::new(256, 256),
                 None,
-                Size::new(1, 1),
+                CanvasGrid::SINGLE,
                 Default::default(),
             )
             .unwrap();

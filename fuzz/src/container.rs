@@ -4,8 +4,8 @@
 //! beyond the header.
 
 use flextok_container::{
-    Canvas, Coded, Error, Event, Fingerprint, Grid, Header, Ids, KeepMetadata, Limits, Metadata,
-    Payload, Reader, Size, State, Tables, TokenFile, layout::MAX_HEADER_BYTES,
+    CanvasGrid, Coded, CodedCanvas, Error, Event, Fingerprint, Header, Ids, KeepMetadata, Limits,
+    Metadata, Payload, Reader, Size, State, TablesName, TokenFile, layout::MAX_HEADER_BYTES,
 };
 
 use crate::reseal::reseal;
@@ -110,11 +110,11 @@ fn made_of(data: &[u8]) -> Option<[TokenFile; 2]> {
     let coded = Coded {
         tables: shape[0]
             .try_into()
-            .map_or(Tables::Model(model), Tables::Number),
-        canvas: Canvas::Long((shape[11] | 1).try_into().ok()?),
+            .map_or(TablesName::Model(model), TablesName::Number),
+        canvas: CodedCanvas::Long((shape[11] | 1).try_into().ok()?),
         bytes: rest.len() as u64,
     };
-    let grid = Grid {
+    let grid = CanvasGrid {
         columns: u32::from(shape[8] % 4) + 1,
         rows: u32::from(shape[9] % 4) + 1,
     };
@@ -122,7 +122,7 @@ fn made_of(data: &[u8]) -> Option<[TokenFile; 2]> {
     let mut ids = Ids::new(model, u32::try_from(tokens).ok()?, 65_536);
     ids.grid = grid;
     let columns = u32::from(shape[11]) + 1;
-    ids.canvas = (shape[10] % 2 == 1).then_some(Grid { columns, rows: 1 });
+    ids.canvas = (shape[10] % 2 == 1).then_some(CanvasGrid { columns, rows: 1 });
     let made = |payload| {
         let header = Header::new(size, payload).ok()?;
         let bytes = rest[..header.payload_bytes() as usize].to_vec();

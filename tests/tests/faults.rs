@@ -76,7 +76,7 @@ mod unix {
     use std::time::Duration;
 
     use flextok::Size;
-    use flextok::container::{Canvas, Coded, Header, Metadata, Tables, TokenFile};
+    use flextok::container::{Coded, CodedCanvas, Header, Metadata, TablesName, TokenFile};
     use flextok_tests::write;
 
     use super::*;
@@ -169,8 +169,8 @@ mod unix {
         let place = workplace();
         let directory = place.path();
         let coded = Coded {
-            tables: Tables::BUILTIN,
-            canvas: Canvas::Long(NonZeroU8::MIN),
+            tables: TablesName::BUILTIN,
+            canvas: CodedCanvas::Long(NonZeroU8::MIN),
             bytes: 1,
         };
         let header = Header::coded(Size::new(16_384, 8192), coded).expect("in range");

@@ -3,7 +3,9 @@
 use std::num::NonZeroU8;
 use std::path::Path;
 
-use flextok::container::{Canvas, Coded, Grid, Header, Ids, Metadata, Tables, TokenFile};
+use flextok::container::{
+    CanvasGrid, Coded, CodedCanvas, Header, Ids, Metadata, TablesName, TokenFile,
+};
 use flextok::{Codec, ModelName, Size};
 use flextok_tests::{
     arg, encode, encode_ids, listing, nano, photo, run, run_ids, vector, workplace, write,
@@ -53,7 +55,7 @@ fn files_of_newer_versions_need_a_newer_program() {
         run(directory, [command, "new.flxt"]).fails(3, &["new.flxt: ", "use a newer one"]);
     }
     let grid = file(SIZE, 2, |ids| {
-        ids.grid = Grid {
+        ids.grid = CanvasGrid {
             columns: 3,
             rows: 2,
         };
@@ -77,7 +79,9 @@ fn a_canvas_beyond_the_model_is_named() {
     let place = workplace();
     let directory = place.path();
     for (columns, rows) in [(9, 8), (8, 9), (256, 256)] {
-        let large = file(SIZE, 2, |ids| ids.canvas = Some(Grid { columns, rows }));
+        let large = file(SIZE, 2, |ids| {
+            ids.canvas = Some(CanvasGrid { columns, rows })
+        });
         write(directory, "large.flxt", large);
         run(directory, ["verify", "large.flxt"]).ok();
         let size = format!("{}x{}", 32 * columns, 32 * rows);
@@ -99,8 +103,8 @@ fn pictures_too_large_for_their_format_are_refused_before_any_work() {
     let directory = place.path();
     let wide = |width| {
         let coded = Coded {
-            tables: Tables::BUILTIN,
-            canvas: Canvas::Long(NonZeroU8::MIN),
+            tables: TablesName::BUILTIN,
+            canvas: CodedCanvas::Long(NonZeroU8::MIN),
             bytes: 1,
         };
         let header = Header::coded(Size::new(width, 2), coded).expect("in range");

@@ -3,7 +3,7 @@
 use std::num::NonZeroU8;
 
 use flextok::Size;
-use flextok::container::{Canvas, Coded, Header, Metadata, Tables, TokenFile};
+use flextok::container::{Coded, CodedCanvas, Header, Metadata, TablesName, TokenFile};
 use flextok_tests::{
     arg, encode, encode_ids, listing, nano, photo, pipe, run, run_ids, tiny, workplace, write,
 };
@@ -221,13 +221,13 @@ fn a_file_cannot_claim_any_number_of_pixels() {
         (
             "large.flxt",
             1 << 20,
-            Canvas::Long(NonZeroU8::MIN),
+            CodedCanvas::Long(NonZeroU8::MIN),
             "--max-pixels",
         ),
-        ("canvas.flxt", 8160, Canvas::Own, "--max-memory"),
+        ("canvas.flxt", 8160, CodedCanvas::Own, "--max-memory"),
     ] {
         let coded = Coded {
-            tables: Tables::BUILTIN,
+            tables: TablesName::BUILTIN,
             canvas,
             bytes: 3,
         };

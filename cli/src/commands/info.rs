@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use flextok::ModelName;
-use flextok::container::{BLOCK, Canvas, CutOffset, Grid, Metadata, Payload, TokenFile, VERSION};
+use flextok::container::{
+    BLOCK, CanvasGrid, CodedCanvas, CutOffset, Metadata, Payload, TokenFile, VERSION,
+};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -128,10 +130,10 @@ impl PayloadInfo {
                 tokens_proven: proven,
             },
             Payload::Coded(coded) => {
-                let blocks = header.blocks().unwrap_or(Grid::SINGLE);
+                let blocks = header.blocks().unwrap_or(CanvasGrid::SINGLE);
                 Self::Coded {
                     canvas: (blocks.columns * BLOCK, blocks.rows * BLOCK),
-                    canvas_is_own: coded.canvas == Canvas::Own,
+                    canvas_is_own: coded.canvas == CodedCanvas::Own,
                     bytes_have: have,
                     bytes_total: total,
                     bytes_proven: proven,

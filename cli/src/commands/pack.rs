@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use flextok::container::Metadata;
+use flextok::container::{CanvasGrid, Metadata};
 use flextok::{Size, npy};
 
 use crate::context::{Context, Model};
@@ -56,9 +56,13 @@ pub(crate) fn run(args: &PackArgs, context: &Context) -> Result<(), CliError> {
     let canvases = canvases(args, &source.name(), &array, &model)?;
 
     let size = Size::new(args.width, args.height);
+    let grid = CanvasGrid {
+        columns: args.grid.width,
+        rows: args.grid.height,
+    };
     let packed = model
         .codec
-        .pack(&canvases, size, args.canvas, args.grid, Metadata::default());
+        .pack(&canvases, size, args.canvas, grid, Metadata::default());
     let bytes = packed.and_then(|file| Ok(file.to_bytes()?));
     output.write(&bytes.map_err(|error| model.error(&source.name(), error))?)
 }

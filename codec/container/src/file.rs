@@ -158,9 +158,9 @@ impl TokenFile {
     /// that matches, and the metadata before the fault.
     ///
     /// ```
-    /// use flextok_container::{Canvas, Coded, Header, Limits, Metadata, Size, Tables, TokenFile};
+    /// use flextok_container::{CodedCanvas, Coded, Header, Limits, Metadata, Size, TablesName, TokenFile};
     ///
-    /// let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 400 };
+    /// let coded = Coded { tables: TablesName::BUILTIN, canvas: CodedCanvas::Own, bytes: 400 };
     /// let header = Header::coded(Size { width: 64, height: 48 }, coded)?;
     /// let mut bytes = TokenFile::new(header, vec![7; 400], Metadata::default())?.to_bytes()?;
     /// bytes[300] ^= 1;
@@ -267,9 +267,9 @@ impl TokenFile {
     /// [`TokenFile::proven_fraction`] leaves them out.
     ///
     /// ```
-    /// use flextok_container::{Canvas, Coded, Header, Metadata, Size, Tables, TokenFile};
+    /// use flextok_container::{CodedCanvas, Coded, Header, Metadata, Size, TablesName, TokenFile};
     ///
-    /// let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 160 };
+    /// let coded = Coded { tables: TablesName::BUILTIN, canvas: CodedCanvas::Own, bytes: 160 };
     /// let header = Header::coded(Size { width: 64, height: 48 }, coded)?;
     /// let bytes = TokenFile::new(header, vec![7; 160], Metadata::default())?.to_bytes()?;
     /// let cut = TokenFile::parse(&bytes[..header.byte_len() as usize + 81])?;

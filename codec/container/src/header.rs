@@ -83,14 +83,14 @@ impl fmt::Display for Size {
 
 /// Columns and rows: of patches or blocks of a canvas, or of canvases of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grid {
+pub struct CanvasGrid {
     /// Number of columns.
     pub columns: u32,
     /// Number of rows.
     pub rows: u32,
 }
 
-impl Grid {
+impl CanvasGrid {
     /// One column, one row.
     pub const SINGLE: Self = Self {
         columns: 1,
@@ -117,30 +117,30 @@ pub enum Payload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coded {
     /// The tables of the coder.
-    pub tables: Tables,
+    pub tables: TablesName,
     /// How the picture was fitted to blocks.
-    pub canvas: Canvas,
+    pub canvas: CodedCanvas,
     /// Bytes of payload of the whole file, 1 to 2^32 − 1.
     pub bytes: u64,
 }
 
 /// The name of a coder's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tables {
+pub enum TablesName {
     /// Tables that have a number in section 7 of the specification.
     Number(NonZeroU8),
     /// Others, by the fingerprint of their model.
     Model(Fingerprint),
 }
 
-impl Tables {
+impl TablesName {
     /// Number 1: the tables of the built-in model.
     pub const BUILTIN: Self = Self::Number(NonZeroU8::MIN);
 }
 
 /// The canvas of a coded picture, in blocks of [`BLOCK`] pixels a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Canvas {
+pub enum CodedCanvas {
     /// The picture's own size, its last column and row repeated to whole blocks; for at most [`MAX_BLOCKS`] blocks a side.
     Own,
     /// The picture resampled to so many blocks along its long side.
@@ -157,9 +157,9 @@ pub struct Ids {
     /// Number of different ids, 2 to 65 536; each id is below it.
     pub codebook_size: u32,
     /// Canvas size in patches of the model, 1 to 256 a side; `None` is the model's own.
-    pub canvas: Option<Grid>,
+    pub canvas: Option<CanvasGrid>,
     /// Canvases in row-major order, 1 to 65 536 a side.
-    pub grid: Grid,
+    pub grid: CanvasGrid,
 }
 
 impl Ids {
@@ -171,7 +171,7 @@ impl Ids {
             tokens,
             codebook_size,
             canvas: None,
-            grid: Grid::SINGLE,
+            grid: CanvasGrid::SINGLE,
         }
     }
 
@@ -191,10 +191,10 @@ impl Ids {
 /// A header that is valid by construction.
 ///
 /// ```
-/// use flextok_container::{Fingerprint, Grid, Header, Ids, Size};
+/// use flextok_container::{Fingerprint, CanvasGrid, Header, Ids, Size};
 ///
 /// let mut ids = Ids::new(Fingerprint([1, 2, 3, 4]), 256, 64_000);
-/// ids.canvas = Some(Grid { columns: 12, rows: 8 }); // instead of the model's own
+/// ids.canvas = Some(CanvasGrid { columns: 12, rows: 8 }); // instead of the model's own
 /// let header = Header::ids(Size { width: 4000, height: 3000 }, ids)?;
 /// assert_eq!(header.byte_len(), 24);
 /// assert_eq!(Header::parse(&header.to_bytes())?, header);
@@ -349,17 +349,17 @@ impl Header {
     /// If the canvas is not the picture's own size, its short side has
     /// max(1, (2·n·short + long) div (2·long)) blocks, where n is the number of the long side.
     #[must_use]
-    pub fn blocks(&self) -> Option<Grid> {
+    pub fn blocks(&self) -> Option<CanvasGrid> {
         let Size { width, height } = self.size;
         Some(match self.as_coded()?.canvas {
-            Canvas::Own => Grid {
+            CodedCanvas::Own => CanvasGrid {
                 columns: width.div_ceil(BLOCK),
                 rows: height.div_ceil(BLOCK),
             },
-            Canvas::Long(blocks) => {
+            CodedCanvas::Long(blocks) => {
                 let long = width.max(height);
                 let side = |pixels: u32| shrunk(pixels, long, blocks);
-                Grid {
+                CanvasGrid {
                     columns: side(width),
                     rows: side(height),
                 }
@@ -447,7 +447,7 @@ fn check_coded(size: Size, coded: &Coded) -> Result<(), Error> {
         });
     }
     let long = size.width.max(size.height);
-    if coded.canvas == Canvas::Own && long > MAX_BLOCKS.saturating_mul(BLOCK) {
+    if coded.canvas == CodedCanvas::Own && long > MAX_BLOCKS.saturating_mul(BLOCK) {
         return Err(Error::InvalidHeader {
             field: "long side on a canvas of its own size",
             value: long.into(),

@@ -3,9 +3,9 @@
 //! All functions are pure, need no memory, and none overflows: a [`Layout`] is made of a valid header only.
 //!
 //! ```
-//! use flextok_container::{Canvas, Coded, Header, Size, Tables};
+//! use flextok_container::{CodedCanvas, Coded, Header, Size, TablesName};
 //!
-//! let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 300 };
+//! let coded = Coded { tables: TablesName::BUILTIN, canvas: CodedCanvas::Own, bytes: 300 };
 //! let layout = Header::coded(Size { width: 640, height: 480 }, coded)?.layout();
 //! assert_eq!(layout.payload_end(64), Some(12 + 64)); // the header has 12 bytes
 //! assert_eq!(layout.payload_end(300), Some(12 + 64 + 1 + 192 + 1 + 44)); // two checks before

@@ -9,9 +9,9 @@
 //!
 //! # Write a file, cut it, read it back
 //! ```
-//! use flextok_container::{Canvas, Coded, Header, KeepMetadata, Metadata, Size, Tables, TokenFile};
+//! use flextok_container::{CodedCanvas, Coded, Header, KeepMetadata, Metadata, Size, TablesName, TokenFile};
 //!
-//! let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 100 };
+//! let coded = Coded { tables: TablesName::BUILTIN, canvas: CodedCanvas::Own, bytes: 100 };
 //! let header = Header::coded(Size { width: 4000, height: 3000 }, coded)?;
 //! let file = TokenFile::new(header, (0..100).collect(), Metadata::default())?;
 //! let bytes = file.to_bytes()?;
@@ -45,8 +45,8 @@
 //! [`TokenFile::salvage`] is what is proven of a damaged file.
 //! ```
 //! use flextok_container::{Event, Reader};
-//! # use flextok_container::{Canvas, Coded, Header, Metadata, Size, Tables, TokenFile};
-//! # let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 100 };
+//! # use flextok_container::{CodedCanvas, Coded, Header, Metadata, Size, TablesName, TokenFile};
+//! # let coded = Coded { tables: TablesName::BUILTIN, canvas: CodedCanvas::Own, bytes: 100 };
 //! # let header = Header::coded(Size { width: 64, height: 48 }, coded)?;
 //! # let bytes = TokenFile::new(header, vec![7; 100], Metadata::default())?.to_bytes()?;
 //! let mut reader = Reader::new();
@@ -99,8 +99,8 @@ pub use error::{CutUnit, Error, Fault, LimitKind, Region};
 pub use file::{CutOffset, KeepMetadata, Salvage, State, TokenFile};
 pub use fingerprint::Fingerprint;
 pub use header::{
-    BLOCK, Canvas, Coded, Grid, Header, HeaderBytes, Ids, MAGIC, MAX_BLOCKS, MAX_CANVAS,
-    MAX_CODEBOOK, MAX_CODED_BYTES, MAX_DIMENSION, MAX_GRID, MAX_TOKENS, Payload, Size, Tables,
+    BLOCK, CanvasGrid, Coded, CodedCanvas, Header, HeaderBytes, Ids, MAGIC, MAX_BLOCKS, MAX_CANVAS,
+    MAX_CODEBOOK, MAX_CODED_BYTES, MAX_DIMENSION, MAX_GRID, MAX_TOKENS, Payload, Size, TablesName,
     VERSION,
 };
 #[cfg(feature = "std")]

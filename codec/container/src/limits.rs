@@ -82,7 +82,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::{Canvas, Coded, Metadata, Size, Tables, TokenFile};
+    use crate::{Coded, CodedCanvas, Metadata, Size, TablesName, TokenFile};
 
     #[test]
     fn no_file_within_the_limits_is_longer_than_they_say() {
@@ -90,8 +90,8 @@ mod tests {
             let mut limits = Limits::default();
             (limits.payload_bytes, limits.metadata_bytes) = (payload, 8 + 9);
             let coded = Coded {
-                tables: Tables::BUILTIN,
-                canvas: Canvas::Own,
+                tables: TablesName::BUILTIN,
+                canvas: CodedCanvas::Own,
                 bytes: payload,
             };
             let size = Size {

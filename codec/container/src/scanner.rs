@@ -44,8 +44,8 @@ pub enum Part<'a> {
 /// are UTF-8 is for who reads them, as [`Reader`](crate::Reader) does.
 ///
 /// ```
-/// use flextok_container::{Canvas, Coded, Header, Metadata, Part, Scanner, Size, Tables, TokenFile};
-/// # let coded = Coded { tables: Tables::BUILTIN, canvas: Canvas::Own, bytes: 100 };
+/// use flextok_container::{CodedCanvas, Coded, Header, Metadata, Part, Scanner, Size, TablesName, TokenFile};
+/// # let coded = Coded { tables: TablesName::BUILTIN, canvas: CodedCanvas::Own, bytes: 100 };
 /// # let header = Header::coded(Size { width: 64, height: 48 }, coded)?;
 /// # let file = TokenFile::new(header, vec![7; 100], Metadata::default())?.to_bytes()?;
 /// let mut scanner = Scanner::new();

@@ -1,19 +1,19 @@
 //! Properties of the public interface over arbitrary files, bytes, cuts and pieces.
 
 use flextok_container::{
-    Canvas, Chunk, Coded, Error, Fingerprint, Grid, Header, Ids, KeepMetadata, Limits, Metadata,
-    Payload, Reader, Size, State, Tables, TokenFile,
+    CanvasGrid, Chunk, Coded, CodedCanvas, Error, Fingerprint, Header, Ids, KeepMetadata, Limits,
+    Metadata, Payload, Reader, Size, State, TablesName, TokenFile,
 };
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-fn grids(most: u32) -> impl Strategy<Value = Grid> {
-    (1..=most, 1..=most).prop_map(|(columns, rows)| Grid { columns, rows })
+fn grids(most: u32) -> impl Strategy<Value = CanvasGrid> {
+    (1..=most, 1..=most).prop_map(|(columns, rows)| CanvasGrid { columns, rows })
 }
 
 fn ids() -> impl Strategy<Value = Payload> {
-    let grid = prop_oneof![Just(Grid::SINGLE), grids(4)];
+    let grid = prop_oneof![Just(CanvasGrid::SINGLE), grids(4)];
     let tokens = prop_oneof![1..=20_u32, 1..=700_u32];
     let canvas = option::of(grids(256));
     (any::<[u8; 4]>(), tokens, 2..=65_536_u32, canvas, grid).prop_map(
@@ -31,12 +31,12 @@ fn ids() -> impl Strategy<Value = Payload> {
 
 fn coded() -> impl Strategy<Value = Payload> {
     let tables = prop_oneof![
-        (1..=255_u8).prop_map(|n| Tables::Number(n.try_into().expect("not 0"))),
-        any::<[u8; 4]>().prop_map(|model| Tables::Model(Fingerprint(model))),
+        (1..=255_u8).prop_map(|n| TablesName::Number(n.try_into().expect("not 0"))),
+        any::<[u8; 4]>().prop_map(|model| TablesName::Model(Fingerprint(model))),
     ];
     let bytes = prop_oneof![1..=140_u64, 1..=9000_u64];
     (tables, 1..=255_u8, bytes).prop_map(|(tables, blocks, bytes)| {
-        let canvas = Canvas::Long(blocks.try_into().expect("not 0"));
+        let canvas = CodedCanvas::Long(blocks.try_into().expect("not 0"));
         Payload::Coded(Coded {
             tables,
             canvas,

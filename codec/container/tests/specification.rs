@@ -6,8 +6,8 @@ mod report;
 use std::fs;
 
 use flextok_container::{
-    Canvas, Coded, Error, Fingerprint, Grid, Header, Ids, KeepMetadata, Limits, Metadata, Reader,
-    Size, State, Tables, TokenFile,
+    CanvasGrid, Coded, CodedCanvas, Error, Fingerprint, Header, Ids, KeepMetadata, Limits,
+    Metadata, Reader, Size, State, TablesName, TokenFile,
 };
 use report::{report, specification};
 
@@ -18,8 +18,8 @@ const PHOTO: Size = Size {
 
 fn coded(bytes: u64, blocks: u8) -> Coded {
     Coded {
-        tables: Tables::BUILTIN,
-        canvas: Canvas::Long(blocks.try_into().expect("not 0")),
+        tables: TablesName::BUILTIN,
+        canvas: CodedCanvas::Long(blocks.try_into().expect("not 0")),
         bytes,
     }
 }
@@ -142,7 +142,7 @@ fn cuts_are_those_of_the_specification() {
 #[test]
 fn a_header_backs_no_memory() {
     let mut ids = Ids::new(Fingerprint([0; 4]), 65_536, 1000);
-    ids.grid = Grid {
+    ids.grid = CanvasGrid {
         columns: 65_536,
         rows: 65_536,
     };

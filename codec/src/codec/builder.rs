@@ -18,11 +18,11 @@ use crate::weights::{OpenOptions, Weights};
 ///
 /// ```
 /// # #[cfg(feature = "embedded-model")] {
-/// use flextok::container::Tables;
+/// use flextok::container::TablesName;
 /// use flextok::{Codec, ModelName};
 ///
 /// let codec = Codec::builder().with_threads(1).embedded()?;
-/// assert_eq!(codec.name(), ModelName::Coded(Tables::BUILTIN));
+/// assert_eq!(codec.name(), ModelName::Coded(TablesName::BUILTIN));
 /// # }
 /// # Ok::<(), flextok::Error>(())
 /// ```

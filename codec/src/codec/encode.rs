@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use flextok_container::{Metadata, TokenFile};
+use flextok_container::{CanvasGrid, Metadata, TokenFile};
 use image::DynamicImage;
 
 use super::ids::each;
@@ -137,7 +137,7 @@ impl Codec {
         self.ids()?.tokenize_canvas(canvas, tokens, posterior_seed)
     }
 
-    /// A file of given tokens: one list for each canvas of `grid`, whose width and height count canvases, row by row.
+    /// A file of given tokens: one list for each canvas of `grid`, row by row.
     ///
     /// `size` is what a decoder restores, in pixels; `canvas` is the canvas in pixels if it is not the model's own.
     ///
@@ -150,7 +150,7 @@ impl Codec {
         canvases: &[C],
         size: Size,
         canvas: Option<Size>,
-        grid: Size,
+        grid: CanvasGrid,
         metadata: Metadata,
     ) -> Result<TokenFile, Error> {
         self.ids()?.pack(canvases, size, canvas, grid, metadata)

@@ -2,22 +2,22 @@
 
 use std::fmt;
 
-use flextok_container::{Fingerprint, Header, Payload, Tables};
+use flextok_container::{Fingerprint, Header, Payload, TablesName};
 
 /// What files name a model by, in the terms of its family.
 ///
 /// ```
 /// use flextok::ModelName;
-/// use flextok::container::Tables;
+/// use flextok::container::TablesName;
 ///
-/// assert_eq!(ModelName::Coded(Tables::BUILTIN).to_string(), "tables 1");
+/// assert_eq!(ModelName::Coded(TablesName::BUILTIN).to_string(), "tables 1");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ModelName {
     /// A network that makes token ids: the fingerprint of its weights.
     Ids(Fingerprint),
     /// A model whose payload is coded: its tables.
-    Coded(Tables),
+    Coded(TablesName),
 }
 
 impl ModelName {
@@ -35,8 +35,10 @@ impl fmt::Display for ModelName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ids(fingerprint) => write!(formatter, "{fingerprint}"),
-            Self::Coded(Tables::Number(number)) => write!(formatter, "tables {number}"),
-            Self::Coded(Tables::Model(fingerprint)) => write!(formatter, "tables {fingerprint}"),
+            Self::Coded(TablesName::Number(number)) => write!(formatter, "tables {number}"),
+            Self::Coded(TablesName::Model(fingerprint)) => {
+                write!(formatter, "tables {fingerprint}")
+            }
         }
     }
 }

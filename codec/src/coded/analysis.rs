@@ -2,7 +2,7 @@
 
 use flextok_compute::Threads;
 use flextok_compute::lot::LappedTransform;
-use flextok_container::Canvas;
+use flextok_container::CodedCanvas;
 use flextok_tokens::{Band, Grid, Tables, encode};
 #[cfg(any(test, feature = "metrics"))]
 use flextok_tokens::{Measured, encode_measured};
@@ -28,7 +28,7 @@ impl Analysis {
         image: &DynamicImage,
         background: [u8; 3],
         size: Size,
-        canvas: Canvas,
+        canvas: CodedCanvas,
         threads: &Threads,
     ) -> Result<Self, Error> {
         let grid = grid_of(size, canvas)?;
@@ -84,17 +84,17 @@ pub(crate) fn on_canvas(
     image: &DynamicImage,
     background: [u8; 3],
     size: Size,
-    (canvas, grid): (Canvas, Grid),
+    (canvas, grid): (CodedCanvas, Grid),
     threads: &Threads,
 ) -> Result<RgbImage, Error> {
     let pixels = pixels_of(grid);
     match canvas {
-        Canvas::Long(_) => Ok(shrink_image(image, background, pixels, threads)?),
-        Canvas::Own if Size::new(image.width(), image.height()) == size => {
+        CodedCanvas::Long(_) => Ok(shrink_image(image, background, pixels, threads)?),
+        CodedCanvas::Own if Size::new(image.width(), image.height()) == size => {
             Ok(pad_image(image, background, pixels)?)
         }
         // Pixels that stand for a picture of another size.
-        Canvas::Own => {
+        CodedCanvas::Own => {
             let picture = shrink_image(image, background, size, threads)?;
             Ok(pad_image(&picture.into(), background, pixels)?)
         }

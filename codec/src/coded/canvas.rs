@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU8;
 
-use flextok_container::{BLOCK, Canvas, Coded, Header, MAX_BLOCKS, Tables};
+use flextok_container::{BLOCK, Coded, CodedCanvas, Header, MAX_BLOCKS, TablesName};
 use flextok_tokens::Grid;
 
 use crate::{Error, Size};
@@ -15,7 +15,7 @@ const BYTES_A_PIXEL: u64 = 24;
 ///
 /// Of n = ⌊√(290 · bytes · long / short) / 32 + ½⌋ blocks along the long side, at least 2 and at most 255; the picture's own
 /// size where that many blocks reach it. On photos it stays within 0.1 dB of the best number.
-pub(crate) fn canvas_for(size: Size, bytes: u64) -> Canvas {
+pub(crate) fn canvas_for(size: Size, bytes: u64) -> CodedCanvas {
     let (long, short) = (size.width.max(size.height), size.width.min(size.height));
     let side = (290.0 * bytes as f64 * f64::from(long) / f64::from(short.max(1))).sqrt();
     let blocks = (side / f64::from(BLOCK) + 0.5)
@@ -24,18 +24,18 @@ pub(crate) fn canvas_for(size: Size, bytes: u64) -> Canvas {
     // At most 255.
     let blocks = blocks as u8;
     if u32::from(blocks) * BLOCK >= long {
-        return Canvas::Own;
+        return CodedCanvas::Own;
     }
-    NonZeroU8::new(blocks).map_or(Canvas::Own, Canvas::Long)
+    NonZeroU8::new(blocks).map_or(CodedCanvas::Own, CodedCanvas::Long)
 }
 
 /// The blocks of a picture's canvas.
 ///
 /// # Errors
 /// [`Error::Container`] for a size that no file can have, or that is too large for a canvas of its own.
-pub(crate) fn grid_of(size: Size, canvas: Canvas) -> Result<Grid, Error> {
+pub(crate) fn grid_of(size: Size, canvas: CodedCanvas) -> Result<Grid, Error> {
     let coded = Coded {
-        tables: Tables::BUILTIN,
+        tables: TablesName::BUILTIN,
         canvas,
         bytes: 1,
     };

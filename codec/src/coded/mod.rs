@@ -13,7 +13,7 @@ pub(crate) use analysis::Analysis;
 #[cfg(feature = "metrics")]
 pub(crate) use analysis::on_canvas;
 pub(crate) use canvas::{canvas_for, grid_of, memory};
-use flextok_container::{Fingerprint, Tables as Name};
+use flextok_container::{Fingerprint, TablesName};
 use flextok_tokens::{TableParts, Tables};
 pub(crate) use synthesis::{canvas_of, picture_of};
 
@@ -45,9 +45,9 @@ pub(crate) fn tables(weights: &Weights) -> Result<Tables, WeightsError> {
 }
 
 /// What files name tables by.
-pub(crate) fn name_of(tables: &Tables) -> Name {
+pub(crate) fn name_of(tables: &Tables) -> TablesName {
     match tables.fingerprint() {
-        BUILTIN => Name::BUILTIN,
-        other => Name::Model(Fingerprint(other)),
+        BUILTIN => TablesName::BUILTIN,
+        other => TablesName::Model(Fingerprint(other)),
     }
 }

@@ -2,7 +2,7 @@
 
 use flextok_compute::Threads;
 use flextok_compute::lot::{LappedTransform, Source};
-use flextok_container::Canvas;
+use flextok_container::CodedCanvas;
 use flextok_tokens::{Band, Decoder, Grid, Tables};
 use image::RgbImage;
 
@@ -39,12 +39,12 @@ pub(crate) fn canvas_of(
 pub(crate) fn picture_of(
     pixels: RgbImage,
     size: Size,
-    canvas: Canvas,
+    canvas: CodedCanvas,
     threads: &Threads,
 ) -> Result<RgbImage, Error> {
     match canvas {
-        Canvas::Own => Ok(cropped(pixels, size)),
-        Canvas::Long(_) => Ok(enlarge(&pixels, size, threads)?),
+        CodedCanvas::Own => Ok(cropped(pixels, size)),
+        CodedCanvas::Long(_) => Ok(enlarge(&pixels, size, threads)?),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU8;
 
 use flextok_compute::Threads;
-use flextok_container::Canvas;
+use flextok_container::CodedCanvas;
 use image::{DynamicImage, Rgb, RgbImage};
 
 use super::*;
@@ -27,12 +27,12 @@ fn picture(size: Size) -> DynamicImage {
 
 #[test]
 fn the_embedded_tables_have_number_1() {
-    assert_eq!(name_of(&embedded()), Name::BUILTIN);
+    assert_eq!(name_of(&embedded()), TablesName::BUILTIN);
 }
 
 #[test]
 fn canvases_follow_the_bytes() {
-    let long = |blocks| Canvas::Long(NonZeroU8::new(blocks).expect("blocks"));
+    let long = |blocks| CodedCanvas::Long(NonZeroU8::new(blocks).expect("blocks"));
     let photo = Size::new(4000, 3000);
     // √(290 · 1000 · 4/3) / 32 = 19.4
     for (size, bytes, expected) in [
@@ -40,12 +40,12 @@ fn canvases_follow_the_bytes() {
         (Size::new(3000, 4000), 1000, long(19)),
         (photo, 1, long(2)),
         (photo, 10_000, long(61)),
-        (photo, 1 << 30, Canvas::Own),
+        (photo, 1 << 30, CodedCanvas::Own),
         (Size::new(8161, 8161), 1 << 30, long(255)),
-        (Size::new(8160, 20), 1 << 30, Canvas::Own),
-        (Size::new(608, 304), 1000, Canvas::Own),
+        (Size::new(8160, 20), 1 << 30, CodedCanvas::Own),
+        (Size::new(608, 304), 1000, CodedCanvas::Own),
         (Size::new(609, 609), 1000, long(17)),
-        (Size::new(64, 1), 1, Canvas::Own),
+        (Size::new(64, 1), 1, CodedCanvas::Own),
         (Size::new(20_000, 1), 1, long(75)),
     ] {
         assert_eq!(canvas_for(size, bytes), expected, "{size}, {bytes} bytes");
@@ -53,7 +53,7 @@ fn canvases_follow_the_bytes() {
     let grid = grid_of(photo, long(19)).expect("a grid");
     assert_eq!((grid.rows(), grid.columns()), (14, 19));
     assert_eq!(memory(grid), 24 * 14 * 19 * 1024);
-    assert!(grid_of(Size::new(8161, 1), Canvas::Own).is_err());
+    assert!(grid_of(Size::new(8161, 1), CodedCanvas::Own).is_err());
 }
 
 #[test]
@@ -89,7 +89,8 @@ fn measured_errors_are_those_of_the_decoded_canvas() {
     let (tables, threads) = (embedded(), Threads::new(1).expect("threads"));
     let size = Size::new(96, 64);
     let photo = picture(size);
-    let analysis = Analysis::new(&photo, [255; 3], size, Canvas::Own, &threads).expect("memory");
+    let analysis =
+        Analysis::new(&photo, [255; 3], size, CodedCanvas::Own, &threads).expect("memory");
     let bytes = analysis.encode(&tables, 400).expect("bytes");
     let measured = analysis.encode_measured(&tables, 400).expect("bytes");
     assert_eq!(measured.bytes, bytes);

@@ -10,7 +10,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use flextok_container::{
-    Canvas, Coded, Fingerprint, Grid, Header, Ids, KeepMetadata, Metadata, Size, Tables, TokenFile,
+    CanvasGrid, Coded, CodedCanvas, Fingerprint, Header, Ids, KeepMetadata, Metadata, Size,
+    TablesName, TokenFile,
 };
 use flextok_server::{Options, Server};
 use tokio::sync::oneshot;
@@ -262,8 +263,8 @@ pub(crate) fn file(tokens: u32) -> Vec<u8> {
 /// The bytes of a picture with so many bytes of coded payload.
 pub(crate) fn coded(bytes: u64) -> Vec<u8> {
     let coded = Coded {
-        tables: Tables::BUILTIN,
-        canvas: Canvas::Own,
+        tables: TablesName::BUILTIN,
+        canvas: CodedCanvas::Own,
         bytes,
     };
     let header = Header::coded(SIZE, coded).expect("a header");
@@ -279,7 +280,7 @@ pub(crate) fn large() -> Vec<u8> {
         height: 48_000,
     };
     let mut ids = Ids::new(Fingerprint([1, 2, 3, 4]), 256, 64_000);
-    ids.grid = Grid {
+    ids.grid = CanvasGrid {
         columns: 20,
         rows: 20,
     };

@@ -1,7 +1,9 @@
 //! Token files without a model: cut them, and tell what they say about themselves.
 
 use flextok::ModelName;
-use flextok::container::{BLOCK, Canvas, Grid, Header, KeepMetadata, Payload, TokenFile};
+use flextok::container::{
+    BLOCK, CanvasGrid, CodedCanvas, Header, KeepMetadata, Payload, TokenFile,
+};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -65,10 +67,10 @@ fn about_payload(file: &TokenFile) -> Value {
     let have = file.payload().len() as u64;
     match header.payload() {
         Payload::Coded(coded) => {
-            let blocks = header.blocks().unwrap_or(Grid::SINGLE);
+            let blocks = header.blocks().unwrap_or(CanvasGrid::SINGLE);
             json!({
                 "canvas": [blocks.columns * BLOCK, blocks.rows * BLOCK],
-                "canvas_is_own": coded.canvas == Canvas::Own,
+                "canvas_is_own": coded.canvas == CodedCanvas::Own,
                 "bytes_have": have,
                 "bytes_total": header.payload_bytes(),
                 "bytes_proven": file.proven_bytes(),

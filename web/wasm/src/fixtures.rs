@@ -1,7 +1,7 @@
 //! Token files for tests.
 
 use flextok::container::{
-    Canvas, Coded, Fingerprint, Header, Ids, Metadata, Size, Tables, TokenFile,
+    Coded, CodedCanvas, Fingerprint, Header, Ids, Metadata, Size, TablesName, TokenFile,
 };
 
 const SIZE: Size = Size::new(300, 200);
@@ -9,8 +9,8 @@ const SIZE: Size = Size::new(300, 200);
 /// A complete file of a coded payload of `bytes`, 0, 7, 14 and so on, of a 300 × 200 picture.
 pub(crate) fn coded(bytes: u64) -> Vec<u8> {
     let coded = Coded {
-        tables: Tables::BUILTIN,
-        canvas: Canvas::Own,
+        tables: TablesName::BUILTIN,
+        canvas: CodedCanvas::Own,
         bytes,
     };
     let payload = (0..bytes).map(|index| (index * 7) as u8).collect();

@@ -3,7 +3,7 @@
 use alloc::vec;
 
 use super::*;
-use crate::{Canvas, Chunk, Coded, Fingerprint, Grid, Size, Tables};
+use crate::{CanvasGrid, Chunk, Coded, CodedCanvas, Fingerprint, Size, TablesName};
 
 const SIZE: Size = Size {
     width: 640,
@@ -29,8 +29,8 @@ fn ids_file(tokens: u16) -> TokenFile {
 
 fn coded_file(bytes: usize) -> TokenFile {
     let coded = Coded {
-        tables: Tables::BUILTIN,
-        canvas: Canvas::Own,
+        tables: TablesName::BUILTIN,
+        canvas: CodedCanvas::Own,
         bytes: bytes as u64,
     };
     let header = Header::coded(SIZE, coded).unwrap();
@@ -183,7 +183,7 @@ fn fit_takes_the_largest_file_that_fits() {
 #[test]
 fn canvases_interleave_layer_by_layer() {
     let mut ids = Ids::new(Fingerprint([1; 4]), 3, 64_000);
-    ids.grid = Grid {
+    ids.grid = CanvasGrid {
         columns: 2,
         rows: 2,
     };

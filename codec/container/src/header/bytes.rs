@@ -6,8 +6,8 @@
 use core::num::NonZeroU8;
 
 use super::{
-    Canvas, Coded, Grid, Header, HeaderBytes, Ids, MAGIC, MAX_CANVAS, MAX_CODEBOOK,
-    MAX_CODED_BYTES, MAX_DIMENSION, MAX_GRID, MAX_TOKENS, Payload, Size, Tables, VERSION,
+    CanvasGrid, Coded, CodedCanvas, Header, HeaderBytes, Ids, MAGIC, MAX_CANVAS, MAX_CODEBOOK,
+    MAX_CODED_BYTES, MAX_DIMENSION, MAX_GRID, MAX_TOKENS, Payload, Size, TablesName, VERSION,
 };
 use crate::layout::{MAX_HEADER_BYTES, MIN_HEADER_BYTES};
 use crate::{Error, Fault, Fingerprint, Region, checks};
@@ -41,15 +41,15 @@ impl Header {
         let (kind, least) = match &self.payload {
             Payload::Coded(coded) => {
                 match coded.tables {
-                    Tables::Number(number) => out.push(&[number.get()]),
-                    Tables::Model(Fingerprint(model)) => {
+                    TablesName::Number(number) => out.push(&[number.get()]),
+                    TablesName::Model(Fingerprint(model)) => {
                         out.push(&[0]);
                         out.push(&model);
                     }
                 }
                 out.push(&[match coded.canvas {
-                    Canvas::Own => 0,
-                    Canvas::Long(blocks) => blocks.get(),
+                    CodedCanvas::Own => 0,
+                    CodedCanvas::Long(blocks) => blocks.get(),
                 }]);
                 out.number(minus_one(width));
                 out.number(minus_one(height));
@@ -218,10 +218,11 @@ struct Fields<'a>(&'a [u8]);
 impl Fields<'_> {
     fn coded(&mut self) -> Result<Header, Error> {
         let tables = match NonZeroU8::new(self.byte("tables")?) {
-            Some(number) => Tables::Number(number),
-            None => Tables::Model(self.fingerprint("tables")?),
+            Some(number) => TablesName::Number(number),
+            None => TablesName::Model(self.fingerprint("tables")?),
         };
-        let canvas = NonZeroU8::new(self.byte("canvas")?).map_or(Canvas::Own, Canvas::Long);
+        let canvas =
+            NonZeroU8::new(self.byte("canvas")?).map_or(CodedCanvas::Own, CodedCanvas::Long);
         let size = self.size()?;
         let bytes = self.number("length", 0, (1, MAX_CODED_BYTES), "1 to 4294967295")?;
         let coded = Coded {
@@ -246,7 +247,7 @@ impl Fields<'_> {
             return Err(malformed("rows", rows.into(), "1 without columns"));
         }
         let columns = u32::try_from(columns).unwrap_or(0);
-        let grid = Grid {
+        let grid = CanvasGrid {
             columns: self.plus_one("grid-columns", MAX_GRID, "1 to 65536")?,
             rows: self.plus_one("grid-rows", MAX_GRID, "1 to 65536")?,
         };
@@ -254,7 +255,7 @@ impl Fields<'_> {
             model,
             tokens,
             codebook_size,
-            canvas: (columns > 0).then_some(Grid { columns, rows }),
+            canvas: (columns > 0).then_some(CanvasGrid { columns, rows }),
             grid,
         };
         Header::ids(size, ids).map_err(found_in_file)

@@ -11,13 +11,13 @@ const PHOTO: Size = Size {
 };
 const MODEL: Fingerprint = Fingerprint([0x5f, 0x1e, 0x7c, 0x0a]);
 
-fn long(blocks: u8) -> Canvas {
-    Canvas::Long(NonZeroU8::new(blocks).unwrap())
+fn long(blocks: u8) -> CodedCanvas {
+    CodedCanvas::Long(NonZeroU8::new(blocks).unwrap())
 }
 
 fn coded(bytes: u64) -> Coded {
     Coded {
-        tables: Tables::BUILTIN,
+        tables: TablesName::BUILTIN,
         canvas: long(9),
         bytes,
     }
@@ -52,7 +52,7 @@ fn headers() -> Vec<Header> {
         for height in sizes {
             let size = Size { width, height };
             for bytes in [1, 127, 128, 16_384, MAX_CODED_BYTES] {
-                for tables in [Tables::BUILTIN, Tables::Model(MODEL)] {
+                for tables in [TablesName::BUILTIN, TablesName::Model(MODEL)] {
                     let coded = Coded {
                         tables,
                         bytes,
@@ -64,11 +64,11 @@ fn headers() -> Vec<Header> {
             for tokens in [1, 128, 129, MAX_TOKENS] {
                 let mut ids = Ids::new(MODEL, tokens, 64_000);
                 headers.push(Header::ids(size, ids).unwrap());
-                ids.canvas = Some(Grid {
+                ids.canvas = Some(CanvasGrid {
                     columns: 256,
                     rows: 256,
                 });
-                ids.grid = Grid {
+                ids.grid = CanvasGrid {
                     columns: MAX_GRID,
                     rows: MAX_GRID,
                 };
@@ -88,8 +88,8 @@ fn fields_stand_where_the_specification_says() {
     assert_eq!(bytes[11..], [crate::checks::header8(&fields)]);
 
     let own = Coded {
-        tables: Tables::Model(MODEL),
-        canvas: Canvas::Own,
+        tables: TablesName::Model(MODEL),
+        canvas: CodedCanvas::Own,
         bytes: 5,
     };
     let header = Header::coded(
@@ -117,7 +117,7 @@ fn fields_stand_where_the_specification_says() {
     assert_eq!(bytes[..12], fields);
 
     let mut ids = Ids::new(MODEL, 256, 64_000);
-    ids.grid = Grid {
+    ids.grid = CanvasGrid {
         columns: 3,
         rows: 2,
     };
@@ -273,7 +273,7 @@ fn numbers_out_of_range_are_refused() {
         1 << 32,
     );
     let own = Coded {
-        canvas: Canvas::Own,
+        canvas: CodedCanvas::Own,
         ..coded(1)
     };
     assert!(Header::coded(size(8160, 1), own).is_ok());
@@ -289,13 +289,13 @@ fn numbers_out_of_range_are_refused() {
         ("codebook size", 1, |ids| ids.codebook_size = 1),
         ("codebook size", 65_537, |ids| ids.codebook_size = 65_537),
         ("canvas columns", 0, |ids| {
-            ids.canvas = Some(Grid {
+            ids.canvas = Some(CanvasGrid {
                 columns: 0,
                 rows: 1,
             });
         }),
         ("canvas rows", 257, |ids| {
-            ids.canvas = Some(Grid {
+            ids.canvas = Some(CanvasGrid {
                 columns: 1,
                 rows: 257,
             });
@@ -315,7 +315,7 @@ fn payload_changes_by_whole_units() {
     assert_eq!(header.with_payload_bytes(7), Header::coded(PHOTO, coded(7)));
     assert_eq!((header.unit(), header.layers_in(300)), (1, 0));
     let mut ids = Ids::new(MODEL, 5, 9);
-    ids.grid = Grid {
+    ids.grid = CanvasGrid {
         columns: 3,
         rows: 2,
     };
@@ -338,12 +338,12 @@ fn blocks_are_those_of_the_rule() {
     let blocks = |width, height, canvas| {
         let coded = Coded { canvas, ..coded(1) };
         let header = Header::coded(Size { width, height }, coded).unwrap();
-        let Grid { columns, rows } = header.blocks().unwrap();
+        let CanvasGrid { columns, rows } = header.blocks().unwrap();
         (columns, rows)
     };
-    assert_eq!(blocks(1, 1, Canvas::Own), (1, 1));
-    assert_eq!(blocks(33, 64, Canvas::Own), (2, 2));
-    assert_eq!(blocks(8160, 8129, Canvas::Own), (255, 255));
+    assert_eq!(blocks(1, 1, CodedCanvas::Own), (1, 1));
+    assert_eq!(blocks(33, 64, CodedCanvas::Own), (2, 2));
+    assert_eq!(blocks(8160, 8129, CodedCanvas::Own), (255, 255));
     assert_eq!(blocks(4000, 3000, long(8)), (8, 6));
     assert_eq!(blocks(3000, 4000, long(9)), (7, 9)); // 6.75
     assert_eq!(blocks(4, 3, long(2)), (2, 2)); // 1.5, halves up

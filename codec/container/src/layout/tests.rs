@@ -132,15 +132,15 @@ fn the_greatest_that_holds_is_found() {
 /// Overhead without metadata of photos of up to 16 384 pixels a side.
 #[test]
 fn overhead_is_within_its_bounds() {
-    use crate::{Canvas, Coded, Header, Size, Tables};
+    use crate::{Coded, CodedCanvas, Header, Size, TablesName};
     let size = Size {
         width: 16_384,
         height: 16_384,
     };
-    let canvas = Canvas::Long(core::num::NonZeroU8::MAX);
+    let canvas = CodedCanvas::Long(core::num::NonZeroU8::MAX);
     for bytes in (1..20_000).chain([99_999, 2_097_151, 2_097_152, 300_000_000, u32::MAX.into()]) {
         let coded = Coded {
-            tables: Tables::BUILTIN,
+            tables: TablesName::BUILTIN,
             canvas,
             bytes,
         };

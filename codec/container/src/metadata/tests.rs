@@ -4,7 +4,7 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
-use crate::{Canvas, Coded, Header, Size, Tables, TokenFile};
+use crate::{Coded, CodedCanvas, Header, Size, TablesName, TokenFile};
 
 fn all() -> Metadata {
     Metadata {
@@ -23,8 +23,8 @@ fn all() -> Metadata {
 /// A file of one byte with these chunks; they start at 14.
 fn write(metadata: &Metadata) -> Vec<u8> {
     let coded = Coded {
-        tables: Tables::BUILTIN,
-        canvas: Canvas::Own,
+        tables: TablesName::BUILTIN,
+        canvas: CodedCanvas::Own,
         bytes: 1,
     };
     let size = Size {

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::{
-    Canvas, Chunk, Coded, Fault, Fingerprint, Grid, Ids, KeepMetadata, LimitKind, Region, Size,
-    Tables,
+    CanvasGrid, Chunk, Coded, CodedCanvas, Fault, Fingerprint, Ids, KeepMetadata, LimitKind,
+    Region, Size, TablesName,
 };
 
 mod damage;
@@ -33,8 +33,8 @@ fn noise(seed: u32) -> impl Iterator<Item = u32> {
 
 fn coded(bytes: u64, size: Size, metadata: Metadata) -> TokenFile {
     let coded = Coded {
-        tables: Tables::BUILTIN,
-        canvas: Canvas::Long(core::num::NonZeroU8::new(9).unwrap()),
+        tables: TablesName::BUILTIN,
+        canvas: CodedCanvas::Long(core::num::NonZeroU8::new(9).unwrap()),
         bytes,
     };
     let header = Header::coded(size, coded).unwrap();
@@ -44,7 +44,7 @@ fn coded(bytes: u64, size: Size, metadata: Metadata) -> TokenFile {
 
 fn ids(tokens: u32, columns: u32, rows: u32, metadata: Metadata) -> TokenFile {
     let mut ids = Ids::new(Fingerprint([9, 8, 7, 6]), tokens, 64_000);
-    ids.grid = Grid { columns, rows };
+    ids.grid = CanvasGrid { columns, rows };
     let size = Size {
         width: 70_000,
         height: 9,
@@ -153,7 +153,7 @@ fn flips_are_placed() {
 #[test]
 fn ids_beyond_the_codebook_are_corrupt_with_their_place() {
     let mut of = Ids::new(Fingerprint([0; 4]), 6, 1000);
-    of.grid = Grid {
+    of.grid = CanvasGrid {
         columns: 3,
         rows: 1,
     };
@@ -281,7 +281,7 @@ fn limits_stop_before_memory_is_spent() {
     };
     let header = |columns, rows| {
         let mut ids = Ids::new(Fingerprint([0; 4]), 256, 2);
-        ids.grid = Grid { columns, rows };
+        ids.grid = CanvasGrid { columns, rows };
         Header::ids(PHOTO, ids).unwrap().to_bytes()
     };
     let defaults = Limits::default();

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use flextok_container::{
-    Canvas, Error, Grid, Header, LimitKind, Metadata, Payload, Region, State, Tables, TokenFile,
+    CanvasGrid, CodedCanvas, Error, Header, LimitKind, Metadata, Payload, Region, State,
+    TablesName, TokenFile,
 };
 use serde_json::{Value, json};
 
@@ -50,17 +51,17 @@ fn contents(file: &TokenFile) -> Value {
 }
 
 fn named(header: &Header) -> Value {
-    let pair = |grid: Grid| [grid.columns, grid.rows];
+    let pair = |grid: CanvasGrid| [grid.columns, grid.rows];
     match header.payload() {
         Payload::Coded(coded) => json!({
             "kind": "coded",
             "tables": match coded.tables {
-                Tables::Number(number) => json!(number),
-                Tables::Model(model) => json!(model.to_string()),
+                TablesName::Number(number) => json!(number),
+                TablesName::Model(model) => json!(model.to_string()),
             },
             "canvas": match coded.canvas {
-                Canvas::Own => 0,
-                Canvas::Long(blocks) => blocks.get(),
+                CodedCanvas::Own => 0,
+                CodedCanvas::Long(blocks) => blocks.get(),
             },
             "blocks": header.blocks().map(pair),
         }),

@@ -5,9 +5,7 @@ mod options;
 mod target;
 
 use flextok_compute::Threads;
-use flextok_container::{
-    Canvas as Blocks, Coded, Header, MAX_CODED_BYTES, Tables as Name, TokenFile,
-};
+use flextok_container::{Coded, CodedCanvas, Header, MAX_CODED_BYTES, TablesName, TokenFile};
 use flextok_tokens::{Grid, Tables};
 use image::{DynamicImage, RgbImage};
 
@@ -23,7 +21,7 @@ use crate::{ModelName, Size};
 /// Tables, and the threads to use them on.
 pub(super) struct CodedCodec {
     tables: Box<Tables>,
-    name: Name,
+    name: TablesName,
     threads: Threads,
     limits: Limits,
 }
@@ -43,7 +41,7 @@ impl CodedCodec {
         })
     }
 
-    pub(super) fn name(&self) -> Name {
+    pub(super) fn name(&self) -> TablesName {
         self.name
     }
 
@@ -80,17 +78,22 @@ impl CodedCodec {
     fn payload_within(&self, size: Size, bytes: u64, metadata: u64) -> Result<u64, Error> {
         let coded = Coded {
             tables: self.name,
-            canvas: Blocks::Long(std::num::NonZeroU8::MIN),
+            canvas: CodedCanvas::Long(std::num::NonZeroU8::MIN),
             bytes: MAX_CODED_BYTES,
         };
         Ok(Header::coded(size, coded)?.payload_within(bytes, metadata)?)
     }
 
     /// The canvas that the options select for so many bytes of payload.
-    fn canvas(&self, size: Size, options: &EncodeOptions, payload: u64) -> Result<Blocks, Error> {
+    fn canvas(
+        &self,
+        size: Size,
+        options: &EncodeOptions,
+        payload: u64,
+    ) -> Result<CodedCanvas, Error> {
         let canvas = match options.canvas {
-            CanvasChoice::Own => Blocks::Own,
-            CanvasChoice::Blocks(blocks) => Blocks::Long(blocks),
+            CanvasChoice::Own => CodedCanvas::Own,
+            CanvasChoice::Blocks(blocks) => CodedCanvas::Long(blocks),
             _ => {
                 let cut = options
                     .cut_at
@@ -107,7 +110,7 @@ impl CodedCodec {
         image: &DynamicImage,
         options: &EncodeOptions,
         size: Size,
-        canvas: Blocks,
+        canvas: CodedCanvas,
     ) -> Result<Analysis, Error> {
         Analysis::new(image, options.background, size, canvas, &self.threads)
     }
@@ -115,7 +118,7 @@ impl CodedCodec {
     fn file(
         &self,
         size: Size,
-        canvas: Blocks,
+        canvas: CodedCanvas,
         bytes: Vec<u8>,
         options: &EncodeOptions,
     ) -> Result<TokenFile, Error> {
@@ -153,7 +156,7 @@ impl CodedCodec {
         &self,
         file: &TokenFile,
         options: &DecodeOptions,
-    ) -> Result<(RgbImage, Blocks), Error> {
+    ) -> Result<(RgbImage, CodedCanvas), Error> {
         let cancelled = options
             .cancel
             .as_ref()

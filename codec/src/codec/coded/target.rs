@@ -4,7 +4,7 @@
 //! canvas is known from the coefficients; in the picture's size it is about the loss of resampling plus the canvas's error
 //! for as many pixels. PSNR is therefore searched without decoding, and only the choice is decoded to confirm it.
 
-use flextok_container::{Canvas as Blocks, TokenFile};
+use flextok_container::{CodedCanvas, TokenFile};
 use image::{DynamicImage, RgbImage};
 
 use super::{CodedCodec, size_of};
@@ -23,7 +23,7 @@ const FIRST: u64 = 16;
 
 /// A picture on one canvas, with what every cut loses.
 struct Measured {
-    canvas: Blocks,
+    canvas: CodedCanvas,
     bytes: Vec<u8>,
     /// Estimated PSNR of the first 0, 1, 2 … bytes, in dB.
     quality: Vec<f64>,
@@ -144,7 +144,7 @@ impl Hunt<'_> {
 
     /// Whether neither more bytes nor a larger canvas says more.
     fn is_exhausted(&self, measured: &Measured) -> bool {
-        measured.is_whole && measured.canvas == Blocks::Own
+        measured.is_whole && measured.canvas == CodedCanvas::Own
     }
 
     /// The picture on the canvas for `bytes` of payload, coded in at most `limit`.
@@ -173,8 +173,8 @@ impl Hunt<'_> {
     }
 
     /// The squared error, in the picture's size, of a canvas that loses nothing itself.
-    fn resampling_loss(&self, canvas: Blocks, picture: &RgbImage) -> Result<f64, Error> {
-        if canvas == Blocks::Own {
+    fn resampling_loss(&self, canvas: CodedCanvas, picture: &RgbImage) -> Result<f64, Error> {
+        if canvas == CodedCanvas::Own {
             return Ok(0.0);
         }
         let restored = picture::enlarge(picture, self.size, &self.codec.threads)?;

@@ -1,6 +1,6 @@
 //! Files and tokens to pictures.
 
-use flextok_container::{Grid, Header, Ids, TokenFile};
+use flextok_container::{CanvasGrid, Header, Ids, TokenFile};
 use image::RgbImage;
 
 use super::batch::{Request, each, only};
@@ -104,7 +104,7 @@ impl IdsCodec {
         if found != expected {
             return Err(Error::Codebook { found, expected });
         }
-        let Grid { columns, rows } = ids.grid;
+        let CanvasGrid { columns, rows } = ids.grid;
         if ids.canvases() != 1 {
             return Err(Error::Grid { columns, rows });
         }
@@ -142,7 +142,7 @@ impl IdsCodec {
     /// The canvas in pixels that a file declares, if it is not the model's own.
     fn file_canvas(&self, ids: &Ids) -> Result<Option<Size>, Error> {
         let multiple = self.config().canvas_multiple();
-        let Some(Grid { columns, rows }) = ids.canvas else {
+        let Some(CanvasGrid { columns, rows }) = ids.canvas else {
             return Ok(None);
         };
         // At most 256 patches a side.

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use flextok_container::{Grid, Header, Ids, Metadata, TokenFile};
+use flextok_container::{CanvasGrid, Header, Ids, Metadata, TokenFile};
 use image::DynamicImage;
 
 use super::{EncodeOptions, IdsCodec, each, only};
@@ -97,7 +97,7 @@ impl IdsCodec {
         canvases: &[C],
         size: Size,
         canvas: Option<Size>,
-        grid: Size,
+        grid: CanvasGrid,
         metadata: Metadata,
     ) -> Result<TokenFile, Error> {
         let canvas = self.check_canvas(canvas)?;
@@ -106,10 +106,6 @@ impl IdsCodec {
         }
         let tokens = canvases.first().map_or(0, |ids| ids.as_ref().len());
         let tokens = self.check_tokens(u32::try_from(tokens).unwrap_or(u32::MAX))?;
-        let grid = Grid {
-            columns: grid.width,
-            rows: grid.height,
-        };
         let header = self.header(size, tokens, canvas, grid)?;
         Ok(TokenFile::from_canvases(header, canvases, metadata)?)
     }
@@ -147,12 +143,18 @@ impl IdsCodec {
         }
     }
 
-    fn header(&self, size: Size, tokens: u32, canvas: Size, grid: Grid) -> Result<Header, Error> {
+    fn header(
+        &self,
+        size: Size,
+        tokens: u32,
+        canvas: Size,
+        grid: CanvasGrid,
+    ) -> Result<Header, Error> {
         let mut ids = Ids::new(self.fingerprint(), tokens, self.config().codebook_size());
         ids.grid = grid;
         if canvas != self.config().canvas {
             let multiple = self.config().canvas_multiple();
-            ids.canvas = Some(Grid {
+            ids.canvas = Some(CanvasGrid {
                 columns: canvas.width / multiple,
                 rows: canvas.height / multiple,
             });
@@ -164,7 +166,7 @@ impl IdsCodec {
     fn file(&self, tokenized: Tokenized, options: &EncodeOptions) -> Result<TokenFile, Error> {
         let Tokenized { ids, size, canvas } = tokenized;
         let tokens = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        let header = self.header(size, tokens, canvas, Grid::SINGLE)?;
+        let header = self.header(size, tokens, canvas, CanvasGrid::SINGLE)?;
         Ok(TokenFile::of_ids(header, &ids, options.metadata.clone())?)
     }
 
@@ -239,7 +241,7 @@ impl IdsCodec {
                 // The header of the whole picture is at least as long as that of a part which a crop keeps.
                 let size = Size::new(image.width(), image.height());
                 let size = options.original_size.unwrap_or(size);
-                let header = self.header(size, self.max_tokens(), canvas, Grid::SINGLE)?;
+                let header = self.header(size, self.max_tokens(), canvas, CanvasGrid::SINGLE)?;
                 let payload = header.payload_within(bytes, options.metadata.byte_len())?;
                 Ok(header.layers_in(payload))
             }
