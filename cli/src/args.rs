@@ -133,16 +133,20 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
     pub(crate) max_input_bytes: Option<u64>,
 
-    /// Maximum memory in bytes for loading an input image: file, pixels and working copies
-    /// [default: 1073741824]
+    /// Maximum number of payload bytes in a .flxt file [default: 33554432]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    pub(crate) max_payload: Option<u64>,
+
+    /// Maximum memory in bytes for loading an input image (file, pixels and working copies), and for a
+    /// canvas of the embedded model, 24 bytes a pixel [default: 1073741824]
     #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
     pub(crate) max_memory: Option<u64>,
 
-    /// Maximum number of pixels in the model's canvas [default: 2097152]
+    /// Maximum number of pixels in the canvas of a FlexTok model [default: 2097152]
     #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
     pub(crate) max_canvas_pixels: Option<u64>,
 
-    /// Maximum number of sampling steps [default: 1000]
+    /// Maximum number of sampling steps of a FlexTok model [default: 1000]
     #[arg(long, value_name = "N", value_parser = values::whole::<u32>(0..=u32::MAX.into()))]
     pub(crate) max_steps: Option<u32>,
 

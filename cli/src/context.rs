@@ -169,6 +169,7 @@ fn limits(args: &LimitArgs) -> Limits {
     let raise = |limit: &mut u64, value: Option<u64>| *limit = value.unwrap_or(*limit);
     raise(&mut limits.pixels, args.max_pixels);
     raise(&mut limits.image_bytes, args.max_input_bytes);
+    raise(&mut limits.container.payload_bytes, args.max_payload);
     raise(&mut limits.image_memory, args.max_memory);
     raise(&mut limits.canvas_pixels, args.max_canvas_pixels);
     raise(&mut limits.device_memory, args.max_device_memory);

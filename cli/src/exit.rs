@@ -171,6 +171,7 @@ fn hint(limit: LimitKind) -> &'static str {
         LimitKind::ImageBytes => "; raise it with --max-input-bytes",
         LimitKind::ImageMemory => "; raise it with --max-memory",
         LimitKind::CanvasPixels => "; raise it with --max-canvas-pixels if memory and time allow",
+        LimitKind::PayloadBytes => "; raise it with --max-payload if the file is trusted",
         LimitKind::Steps => "; raise it with --max-steps",
         LimitKind::DeviceMemory => "; raise it with --max-device-memory",
         LimitKind::Side | LimitKind::Container | LimitKind::WeightsBytes => "",

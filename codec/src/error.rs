@@ -122,6 +122,14 @@ pub enum Error {
         /// What is allowed.
         allowed: String,
     },
+    /// An option that only models of another kind have a use for.
+    #[error("the option {option} is for {models}; leave it out")]
+    OptionOfOthers {
+        /// The option.
+        option: OptionName,
+        /// The models that have it.
+        models: &'static str,
+    },
     /// An id outside the codebook, or more ids than the model has registers.
     #[error("{what} {actual} exceeds the model's maximum of {allowed}")]
     Tokens {
@@ -224,8 +232,10 @@ named! {
         CanvasPixels => "canvas pixels",
         /// [`Limits::steps`](crate::Limits::steps).
         Steps => "steps",
-        /// [`Limits::container`](crate::Limits::container).
+        /// [`Limits::container`](crate::Limits::container), but for its bound on the payload.
         Container => "token file",
+        /// The payload's bound in [`Limits::container`](crate::Limits::container).
+        PayloadBytes => "payload bytes",
         /// [`Limits::weights_bytes`](crate::Limits::weights_bytes).
         WeightsBytes => "weights bytes",
         /// [`Limits::device_memory`](crate::Limits::device_memory).
@@ -246,6 +256,8 @@ named! {
         CutAt => "cut size",
         /// Where to compute.
         Device => "device",
+        /// A search that tries every cut.
+        EveryCut => "every cut",
         /// Guidance scale.
         Guidance => "guidance",
         /// Starting noise.
@@ -272,6 +284,14 @@ named! {
 }
 
 impl OptionName {
+    /// The error of an option that FlexTok models alone have a use for.
+    pub(crate) fn of_networks(self) -> Error {
+        Error::OptionOfOthers {
+            option: self,
+            models: "FlexTok models",
+        }
+    }
+
     /// The error of an impossible `value` of the option.
     pub(crate) fn refuse(self, value: impl ToString, allowed: impl ToString) -> Error {
         Error::Option {
@@ -359,6 +379,7 @@ impl Error {
             },
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Option { .. }
+            | Self::OptionOfOthers { .. }
             | Self::CannotShare { .. }
             | Self::Tokens { .. }
             | Self::NoTokenIds { .. }
@@ -382,7 +403,10 @@ impl Error {
     pub fn limit(&self) -> Option<LimitKind> {
         match self {
             Self::Limit { limit, .. } => Some(*limit),
-            Self::Container(flextok_container::Error::Limit { .. }) => Some(LimitKind::Container),
+            Self::Container(flextok_container::Error::Limit { limit, .. }) => Some(match limit {
+                flextok_container::LimitKind::PayloadBytes => LimitKind::PayloadBytes,
+                _ => LimitKind::Container,
+            }),
             Self::Picture(error) => error.limit(),
             Self::Weights(WeightsError::Storage {
                 source: StorageError::TooLarge { .. },

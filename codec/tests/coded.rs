@@ -111,7 +111,10 @@ fn options_of_networks_are_refused_by_name() {
         (posterior, OptionName::Posterior),
     ] {
         let refused = codec.encode(&photo, &options).unwrap_err();
-        assert!(matches!(refused, Error::Option { option, .. } if option == name));
+        assert!(matches!(
+            refused,
+            Error::Option { option, .. } | Error::OptionOfOthers { option, .. } if option == name
+        ));
     }
     let file = codec.encode(&photo, &EncodeOptions::default()).unwrap();
     let mut noise = DecodeOptions::default();
@@ -127,12 +130,48 @@ fn options_of_networks_are_refused_by_name() {
         (noise, OptionName::Noise),
     ] {
         let refused = codec.decode(&file, &options).unwrap_err();
-        assert!(matches!(refused, Error::Option { option, .. } if option == name));
+        assert!(matches!(
+            refused,
+            Error::Option { option, .. } | Error::OptionOfOthers { option, .. } if option == name
+        ));
     }
     assert!(matches!(
         codec.tokenize(&photo, &EncodeOptions::default()),
         Err(Error::NoTokenIds { .. })
     ));
+}
+
+#[test]
+fn payloads_beyond_the_limit_of_readers_are_not_written() {
+    let photo = picture(400, 300);
+    let mut limits = flextok::Limits::default();
+    limits.container.payload_bytes = 500;
+    let strict = Codec::builder().with_limits(limits).embedded().unwrap();
+    let bytes = |bytes| EncodeOptions::default().with_bytes(bytes);
+    let error = strict.encode(&photo, &bytes(5000)).unwrap_err();
+    let Error::Limit {
+        limit,
+        actual,
+        allowed,
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(
+        (limit, actual, allowed),
+        (LimitKind::PayloadBytes, 501, 500)
+    );
+    let file = strict.encode(&photo, &bytes(510)).unwrap();
+    assert!(strict.decode(&file, &DecodeOptions::default()).is_ok());
+    // What the picture does not fill is no reason to refuse a budget.
+    assert!(strict.encode(&picture(1, 1), &bytes(1 << 40)).is_ok());
+}
+
+#[test]
+fn a_cut_is_no_larger_than_the_file() {
+    let options = EncodeOptions::default().with_bytes(128).with_cut_at(4096);
+    let refused = codec().encode(&picture(40, 30), &options).unwrap_err();
+    assert!(matches!(refused, Error::Option { option, .. } if option == OptionName::CutAt));
 }
 
 #[test]

@@ -36,17 +36,17 @@ pub fn stream(data: &[u8]) {
 
 /// Decodes the bytes in pieces of `piece` bytes, or for 0 in pieces that grow.
 fn in_pieces(grid: Grid, bytes: &[u8], piece: usize) {
-    let mut decoder = Decoder::new(tables(), grid);
+    let mut decoder = Decoder::new(tables(), grid).expect("memory");
     let (mut rest, mut turn) = (bytes, 0);
     while !rest.is_empty() {
         let before = decoder.digits();
         let size = if piece == 0 { turn } else { piece };
         let (head, tail) = rest.split_at(size.min(rest.len()));
-        decoder.feed(head);
+        decoder.feed(head).expect("memory");
         assert!(decoder.digits() >= before);
         (rest, turn) = (tail, turn + 1);
     }
-    let whole = decode_coefficients(tables(), grid, bytes);
+    let whole = decode_coefficients(tables(), grid, bytes).expect("memory");
     let state = (decoder.digits(), decoder.layer(), decoder.slope());
     assert_eq!(state, (whole.digits, whole.layer, whole.slope));
     assert!(whole.coefficients.iter().all(|value| value.is_finite()));
@@ -79,12 +79,12 @@ fn prefixes(grid: Grid, coefficients: &[f32], limit: usize) {
     };
     let stream = encode(1024);
     assert!(stream.len() <= 1024);
-    let mut decoder = Decoder::new(tables(), grid);
+    let mut decoder = Decoder::new(tables(), grid).expect("memory");
     let mut fed = 0;
     for cut in [limit / 16, limit, 4 * limit].map(|cut| cut.min(stream.len())) {
-        decoder.feed(&stream[fed..cut]);
+        decoder.feed(&stream[fed..cut]).expect("memory");
         fed = cut;
-        let part = decode_coefficients(tables(), grid, &stream[..cut]);
+        let part = decode_coefficients(tables(), grid, &stream[..cut]).expect("memory");
         assert_eq!(
             (part.digits, part.layer),
             (decoder.digits(), decoder.layer())
@@ -93,9 +93,9 @@ fn prefixes(grid: Grid, coefficients: &[f32], limit: usize) {
     let cut = limit.min(stream.len());
     assert_eq!(encode(cut), stream[..cut]);
     let digits = decoder.digits();
-    decoder.feed(&stream[fed..]);
+    decoder.feed(&stream[fed..]).expect("memory");
     assert!(decoder.digits() >= digits);
-    let whole = decode_coefficients(tables(), grid, &stream);
+    let whole = decode_coefficients(tables(), grid, &stream).expect("memory");
     assert_eq!(whole.digits, decoder.digits());
     assert!(error(coefficients, &whole.coefficients) <= error(coefficients, &[]));
 }

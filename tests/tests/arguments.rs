@@ -76,6 +76,7 @@ const OPTIONS: &[&str] = &[
     "--max-memory",
     "--max-input-bytes",
     "--max-canvas-pixels",
+    "--max-payload",
     "--device",
     "--precision",
     "--help",

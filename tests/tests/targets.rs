@@ -84,6 +84,11 @@ fn an_unreachable_target_is_refused_with_the_best_quality() {
         ),
         (&["--target-psnr", "nan"], &["a finite number"]),
         (&["--every-cut"], &["--target-psnr"]),
+        (
+            &["--target-psnr", "20", "--every-cut"],
+            &["the option every cut is for FlexTok models"],
+        ),
+        (&["--cut-at", "64", "--canvas", "4"], &["--canvas"]),
     ] {
         let start = ["encode", photo, "-o", "x.flxt"];
         run(directory, start.iter().chain(args)).fails(2, mentions);

@@ -101,11 +101,11 @@ fn impossible_outputs_and_sampling_are_refused_with_what_is_allowed() {
         ),
         (
             &["decode", "a.flxt", "-o", "x.png", "--steps", "3"],
-            &["steps 3", "FlexTok"],
+            &["the option steps", "FlexTok"],
         ),
         (
             &["decode", "a.flxt", "-o", "x.png", "--seed", "0"],
-            &["seed 0", "FlexTok"],
+            &["the option seed", "FlexTok"],
         ),
         (
             &["encode", photo, "-o", "x", "--crop"],

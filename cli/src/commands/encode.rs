@@ -44,11 +44,11 @@ pub(crate) struct EncodeArgs {
     every_cut: bool,
 
     /// Choose the canvas for a later cut to N bytes instead of for the whole file
-    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    #[arg(long, value_name = "N", conflicts_with = "canvas", value_parser = values::whole::<u64>(0..=u64::MAX))]
     cut_at: Option<u64>,
 
-    /// Crop the centre as the published preprocessing of FlexTok does, instead of resizing the whole
-    /// picture
+    /// For FlexTok models, crop the centre as the published preprocessing does, instead of resizing the
+    /// whole picture
     #[arg(long)]
     crop: bool,
 

@@ -391,6 +391,13 @@ fn rungs(
     rungs.map_err(failed)
 }
 
+/// Whether the files have a coded payload.
+fn model_is_coded(items: &[Item]) -> bool {
+    items
+        .iter()
+        .any(|item| item.input.file.header().as_coded().is_some())
+}
+
 fn report(
     args: &FitArgs,
     items: &[Item],
@@ -415,6 +422,13 @@ fn report(
     if context.quiet {
         return Ok(());
     }
-    let lines = report.files.iter().map(|line| line.text(report.metric));
+    // Whatever a decode adds to the coded digits, their PSNR is what is meant.
+    let is_plain = args.metric == Metric::Psnr && model_is_coded(items);
+    let name = format!(
+        "{}{}",
+        report.metric,
+        if is_plain { " (plain)" } else { "" }
+    );
+    let lines = report.files.iter().map(|line| line.text(&name));
     output::print(&lines.collect::<String>())
 }

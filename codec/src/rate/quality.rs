@@ -67,7 +67,9 @@ impl Codec {
         check_target(target)?;
         self.check_picture(image)?;
         let original = self.original(image, options)?;
-        if let Some(coded) = self.encode_coded_to(image, &original, target, options, decode) {
+        if let Some(coded) =
+            self.encode_coded_to(image, &original, (target, search), options, decode)
+        {
             return coded;
         }
         let file = self.encode_file(image, options)?;

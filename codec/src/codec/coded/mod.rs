@@ -5,15 +5,18 @@ mod options;
 mod target;
 
 use flextok_compute::Threads;
-use flextok_container::{Coded, CodedCanvas, Header, MAX_CODED_BYTES, TablesName, TokenFile};
+use flextok_container::{
+    BLOCK, Coded, CodedCanvas, Header, MAX_BLOCKS, MAX_CODED_BYTES, TablesName, TokenFile,
+};
 use flextok_tokens::{Grid, Tables};
 use image::{DynamicImage, RgbImage};
 
 use super::{
-    Budget, CancelToken, CanvasChoice, DecodeOptions, EncodeOptions, Limits, Progress, limit,
+    Budget, CancelToken, CanvasChoice, DecodeOptions, EncodeOptions, Limits, Progress,
+    limit as limit_of,
 };
 use crate::coded::{self, Analysis};
-use crate::error::{Error, LimitKind};
+use crate::error::{Error, LimitKind, OptionName};
 use crate::picture::Canvas;
 use crate::weights::{Weights, WeightsError};
 use crate::{ModelName, Size};
@@ -59,9 +62,13 @@ impl CodedCodec {
         let payload = self.payload(size, options)?;
         let canvas = self.canvas(size, options, payload)?;
         let analysis = self.analysis(image, options, size, canvas)?;
+        // What readers with these limits refuse is refused here too: one byte more shows that there is more.
+        let most = self.limits.container.payload_bytes;
+        let limit = payload.min(most.saturating_add(1));
         // More than a machine can count it cannot hold either.
-        let limit = usize::try_from(payload).unwrap_or(usize::MAX);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let bytes = analysis.encode(&self.tables, limit)?;
+        limit_of(LimitKind::PayloadBytes, bytes.len() as u64, most)?;
         self.file(size, canvas, bytes, options)
     }
 
@@ -92,13 +99,26 @@ impl CodedCodec {
         payload: u64,
     ) -> Result<CodedCanvas, Error> {
         let canvas = match options.canvas {
-            CanvasChoice::Own => CodedCanvas::Own,
+            CanvasChoice::Own => {
+                let most = MAX_BLOCKS * BLOCK;
+                if size.width.max(size.height) > most {
+                    let allowed =
+                        format!("own for sides of at most {most} pixels, else 1 to 255 blocks");
+                    return Err(OptionName::Canvas.refuse("own", allowed));
+                }
+                CodedCanvas::Own
+            }
             CanvasChoice::Blocks(blocks) => CodedCanvas::Long(blocks),
             _ => {
                 let cut = options
                     .cut_at
-                    .map(|bytes| self.payload_within(size, bytes, 0));
-                coded::canvas_for(size, cut.transpose()?.unwrap_or(payload))
+                    .map(|bytes| self.payload_within(size, bytes, 0))
+                    .transpose()?;
+                if let Some(cut) = cut.filter(|&cut| cut > payload) {
+                    let allowed = "at most the bytes of the whole file";
+                    return Err(OptionName::CutAt.refuse(options.cut_at.unwrap_or(cut), allowed));
+                }
+                coded::canvas_for(size, cut.unwrap_or(payload))
             }
         };
         self.check_memory(coded::grid_of(size, canvas)?)?;
@@ -194,7 +214,7 @@ impl CodedCodec {
 
     fn check_memory(&self, grid: Grid) -> Result<(), Error> {
         let needed = coded::memory(grid);
-        limit(LimitKind::ImageMemory, needed, self.limits.image_memory)
+        limit_of(LimitKind::ImageMemory, needed, self.limits.image_memory)
     }
 }
 

@@ -4,9 +4,6 @@ use super::CodedCodec;
 use crate::codec::{Budget, CanvasChoice, DecodeOptions, EncodeOptions};
 use crate::error::{Error, OptionName};
 
-/// What is allowed instead of an option of networks.
-const NETWORKS: &str = "none, since it is for FlexTok models; leave it out";
-
 impl CodedCodec {
     /// Checks the options of an encode.
     pub(super) fn check_encode(&self, options: &EncodeOptions) -> Result<(), Error> {
@@ -19,36 +16,34 @@ impl CodedCodec {
             return Err(OptionName::Canvas.refuse(size, allowed));
         }
         if options.crop {
-            return Err(OptionName::Crop.refuse("on", NETWORKS));
+            return Err(OptionName::Crop.of_networks());
         }
-        if let Some(seed) = options.posterior_seed {
-            return Err(OptionName::Posterior.refuse(seed, NETWORKS));
+        if options.posterior_seed.is_some() {
+            return Err(OptionName::Posterior.of_networks());
         }
         Ok(())
     }
 
     /// Checks the options of a decode.
     pub(in crate::codec) fn check_options(&self, options: &DecodeOptions) -> Result<(), Error> {
-        let numbers = [
-            (OptionName::Tokens, options.tokens.map(f64::from)),
-            (OptionName::Steps, options.steps.map(f64::from)),
-            (OptionName::Guidance, options.guidance.map(f64::from)),
-            (OptionName::Seed, options.seed.map(|seed| seed as f64)),
+        let given = [
+            (OptionName::Tokens, options.tokens.is_some()),
+            (OptionName::Steps, options.steps.is_some()),
+            (OptionName::Guidance, options.guidance.is_some()),
+            (OptionName::Seed, options.seed.is_some()),
         ];
-        for (option, value) in numbers {
-            if let Some(value) = value {
-                return Err(option.refuse(value, NETWORKS));
-            }
+        if let Some((option, _)) = given.into_iter().find(|&(_, is_given)| is_given) {
+            return Err(option.of_networks());
         }
         if options.apg.is_some() {
-            return Err(OptionName::Guidance.refuse("mode", NETWORKS));
+            return Err(OptionName::Guidance.of_networks());
         }
         if options.noise.is_some() {
-            return Err(OptionName::Noise.refuse("supplied by the caller", NETWORKS));
+            return Err(OptionName::Noise.of_networks());
         }
-        match options.canvas {
-            Some(size) => Err(OptionName::Canvas.refuse(size, NETWORKS)),
-            None => Ok(()),
+        if options.canvas.is_some() {
+            return Err(OptionName::Canvas.of_networks());
         }
+        Ok(())
     }
 }

@@ -18,6 +18,8 @@ use crate::rate::{Reached, Search, Target, search};
 
 /// Decodes that confirm a choice, at most.
 const CONFIRMATIONS: u32 = 8;
+/// Numbers of bytes, each a twelfth below the one before, whose canvases are tried too.
+const SMALLER: u32 = 7;
 /// The first budget that is tried, in bytes of payload.
 const FIRST: u64 = 16;
 
@@ -92,19 +94,37 @@ impl CodedCodec {
 }
 
 impl Hunt<'_> {
-    /// The fewest bytes by estimate, confirmed by decodes.
+    /// The fewest bytes by estimate, confirmed by decodes; each says how far the estimate is off, and corrects the next.
     fn psnr(&mut self, target: Target) -> Result<(TokenFile, Reached), Error> {
         let mut wanted = target.value;
-        let mut budget = FIRST.min(self.most);
+        let mut enough: Option<(TokenFile, f64)> = None;
         let mut best: Option<(TokenFile, f64)> = None;
+        let mut budget = FIRST.min(self.most);
+        let mut kept: Option<Measured> = None;
         while self.decodes < CONFIRMATIONS {
-            let (measured, bytes) = self.estimate(wanted, &mut budget)?;
+            // One canvas serves for all corrections, as long as it reaches what is wanted.
+            let on_kept = kept.take().map(|measured| {
+                let bytes = measured.cut(wanted);
+                (measured, bytes)
+            });
+            let (measured, bytes) = match on_kept {
+                Some((measured, Some(bytes))) => (measured, Some(bytes)),
+                _ => self.estimate(wanted, &mut budget)?,
+            };
             let reached = bytes.is_some();
             let bytes = bytes.unwrap_or(measured.bytes.len().max(1));
+            let known = enough.as_ref().map(|(file, _)| file.payload().len());
+            if known.is_some_and(|known| bytes >= known) {
+                break;
+            }
             let file = self.file(&measured, bytes)?;
+            kept = Some(measured);
             let quality = self.quality(&file, Metric::Psnr)?;
             if quality >= target.value {
-                return Ok(self.done(file, quality));
+                // Fewer bytes may do, as many as the estimate was too low by.
+                wanted -= (quality - target.value).max(0.005);
+                enough = Some((file, quality));
+                continue;
             }
             if best.as_ref().is_none_or(|&(_, known)| quality > known) {
                 best = Some((file, quality));
@@ -112,9 +132,17 @@ impl Hunt<'_> {
             if !reached {
                 break;
             }
-            wanted += (target.value - quality).max(0.005);
+            wanted += match &enough {
+                // Between the two.
+                Some(_) => (target.value - quality) / 2.0,
+                None => target.value - quality,
+            }
+            .max(0.005);
         }
-        Err(missed(target, best))
+        match enough {
+            Some((file, quality)) => Ok(self.done(file, quality)),
+            None => Err(missed(target, best)),
+        }
     }
 
     /// The canvas and the fewest bytes that reach `wanted` by estimate; none if even all bytes do not. The search begins at
@@ -127,19 +155,23 @@ impl Hunt<'_> {
             measured = self.measure(*budget, *budget)?;
             cut = measured.cut(wanted);
         }
-        let Some(bytes) = cut else {
+        let Some(mut bytes) = cut else {
             return Ok((measured, None));
         };
-        // The canvas of the bytes that were found, if it is another, may need fewer still.
-        let canvas = self.codec.canvas(self.size, self.options, bytes as u64)?;
-        if canvas == measured.canvas {
-            return Ok((measured, cut));
+        // Canvases for fewer bytes may need fewer still.
+        let (mut tried, mut lower) = (measured.canvas, bytes as u64);
+        for _ in 0..SMALLER {
+            let canvas = self.codec.canvas(self.size, self.options, lower)?;
+            if canvas != tried {
+                tried = canvas;
+                let other = self.measure(lower, *budget)?;
+                if let Some(fewer) = other.cut(wanted).filter(|&fewer| fewer < bytes) {
+                    (measured, bytes) = (other, fewer);
+                }
+            }
+            lower = lower - lower / 12;
         }
-        let other = self.measure(bytes as u64, *budget)?;
-        match other.cut(wanted) {
-            Some(fewer) if fewer < bytes => Ok((other, Some(fewer))),
-            _ => Ok((measured, cut)),
-        }
+        Ok((measured, Some(bytes)))
     }
 
     /// Whether neither more bytes nor a larger canvas says more.
