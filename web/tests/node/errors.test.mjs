@@ -39,8 +39,8 @@ test("requests that are impossible", () => {
 
 test("options of the other family of models", () => {
   fails("usage", /tokens 8/, () => codec().encode(rgba, 32, 32, 8));
-  fails("usage", /steps 1/, () => codec().decode(whole, 1, 1));
-  fails("usage", /seed 0/, () => codec().decode(whole, 1, undefined, 0));
+  fails("usage", /option steps/, () => codec().decode(whole, 1, 1));
+  fails("usage", /option seed/, () => codec().decode(whole, 1, undefined, 0));
   fails("model", /tables 1/, () => network().decode(whole));
   fails("model", new RegExp(network().name), () => codec().decode(ids));
 });
