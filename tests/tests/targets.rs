@@ -46,6 +46,16 @@ fn the_target_is_reached_and_a_few_bytes_less_miss_it() {
 }
 
 #[test]
+fn a_target_is_reached_on_the_canvas_of_a_later_cut() {
+    let place = workplace();
+    let photo = photo("coffee.png");
+    let args = ["encode", arg(&photo), "-o", "a.flxt", "--target-psnr", "21"];
+    run(place.path(), args.into_iter().chain(["--cut-at", "64"])).ok();
+    let reached = quality(place.path(), "a.flxt", arg(&photo))["psnr"].as_f64();
+    assert!(reached >= Some(21.0), "{reached:?}");
+}
+
+#[test]
 fn every_cut_finds_no_larger_file_and_verbose_reports() {
     let place = workplace();
     let directory = place.path();

@@ -60,6 +60,11 @@ impl CodedCodec {
         self.check_encode(options)?;
         let size = size_of(image, options);
         let payload = self.payload(size, options)?;
+        if let Some(cut) = options.cut_at
+            && self.payload_within(size, cut, 0)? > payload
+        {
+            return Err(OptionName::CutAt.refuse(cut, "at most the bytes of the whole file"));
+        }
         let canvas = self.canvas(size, options, payload)?;
         let analysis = self.analysis(image, options, size, canvas)?;
         // What readers with these limits refuse is refused here too: one byte more shows that there is more.
@@ -114,10 +119,6 @@ impl CodedCodec {
                     .cut_at
                     .map(|bytes| self.payload_within(size, bytes, 0))
                     .transpose()?;
-                if let Some(cut) = cut.filter(|&cut| cut > payload) {
-                    let allowed = "at most the bytes of the whole file";
-                    return Err(OptionName::CutAt.refuse(options.cut_at.unwrap_or(cut), allowed));
-                }
                 coded::canvas_for(size, cut.unwrap_or(payload))
             }
         };
