@@ -149,16 +149,16 @@ impl Codec {
         &self,
         image: &image::DynamicImage,
         original: &image::RgbImage,
-        (target, search): (crate::rate::Target, crate::rate::Search),
+        target: crate::rate::Target,
+        search: crate::rate::Search,
         options: &EncodeOptions,
         decode: &DecodeOptions,
     ) -> Option<Result<(flextok_container::TokenFile, crate::rate::Reached), Error>> {
         match &self.family {
             Family::Ids(_) => None,
-            Family::Coded(_) if search == crate::rate::Search::EveryCut => {
-                Some(Err(crate::error::OptionName::EveryCut.of_networks()))
+            Family::Coded(coded) => {
+                Some(coded.encode_to(image, original, target, search, options, decode))
             }
-            Family::Coded(coded) => Some(coded.encode_to(image, original, target, options, decode)),
         }
     }
 

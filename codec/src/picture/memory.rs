@@ -66,10 +66,8 @@ pub(super) fn with_capacity<T>(len: usize) -> Result<Vec<T>, PictureError> {
 
 /// This many zeros, or the error that memory is exhausted.
 pub(super) fn zeroed(bytes: u64) -> Result<Vec<u8>, PictureError> {
-    let failed = || PictureError::OutOfMemory { bytes };
-    let length = usize::try_from(bytes).map_err(|_| failed())?;
-    let mut memory = Vec::new();
-    memory.try_reserve_exact(length).map_err(|_| failed())?;
+    let length = usize::try_from(bytes).map_err(|_| PictureError::OutOfMemory { bytes })?;
+    let mut memory = with_capacity(length)?;
     memory.resize(length, 0);
     Ok(memory)
 }

@@ -67,8 +67,7 @@ impl Codec {
         check_target(target)?;
         self.check_picture(image)?;
         let original = self.original(image, options)?;
-        if let Some(coded) =
-            self.encode_coded_to(image, &original, (target, search), options, decode)
+        if let Some(coded) = self.encode_coded_to(image, &original, target, search, options, decode)
         {
             return coded;
         }

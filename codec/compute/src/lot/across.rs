@@ -6,7 +6,7 @@
 
 use pulp::Simd;
 
-use super::kernel::{self, Vector};
+use super::kernel;
 use super::tables::{Matrix, Tables};
 use super::{BLOCK, LAP};
 use crate::ComputeError;
@@ -15,8 +15,11 @@ use crate::error::with_capacity;
 /// Segments that are worked on at a time, at least the lanes of any vector.
 const SEGMENTS: usize = 16;
 
+/// Segments that are held: those in hand, and those that follow.
+const WINDOW: usize = 2 * SEGMENTS;
+
 /// Each value of the segments in hand, then of those that follow.
-type Window = [[f32; 2 * SEGMENTS]; BLOCK];
+type Window = [[f32; WINDOW]; BLOCK];
 
 /// Where rows of blocks have boundaries.
 pub(super) struct Across {
@@ -42,7 +45,7 @@ impl Across {
         frequencies: &mut [f32],
     ) {
         let segments = BLOCK * self.columns;
-        let mut window: Window = [[0.0; 2 * SEGMENTS]; BLOCK];
+        let mut window: Window = [[0.0; WINDOW]; BLOCK];
         load(lines, &mut window);
         for first in (0..segments).step_by(SEGMENTS) {
             shift(&mut window);
@@ -51,7 +54,7 @@ impl Across {
             }
             self.filter(simd, &tables.filter, &mut window, first);
             for lane in (0..SEGMENTS).step_by(S::F32_LANES) {
-                let samples = in_hand(simd, &window, lane);
+                let samples = kernel::load_all(simd, &window.as_flattened()[lane..], WINDOW);
                 let coefficients = kernel::dct(simd, tables, &samples);
                 kernel::store_all::<S>(&mut frequencies[first + lane..], segments, &coefficients);
             }
@@ -68,7 +71,7 @@ impl Across {
         lines: &mut [f32],
     ) {
         let segments = BLOCK * self.columns;
-        let mut window: Window = [[0.0; 2 * SEGMENTS]; BLOCK];
+        let mut window: Window = [[0.0; WINDOW]; BLOCK];
         for first in (0..=segments).step_by(SEGMENTS) {
             shift(&mut window);
             if first < segments {
@@ -76,9 +79,8 @@ impl Across {
                     let coefficients =
                         kernel::load_all(simd, &frequencies[first + lane..], segments);
                     let samples = kernel::dct_back(simd, tables, &coefficients);
-                    for (window, &samples) in window.iter_mut().zip(&samples) {
-                        kernel::store::<S>(&mut window[SEGMENTS + lane..], samples);
-                    }
+                    let behind = &mut window.as_flattened_mut()[SEGMENTS + lane..];
+                    kernel::store_all::<S>(behind, WINDOW, &samples);
                 }
             }
             if let Some(before) = first.checked_sub(SEGMENTS) {
@@ -117,16 +119,6 @@ fn shift(window: &mut Window) {
     for values in window {
         values.copy_within(SEGMENTS.., 0);
     }
-}
-
-/// The segments in hand from `lane` on.
-#[inline(always)]
-fn in_hand<S: Simd>(simd: S, window: &Window, lane: usize) -> [Vector<S>; BLOCK] {
-    let mut samples = [simd.splat_f32s(0.0); BLOCK];
-    for (samples, window) in samples.iter_mut().zip(window) {
-        *samples = kernel::load::<S>(&window[lane..]);
-    }
-    samples
 }
 
 /// Takes the first segments of some lines as those that follow.

@@ -11,10 +11,10 @@ use super::{CodedCodec, size_of};
 use crate::Size;
 use crate::codec::{Budget, DecodeOptions, EncodeOptions};
 use crate::coded::{self, Analysis};
-use crate::error::Error;
+use crate::error::{Error, OptionName};
 use crate::metrics::Metric;
 use crate::picture;
-use crate::rate::{Reached, Search, Target, search};
+use crate::rate::{self, Reached, Search, Target};
 
 /// Decodes that confirm a choice, at most.
 const CONFIRMATIONS: u32 = 8;
@@ -62,9 +62,13 @@ impl CodedCodec {
         image: &DynamicImage,
         original: &RgbImage,
         target: Target,
+        search: Search,
         options: &EncodeOptions,
         decode: &DecodeOptions,
     ) -> Result<(TokenFile, Reached), Error> {
+        if search == Search::EveryCut {
+            return Err(OptionName::EveryCut.of_networks());
+        }
         self.check_encode(options)?;
         self.check_options(decode)?;
         let size = size_of(image, options);
@@ -103,13 +107,13 @@ impl Hunt<'_> {
         let mut kept: Option<Measured> = None;
         while self.decodes < CONFIRMATIONS {
             // One canvas serves for all corrections, as long as it reaches what is wanted.
-            let on_kept = kept.take().map(|measured| {
-                let bytes = measured.cut(wanted);
-                (measured, bytes)
+            let on_kept = kept.take().and_then(|measured| {
+                let bytes = measured.cut(wanted)?;
+                Some((measured, Some(bytes)))
             });
             let (measured, bytes) = match on_kept {
-                Some((measured, Some(bytes))) => (measured, Some(bytes)),
-                _ => self.estimate(wanted, &mut budget)?,
+                Some(found) => found,
+                None => self.estimate(wanted, &mut budget)?,
             };
             let reached = bytes.is_some();
             let bytes = bytes.unwrap_or(measured.bytes.len().max(1));
@@ -219,7 +223,7 @@ impl Hunt<'_> {
     fn any(&mut self, target: Target) -> Result<(TokenFile, Reached), Error> {
         let mut best: Option<(TokenFile, f64)> = None;
         let most = self.most;
-        let found = search(most, Search::Ladder, false, target.value, |bytes| {
+        let found = rate::search(most, Search::Ladder, false, target.value, |bytes| {
             let canvas = self.codec.canvas(self.size, self.options, bytes)?;
             let analysis = self
                 .codec
