@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use flextok::compute::backend::{AttentionSpec, ConvKind, Epilogue, Mask, Sequence};
+use flextok::compute::backend::{AttentionSpec, ConvEpilogue, ConvKind, Epilogue, Mask, Sequence};
 use flextok::compute::{Backend, CpuEngine, Weight};
 use flextok::standard_normal;
 
@@ -219,7 +219,7 @@ fn convolution(criterion: &mut Criterion) {
         group.bench_function("engine", |bencher| {
             bencher.iter(|| {
                 engine
-                    .run(|| engine.conv(&tensor, None, &packed, None, &mut y))
+                    .run(|| engine.conv(&tensor, None, &packed, ConvEpilogue::Store, &mut y))
                     .expect("memory")
             });
         });

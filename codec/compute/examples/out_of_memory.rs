@@ -10,7 +10,7 @@
 
 use std::process::ExitCode;
 
-use flextok_compute::backend::{AttentionSpec, ConvKind, Epilogue, Mask, Sequence};
+use flextok_compute::backend::{AttentionSpec, ConvEpilogue, ConvKind, Epilogue, Mask, Sequence};
 use flextok_compute::{Backend, ComputeError, CpuEngine, Weight, WeightError};
 
 /// Channels of the sequence; the largest number of rows, of which the attention alone takes more than 60 GB.
@@ -64,7 +64,7 @@ fn operations(engine: &CpuEngine, rows: usize) -> Result<(), ComputeError> {
     let conv = engine.conv_weights(&weight(&[32, 32, 3, 3])?, None, ConvKind::Same)?;
     let image = engine.zeros(&[rows / 16, 16, 32])?;
     let mut convolved = engine.zeros(&[rows / 16, 16, 32])?;
-    engine.conv(&image, None, &conv, None, &mut convolved)?;
+    engine.conv(&image, None, &conv, ConvEpilogue::Store, &mut convolved)?;
     engine.download(&convolved)?;
     Ok(())
 }

@@ -65,6 +65,29 @@ pub enum Epilogue<'a, T> {
     GatedResidual(ModulationVector<'a, T>),
 }
 
+/// What happens with a convolution (bias included) before it is stored. All tensors have the output's shape.
+#[derive(Debug)]
+pub enum ConvEpilogue<'a, T> {
+    /// `out = y`.
+    Store,
+    /// `out = SiLU(y)`.
+    Silu,
+    /// `out = other + y`.
+    Plus(&'a T),
+    /// `out = other + gate ⊙ y`: one gate for each channel, the vector of the first group.
+    GatedPlus(&'a T, ModulationVector<'a, T>),
+}
+
+impl<'a, T> ConvEpilogue<'a, T> {
+    /// What is added.
+    pub(crate) fn other(&self) -> Option<&'a T> {
+        match *self {
+            Self::Store | Self::Silu => None,
+            Self::Plus(other) | Self::GatedPlus(other, _) => Some(other),
+        }
+    }
+}
+
 /// Which keys a query may attend to, within its own sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mask {
@@ -168,6 +191,8 @@ pub enum ConvKind {
     Same,
     /// Stride 2, zero padding of one on the right and at the bottom only: half the size out.
     HalveAsymmetric,
+    /// Stride 2, zero padding of one on each side: half the size out, rounded up.
+    HalveSymmetric,
     /// Nearest-neighbour doubling, then as `Same`: twice the size out.
     DoubleNearest,
     /// Stride `stride`, reflection padding of `pad` on each side.
@@ -186,6 +211,7 @@ impl ConvKind {
         match self {
             Self::Same => size,
             Self::HalveAsymmetric => (size + 1).saturating_sub(kernel) / 2 + 1,
+            Self::HalveSymmetric => (size + 2).saturating_sub(kernel) / 2 + 1,
             Self::DoubleNearest => size * 2,
             Self::StridedReflect { stride, pad } => {
                 (size + 2 * pad).saturating_sub(kernel) / stride + 1
@@ -460,13 +486,13 @@ pub trait Backend: Send + Sync {
         out: &mut Self::Tensor,
     ) -> Result<(), ComputeError>;
 
-    /// Convolution of `x`, normed and put through SiLU first where `norm` is given, plus `residual` where given.
+    /// Convolution of `x`, normed and put through SiLU first where `norm` is given, then the epilogue.
     fn conv(
         &self,
         x: &Self::Tensor,
         norm: Option<&GroupNorm>,
         weights: &Self::Conv,
-        residual: Option<&Self::Tensor>,
+        epilogue: ConvEpilogue<'_, Self::Tensor>,
         out: &mut Self::Tensor,
     ) -> Result<(), ComputeError>;
 

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod canvas;
+mod learned;
 mod synthesis;
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,14 @@ use super::read::{NATIVE_KEY, parse};
 use super::{Config, ModelConfig};
 use crate::literal::{self, Value};
 
+/// Bounds on a learned decoder, far beyond what is of use.
+const MAX_WIDTH: usize = 4096;
+const MAX_DEPTH: usize = 256;
+const MAX_FREQUENCIES: usize = 1024;
+const MAX_KNOTS: usize = 4096;
+
 /// Config of a model with a coded payload. Its tables are tensors.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CodedConfig {
     /// Name of the model, where its config gives one.
@@ -21,6 +27,26 @@ pub struct CodedConfig {
     pub block: u32,
     /// Pixels on each side of a boundary of blocks that the transform mixes.
     pub overlap: u32,
+    /// The learned decoder, where the model has one.
+    pub decoder: Option<LearnedDecoderConfig>,
+}
+
+/// The sizes of a learned decoder, a convolutional network with blocks at a quarter and at an eighth of the resolution.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LearnedDecoderConfig {
+    /// Channels at a quarter and at an eighth of the resolution.
+    pub widths: [usize; 2],
+    /// Blocks before the eighth, at it, and behind it.
+    pub depths: [usize; 3],
+    /// Channels of the embedding that modulates blocks.
+    pub embedding: usize,
+    /// Frequencies that the slope is embedded with.
+    pub frequencies: usize,
+    /// Slopes of the last layer begun, ÷ 100, that rise: the knots of `errors`.
+    pub slopes: Vec<f32>,
+    /// The usual root mean square of the plain picture's error at these slopes, in units of half the range of samples.
+    pub errors: Vec<f32>,
 }
 
 impl Config {
@@ -63,14 +89,38 @@ fn read(value: &Value) -> Result<CodedConfig, ConfigError> {
     fields.size_is("block", lot::BLOCK, "the side of a block in pixels")?;
     fields.size_is("overlap", lot::LAP, "the pixels mixed at each side")?;
     fields.ignore(&["kind"])?;
-    // What the transform's pictures can be improved with; its keys are its own.
-    let _ = fields.get("decoder");
+    let decoder = match fields.get("decoder") {
+        Some(value) => Some(read_decoder(value)?),
+        None => None,
+    };
     fields.finish()?;
     Ok(CodedConfig {
         name,
         block: lot::BLOCK as u32,
         overlap: lot::LAP as u32,
+        decoder,
     })
+}
+
+fn read_decoder(value: &Value) -> Result<LearnedDecoderConfig, ConfigError> {
+    let mut fields = Fields::new("decoder", value)?;
+    let widths = fields.sizes("widths", 2..=2, 1..=MAX_WIDTH)?;
+    let depths = fields.sizes("depths", 3..=3, 0..=MAX_DEPTH)?;
+    let config = LearnedDecoderConfig {
+        widths: [widths[0], widths[1]],
+        depths: [depths[0], depths[1], depths[2]],
+        embedding: fields.size("embedding", 1..=MAX_WIDTH)?,
+        frequencies: fields.size("frequencies", 2..=MAX_FREQUENCIES)?,
+        slopes: fields.numbers("slopes", 2..=MAX_KNOTS)?,
+        errors: fields.numbers("errors", 2..=MAX_KNOTS)?,
+    };
+    let rising = config.slopes.windows(2).all(|pair| pair[0] < pair[1]);
+    if !rising || config.slopes.len() != config.errors.len() {
+        let allowed = "slopes that rise, with an error for each";
+        return Err(fields.refuse("slopes", value, allowed));
+    }
+    fields.finish()?;
+    Ok(config)
 }
 
 #[cfg(test)]
@@ -79,11 +129,12 @@ mod tests {
 
     #[test]
     fn transforms_and_networks_are_distinguished() {
-        let text = r#"{"name": "x", "kind": "lapped", "block": 32, "overlap": 16, "decoder": {"widths": [1]}}"#;
+        let text = r#"{"name": "x", "kind": "lapped", "block": 32, "overlap": 16}"#;
         let coded = CodedConfig {
             name: Some("x".to_owned()),
             block: 32,
             overlap: 16,
+            decoder: None,
         };
         let expected = Config::Coded(coded);
         assert_eq!(Config::from_json(text.as_bytes()), Ok(expected.clone()));

@@ -169,6 +169,31 @@ impl<'a> Fields<'a> {
         sizes.ok_or_else(|| self.refuse(key, value, allowed))
     }
 
+    /// A list of finite numbers, which has to be there.
+    pub(super) fn numbers(
+        &mut self,
+        key: &'static str,
+        count: RangeInclusive<usize>,
+    ) -> Result<Vec<f32>> {
+        let allowed = format!("a list of {} to {} numbers", count.start(), count.end());
+        let Some(value) = self.get(key) else {
+            return Err(self.missing(key, allowed));
+        };
+        let numbers: Option<Vec<f32>> = match value {
+            Value::List(items) if count.contains(&items.len()) => items
+                .iter()
+                .map(|item| match item {
+                    Value::Float(number) => Some(*number as f32),
+                    Value::Int(number) => Some(*number as f32),
+                    _ => None,
+                })
+                .map(|number| number.filter(|number| number.is_finite()))
+                .collect(),
+            _ => None,
+        };
+        numbers.ok_or_else(|| self.refuse(key, value, allowed))
+    }
+
     /// A number greater than `above` and at most `max`, if present.
     pub(super) fn number_opt(
         &mut self,

@@ -24,7 +24,7 @@ mod tests;
 mod vae;
 
 pub use canvas::CanvasError;
-pub use coded::CodedConfig;
+pub use coded::{CodedConfig, LearnedDecoderConfig};
 pub use error::ConfigError;
 use flextok_compute::Quantizer;
 pub use sampling::SamplingDefaults;

@@ -47,7 +47,7 @@ impl<'a, B> VarBuilder<'a, B> {
         &self.prefix
     }
 
-    pub(super) fn backend(&self) -> &'a B {
+    pub(crate) fn backend(&self) -> &'a B {
         self.backend
     }
 
@@ -82,14 +82,14 @@ impl<'a, B> VarBuilder<'a, B> {
 
 impl<B: Backend> VarBuilder<'_, B> {
     /// The linear layer at this prefix, with a bias: `weight` is `[outputs, inputs]`.
-    pub(super) fn linear(&self, outputs: usize, inputs: usize) -> Result<B::Linear, NetworkError> {
+    pub(crate) fn linear(&self, outputs: usize, inputs: usize) -> Result<B::Linear, NetworkError> {
         let weight = self.get(&[outputs, inputs], "weight")?;
         let bias = self.get(&[outputs], "bias")?;
         Ok(self.backend.linear_weights(&[(&weight, Some(&bias))])?)
     }
 
     /// Several linear layers of the same sizes and input as one, whose outputs are concatenated.
-    pub(super) fn linears(
+    pub(crate) fn linears(
         &self,
         names: &[&str],
         (outputs, inputs): (usize, usize),
@@ -106,7 +106,7 @@ impl<B: Backend> VarBuilder<'_, B> {
     }
 
     /// The convolution at this prefix, with a bias: `weight` is `[outputs, inputs, kernel, kernel]`.
-    pub(super) fn conv(
+    pub(crate) fn conv(
         &self,
         (outputs, inputs): (usize, usize),
         kernel: usize,

@@ -8,11 +8,13 @@ use rayon::prelude::*;
 
 use super::buffer::{CpuTensor, Pooled};
 use super::context::Context;
+use super::linear::modulation_row;
+use super::math::silu;
 use super::microkernel::{RowBlock, SharedMut, multiply};
 use super::norm::{apply_affine, group_norm_affine};
 use super::packed::{PackedLinear, PanelValues, Source};
 use super::winograd;
-use crate::backend::{ConvKind, GroupNorm};
+use crate::backend::{ConvEpilogue, ConvKind, GroupNorm};
 use crate::{ComputeError, DType, Weight};
 
 /// A convolution's weights, packed for the way it is computed.
@@ -62,7 +64,7 @@ impl PackedConv {
             // Tiles are two pixels wide: one more is read, though not written, for an odd size.
             ConvKind::Same if self.winograd_bias.is_some() => (1, 1 + size % 2),
             ConvKind::Same => (self.kernel / 2, self.kernel / 2),
-            ConvKind::DoubleNearest => (1, 1),
+            ConvKind::DoubleNearest | ConvKind::HalveSymmetric => (1, 1),
             ConvKind::HalveAsymmetric => (0, 1),
             ConvKind::StridedReflect { pad, .. } => (pad, pad),
         }
@@ -71,7 +73,7 @@ impl PackedConv {
     fn stride(&self) -> usize {
         match self.kind {
             ConvKind::Same | ConvKind::DoubleNearest => 1,
-            ConvKind::HalveAsymmetric => 2,
+            ConvKind::HalveAsymmetric | ConvKind::HalveSymmetric => 2,
             ConvKind::StridedReflect { stride, .. } => stride,
         }
     }
@@ -157,7 +159,7 @@ pub(super) fn conv(
     x: &CpuTensor,
     norm: Option<&GroupNorm>,
     conv: &PackedConv,
-    residual: Option<&CpuTensor>,
+    epilogue: &ConvEpilogue<'_, CpuTensor>,
     out: &mut CpuTensor,
 ) -> Result<(), ComputeError> {
     let &[height, width, channels] = x.shape() else {
@@ -174,9 +176,12 @@ pub(super) fn conv(
         "convolution into another shape"
     );
     assert!(
-        residual.is_none_or(|residual| residual.shape() == out.shape()),
-        "residual of another shape"
+        epilogue
+            .other()
+            .is_none_or(|other| other.shape() == out.shape()),
+        "sum of another shape"
     );
+    let epilogue = Epilogue::new(epilogue, conv.outputs);
     let padded = pad(context, x, norm, conv)?;
     if let Some(bias) = &conv.winograd_bias {
         let (padded, weights) = (&*padded, &conv.weights);
@@ -185,7 +190,7 @@ pub(super) fn conv(
             size: (height, width),
             weights,
             bias,
-            residual,
+            epilogue,
         };
         return winograd::convolve(context, &job, out);
     }
@@ -195,7 +200,7 @@ pub(super) fn conv(
         padded_width: width + before + after,
         out_width,
         target: SharedMut::new(out.values_mut()),
-        residual,
+        epilogue,
     };
     // Rows of the input grid that tasks walk over; a doubling convolution makes two output rows of each.
     let doubling = conv.kind == ConvKind::DoubleNearest;
@@ -237,7 +242,54 @@ struct Image<'a> {
     padded_width: usize,
     out_width: usize,
     target: SharedMut,
-    residual: Option<&'a CpuTensor>,
+    epilogue: Epilogue<'a>,
+}
+
+/// A [`ConvEpilogue`] on values in memory.
+#[derive(Clone, Copy)]
+pub(super) enum Epilogue<'a> {
+    Store,
+    Silu,
+    Plus(&'a [f32]),
+    /// What is added, and a gate for each channel.
+    GatedPlus(&'a [f32], &'a [f32]),
+}
+
+impl<'a> Epilogue<'a> {
+    fn new(epilogue: &ConvEpilogue<'a, CpuTensor>, outputs: usize) -> Self {
+        match epilogue {
+            ConvEpilogue::Store => Self::Store,
+            ConvEpilogue::Silu => Self::Silu,
+            ConvEpilogue::Plus(other) => Self::Plus(other.values()),
+            ConvEpilogue::GatedPlus(other, gate) => {
+                Self::GatedPlus(other.values(), modulation_row(gate, 0, 0..outputs))
+            }
+        }
+    }
+
+    /// Finishes the values of some channels from `channel` on, whose place in the output is `at`.
+    #[inline(always)]
+    pub(super) fn finish(self, values: &mut [f32], at: usize, channel: usize) {
+        match self {
+            Self::Store => {}
+            Self::Silu => {
+                for value in values {
+                    *value = silu(*value);
+                }
+            }
+            Self::Plus(other) => {
+                for (value, other) in values.iter_mut().zip(&other[at..]) {
+                    *value += other;
+                }
+            }
+            Self::GatedPlus(other, gate) => {
+                let gate = &gate[channel..];
+                for ((value, other), gate) in values.iter_mut().zip(&other[at..]).zip(gate) {
+                    *value = other + gate * *value;
+                }
+            }
+        }
+    }
 }
 
 /// One panel of outputs for one row of the grid.
@@ -296,19 +348,19 @@ fn conv_row(
         image,
         pixels,
         conv.weights.bias(panel),
-        place.width,
+        (first_output, place.width),
     );
 }
 
-/// Adds bias and residual to `width` channels from each of `starts` on.
+/// Adds the bias to `width` channels from each of `starts` on, and applies the epilogue. The first of them is `channel`.
 fn finish_row(
     context: Context<'_>,
     image: &Image<'_>,
     starts: impl Iterator<Item = usize> + Clone,
     bias: &[f32],
-    width: usize,
+    (channel, width): (usize, usize),
 ) {
-    if bias.is_empty() && image.residual.is_none() {
+    if bias.is_empty() && matches!(image.epilogue, Epilogue::Store) {
         return;
     }
     context.vectorized(
@@ -321,11 +373,7 @@ fn finish_row(
                 for (out, bias) in out.iter_mut().zip(bias) {
                     *out += bias;
                 }
-                if let Some(residual) = image.residual {
-                    for (out, value) in out.iter_mut().zip(&residual.values()[start..]) {
-                        *out += value;
-                    }
-                }
+                image.epilogue.finish(out, start, channel);
             }
         },
     );

@@ -35,7 +35,7 @@ use pulp::Arch;
 pub use threads::Threads;
 
 use crate::backend::{
-    ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, Modulation,
+    ApgParameters, AttentionSpec, Backend, ConvEpilogue, ConvKind, Epilogue, GroupNorm, Modulation,
 };
 use crate::error::with_capacity;
 use crate::{ComputeError, Element, Quantizer, Weight};
@@ -259,11 +259,11 @@ impl Backend for CpuEngine {
         x: &CpuTensor,
         norm: Option<&GroupNorm>,
         weights: &PackedConv,
-        residual: Option<&CpuTensor>,
+        epilogue: ConvEpilogue<'_, CpuTensor>,
         out: &mut CpuTensor,
     ) -> Result<(), ComputeError> {
         self.threads
-            .install(|| conv::conv(self.context(), x, norm, weights, residual, out))
+            .install(|| conv::conv(self.context(), x, norm, weights, &epilogue, out))
     }
 
     fn group_norm(

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::buffer::CpuTensor;
 use super::context::Context;
+use super::conv::Epilogue;
 use super::microkernel::{Kernels, RowBlock, SharedMut, multiply};
 use super::packed::{PackedLinear, Source};
 use crate::{ComputeError, DType, Weight};
@@ -73,7 +74,7 @@ pub(super) struct Job<'a> {
     pub(super) size: (usize, usize),
     pub(super) weights: &'a PackedLinear,
     pub(super) bias: &'a [f32],
-    pub(super) residual: Option<&'a CpuTensor>,
+    pub(super) epilogue: Epilogue<'a>,
 }
 
 /// Convolves into `out` of `[height, width, outputs]`.
@@ -208,7 +209,7 @@ impl Block<'_> {
         }
     }
 
-    /// `Aᵀ m A` of the products of a tile, plus bias and residual, to its four pixels.
+    /// `Aᵀ m A` of the products of a tile, plus the bias, with the epilogue, to its four pixels.
     #[inline(always)]
     fn transform_output(&self, tile: usize, slot: usize, products: &[f32], target: SharedMut) {
         let outputs = self.job.weights.outputs() / POINTS;
@@ -254,9 +255,7 @@ impl Block<'_> {
                 if !self.job.bias.is_empty() {
                     values = add(values, lanes::<N>(self.job.bias, channel));
                 }
-                if let Some(residual) = self.job.residual {
-                    values = add(values, lanes::<N>(residual.values(), at));
-                }
+                self.job.epilogue.finish(&mut values, at, channel);
                 // SAFETY: this task's tiles, which share no pixel with any other, are inside `out`, whose shape
                 // `convolve` has checked; N channels from `channel` on are inside the pixel.
                 #[allow(unsafe_code)]

@@ -6,7 +6,7 @@
 //! with the border's zeros, the reflection or the doubling resolved on the way, and each unit adds to its 8 × 4 (4 × 4)
 //! sums in registers. Neighbouring units read neighbouring channels of a pixel and neighbouring outputs of a weight.
 //! Cubes: ⌈pixels / tile⌉·⌈channels / tile⌉. Cost: the image is read ⌈channels / tile⌉·taps times, mostly from caches, the
-//! weights ⌈pixels / tile⌉ times, the output is written once; bias and residual are added on the way. Sums are in f32.
+//! weights ⌈pixels / tile⌉ times, the output is written once; bias and epilogue are applied on the way. Sums are in f32.
 //!
 //! Weights are `[k, outputs]` in the engine's precision, outputs padded to a multiple of four, and split by outputs where
 //! a buffer would grow too large; there is one launch for each part. Doubling by nearest neighbour before a 3×3 kernel
@@ -16,12 +16,12 @@
 mod kernel;
 
 use cubecl::prelude::CubeDim;
-use kernel::{Border, NARROW, SizesLaunch, Variant, WIDE, conv_kernel};
+use kernel::{Border, Finish, NARROW, SizesLaunch, Variant, WIDE, conv_kernel};
 
 use super::engine::GpuEngine;
 use super::self_test::{self, IMAGE, Results, activations, full, weight};
 use super::tensor::GpuTensor;
-use crate::backend::{ConvKind, GroupNorm};
+use crate::backend::{ConvEpilogue, ConvKind, GroupNorm};
 use crate::error::with_capacity;
 use crate::{Backend, ComputeError, Weight};
 
@@ -135,7 +135,7 @@ pub(super) fn conv(
     x: &GpuTensor,
     norm: Option<&GroupNorm>,
     conv: &GpuConv,
-    residual: Option<&GpuTensor>,
+    epilogue: &ConvEpilogue<'_, GpuTensor>,
     out: &mut GpuTensor,
 ) -> Result<(), ComputeError> {
     let &[height, width, channels] = &*x.shape else {
@@ -149,8 +149,10 @@ pub(super) fn conv(
         "convolution into another shape"
     );
     assert!(
-        residual.is_none_or(|residual| residual.shape == out.shape),
-        "residual of another shape"
+        epilogue
+            .other()
+            .is_none_or(|other| other.shape == out.shape),
+        "sum of another shape"
     );
     if out.len() == 0 {
         return Ok(());
@@ -167,9 +169,9 @@ pub(super) fn conv(
         Some(norm) => {
             let normed = engine.scratch(&x.shape, engine.element())?;
             super::group_norm::normalise(engine, x, norm, true, &normed)?;
-            launch(engine, &normed, conv, residual, out);
+            launch(engine, &normed, conv, epilogue, out);
         }
-        None => launch(engine, x, conv, residual, out),
+        None => launch(engine, x, conv, epilogue, out),
     }
     Ok(())
 }
@@ -179,7 +181,7 @@ fn launch(
     engine: &GpuEngine,
     x: &GpuTensor,
     conv: &GpuConv,
-    residual: Option<&GpuTensor>,
+    epilogue: &ConvEpilogue<'_, GpuTensor>,
     out: &GpuTensor,
 ) {
     let doubling = conv.kind == ConvKind::DoubleNearest;
@@ -188,28 +190,37 @@ fn launch(
         ConvKind::Same => (1, conv.kernel / 2, Border::Zero),
         ConvKind::DoubleNearest => (1, 1, Border::Zero),
         ConvKind::HalveAsymmetric => (2, 0, Border::Zero),
+        ConvKind::HalveSymmetric => (2, 1, Border::Zero),
         ConvKind::StridedReflect { stride, pad } => (stride, pad, Border::Reflection),
     };
     let pixels = out.rows() / parities;
     // Output pixels of one parity form a grid of the input's size.
     let grid = if doubling { x.shape[1] } else { out.shape[1] };
+    let (finish, gate) = match epilogue {
+        ConvEpilogue::Store => (Finish::Store, None),
+        ConvEpilogue::Silu => (Finish::Silu, None),
+        ConvEpilogue::Plus(_) => (Finish::Plus, None),
+        ConvEpilogue::GatedPlus(_, gate) => (Finish::GatedPlus, Some(gate)),
+    };
     let few = conv.outputs <= 4 * NARROW.columns;
     let variant = Variant {
         kernel: kernel as u32,
         border,
         doubling,
-        has_residual: residual.is_some(),
+        finish,
         tile: if few { NARROW } else { WIDE },
     };
     let tile = variant.tile;
-    // A kernel without a residual does not look at it, but an argument must be bound.
-    let added = residual.unwrap_or(x);
+    // A kernel does not look at what its epilogue lacks, but an argument must be bound.
+    let added = epilogue.other().unwrap_or(x);
+    let gates = gate.map_or(&conv.bias, |gate| gate.table);
+    let first_gate = gate.map_or(0, |gate| gate.row * gate.table.columns() + gate.first);
     let mut first = 0;
     for piece in &conv.pieces {
         let columns = piece.columns();
         let tiles = columns.div_ceil(tile.columns);
         let outputs = (columns * 4).min(conv.outputs - first);
-        let images = 1 + usize::from(residual.is_some());
+        let images = 1 + usize::from(epilogue.other().is_some());
         let written = images * out.rows() * outputs * out.element.size();
         engine.count(x.len() * x.element.size() + piece.bytes() + written);
         conv_kernel::launch(
@@ -220,6 +231,7 @@ fn launch(
             piece.arg(),
             conv.bias.arg(),
             added.arg(),
+            gates.arg(),
             out.arg(),
             SizesLaunch::new(
                 x.shape[0] as u32,
@@ -233,11 +245,13 @@ fn launch(
                 tiles as u32,
                 stride as u32,
                 pad as u32,
+                first_gate as u32,
             ),
             variant,
             x.element.kind(),
             engine.element().kind(),
             added.element.kind(),
+            gates.element.kind(),
             out.element.kind(),
         );
         first += outputs;
@@ -252,25 +266,30 @@ pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError>
     let weights = weight(9, &[channels, COLOURS, 3, 3])?;
     let weights = engine.conv_weights(&weights, None, ConvKind::Same)?;
     let mut out = engine.zeros(&IMAGE)?;
-    engine.conv(&picture, None, &weights, None, &mut out)?;
+    engine.conv(&picture, None, &weights, ConvEpilogue::Silu, &mut out)?;
     let mut results = vec![("a convolution", engine.download(&out)?)];
 
     let image = activations(engine, 10, &IMAGE)?;
     let norm = self_test::group_norm(channels);
     let weights = weight(10, &[channels, channels, 3, 3])?;
     let weights = engine.conv_weights(&weights, None, ConvKind::Same)?;
-    engine.conv(&image, Some(&norm), &weights, Some(&image), &mut out)?;
+    let plus = ConvEpilogue::Plus(&image);
+    engine.conv(&image, Some(&norm), &weights, plus, &mut out)?;
     results.push(("a normed convolution", engine.download(&out)?));
 
     for (kind, name) in [
         (ConvKind::DoubleNearest, "a doubling convolution"),
         (ConvKind::HalveAsymmetric, "a halving convolution"),
+        (
+            ConvKind::HalveSymmetric,
+            "a halving convolution with a border",
+        ),
     ] {
         let weights = weight(17, &[COLOURS, channels, 3, 3])?;
         let weights = engine.conv_weights(&weights, None, kind)?;
         let size = [height, width].map(|side| kind.output_size(side, 3));
         let mut resized = engine.zeros(&[size[0], size[1], COLOURS])?;
-        engine.conv(&image, None, &weights, None, &mut resized)?;
+        engine.conv(&image, None, &weights, ConvEpilogue::Store, &mut resized)?;
         results.push((name, engine.download(&resized)?));
     }
     Ok(results)

@@ -33,7 +33,7 @@ pub use tensor::GpuTensor;
 
 pub use crate::Precision;
 use crate::backend::{
-    ApgParameters, AttentionSpec, Backend, ConvKind, Epilogue, GroupNorm, Modulation,
+    ApgParameters, AttentionSpec, Backend, ConvEpilogue, ConvKind, Epilogue, GroupNorm, Modulation,
 };
 use crate::{ComputeError, Element, Quantizer, Weight};
 
@@ -207,10 +207,10 @@ impl Backend for GpuEngine {
         x: &GpuTensor,
         norm: Option<&GroupNorm>,
         weights: &GpuConv,
-        residual: Option<&GpuTensor>,
+        epilogue: ConvEpilogue<'_, GpuTensor>,
         out: &mut GpuTensor,
     ) -> Result<(), ComputeError> {
-        conv::conv(self, x, norm, weights, residual, out)
+        conv::conv(self, x, norm, weights, &epilogue, out)
     }
 
     fn group_norm(

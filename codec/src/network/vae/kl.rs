@@ -1,7 +1,9 @@
 //! The `AutoencoderKL` of the published models (network.md section 7). Its widths and depths come from the tensors.
 
 use flextok_compute::Backend;
-use flextok_compute::backend::{AttentionSpec, ConvKind, Epilogue, GroupNorm, Mask, Sequence};
+use flextok_compute::backend::{
+    AttentionSpec, ConvEpilogue, ConvKind, Epilogue, GroupNorm, Mask, Sequence,
+};
 
 use crate::config::AutoencoderKlConfig;
 use crate::network::NetworkError;
@@ -69,14 +71,26 @@ impl<B: Backend> Resnet<B> {
         };
         let shape = [height, width, self.outputs];
         backend.reshape(hidden, &shape)?;
-        backend.conv(x, Some(&self.norms[0]), &self.convs[0], None, hidden)?;
+        backend.conv(
+            x,
+            Some(&self.norms[0]),
+            &self.convs[0],
+            ConvEpilogue::Store,
+            hidden,
+        )?;
         backend.reshape(spare, &shape)?;
         if let Some(shortcut) = &self.shortcut {
-            backend.conv(x, None, shortcut, None, spare)?;
+            backend.conv(x, None, shortcut, ConvEpilogue::Store, spare)?;
             std::mem::swap(x, spare);
             backend.reshape(spare, &shape)?;
         }
-        backend.conv(hidden, Some(&self.norms[1]), &self.convs[1], Some(x), spare)?;
+        backend.conv(
+            hidden,
+            Some(&self.norms[1]),
+            &self.convs[1],
+            ConvEpilogue::Plus(x),
+            spare,
+        )?;
         std::mem::swap(x, spare);
         Ok(())
     }
@@ -115,7 +129,7 @@ impl<B: Backend> Work<B> {
             outputs,
         ];
         backend.reshape(&mut self.spare, &shape)?;
-        backend.conv(&self.x, norm, conv, None, &mut self.spare)?;
+        backend.conv(&self.x, norm, conv, ConvEpilogue::Store, &mut self.spare)?;
         std::mem::swap(&mut self.x, &mut self.spare);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The lapped linear transform of the embedded models: a strided convolution and its transposed counterpart.
 
-use flextok_compute::backend::ConvKind;
+use flextok_compute::backend::{ConvEpilogue, ConvKind};
 use flextok_compute::{Backend, Weight};
 
 use crate::config::LappedConfig;
@@ -46,7 +46,7 @@ impl<B: Backend> Analysis<B> {
             channels, stride, ..
         } = self.config;
         let mut latents = backend.zeros(&[height / stride, width / stride, channels])?;
-        backend.conv(image, None, &self.conv, None, &mut latents)?;
+        backend.conv(image, None, &self.conv, ConvEpilogue::Store, &mut latents)?;
         backend.scale(&mut latents, self.config.scaling_factor)?;
         Ok(latents)
     }

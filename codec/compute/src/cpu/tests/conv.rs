@@ -1,7 +1,7 @@
 //! Convolutions of all kinds against a direct sum over the taps.
 
 use super::{assert_close, engines, f32_weight, silu, untouched, upload, values, weight};
-use crate::backend::{ConvKind, GroupNorm};
+use crate::backend::{ConvEpilogue, ConvKind, GroupNorm, ModulationVector};
 use crate::{Backend, ComputeError, CpuEngine, DType};
 
 /// Sizes of an image, `[H, W, C]`.
@@ -13,6 +13,7 @@ fn source(kind: ConvKind, kernel: usize, size: usize, out: usize, tap: usize) ->
     let place = match kind {
         ConvKind::Same => out + tap - kernel as isize / 2,
         ConvKind::HalveAsymmetric => 2 * out + tap,
+        ConvKind::HalveSymmetric => 2 * out + tap - 1,
         ConvKind::DoubleNearest => {
             let place = out + tap - 1;
             let inside = (0..2 * size).contains(&place);
@@ -98,6 +99,17 @@ pub(super) fn group_norm(channels: usize, groups: usize) -> GroupNorm {
     }
 }
 
+/// The epilogues by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finish {
+    Store,
+    Silu,
+    Plus,
+    GatedPlus,
+}
+
+const FINISHES: [Finish; 4] = [Finish::Store, Finish::Silu, Finish::Plus, Finish::GatedPlus];
+
 /// One convolution with everything that can go with it.
 struct Case {
     image: Image,
@@ -107,7 +119,7 @@ struct Case {
     dtype: DType,
     biased: bool,
     normed: bool,
-    residual: bool,
+    finish: Finish,
 }
 
 impl Case {
@@ -121,8 +133,8 @@ impl Case {
         } = *self;
         let [height, width, channels] = image;
         let what = format!(
-            "{image:?} to {outputs} by {kernel}×{kernel} {kind:?} {:?}, bias {}, norm {}, residual {}",
-            self.dtype, self.biased, self.normed, self.residual
+            "{image:?} to {outputs} by {kernel}×{kernel} {kind:?} {:?}, bias {}, norm {}, {:?}",
+            self.dtype, self.biased, self.normed, self.finish
         );
         let shape = [outputs, channels, kernel, kernel];
         let (stored, numbers) = weight(&values(2, shape.iter().product()), &shape, self.dtype);
@@ -140,21 +152,44 @@ impl Case {
             None => x.iter().map(|&v| f64::from(v)).collect(),
         };
         let (mut expected, size) = plain(&input, image, &numbers, (kernel, outputs), kind);
-        let residual = values(4, expected.len());
+        let other = values(4, expected.len());
+        // Gates begin behind another vector of the same table.
+        let gates = values(5, 2 * outputs);
         for (index, value) in expected.iter_mut().enumerate() {
             if self.biased {
                 *value += f64::from(bias[index % outputs]);
             }
-            if self.residual {
-                *value += f64::from(residual[index]);
+            match self.finish {
+                Finish::Store => {}
+                Finish::Silu => *value = silu(*value),
+                Finish::Plus => *value += f64::from(other[index]),
+                Finish::GatedPlus => {
+                    *value *= f64::from(gates[outputs + index % outputs]);
+                    *value += f64::from(other[index]);
+                }
             }
         }
-        let residual = upload(engine, &residual, &size);
+        let other = upload(engine, &other, &size);
+        let table = upload(engine, &gates, &[1, 2 * outputs]);
+        let epilogue = match self.finish {
+            Finish::Store => ConvEpilogue::Store,
+            Finish::Silu => ConvEpilogue::Silu,
+            Finish::Plus => ConvEpilogue::Plus(&other),
+            Finish::GatedPlus => {
+                let gate = ModulationVector {
+                    table: &table,
+                    row: 0,
+                    split: usize::MAX,
+                    first: outputs,
+                    second: outputs,
+                };
+                ConvEpilogue::GatedPlus(&other, gate)
+            }
+        };
         let mut out = untouched(engine, &size);
         let x = upload(engine, &x, &image);
-        let residual = self.residual.then_some(&residual);
         engine
-            .conv(&x, norm.as_ref(), &packed, residual, &mut out)
+            .conv(&x, norm.as_ref(), &packed, epilogue, &mut out)
             .unwrap();
         assert_close(&what, out.values(), &expected, 2e-5);
     }
@@ -187,7 +222,7 @@ fn check_kind(kind: ConvKind, kernel: usize, channels: &[(usize, usize)]) {
                 dtype: [DType::F32, DType::F16, DType::BF16][turn % 3],
                 biased: turn % 2 == 0,
                 normed: turn % 5 < 2 && height * width > 1,
-                residual: turn % 7 < 3,
+                finish: FINISHES[turn % 4],
             };
             case.check(&engine);
             if turn % 3 == 0 {
@@ -224,6 +259,7 @@ fn same_size_1x1_and_5x5_are_right() {
 #[test]
 fn halving_is_right() {
     check_kind(ConvKind::HalveAsymmetric, 3, &CHANNELS[..7]);
+    check_kind(ConvKind::HalveSymmetric, 3, &CHANNELS[..7]);
 }
 
 #[test]
@@ -254,7 +290,7 @@ fn strided_reflection_is_right() {
 fn large_images_of_many_tiles_are_right() {
     let [engine, _] = engines(3);
     for (image, outputs) in [([41, 67, 33], 40), ([64, 30, 32], 96), ([5, 200, 3], 32)] {
-        for (normed, residual) in [(true, true), (false, false)] {
+        for (normed, finish) in FINISHES.map(|finish| (finish != Finish::Silu, finish)) {
             let case = Case {
                 image,
                 outputs,
@@ -263,7 +299,7 @@ fn large_images_of_many_tiles_are_right() {
                 dtype: DType::F32,
                 biased: true,
                 normed: normed && image[2] != 3,
-                residual,
+                finish,
             };
             case.check(&engine);
         }
@@ -288,7 +324,7 @@ fn an_impulse_shows_each_kernel_where_it_belongs() {
                 &upload(&engine, &x, &[height, width, inputs]),
                 None,
                 &packed,
-                None,
+                ConvEpilogue::Store,
                 &mut out,
             )
             .unwrap();

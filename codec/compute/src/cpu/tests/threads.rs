@@ -3,7 +3,8 @@
 use super::conv::group_norm;
 use super::{bits, f32_weight, untouched, upload, values, weight};
 use crate::backend::{
-    ApgParameters, AttentionSpec, ConvKind, Epilogue, Mask, ModulationVector, Sequence,
+    ApgParameters, AttentionSpec, ConvEpilogue, ConvKind, Epilogue, Mask, ModulationVector,
+    Sequence,
 };
 use crate::cpu::microkernel::Kernels;
 use crate::{Backend, ComputeError, CpuEngine, DType, Threads};
@@ -162,7 +163,13 @@ fn convolutions() {
             let mut out = untouched(engine, &size);
             let norm = group_norm(inputs, 1);
             engine
-                .conv(&x, Some(&norm), &packed, Some(&residual), &mut out)
+                .conv(
+                    &x,
+                    Some(&norm),
+                    &packed,
+                    ConvEpilogue::Plus(&residual),
+                    &mut out,
+                )
                 .unwrap();
             out.values().to_vec()
         });
@@ -237,7 +244,7 @@ fn an_operation_without_the_memory_to_work_in_returns_the_error() {
             let weights = engine.conv_weights(&weights, None, kind)?;
             let x = upload(&engine, &values(2, 16), &[4, 4, 1]);
             let mut out = untouched(&engine, &[kind.output_size(4, 4), 1, 4]);
-            engine.conv(&x, None, &weights, None, &mut out)
+            engine.conv(&x, None, &weights, ConvEpilogue::Store, &mut out)
         };
         let error = conv(kind);
         assert!(

@@ -74,6 +74,15 @@ pub(super) enum Border {
     Reflection,
 }
 
+/// What happens with a sum before it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Finish {
+    Store,
+    Silu,
+    Plus,
+    GatedPlus,
+}
+
 /// What a kernel is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Variant {
@@ -81,7 +90,7 @@ pub(super) struct Variant {
     pub(super) kernel: u32,
     pub(super) border: Border,
     pub(super) doubling: bool,
-    pub(super) has_residual: bool,
+    pub(super) finish: Finish,
     pub(super) tile: Tile,
 }
 
@@ -104,6 +113,8 @@ pub(super) struct Sizes {
     tiles: u32,
     stride: u32,
     pad: u32,
+    /// Where the gates begin.
+    first_gate: u32,
 }
 
 /// Where a cube's tile lies in the product.
@@ -287,12 +298,13 @@ fn multiply_add(
     }
 }
 
-/// Adds bias and residual to this unit's sums and writes those of pixels and outputs that there are.
+/// Adds the bias to this unit's sums, applies the epilogue, and writes those of pixels and outputs that there are.
 #[cube]
-fn store<R: Float, O: Float>(
+fn store<R: Float, G: Float, O: Float>(
     sums: &Array<Four<f32>>,
     bias: &[f32],
-    residual: &[R],
+    other: &[R],
+    gates: &[G],
     out: &mut [O],
     tile_position: &TilePosition,
     sizes: &Sizes,
@@ -323,8 +335,16 @@ fn store<R: Float, O: Float>(
                 if pixel < sizes.pixels && there {
                     let at = (target * sizes.outputs + output) as usize;
                     let mut y = sum.extract(part) + bias[output as usize];
-                    if comptime![variant.has_residual] {
-                        y += f32::cast_from(residual[at]);
+                    if comptime![variant.finish == Finish::Silu] {
+                        y /= 1.0 + (-y).exp();
+                    }
+                    if comptime![variant.finish == Finish::GatedPlus] {
+                        y *= f32::cast_from(gates[(sizes.first_gate + output) as usize]);
+                    }
+                    if comptime![
+                        variant.finish == Finish::Plus || variant.finish == Finish::GatedPlus
+                    ] {
+                        y += f32::cast_from(other[at]);
                     }
                     out[at] = O::cast_from(y);
                 }
@@ -335,17 +355,19 @@ fn store<R: Float, O: Float>(
 
 /// A tile of the product for each cube.
 #[cube(launch)]
-pub(super) fn conv_kernel<X: Float, W: Float, R: Float, O: Float>(
+pub(super) fn conv_kernel<X: Float, W: Float, R: Float, G: Float, O: Float>(
     x: &[X],
     weights: &[Four<W>],
     bias: &[f32],
-    residual: &[R],
+    other: &[R],
+    gates: &[G],
     out: &mut [O],
     sizes: Sizes,
     #[comptime] variant: Variant,
     #[define(X)] _x_type: ElemType,
     #[define(W)] _weights_type: ElemType,
-    #[define(R)] _residual_type: ElemType,
+    #[define(R)] _other_type: ElemType,
+    #[define(G)] _gates_type: ElemType,
     #[define(O)] _out_type: ElemType,
 ) {
     let tile = comptime!(variant.tile);
@@ -380,5 +402,14 @@ pub(super) fn conv_kernel<X: Float, W: Float, R: Float, O: Float>(
         sync_cube();
         start += comptime!(DEPTH as u32);
     }
-    store(&sums, bias, residual, out, &tile_position, &sizes, variant);
+    store(
+        &sums,
+        bias,
+        other,
+        gates,
+        out,
+        &tile_position,
+        &sizes,
+        variant,
+    );
 }

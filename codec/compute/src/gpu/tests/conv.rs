@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{engine, half_engine, values};
-use crate::backend::{ConvKind, GroupNorm};
+use crate::backend::{ConvEpilogue, ConvKind, GroupNorm, ModulationVector};
 use crate::gpu::{GpuEngine, GpuOptions, Precision, devices};
 use crate::{Backend, ComputeError, CpuEngine, DType, Element, Storage, Weight};
 
@@ -58,6 +58,17 @@ fn stored(values: &[f32], shape: &[usize], dtype: DType) -> Weight {
     Weight::new(Storage::from_vec(bytes), range, dtype, shape.to_vec()).unwrap()
 }
 
+/// The epilogues by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finish {
+    Store,
+    Silu,
+    Plus,
+    GatedPlus,
+}
+
+const FINISHES: [Finish; 4] = [Finish::Store, Finish::Silu, Finish::Plus, Finish::GatedPlus];
+
 /// One convolution with everything that can go with it.
 #[derive(Debug, Clone, Copy)]
 struct Case {
@@ -68,7 +79,7 @@ struct Case {
     dtype: DType,
     biased: bool,
     normed: bool,
-    residual: bool,
+    finish: Finish,
 }
 
 impl Case {
@@ -81,7 +92,7 @@ impl Case {
             dtype: DType::F32,
             biased: true,
             normed: false,
-            residual: false,
+            finish: Finish::Store,
         }
     }
 
@@ -98,11 +109,27 @@ impl Case {
         let groups = if channels.is_multiple_of(4) { 4 } else { 1 };
         let norm = self.normed.then(|| group_norm(channels, groups));
         let x = activations(engine, &values(1, height * width * channels), &self.image);
-        let residual = activations(engine, &values(4, count), &size);
-        let residual = self.residual.then_some(&residual);
+        let other = activations(engine, &values(4, count), &size);
+        // Gates begin behind another vector of the same table.
+        let gates = activations(engine, &values(5, 2 * self.outputs), &[1, 2 * self.outputs]);
+        let epilogue = match self.finish {
+            Finish::Store => ConvEpilogue::Store,
+            Finish::Silu => ConvEpilogue::Silu,
+            Finish::Plus => ConvEpilogue::Plus(&other),
+            Finish::GatedPlus => {
+                let gate = ModulationVector {
+                    table: &gates,
+                    row: 0,
+                    split: usize::MAX,
+                    first: self.outputs,
+                    second: self.outputs,
+                };
+                ConvEpilogue::GatedPlus(&other, gate)
+            }
+        };
         let mut out = engine.zeros(&size).unwrap();
         engine
-            .conv(&x, norm.as_ref(), &weights, residual, &mut out)
+            .conv(&x, norm.as_ref(), &weights, epilogue, &mut out)
             .unwrap();
         engine.download(&out).unwrap()
     }
@@ -134,7 +161,7 @@ fn check_kind(
                 dtype: [DType::F32, DType::F16, DType::BF16][turn % 3],
                 biased: turn % 2 == 0,
                 normed: turn % 5 < 2 && height * width > 1,
-                residual: turn % 7 < 3,
+                finish: FINISHES[turn % 4],
                 ..Case::new([height, width, inputs], outputs, kernel, kind)
             };
             case.check(engine());
@@ -167,6 +194,7 @@ fn halving_is_right() {
     // A single pixel and the one of padding do not hold a 3×3 kernel.
     check_kind(ConvKind::HalveAsymmetric, 3, &CHANNELS, &SIZES[1..]);
     check_kind(ConvKind::HalveAsymmetric, 3, &CHANNELS[2..4], &[(17, 9)]);
+    check_kind(ConvKind::HalveSymmetric, 3, &CHANNELS, &SIZES);
 }
 
 #[test]
@@ -192,7 +220,7 @@ fn many_channels_are_right() {
     let case = Case::new([5, 7, 512], 512, 3, ConvKind::Same);
     Case {
         normed: true,
-        residual: true,
+        finish: Finish::Plus,
         ..case
     }
     .check(engine());
@@ -212,7 +240,7 @@ fn half_precision_is_right() {
             let case = Case::new(image, outputs, kernel, kind);
             Case {
                 normed,
-                residual: true,
+                finish: Finish::Plus,
                 ..case
             }
             .check(half_engine());
@@ -236,12 +264,12 @@ fn weights_larger_than_a_buffer_are_split() {
         let gpu = limited(limit);
         let case = Case::new([4, 7, 32], 150, 3, ConvKind::Same);
         let case = Case {
-            residual: true,
+            finish: Finish::Plus,
             ..case
         };
         case.check(&gpu);
-        // Of the launches, two fill tensors that the test makes, two fill them again, and one fills the output.
-        assert_eq!(gpu.counters().launches, launches + 5, "with {limit} bytes");
+        // Of the launches, three fill tensors that the test makes, three fill them again, and one fills the output.
+        assert_eq!(gpu.counters().launches, launches + 7, "with {limit} bytes");
         let doubling = Case {
             kind: ConvKind::DoubleNearest,
             ..case
@@ -286,7 +314,7 @@ fn equal_launches_give_equal_bytes() {
     let case = Case::new([13, 11, 64], 96, 3, ConvKind::Same);
     let case = Case {
         normed: true,
-        residual: true,
+        finish: Finish::Plus,
         ..case
     };
     let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
@@ -303,12 +331,14 @@ proptest! {
         kind in prop::sample::select(vec![
             ConvKind::Same,
             ConvKind::HalveAsymmetric,
+            ConvKind::HalveSymmetric,
             ConvKind::DoubleNearest,
             ConvKind::StridedReflect { stride: 1, pad: 1 },
         ]),
-        (biased, normed, residual) in any::<(bool, bool, bool)>(),
+        (biased, normed) in any::<(bool, bool)>(),
+        finish in prop::sample::select(FINISHES.to_vec()),
     ) {
         let case = Case::new([height, width, inputs], outputs, 3, kind);
-        Case { biased, normed, residual, ..case }.check(engine());
+        Case { biased, normed, finish, ..case }.check(engine());
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::conv::{activations, assert_close};
 use super::{engine, half_engine, values};
-use crate::backend::ConvKind;
+use crate::backend::{ConvEpilogue, ConvKind};
 use crate::gpu::{GpuEngine, GpuOptions, Precision, devices};
 use crate::{Backend, CpuEngine, Element, Weight};
 
@@ -143,7 +143,8 @@ fn what_was_analysed_is_synthesised_again() {
     let image = values(3, height * width);
     let x = activations(gpu, &image, &[height, width, 1]);
     let mut latents = gpu.zeros(&[height / 2, width / 2, 4]).unwrap();
-    gpu.conv(&x, None, &analysis, None, &mut latents).unwrap();
+    gpu.conv(&x, None, &analysis, ConvEpilogue::Store, &mut latents)
+        .unwrap();
     let mut out = gpu.zeros(&[height, width, 1]).unwrap();
     gpu.lapped_synthesis(&latents, &synthesis, 4, 2, 1, &mut out)
         .unwrap();
