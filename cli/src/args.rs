@@ -138,9 +138,14 @@ pub(crate) struct LimitArgs {
     pub(crate) max_payload: Option<u64>,
 
     /// Maximum memory in bytes for loading an input image (file, pixels and working copies), and for a
-    /// canvas of the embedded model, 24 bytes a pixel [default: 1073741824]
+    /// canvas of the embedded model, 24 or 32 bytes a pixel [default: 1073741824]
     #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
     pub(crate) max_memory: Option<u64>,
+
+    /// Memory in bytes that the embedded model's learned decoder may take for its work: a larger canvas
+    /// is decoded in tiles, to the same picture [default: 268435456]
+    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    pub(crate) max_tile_memory: Option<u64>,
 
     /// Maximum number of pixels in the canvas of a FlexTok model [default: 2097152]
     #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]

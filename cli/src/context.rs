@@ -171,6 +171,7 @@ fn limits(args: &LimitArgs) -> Limits {
     raise(&mut limits.image_bytes, args.max_input_bytes);
     raise(&mut limits.container.payload_bytes, args.max_payload);
     raise(&mut limits.image_memory, args.max_memory);
+    raise(&mut limits.tile_memory, args.max_tile_memory);
     raise(&mut limits.canvas_pixels, args.max_canvas_pixels);
     raise(&mut limits.device_memory, args.max_device_memory);
     limits.steps = args.max_steps.unwrap_or(limits.steps);

@@ -170,6 +170,7 @@ fn hint(limit: LimitKind) -> &'static str {
         LimitKind::Pixels => "; raise it with --max-pixels if the input is trusted",
         LimitKind::ImageBytes => "; raise it with --max-input-bytes",
         LimitKind::ImageMemory => "; raise it with --max-memory",
+        LimitKind::TileMemory => "; raise it with --max-tile-memory",
         LimitKind::CanvasPixels => "; raise it with --max-canvas-pixels if memory and time allow",
         LimitKind::PayloadBytes => "; raise it with --max-payload if the file is trusted",
         LimitKind::Steps => "; raise it with --max-steps",
@@ -246,6 +247,11 @@ mod tests {
         };
         for (error, code, option) in [
             (limit(LimitKind::Steps), Code::Limit, "--max-steps"),
+            (
+                limit(LimitKind::TileMemory),
+                Code::Limit,
+                "--max-tile-memory",
+            ),
             (limit(LimitKind::Pixels), Code::Limit, "--max-pixels"),
             (batch, Code::Limit, "--max-canvas-pixels"),
             (

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use flextok::{CanvasChoice, Size};
+use flextok::{CanvasChoice, Look, Size};
 
 /// Red, green and blue. The name matters: clap would take a bare array for a list.
 pub(crate) type Color = [u8; 3];
@@ -56,6 +56,12 @@ pub(crate) fn canvas(text: &str) -> Result<CanvasChoice, String> {
     blocks.or_else(size).ok_or_else(|| {
         "allowed: own, 1 to 255 blocks, or for FlexTok models WxH in pixels, for example 256x192".to_owned()
     })
+}
+
+/// The look of a coded payload. clap names the value itself.
+pub(crate) fn look(text: &str) -> Result<Look, String> {
+    let look = text.parse();
+    look.map_err(|_| "allowed: plain, faithful, sharp, or a number from 0 to 1".to_owned())
 }
 
 /// Columns and rows, as `CxR`.
@@ -121,6 +127,16 @@ mod tests {
         assert_eq!(canvas("64x32"), Ok(CanvasChoice::Pixels(Size::new(64, 32))));
         for text in ["", "0", "256", "Own", "-1", "1.5", "64x", "auto"] {
             assert!(canvas(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn looks() {
+        assert_eq!(look("plain"), Ok(Look::Plain));
+        assert_eq!(look("0.5"), Ok(Look::default()));
+        for text in ["", "2", "-1", "nan", "soft"] {
+            let refusal = look(text).expect_err(text);
+            assert!(refusal.starts_with("allowed: plain, faithful"), "{refusal}");
         }
     }
 

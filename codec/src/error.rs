@@ -230,6 +230,8 @@ named! {
         ImageMemory => "image memory",
         /// [`Limits::canvas_pixels`](crate::Limits::canvas_pixels).
         CanvasPixels => "canvas pixels",
+        /// [`Limits::tile_memory`](crate::Limits::tile_memory), which is too little for the smallest tile.
+        TileMemory => "tile memory",
         /// [`Limits::steps`](crate::Limits::steps).
         Steps => "steps",
         /// [`Limits::container`](crate::Limits::container), but for its bound on the payload.
@@ -260,6 +262,8 @@ named! {
         EveryCut => "every cut",
         /// Guidance scale.
         Guidance => "guidance",
+        /// The look of a coded payload.
+        Look => "look",
         /// Starting noise.
         Noise => "noise",
         /// The picture to encode.
@@ -289,6 +293,14 @@ impl OptionName {
         Error::OptionOfOthers {
             option: self,
             models: "FlexTok models",
+        }
+    }
+
+    /// The error of an option that models with a coded payload alone have a use for.
+    pub(crate) fn of_coded(self) -> Error {
+        Error::OptionOfOthers {
+            option: self,
+            models: "models with a coded payload, such as the embedded one",
         }
     }
 

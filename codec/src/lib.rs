@@ -81,8 +81,8 @@ pub mod weights;
 
 pub use codec::{
     Budget, CancelToken, CanvasChoice, Codec, CodecBuilder, DecodeOptions, Device, EncodeOptions,
-    EngineInfo, Latents, Limits, ModelName, ParseDeviceError, ParsePrecisionError, Precision,
-    Progress, WarmStart,
+    EngineInfo, Latents, Limits, Look, ModelName, ParseDeviceError, ParseLookError,
+    ParsePrecisionError, Precision, Progress, WarmStart,
 };
 pub use error::{Error, ErrorKind, LimitKind, OptionName, TokenBound};
 pub use flextok_compute as compute;

@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use flextok::metrics;
+use flextok::image::RgbImage;
+use flextok::{metrics, picture};
 
+use super::sampling::SamplingArgs;
 use crate::context::Context;
 use crate::exit::CliError;
-use crate::input::Source;
+use crate::input::{Either, Source};
 use crate::output;
 use crate::values::{self, Color};
 
 /// Compare two pictures of the same size: PSNR, SSIM, mean absolute error, SSIMULACRA 2
+///
+/// B may be a .flxt file: it is decoded, and all figures are those of the chosen look.
 ///
 /// With --json, one object; docs/json.md lists its keys.
 #[derive(Debug, Args)]
@@ -20,7 +24,7 @@ pub(crate) struct CompareArgs {
     #[arg(value_name = "A")]
     first: PathBuf,
 
-    /// Image to compare with A, or - for standard input
+    /// Image or .flxt file to compare with A, or - for standard input
     #[arg(value_name = "B")]
     second: PathBuf,
 
@@ -31,6 +35,9 @@ pub(crate) struct CompareArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    sampling: SamplingArgs,
 }
 
 pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError> {
@@ -40,9 +47,8 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
         return Err(CliError::usage("standard input", problem));
     }
     let threads = context.threads()?;
-    let (limits, background) = (&context.limits, args.background);
-    let first = sources[0].rgb(limits, background, 0)?;
-    let second = sources[1].rgb(limits, background, first.as_raw().len())?;
+    let first = sources[0].rgb(&context.limits, args.background, 0)?;
+    let second = second(args, context, &sources[1], first.as_raw().len())?;
     let comparison = metrics::compare(&first, &second, &threads).map_err(|source| {
         let name = format!("{}, {}", sources[0].name(), sources[1].name());
         CliError::Compare { name, source }
@@ -60,4 +66,32 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
         "psnr         {psnr}\nssim         {:.5}\nmae          {:.4}\nssimulacra2  {ssimulacra2}\n",
         comparison.ssim, comparison.mae
     ))
+}
+
+/// The picture to compare with one of `held` bytes.
+fn second(
+    args: &CompareArgs,
+    context: &Context,
+    source: &Source,
+    held: usize,
+) -> Result<RgbImage, CliError> {
+    let mut limits = context.limits.clone();
+    limits.image_memory = limits.image_memory.saturating_sub(held as u64);
+    let input = match source.either(&limits)? {
+        Either::Picture(loaded) => {
+            let (background, max) = (args.background, limits.image_memory);
+            let picture = picture::try_into_rgb(loaded.image, background, max);
+            return picture.map_err(|error| CliError::codec(source.name(), error));
+        }
+        Either::Tokens(input) => input,
+    };
+    let model = context.model()?;
+    let decoded = model
+        .codec
+        .decode_file(&input.file, &args.sampling.options());
+    let decoded = decoded.map_err(|error| model.error(&source.name(), error))?;
+    if let Some(note) = input.shortfall(&source.name()) {
+        context.note(&note);
+    }
+    Ok(decoded)
 }

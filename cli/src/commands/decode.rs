@@ -88,8 +88,7 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
         .codec
         .config()
         .map_or(1, |config| config.sampling.steps);
-    let steps = options.steps.unwrap_or(default);
-    let bar = context.progress(steps, "decoding");
+    let bar = context.progress(options.steps.unwrap_or(default), "decoding");
     let ticks = bar.clone();
     options = options.with_progress(move |progress| ticks.set_position(progress.step.into()));
 
@@ -122,8 +121,14 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
         let used = most.min(file.payload().len() as u64);
         let used = input::amount(file.header(), used - used % unit);
         let (from, to, name) = (source.name(), output.name(), &model.name);
-        let steps = values::count(steps, "step");
-        format!("{from}: {used} in {steps} to {to}, with {name}")
+        let how = match model.codec.config() {
+            Some(_) => format!(
+                "in {}",
+                values::count(options.steps.unwrap_or(default), "step")
+            ),
+            None => format!("with the look {}", model.codec.look(&options)),
+        };
+        format!("{from}: {used} {how} to {to}, with {name}")
     });
     Ok(())
 }

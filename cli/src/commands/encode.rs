@@ -7,7 +7,7 @@ use flextok::container::{Metadata, TokenFile};
 use flextok::metrics::Metric;
 use flextok::picture::LoadedPicture;
 use flextok::rate::{Search, Target};
-use flextok::{CanvasChoice, DecodeOptions, EncodeOptions};
+use flextok::{CanvasChoice, DecodeOptions, EncodeOptions, Look};
 
 use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
@@ -42,6 +42,11 @@ pub(crate) struct EncodeArgs {
     /// below the first that reaches it; all others are tried only if none does
     #[arg(long, requires = "target")]
     every_cut: bool,
+
+    /// For the embedded model, the look of the decodes that --target-ssim and --target-ssimulacra2
+    /// measure, as in `flextok decode` [default: 0.5]
+    #[arg(long, requires = "target", value_name = "LOOK", value_parser = values::look)]
+    look: Option<Look>,
 
     /// Choose the canvas for a later cut to N bytes instead of for the whole file
     #[arg(long, value_name = "N", conflicts_with = "canvas", value_parser = values::whole::<u64>(0..=u64::MAX))]
@@ -161,7 +166,7 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
     Ok(())
 }
 
-/// The smallest file that reaches the target when decoded with the defaults of `flextok decode`.
+/// The smallest file that reaches the target when decoded as `flextok decode` does.
 fn to_target(
     args: &EncodeArgs,
     target: Target,
@@ -174,18 +179,23 @@ fn to_target(
     } else {
         Search::Ladder
     };
-    let decode = DecodeOptions::default();
+    let mut decode = DecodeOptions::default();
+    decode.look = args.look;
     let encoded = model
         .codec
         .encode_to(&picture.image, target, search, options, &decode);
     let (file, reached) = encoded?;
     context.detail(|| {
-        let plain = match target.metric {
-            Metric::Psnr => " (plain)",
-            _ => "",
+        let measured = match (target.metric, file.header().as_coded()) {
+            (Metric::Psnr, Some(_)) => Look::Plain,
+            _ => model.codec.look(&decode),
+        };
+        let look = match file.header().as_coded() {
+            Some(_) => format!(" (look {measured})"),
+            None => String::new(),
         };
         format!(
-            "{}{plain} {:.3} with {}, found in {}",
+            "{}{look} {:.3} with {}, found in {}",
             target.metric.label(),
             reached.quality,
             input::amount(file.header(), file.header().payload_bytes()),

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use flextok::Error;
 use flextok::container::{KeepMetadata, TokenFile};
 use flextok::image::RgbImage;
 use flextok::metrics::Metric;
 use flextok::rate::{self, Rung, Search};
+use flextok::{Error, Look};
 
 use super::sampling::SamplingArgs;
 use crate::choices;
@@ -379,7 +379,10 @@ fn rungs(
 ) -> Result<Vec<Rung>, CliError> {
     let failed = |error| model.error(&item.source.name(), error);
     let file: &TokenFile = &item.input.file;
-    let options = args.sampling.options();
+    let mut options = args.sampling.options();
+    if is_plain(args, item) {
+        options.look = Some(Look::Plain);
+    }
     let reference: RgbImage = match &item.original {
         Some(source) => source.rgb(&context.limits, args.background, 0)?,
         None => model.codec.decode_file(file, &options).map_err(failed)?,
@@ -391,11 +394,9 @@ fn rungs(
     rungs.map_err(failed)
 }
 
-/// Whether the files have a coded payload.
-fn model_is_coded(items: &[Item]) -> bool {
-    items
-        .iter()
-        .any(|item| item.input.file.header().as_coded().is_some())
+/// Whether plain decodes are measured: whatever a look adds to the coded digits, their PSNR is what is meant.
+fn is_plain(args: &FitArgs, item: &Item) -> bool {
+    args.metric == Metric::Psnr && item.input.file.header().as_coded().is_some()
 }
 
 fn report(
@@ -422,8 +423,7 @@ fn report(
     if context.quiet {
         return Ok(());
     }
-    // Whatever a decode adds to the coded digits, their PSNR is what is meant.
-    let is_plain = args.metric == Metric::Psnr && model_is_coded(items);
+    let is_plain = items.iter().any(|item| is_plain(args, item));
     let name = format!(
         "{}{}",
         report.metric,

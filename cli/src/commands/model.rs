@@ -75,11 +75,7 @@ impl<'a> Report<'a> {
         let network = codec.config().zip(codec.max_tokens());
         Self {
             source: &model.name,
-            name: match weights.config() {
-                Config::Network(config) => config.name.as_deref(),
-                Config::Coded(config) => config.name.as_deref(),
-                _ => None,
-            },
+            name: weights.config().name(),
             payload: if network.is_some() { "ids" } else { "coded" },
             model: codec.name().to_string(),
             fingerprint: Fingerprint(weights.fingerprint()).to_string(),
@@ -129,7 +125,7 @@ impl<'a> Report<'a> {
         ]);
         lines.extend(description(self.config));
         let line = |(name, value): (&str, String)| {
-            format!("{name:<14} {}\n", crate::message::one_line(&value))
+            format!("{name:<15} {}\n", crate::message::one_line(&value))
         };
         lines.into_iter().map(line).collect()
     }
@@ -167,13 +163,19 @@ fn description(config: &Config) -> Vec<(&'static str, String)> {
             ("decoder", transformer(&config.decoder.transformer)),
             ("sampling", config.sampling.to_string()),
         ],
-        Config::Coded(config) => vec![(
-            "transform",
-            format!(
+        Config::Coded(config) => {
+            let transform = format!(
                 "lapped, {0}x{0} blocks that overlap by {1} pixels a side",
                 config.block, config.overlap
-            ),
-        )],
+            );
+            let learned = config.decoder.as_ref().map_or("none".to_owned(), |decoder| {
+                let ([fine, coarse], [before, at, behind]) = (decoder.widths, decoder.depths);
+                format!(
+                    "convolutional, {before} + {behind} blocks of width {fine} and {at} of width {coarse}"
+                )
+            });
+            vec![("transform", transform), ("learned decoder", learned)]
+        }
         _ => Vec::new(),
     }
 }

@@ -1,14 +1,19 @@
-//! The options of sampling that `decode` and `preview` share.
+//! How a decode makes a picture of a payload: the options that several commands share.
 
 use clap::Args;
-use flextok::DecodeOptions;
+use flextok::{DecodeOptions, Look};
 
 use crate::values;
 
-/// How the picture is sampled. None of this is stored in a file.
+/// How the picture is made. None of this is stored in a file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sampling, for FlexTok models")]
 pub(crate) struct SamplingArgs {
+    /// Look of the picture, for the embedded model: faithful (the least squared error), sharp, a number
+    /// between (0 is faithful, 1 is sharp), or plain (the coded digits alone) [default: 0.5]
+    #[arg(long, value_name = "LOOK", value_parser = values::look, help_heading = "Options")]
+    look: Option<Look>,
+
     /// Number of sampling steps; more are slower [default: the model's]
     #[arg(long, value_name = "N", value_parser = values::whole::<u32>(1..=u32::MAX.into()))]
     steps: Option<u32>,
@@ -31,6 +36,7 @@ impl SamplingArgs {
     /// The options of the library; those not given keep the model's defaults.
     pub(crate) fn options(&self) -> DecodeOptions {
         let mut options = DecodeOptions::default();
+        options.look = self.look;
         options.seed = self.seed;
         options.steps = self.steps;
         options.guidance = self.guidance;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use flextok_compute::{Storage, Threads};
 
 use super::coded::CodedCodec;
-use super::device::Choice;
+use super::device::{Choice, FlexTok, Learned};
 use super::ids::IdsCodec;
 use super::{Codec, Device, Family, Limits, Precision};
-use crate::config::Config;
+use crate::config::{CodedConfig, Config, LearnedDecoderConfig};
 use crate::error::Error;
 use crate::macros::setters;
-use crate::weights::{OpenOptions, Weights};
+use crate::weights::{OpenOptions, Weights, WeightsError};
 
 /// Settings of a [`Codec`].
 ///
@@ -32,6 +32,7 @@ pub struct CodecBuilder {
     device: Device,
     precision: Precision,
     mmap: bool,
+    learned_decoder: Option<Vec<u8>>,
     limits: Limits,
 }
 
@@ -42,6 +43,7 @@ impl Default for CodecBuilder {
             device: Device::Cpu,
             precision: Precision::Auto,
             mmap: true,
+            learned_decoder: None,
             limits: Limits::default(),
         }
     }
@@ -60,6 +62,9 @@ impl CodecBuilder {
         /// Whether weights files are mapped, which is the default, or read into memory. A mapped file must not be changed
         /// while the codec lives.
         with_mmap(mmap: bool);
+        /// The learned decoder of a model whose own file has only the tables: the bytes of a safetensors file with the tensors
+        /// `decoder.*` and the model's config. So a program can begin with the tables, which are small.
+        with_learned_decoder(learned_decoder: Vec<u8>);
         /// Bounds on what the codec accepts.
         with_limits(limits: Limits);
     }
@@ -111,13 +116,21 @@ impl CodecBuilder {
         let limits = self.limits.clone();
         let (family, engine_info) = match weights.config() {
             Config::Network(_) => {
-                let (engine, info) = choice.open(&weights)?;
+                let (engine, info) = choice.open(&FlexTok(&weights))?;
                 let ids = IdsCodec::new(Arc::clone(&weights), engine, threads.clone(), limits)?;
                 (Family::Ids(Box::new(ids)), info)
             }
-            Config::Coded(_) => {
-                let info = choice.without_network()?;
-                let coded = CodedCodec::new(&weights, threads.clone(), limits)?;
+            Config::Coded(config) => {
+                let learned = self.learned_weights(config)?;
+                let learned = learned.as_ref().unwrap_or(&weights);
+                let (engine, info) = match decoder_of(learned) {
+                    Some(decoder) => {
+                        let (engine, info) = choice.open(&Learned(learned, decoder))?;
+                        (Some(engine), info)
+                    }
+                    None => (None, choice.without_network()?),
+                };
+                let coded = CodedCodec::new(&weights, engine, threads.clone(), limits)?;
                 (Family::Coded(coded), info)
             }
         };
@@ -128,5 +141,31 @@ impl CodecBuilder {
             engine_info,
             limits: self.limits,
         })
+    }
+
+    /// The weights of a learned decoder that stand in a file of their own.
+    fn learned_weights(&self, config: &CodedConfig) -> Result<Option<Arc<Weights>>, Error> {
+        let Some(bytes) = &self.learned_decoder else {
+            return Ok(None);
+        };
+        let storage = Storage::from_vec(bytes.clone());
+        let weights = Weights::from_storage(storage, None, &self.limits.weights)?;
+        match weights.config() {
+            Config::Coded(found) if found.decoder.is_some() && found.name == config.name => {
+                Ok(Some(Arc::new(weights)))
+            }
+            found => Err(Error::Weights(WeightsError::OtherDecoder {
+                found: found.name().map(str::to_owned),
+                expected: config.name.clone(),
+            })),
+        }
+    }
+}
+
+/// The config of the learned decoder, where there is one.
+fn decoder_of(weights: &Weights) -> Option<&LearnedDecoderConfig> {
+    match weights.config() {
+        Config::Coded(config) => config.decoder.as_ref(),
+        Config::Network(_) => None,
     }
 }

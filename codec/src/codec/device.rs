@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use flextok_compute::{Backend, ComputeError, CpuEngine, Element, Precision, Threads};
 
+use super::coded::{LearnedEngine, LearnedOn};
 use super::ids::{Engine, NetworkOn};
+use crate::config::LearnedDecoderConfig;
 use crate::error::{Error, OptionName};
 use crate::weights::Weights;
 
@@ -91,18 +93,78 @@ pub(super) struct Choice {
     pub(super) device_memory: u64,
 }
 
-type Opened = (Box<dyn Engine>, EngineInfo);
+/// A network that can be put on any engine.
+pub(super) trait Network {
+    /// The network on some engine.
+    type On;
+
+    /// Puts it on this one.
+    fn on<B: Backend + 'static>(&self, backend: B) -> Result<Self::On, Error>;
+
+    /// Number of its parameters.
+    #[cfg_attr(not(feature = "cube"), allow(dead_code))]
+    fn parameters(&self) -> u64;
+
+    /// Whether a GPU is worth its start where the caller leaves the choice to the program.
+    fn gains_from_gpu(&self) -> bool;
+}
+
+/// A FlexTok network.
+pub(super) struct FlexTok<'a>(pub(super) &'a Arc<Weights>);
+
+impl Network for FlexTok<'_> {
+    type On = Box<dyn Engine>;
+
+    fn on<B: Backend + 'static>(&self, backend: B) -> Result<Self::On, Error> {
+        Ok(Box::new(NetworkOn::new(backend, Arc::clone(self.0))?))
+    }
+
+    fn parameters(&self) -> u64 {
+        self.0.parameters().total()
+    }
+
+    fn gains_from_gpu(&self) -> bool {
+        true
+    }
+}
+
+/// The learned decoder of a coded payload.
+pub(super) struct Learned<'a>(
+    pub(super) &'a Arc<Weights>,
+    pub(super) &'a LearnedDecoderConfig,
+);
+
+impl Network for Learned<'_> {
+    type On = Box<dyn LearnedEngine>;
+
+    fn on<B: Backend + 'static>(&self, backend: B) -> Result<Self::On, Error> {
+        let (weights, config) = (Arc::clone(self.0), self.1.clone());
+        Ok(Box::new(LearnedOn::new(backend, weights, config)))
+    }
+
+    fn parameters(&self) -> u64 {
+        self.0.parameters().total()
+    }
+
+    fn gains_from_gpu(&self) -> bool {
+        // A processor is done before a GPU has compiled its kernels.
+        false
+    }
+}
+
+/// A network on an engine, and which engine that is.
+type Opened<N> = (<N as Network>::On, EngineInfo);
 
 impl Choice {
-    /// The engine that was chosen, with the network of `weights` on it.
-    pub(super) fn open(&self, weights: &Arc<Weights>) -> Result<Opened, Error> {
+    /// The network on the engine that was chosen.
+    pub(super) fn open<N: Network>(&self, network: &N) -> Result<Opened<N>, Error> {
         match self.device {
-            Device::Cpu => self.cpu(weights, None),
-            Device::Auto => match self.automatic(weights) {
+            Device::Auto if network.gains_from_gpu() => match self.automatic(network) {
                 Ok(opened) => Ok(opened),
-                Err(reason) => self.cpu(weights, Some(reason)),
+                Err(reason) => self.cpu(network, Some(reason)),
             },
-            Device::Gpu | Device::GpuIndex(_) => self.named(weights),
+            Device::Cpu | Device::Auto => self.cpu(network, None),
+            Device::Gpu | Device::GpuIndex(_) => self.named(network),
         }
     }
 
@@ -125,7 +187,7 @@ impl Choice {
         }
     }
 
-    fn cpu(&self, weights: &Arc<Weights>, fallback: Option<String>) -> Result<Opened, Error> {
+    fn cpu<N: Network>(&self, network: &N, fallback: Option<String>) -> Result<Opened<N>, Error> {
         if self.precision == Precision::F16 {
             let allowed = match fallback {
                 Some(reason) => format!("f32 or auto on the CPU, since {reason}"),
@@ -140,13 +202,12 @@ impl Choice {
             precision: backend.element(),
             fallback,
         };
-        let network = NetworkOn::new(backend, Arc::clone(weights))?;
-        Ok((Box::new(network), info))
+        Ok((network.on(backend)?, info))
     }
 
     /// The first GPU that works, or why there is none.
     #[cfg(feature = "cube")]
-    fn automatic(&self, weights: &Arc<Weights>) -> Result<Opened, String> {
+    fn automatic<N: Network>(&self, network: &N) -> Result<Opened<N>, String> {
         use flextok_compute::gpu;
         let none = || {
             format!(
@@ -159,7 +220,7 @@ impl Choice {
         }
         let mut reason = None;
         for device in gpu::devices().iter().filter(|device| device.is_hardware()) {
-            match self.gpu(device, weights) {
+            match self.gpu(device, network) {
                 Ok(opened) => return Ok(opened),
                 Err(error) => reason = reason.or(Some(error.to_string())),
             }
@@ -168,13 +229,13 @@ impl Choice {
     }
 
     #[cfg(not(feature = "cube"))]
-    fn automatic(&self, _weights: &Arc<Weights>) -> Result<Opened, String> {
+    fn automatic<N: Network>(&self, _network: &N) -> Result<Opened<N>, String> {
         Err("this build has no GPU support".to_owned())
     }
 
     /// The device that was requested by name.
     #[cfg(feature = "cube")]
-    fn named(&self, weights: &Arc<Weights>) -> Result<Opened, Error> {
+    fn named<N: Network>(&self, network: &N) -> Result<Opened<N>, Error> {
         use flextok_compute::gpu;
         let devices = gpu::devices();
         let index = match self.device {
@@ -195,11 +256,11 @@ impl Choice {
                 },
             }));
         };
-        self.gpu(device, weights)
+        self.gpu(device, network)
     }
 
     #[cfg(not(feature = "cube"))]
-    fn named(&self, _weights: &Arc<Weights>) -> Result<Opened, Error> {
+    fn named<N: Network>(&self, _network: &N) -> Result<Opened<N>, Error> {
         Err(Error::Compute(ComputeError::NoDevice {
             wanted: self.device.to_string(),
             looked_for: "nothing".to_owned(),
@@ -208,17 +269,17 @@ impl Choice {
     }
 
     #[cfg(feature = "cube")]
-    fn gpu(
+    fn gpu<N: Network>(
         &self,
         device: &flextok_compute::gpu::DeviceInfo,
-        weights: &Arc<Weights>,
-    ) -> Result<Opened, Error> {
+        network: &N,
+    ) -> Result<Opened<N>, Error> {
         use flextok_compute::gpu::{GpuEngine, GpuOptions};
         let mut options = GpuOptions::default();
         options.precision = self.precision;
         options.memory_limit = Some(self.device_memory);
         let element = device.element(self.precision)?.size() as u64;
-        let needed = weights.parameters().total().saturating_mul(element);
+        let needed = network.parameters().saturating_mul(element);
         if needed > self.device_memory {
             return Err(Error::Compute(ComputeError::DeviceMemoryLimit {
                 device: device.name.clone(),
@@ -234,8 +295,7 @@ impl Choice {
             precision: backend.element(),
             fallback: None,
         };
-        let network = NetworkOn::new(backend, Arc::clone(weights))?;
-        Ok((Box::new(network), info))
+        Ok((network.on(backend)?, info))
     }
 }
 

@@ -17,6 +17,9 @@ pub struct Limits {
     pub image_memory: u64,
     /// Most pixels of a canvas (default 2²¹); attention grows with its square.
     pub canvas_pixels: u64,
+    /// Most memory in bytes that the learned decoder of a coded payload takes for its work (default 256 MiB). Of a canvas that
+    /// needs more it makes tiles; the picture is the same, byte for byte on the CPU.
+    pub tile_memory: u64,
     /// Most Euler steps (default 1000).
     pub steps: u32,
     /// Bounds on token files.
@@ -37,6 +40,7 @@ impl Default for Limits {
             image_bytes: 512 << 20,
             image_memory: 1 << 30,
             canvas_pixels: 1 << 21,
+            tile_memory: 256 << 20,
             steps: 1000,
             container: flextok_container::Limits::default(),
             weights: HeaderLimits::default(),

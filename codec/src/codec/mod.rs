@@ -8,7 +8,9 @@ mod decode;
 mod device;
 mod encode;
 mod ids;
+mod lazy;
 mod limits;
+mod look;
 mod name;
 mod options;
 
@@ -25,6 +27,7 @@ use ids::IdsCodec;
 pub(crate) use ids::check_time;
 pub use ids::{Latents, WarmStart};
 pub use limits::Limits;
+pub use look::{Look, ParseLookError};
 pub use name::ModelName;
 pub use options::{Budget, CancelToken, CanvasChoice, DecodeOptions, EncodeOptions, Progress};
 
@@ -116,6 +119,25 @@ impl Codec {
         match &self.family {
             Family::Ids(_) => None,
             Family::Coded(coded) => Some(coded.tables()),
+        }
+    }
+
+    /// Whether a learned decoder follows the tables of a model with a coded payload, so that it has looks other than
+    /// [`Look::Plain`].
+    #[must_use]
+    pub fn has_learned_decoder(&self) -> bool {
+        match &self.family {
+            Family::Ids(_) => false,
+            Family::Coded(coded) => coded.has_learned_decoder(),
+        }
+    }
+
+    /// The look that a decode with these options has; plain for a network, which has none.
+    #[must_use]
+    pub fn look(&self, options: &DecodeOptions) -> Look {
+        match &self.family {
+            Family::Ids(_) => Look::Plain,
+            Family::Coded(coded) => coded.look(options),
         }
     }
 

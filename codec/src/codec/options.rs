@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use flextok_container::Metadata;
 
+use super::Look;
 use crate::Size;
 use crate::macros::setters;
 
@@ -135,9 +136,9 @@ impl EncodeOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Euler steps that are done.
+    /// Steps that are done: Euler steps of a network, tiles of a learned decoder.
     pub step: u32,
-    /// Euler steps in total.
+    /// Steps in total.
     pub total: u32,
 }
 
@@ -187,6 +188,9 @@ pub struct DecodeOptions {
     pub seed: Option<u64>,
     /// Starting noise `[C, H, W]` of the latents instead of generated noise.
     pub noise: Option<Vec<f32>>,
+    /// How a coded payload becomes a picture (default: [`Look::default`] where the model has a learned decoder, else plain;
+    /// for coded payloads).
+    pub look: Option<Look>,
     /// Return the canvas as it is instead of restoring the original size (default off).
     pub keep_canvas: bool,
     /// Canvas in pixels for bare token ids; a file brings its own.
@@ -207,6 +211,7 @@ impl fmt::Debug for DecodeOptions {
             .field("apg", &self.apg)
             .field("seed", &self.seed)
             .field("noise", &self.noise.as_ref().map(Vec::len))
+            .field("look", &self.look)
             .field("keep_canvas", &self.keep_canvas)
             .field("canvas", &self.canvas)
             .finish_non_exhaustive()
@@ -221,6 +226,8 @@ impl DecodeOptions {
         with_steps(steps: u32);
         /// Starts from the noise of this seed.
         with_seed(seed: u64);
+        /// Gives a coded payload this look.
+        with_look(look: Look);
         /// Returns the canvas instead of the original size.
         with_keep_canvas(keep_canvas: bool);
         /// Stops when the token is cancelled.

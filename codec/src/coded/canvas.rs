@@ -10,6 +10,9 @@ use crate::{Error, Size};
 /// Most memory that encoding or decoding takes for a pixel of the canvas, in bytes, beside input and output.
 const BYTES_A_PIXEL: u64 = 24;
 
+/// The same for a decode that keeps the canvas in floats.
+const BYTES_A_PIXEL_OF_FLOATS: u64 = 32;
+
 /// The canvas that suits `bytes` of payload: large enough for the detail that they can hold, and no larger, since coarse
 /// detail on a large canvas costs more.
 ///
@@ -53,4 +56,11 @@ pub(super) fn pixels_of(grid: Grid) -> Size {
 /// Most memory that encoding or decoding takes for the canvas, in bytes, beside input and output.
 pub(crate) fn memory(grid: Grid) -> u64 {
     pixels_of(grid).area().saturating_mul(BYTES_A_PIXEL)
+}
+
+/// As [`memory`], for a decode that keeps the canvas in floats.
+pub(crate) fn memory_of_floats(grid: Grid) -> u64 {
+    pixels_of(grid)
+        .area()
+        .saturating_mul(BYTES_A_PIXEL_OF_FLOATS)
 }

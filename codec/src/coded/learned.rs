@@ -104,14 +104,6 @@ impl<B: Backend> LearnedDecoder<B> {
         })
     }
 
-    /// Squares on each side of a tile that its inner part depends on, rounded up to whole positions at an eighth.
-    pub(crate) fn border(&self) -> usize {
-        let [fine, coarse, finer] = self.config.depths;
-        // Of each 3×3 convolution one position; those at an eighth count twice.
-        let squares = 1 + 2 * fine + 1 + 2 * (2 * coarse) + 2 + 2 * finer + 1;
-        squares.next_multiple_of(2)
-    }
-
     /// What to add to a plain picture of `[height, width, 3]`, sides of multiples of 8. `slope` is that of the last layer
     /// begun; `look` is 0 for the least squared error, 1 for sharpness.
     pub(crate) fn correction(

@@ -1,7 +1,8 @@
 //! The second family of models: a fixed lapped transform whose coefficients are entropy-coded, so that any prefix of the
 //! bytes is a coarser picture (`format-spec/README.md` section 7 names the tables).
 //!
-//! Here are its steps, without options and limits: the size of the canvas, picture to coefficients to bytes, and back.
+//! Here are its steps, without options and limits: the size of the canvas, picture to coefficients to bytes, and back; and the
+//! learned decoder, which makes the picture of the digits a better one.
 
 mod analysis;
 mod canvas;
@@ -9,14 +10,17 @@ mod learned;
 mod synthesis;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 pub(crate) use analysis::Analysis;
 #[cfg(feature = "metrics")]
 pub(crate) use analysis::on_canvas;
-pub(crate) use canvas::{canvas_for, grid_of, memory};
+pub(crate) use canvas::{canvas_for, grid_of, memory, memory_of_floats};
 use flextok_container::{Fingerprint, TablesName};
 use flextok_tokens::{TableParts, Tables};
-pub(crate) use synthesis::{canvas_of, picture_of};
+pub(crate) use learned::LearnedDecoder;
+pub(crate) use synthesis::{Plain, canvas_of, in_8_bits, picture_of, plain_of, zeros};
+pub(crate) use tiles::{Tile, tiles};
 
 use crate::weights::{Weights, WeightsError};
 

@@ -1,7 +1,7 @@
 //! Bytes to coefficients, and coefficients to pictures.
 
-use flextok_compute::Threads;
 use flextok_compute::lot::{LappedTransform, Source};
+use flextok_compute::{ComputeError, Threads};
 use flextok_container::CodedCanvas;
 use flextok_tokens::{Band, Decoder, Grid, Tables};
 use image::RgbImage;
@@ -9,6 +9,66 @@ use image::RgbImage;
 use super::canvas::pixels_of;
 use crate::picture::enlarge;
 use crate::{Error, Size};
+
+/// A canvas as the digits alone determine it, for the learned decoder.
+pub(crate) struct Plain {
+    /// `[height, width, 3]`, in units of (sample − 127.5) / 127.5, not clamped.
+    pub(crate) samples: Vec<f32>,
+    /// Size in pixels.
+    pub(crate) size: Size,
+    /// The slope of the last layer begun, which says how coarse it is.
+    pub(crate) slope: i32,
+}
+
+/// The canvas that the bytes determine, in floats.
+///
+/// # Errors
+/// As [`canvas_of`].
+pub(crate) fn plain_of(
+    tables: &Tables,
+    grid: Grid,
+    payload: &[u8],
+    threads: &Threads,
+) -> Result<Plain, Error> {
+    let decoder = decoder_of(tables, grid, payload)?;
+    let transform = LappedTransform::new(grid.rows(), grid.columns());
+    let source = Digits {
+        decoder: &decoder,
+        columns: grid.columns(),
+    };
+    Ok(Plain {
+        samples: threads.install(|| transform.to_signed(&source))?,
+        size: pixels_of(grid),
+        slope: decoder.slope(),
+    })
+}
+
+/// A sample in units of (sample − 127.5) / 127.5 as one of 0 to 255, clamped and rounded to even.
+#[inline(always)]
+pub(crate) fn in_8_bits(sample: f32) -> u8 {
+    // Behind 2²³ a float has no fraction: the sum is rounded to even, and its low byte is the number.
+    ((sample * 127.5 + 127.5).clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8
+}
+
+/// Memory for the samples of a canvas.
+///
+/// # Errors
+/// [`Error::Compute`] if there is none.
+pub(crate) fn zeros<T: Copy + Default>(len: usize) -> Result<Vec<T>, Error> {
+    let mut samples = Vec::new();
+    samples
+        .try_reserve_exact(len)
+        .map_err(|_| ComputeError::OutOfMemory { shape: vec![len] })?;
+    samples.resize(len, T::default());
+    Ok(samples)
+}
+
+/// All digits that the bytes determine.
+fn decoder_of(tables: &Tables, grid: Grid, payload: &[u8]) -> Result<Decoder, Error> {
+    let mut decoder = Decoder::new(tables, grid)?;
+    decoder.feed(payload)?;
+    Ok(decoder)
+}
 
 /// The canvas that the bytes determine, its colours from 0 to 255.
 ///
@@ -20,8 +80,7 @@ pub(crate) fn canvas_of(
     payload: &[u8],
     threads: &Threads,
 ) -> Result<RgbImage, Error> {
-    let mut decoder = Decoder::new(tables, grid)?;
-    decoder.feed(payload)?;
+    let decoder = decoder_of(tables, grid, payload)?;
     let transform = LappedTransform::new(grid.rows(), grid.columns());
     let source = Digits {
         decoder: &decoder,

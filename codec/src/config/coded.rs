@@ -50,6 +50,15 @@ pub struct LearnedDecoderConfig {
 }
 
 impl Config {
+    /// Name of the model, where its config gives one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Network(config) => config.name.as_deref(),
+            Self::Coded(config) => config.name.as_deref(),
+        }
+    }
+
     /// Reads the config in a safetensors file's metadata; `None` if they hold none.
     ///
     /// # Errors
@@ -140,7 +149,7 @@ mod tests {
         assert_eq!(Config::from_json(text.as_bytes()), Ok(expected.clone()));
         let metadata = BTreeMap::from([(NATIVE_KEY.to_owned(), text.to_owned())]);
         assert_eq!(Config::from_metadata(&metadata), Ok(Some(expected)));
-        for (from, to) in [("32", "16"), ("16,", "8,"), ("overlap", "lap")] {
+        for (from, to) in [("32", "16"), ("16}", "8}"), ("overlap", "lap")] {
             let refused = Config::from_json(text.replace(from, to).as_bytes());
             assert!(
                 matches!(

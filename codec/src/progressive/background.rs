@@ -169,6 +169,15 @@ impl Shared {
         board.failure.clone()
     }
 
+    /// How long a pending snapshot has to wait, where the last decode began at `last`.
+    fn rest(&self, (job, requested): &(PictureJob, bool), last: Option<Instant>) -> Duration {
+        if *requested || job.is_last() {
+            return Duration::ZERO;
+        }
+        let since = last.map_or(Duration::MAX, |last| last.elapsed());
+        self.interval.saturating_sub(since)
+    }
+
     /// Waits for the next snapshot that is due; `None` once the decoder is closed.
     fn next(&self, last: Option<Instant>, spared: bool) -> Option<(PictureJob, CancelToken)> {
         let mut board = self.lock();
@@ -176,16 +185,12 @@ impl Shared {
             if board.closed {
                 return None;
             }
-            let Some((job, requested)) = &board.pending else {
+            let Some(pending) = &board.pending else {
                 board = self.wait(board);
                 continue;
             };
-            let at_once = *requested || job.is_last() || self.interval.is_zero();
-            let since = last.map_or(Duration::MAX, |last| last.elapsed());
-            if let Some(rest) = self.interval.checked_sub(since)
-                && !at_once
-                && !rest.is_zero()
-            {
+            let rest = self.rest(pending, last);
+            if !rest.is_zero() {
                 board = self.wait_for(board, rest);
                 continue;
             }
@@ -198,6 +203,22 @@ impl Shared {
             });
             return Some((job, cancel));
         }
+    }
+
+    /// Shows the draft of the running decode. Returns whether that is enough, since a newer snapshot is due and the decode may
+    /// be cancelled.
+    fn show(&self, draft: ProgressivePicture, last: Instant) -> bool {
+        let mut board = self.lock();
+        if draft.units <= board.most {
+            board.picture = Some(Arc::new(draft));
+            board.shown = None;
+            board.made += 1;
+        }
+        self.changed.notify_all();
+        let spared = board.running.as_ref().is_some_and(|running| running.spared);
+        board.pending.as_ref().is_some_and(|pending| {
+            (pending.0.is_last() || !spared) && self.rest(pending, Some(last)).is_zero()
+        })
     }
 
     /// Records the result of the running decode.
@@ -246,6 +267,12 @@ pub(super) fn work(shared: &Shared) {
     let (mut last, mut spared) = (None, false);
     while let Some((job, cancel)) = shared.next(last, spared) {
         let begun = Instant::now();
+        if let Some(draft) = job.draft()
+            && let Ok(draft) = draft.run_until(None, Some(&cancel))
+            && shared.show(draft, begun)
+        {
+            cancel.cancel();
+        }
         let previous = shared.picture();
         let result = job.run_until(previous.as_deref(), Some(&cancel));
         let callers = job.options.decode.cancel.as_ref();

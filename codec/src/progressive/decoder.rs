@@ -21,7 +21,8 @@ use crate::{Codec, Error};
 /// - the last snapshot is due, after which there is nothing newer; or
 /// - one of at least twice as many units is due, and the decode before was not cancelled already.
 ///
-/// So at most every other decode is cancelled, and pictures keep coming however fast the bytes arrive.
+/// So at most every other decode is cancelled, and pictures keep coming however fast the bytes arrive. With a learned decoder
+/// each snapshot is first shown plain; if a newer one is due by then, that counts as cancelled.
 ///
 /// Dropping it cancels the running decode and waits for its current step to end.
 ///

@@ -6,7 +6,7 @@ use flextok_container::{State, TokenFile};
 use image::RgbImage;
 
 use super::ProgressiveOptions;
-use crate::{CancelToken, Codec, Error, Latents, WarmStart};
+use crate::{CancelToken, Codec, Error, Latents, Look, WarmStart};
 
 /// A snapshot of the payload received so far, which any thread can decode any number of times.
 #[derive(Debug, Clone)]
@@ -34,6 +34,9 @@ pub struct ProgressivePicture {
     pub image: RgbImage,
     /// Units of payload that it shows: bytes of a coded one, or tokens of each canvas.
     pub units: u64,
+    /// The look of a coded payload: [`Look::Plain`] of a draft, which the same bytes with the look of the options follow if
+    /// there is time.
+    pub look: Option<Look>,
     latents: Option<Latents>,
 }
 
@@ -78,6 +81,21 @@ impl PictureJob {
         self.file.state()
     }
 
+    /// The same picture without the learned decoder, which is quicker to make: to show until this one is done. `None` where
+    /// that is what this job makes, and for networks.
+    #[must_use]
+    pub fn draft(&self) -> Option<Self> {
+        if self.codec.look(&self.options.decode) == Look::Plain {
+            return None;
+        }
+        let mut options = ProgressiveOptions::clone(&self.options);
+        options.decode.look = Some(Look::Plain);
+        Some(Self {
+            options: Arc::new(options),
+            ..self.clone()
+        })
+    }
+
     /// Decodes the picture. `previous` is one of fewer units to start from; it is used if the options select warm
     /// starts and this is not the last picture.
     ///
@@ -100,7 +118,8 @@ impl PictureJob {
         if let Some(cancel) = cancel {
             options = either(options, cancel.clone());
         }
-        let (image, latents) = if self.file.header().as_ids().is_some() {
+        let is_ids = self.file.header().as_ids().is_some();
+        let (image, latents) = if is_ids {
             let start = previous
                 .filter(|_| !self.is_last)
                 .and_then(ProgressivePicture::latents)
@@ -114,6 +133,7 @@ impl PictureJob {
         Ok(ProgressivePicture {
             image,
             units: self.units,
+            look: (!is_ids).then(|| self.codec.look(&self.options.decode)),
             latents,
         })
     }

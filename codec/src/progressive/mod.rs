@@ -8,6 +8,11 @@
 //! last picture is that of [`Codec::decode`](crate::Codec::decode) of all of them. Which pictures come before it depends on
 //! when the bytes came and how fast the machine is.
 //!
+//! # Drafts
+//! The learned decoder of a coded payload takes ten times as long as the digits. So [`ProgressiveDecoder`] shows each
+//! picture plain at once, and again with the look of the options unless a newer one is due by then; the last picture always
+//! has it. [`PictureJob::draft`] is the same for event loops.
+//!
 //! # Warm starts
 //! A picture of more tokens can start from the latents of the one before, at a time t₀ of the flow, instead of from noise
 //! (t₀ = 1): [`ProgressiveOptions::with_warm_start`]. It takes about t₀ of the steps, so it is quicker, but **it does not

@@ -7,7 +7,7 @@ use super::ladder::search;
 use super::{Rung, Search};
 use crate::metrics::Metric;
 use crate::picture;
-use crate::{Codec, DecodeOptions, EncodeOptions, Error, OptionName};
+use crate::{Codec, DecodeOptions, EncodeOptions, Error, Look, OptionName};
 
 /// A quality that a decoded picture should reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,7 +35,8 @@ impl Codec {
     /// against the picture on its background (with a crop, against the part that it keeps).
     ///
     /// A budget in the options bounds what is tried. `decode` is how the picture will be decoded; its
-    /// `tokens` and `keep_canvas` are ignored. The file's metadata are kept.
+    /// `tokens` and `keep_canvas` are ignored, and its look where the metric is PSNR: that of a coded payload is measured on
+    /// plain decodes. The file's metadata are kept.
     ///
     /// # Errors
     /// [`Error::TargetNotReached`] with the best cut; as [`Codec::encode`] and [`Codec::decode`];
@@ -151,6 +152,9 @@ impl Codec {
     ) -> Result<f64, Error> {
         let mut options = decode.clone().with_keep_canvas(false);
         options.tokens = None;
+        if metric == Metric::Psnr && file.header().as_coded().is_some() {
+            options.look = Some(Look::Plain);
+        }
         let decoded = self.decode_file(file, &options)?;
         Ok(metric.measure(original, &decoded, self.threads())?)
     }

@@ -104,6 +104,18 @@ pub enum WeightsError {
     /// A network was requested of a model that has none.
     #[error("the checkpoint holds a fixed transform and no FlexTok network; open a FlexTok model")]
     NoNetwork,
+    /// A file that should hold the learned decoder of a model holds none, or another model's.
+    #[error(
+        "the file does not hold the learned decoder of {}; it is of {}",
+        named(expected),
+        named(found)
+    )]
+    OtherDecoder {
+        /// Name of the model that the file is of; `None` if it has no name.
+        found: Option<String>,
+        /// Name of the model whose tables were opened.
+        expected: Option<String>,
+    },
     /// A tensor holds a NaN or an infinity.
     #[error("tensor {tensor:?} is NaN or infinite at element {index}")]
     NotFinite {
@@ -120,6 +132,11 @@ pub enum WeightsError {
         /// Why not.
         source: WeightError,
     },
+}
+
+/// A model's name in a message.
+fn named(name: &Option<String>) -> &str {
+    name.as_deref().unwrap_or("a model without a name")
 }
 
 /// How a checkpoint is opened.

@@ -1,30 +1,30 @@
 //! The second family of models: what options and limits mean for a coded payload.
 
+mod decode;
+mod engine;
 mod options;
 #[cfg(feature = "metrics")]
 mod target;
 
+pub(super) use engine::{LearnedEngine, LearnedOn};
 use flextok_compute::Threads;
 use flextok_container::{
     BLOCK, Coded, CodedCanvas, Header, MAX_BLOCKS, MAX_CODED_BYTES, TablesName, TokenFile,
 };
 use flextok_tokens::{Grid, Tables};
-use image::{DynamicImage, RgbImage};
+use image::DynamicImage;
 
-use super::{
-    Budget, CancelToken, CanvasChoice, DecodeOptions, EncodeOptions, Limits, Progress,
-    limit as limit_of,
-};
+use super::{Budget, CanvasChoice, EncodeOptions, Limits, limit as limit_of};
+use crate::Size;
 use crate::coded::{self, Analysis};
 use crate::error::{Error, LimitKind, OptionName};
-use crate::picture::Canvas;
 use crate::weights::{Weights, WeightsError};
-use crate::{ModelName, Size};
 
-/// Tables, and the threads to use them on.
+/// Tables, the threads to use them on, and the learned decoder.
 pub(super) struct CodedCodec {
     tables: Box<Tables>,
     name: TablesName,
+    learned: Option<Box<dyn LearnedEngine>>,
     threads: Threads,
     limits: Limits,
 }
@@ -32,12 +32,14 @@ pub(super) struct CodedCodec {
 impl CodedCodec {
     pub(super) fn new(
         weights: &Weights,
+        learned: Option<Box<dyn LearnedEngine>>,
         threads: Threads,
         limits: Limits,
     ) -> Result<Self, WeightsError> {
         let tables = coded::tables(weights)?;
         Ok(Self {
             name: coded::name_of(&tables),
+            learned,
             tables: Box::new(tables),
             threads,
             limits,
@@ -46,6 +48,10 @@ impl CodedCodec {
 
     pub(super) fn name(&self) -> TablesName {
         self.name
+    }
+
+    pub(super) fn has_learned_decoder(&self) -> bool {
+        self.learned.is_some()
     }
 
     pub(super) fn tables(&self) -> &Tables {
@@ -150,67 +156,6 @@ impl CodedCodec {
         };
         let header = Header::coded(size, coded)?;
         Ok(TokenFile::new(header, bytes, options.metadata.clone())?)
-    }
-
-    pub(super) fn decode_file(
-        &self,
-        file: &TokenFile,
-        options: &DecodeOptions,
-    ) -> Result<RgbImage, Error> {
-        let (pixels, canvas) = self.pixels(file, options)?;
-        if options.keep_canvas {
-            return Ok(pixels);
-        }
-        coded::picture_of(pixels, file.header().size(), canvas, &self.threads)
-    }
-
-    pub(super) fn decode_canvas(
-        &self,
-        file: &TokenFile,
-        options: &DecodeOptions,
-    ) -> Result<Canvas, Error> {
-        Ok(Canvas::from_rgb(&self.pixels(file, options)?.0)?)
-    }
-
-    /// The canvas that a file's payload decodes to. The file has passed [`CodedCodec::check_header`].
-    fn pixels(
-        &self,
-        file: &TokenFile,
-        options: &DecodeOptions,
-    ) -> Result<(RgbImage, CodedCanvas), Error> {
-        let cancelled = options
-            .cancel
-            .as_ref()
-            .is_some_and(CancelToken::is_cancelled);
-        if cancelled {
-            return Err(Error::Cancelled { done: 0, total: 1 });
-        }
-        let header = file.header();
-        let coded = self.coded_of(header)?;
-        let grid = coded::grid_of(header.size(), coded.canvas)?;
-        let pixels = coded::canvas_of(&self.tables, grid, file.payload(), &self.threads)?;
-        if let Some(progress) = &options.progress {
-            progress(Progress { step: 1, total: 1 });
-        }
-        Ok((pixels, coded.canvas))
-    }
-
-    /// Checks whether a file of these tables can be decoded.
-    pub(super) fn check_header(
-        &self,
-        header: &Header,
-        options: &DecodeOptions,
-    ) -> Result<(), Error> {
-        self.check_options(options)?;
-        let coded = self.coded_of(header)?;
-        self.check_memory(coded::grid_of(header.size(), coded.canvas)?)
-    }
-
-    fn coded_of(&self, header: &Header) -> Result<Coded, Error> {
-        header.as_coded().copied().ok_or_else(|| Error::WrongModel {
-            expected: ModelName::of(header),
-            found: ModelName::Coded(self.name),
-        })
     }
 
     fn check_memory(&self, grid: Grid) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Options that do not apply to a coded payload: each is refused by its name.
 
 use super::CodedCodec;
-use crate::codec::{Budget, CanvasChoice, DecodeOptions, EncodeOptions};
+use crate::codec::{Budget, CanvasChoice, DecodeOptions, EncodeOptions, Look};
 use crate::error::{Error, OptionName};
 
 impl CodedCodec {
@@ -44,6 +44,13 @@ impl CodedCodec {
         if options.canvas.is_some() {
             return Err(OptionName::Canvas.of_networks());
         }
-        Ok(())
+        match options.look {
+            Some(look) if !look.is_valid() => Err(OptionName::Look.refuse(look, Look::ALLOWED)),
+            Some(look @ Look::Learned(_)) if self.learned.is_none() => {
+                let allowed = "plain, since this model has no learned decoder";
+                Err(OptionName::Look.refuse(look, allowed))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -9,7 +9,7 @@ use image::{DynamicImage, RgbImage};
 
 use super::{CodedCodec, size_of};
 use crate::Size;
-use crate::codec::{Budget, DecodeOptions, EncodeOptions};
+use crate::codec::{Budget, DecodeOptions, EncodeOptions, Look};
 use crate::coded::{self, Analysis};
 use crate::error::{Error, OptionName};
 use crate::metrics::Metric;
@@ -260,7 +260,10 @@ impl Hunt<'_> {
     }
 
     fn quality(&mut self, file: &TokenFile, metric: Metric) -> Result<f64, Error> {
-        let options = self.decode.clone().with_keep_canvas(false);
+        let mut options = self.decode.clone().with_keep_canvas(false);
+        if metric == Metric::Psnr {
+            options.look = Some(Look::Plain);
+        }
         let decoded = self.codec.decode_file(file, &options)?;
         self.decodes += 1;
         Ok(metric.measure(self.original, &decoded, &self.codec.threads)?)

@@ -196,6 +196,9 @@ impl IdsCodec {
 
     /// Steps and guidance: what the options say, else the model's config.
     pub(super) fn settings(&self, options: &DecodeOptions) -> Result<Settings, Error> {
+        if options.look.is_some() {
+            return Err(OptionName::Look.of_coded());
+        }
         let defaults = &self.config().sampling;
         let steps = options.steps.unwrap_or(defaults.steps);
         if steps == 0 {
