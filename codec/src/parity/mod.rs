@@ -6,6 +6,7 @@ mod batches;
 #[cfg(feature = "gpu-tests")]
 mod device;
 mod golden;
+mod learned;
 mod nano;
 mod plain;
 mod published;
