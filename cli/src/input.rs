@@ -192,7 +192,7 @@ impl TokenInput {
     /// The note about a truncated or damaged file.
     pub(crate) fn shortfall(&self, name: &str) -> Option<String> {
         if let Some(fault) = &self.fault {
-            return Some(format!("{name} is damaged: {fault}; only these are used"));
+            return Some(format!("{name}: {fault}; only what is proven is used"));
         }
         let State::Truncated { have, total } = self.file.state() else {
             return None;

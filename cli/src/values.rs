@@ -16,8 +16,11 @@ pub(crate) fn whole<T: TryFrom<u64>>(
         value
             .and_then(|value: u64| T::try_from(value).ok())
             .ok_or_else(|| {
-                let (least, most) = (range.start(), range.end());
-                format!("allowed: a whole number in {least}..={most}")
+                let least = range.start();
+                match range.end() {
+                    &u64::MAX => format!("allowed: a whole number of at least {least}"),
+                    most => format!("allowed: a whole number from {least} to {most}"),
+                }
             })
     }
 }
@@ -146,7 +149,7 @@ mod tests {
         assert_eq!((tokens("1"), tokens("256")), (Ok(1), Ok(256)));
         for text in ["", "0", "257", "-1", "1.5", "abc", "99999999999999999999"] {
             let refusal = tokens(text).expect_err(text);
-            assert_eq!(refusal, "allowed: a whole number in 1..=256");
+            assert_eq!(refusal, "allowed: a whole number from 1 to 256");
         }
         assert_eq!(
             whole::<u64>(0..=u64::MAX)(&u64::MAX.to_string()),

@@ -96,7 +96,7 @@ fn the_proven_part_of_a_damaged_file_can_be_used() {
             (Some(0), 1),
             "{run:?}"
         );
-        let expected = "flextok: note: bad.flxt is damaged: ";
+        let expected = "flextok: note: bad.flxt: corrupt file: ";
         assert!(run.stderr.starts_with(expected), "{run:?}");
         run
     };

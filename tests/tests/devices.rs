@@ -77,9 +77,6 @@ fn impossible_choices_are_usage_errors() {
     encode(&["--device", "tpu"]).fails(2, &["tpu", "auto, cpu, gpu, gpu:N"]);
     encode(&["--precision", "f64"]).fails(2, &["f64", "f32"]);
     encode(&["--device", "cpu", "--precision", "f16"]).fails(2, &["precision f16", "f32"]);
-    // The embedded model has nothing for a device to do.
-    let args = ["encode", arg(&photo), "-o", "a.flxt", "--device", "gpu"];
-    run(place.path(), args).fails(2, &["device gpu", "cpu or auto"]);
     assert!(listing(place.path()).is_empty());
 }
 
@@ -94,6 +91,28 @@ mod gpu {
         let report = run(directory, ["compare", a, b, "--json"]).ok().json();
         // No number: the same pictures.
         report["psnr"].as_f64().unwrap_or(f64::INFINITY)
+    }
+
+    #[test]
+    fn looks_are_those_of_the_cpu() {
+        let place = workplace();
+        let (directory, photo) = (place.path(), photo("coffee.png"));
+        run(
+            directory,
+            ["encode", arg(&photo), "-o", "a.flxt", "-b", "400"],
+        )
+        .ok();
+        for (device, precision, out) in [
+            ("cpu", "f32", "cpu.png"),
+            ("gpu", "f32", "f32.png"),
+            ("gpu", "f16", "f16.png"),
+        ] {
+            let args = ["decode", "a.flxt", "-o", out, "--look", "sharp"];
+            let engine = ["--device", device, "--precision", precision];
+            run(directory, args.into_iter().chain(engine)).ok();
+        }
+        assert!(psnr(directory, "cpu.png", "f32.png") > 60.0);
+        assert!(psnr(directory, "cpu.png", "f16.png") > 45.0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use flextok::container::{KeepMetadata, TokenFile};
 use flextok::metrics::Metric;
-use flextok::{Codec, DecodeOptions, image};
+use flextok::{Codec, DecodeOptions, Look, image};
 use flextok_tests::{
     PHOTOS, arg, listing, photo, pipe, read, run, run_ids, tiny, workplace, write,
 };
@@ -21,9 +21,9 @@ fn files(directory: &Path) {
     }
 }
 
-/// Bytes and quality of each cut of a file, against the decode of the whole.
+/// Bytes and PSNR of each cut of a file, against the decode of the whole, both plain.
 fn rungs(codec: &Codec, bytes: &[u8]) -> Vec<(u64, f64)> {
-    let options = DecodeOptions::default();
+    let options = DecodeOptions::default().with_look(Look::Plain);
     let whole = codec.decode(bytes, &options).expect("it decodes");
     let file = TokenFile::parse(bytes).expect("a token file");
     (1..=file.payload().len() as u64)

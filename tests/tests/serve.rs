@@ -233,12 +233,12 @@ fn refusals() {
         (
             &["serve", ".", "--port", "65536"],
             2,
-            &["--port", "0..=65535"],
+            &["--port", "from 0 to 65535"],
         ),
         (
             &["serve", ".", "--port", "0", "--rate", "0"],
             2,
-            &["--rate", "1..="],
+            &["--rate", "of at least 1"],
         ),
         (
             &["serve", ".", "--port", "0", "--page", "missing"],

@@ -61,6 +61,16 @@ impl Metric {
         }
     }
 
+    /// The largest value that it can have; `None` if there is none.
+    #[must_use]
+    pub const fn max(self) -> Option<f64> {
+        match self {
+            Self::Psnr => None,
+            Self::Ssim => Some(1.0),
+            Self::Ssimulacra2 => Some(100.0),
+        }
+    }
+
     /// Its unit or range in words.
     #[must_use]
     pub fn scale(self) -> &'static str {

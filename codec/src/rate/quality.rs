@@ -173,8 +173,13 @@ impl Codec {
 }
 
 fn check_target(target: Target) -> Result<(), Error> {
-    if target.value.is_finite() {
+    let most = target.metric.max().unwrap_or(f64::MAX);
+    if target.value.is_finite() && target.value <= most {
         return Ok(());
     }
-    Err(OptionName::Target.refuse(target.value, "a finite number"))
+    let allowed = match target.metric.max() {
+        Some(most) => format!("at most {most} for {}", target.metric.label()),
+        None => "a finite number".to_owned(),
+    };
+    Err(OptionName::Target.refuse(target.value, allowed))
 }
