@@ -65,27 +65,17 @@ pub enum Epilogue<'a, T> {
     GatedResidual(ModulationVector<'a, T>),
 }
 
-/// What happens with a convolution (bias included) before it is stored. All tensors have the output's shape.
+/// What happens with a convolution (bias included) before it is stored.
 #[derive(Debug)]
 pub enum ConvEpilogue<'a, T> {
     /// `out = y`.
     Store,
     /// `out = SiLU(y)`.
     Silu,
-    /// `out = other + y`.
-    Plus(&'a T),
-    /// `out = other + gate ⊙ y`: one gate for each channel, the vector of the first group.
-    GatedPlus(&'a T, ModulationVector<'a, T>),
-}
-
-impl<'a, T> ConvEpilogue<'a, T> {
-    /// What is added.
-    pub(crate) fn other(&self) -> Option<&'a T> {
-        match *self {
-            Self::Store | Self::Silu => None,
-            Self::Plus(other) | Self::GatedPlus(other, _) => Some(other),
-        }
-    }
+    /// `out += y`.
+    Add,
+    /// `out += gate ⊙ y`: one gate for each channel, the vector of the first group.
+    GatedAdd(ModulationVector<'a, T>),
 }
 
 /// Which keys a query may attend to, within its own sequence.

@@ -165,25 +165,24 @@ impl<B: Backend> LearnedDecoder<B> {
         let &[rows, columns, _] = backend.shape(&work.x) else {
             unreachable!("activations are [H, W, C]")
         };
-        let mut h = backend.zeros(&[rows, columns, a])?;
-        backend.conv(&work.x, None, &self.input, ConvEpilogue::Store, &mut h)?;
-        std::mem::swap(&mut work.x, &mut h);
+        let mut fine = backend.zeros(&[rows, columns, a])?;
+        backend.conv(&work.x, None, &self.input, ConvEpilogue::Store, &mut fine)?;
+        let squares = std::mem::replace(&mut work.x, fine);
         self.blocks(backend, &self.fine, work)?;
 
         let halves = [rows, columns].map(|side| side.div_ceil(2));
         let mut coarse = backend.zeros(&[halves[0], halves[1], b])?;
         backend.conv(&work.x, None, &self.down, ConvEpilogue::Store, &mut coarse)?;
-        let fine = std::mem::replace(&mut work.x, coarse);
+        let mut fine = std::mem::replace(&mut work.x, coarse);
         self.blocks(backend, &self.coarse, work)?;
 
-        backend.reshape(&mut h, &[rows, columns, a])?;
-        backend.conv(&work.x, None, &self.up, ConvEpilogue::Plus(&fine), &mut h)?;
-        std::mem::swap(&mut work.x, &mut h);
+        backend.conv(&work.x, None, &self.up, ConvEpilogue::Add, &mut fine)?;
+        work.x = fine;
         self.blocks(backend, &self.finer, work)?;
 
         backend.reshape(&mut work.normed, &[rows, columns, a])?;
         backend.norm_modulate(&work.x, 0..rows * columns, EPS, None, &mut work.normed)?;
-        backend.reshape(&mut work.x, &[rows, columns, VALUES])?;
+        work.x = squares;
         let Work { x, normed, .. } = work;
         backend.conv(normed, None, &self.output, ConvEpilogue::Store, x)?;
         Ok(())
@@ -230,9 +229,8 @@ impl<B: Backend> Block<B> {
         let rows = 0..shape[0] * shape[1];
         backend.norm_modulate(x, rows, EPS, Some(modulation), normed)?;
         backend.conv(normed, None, &self.convs[0], ConvEpilogue::Silu, hidden)?;
-        let gated = ConvEpilogue::GatedPlus(x, vector(2));
-        backend.conv(hidden, None, &self.convs[1], gated, normed)?;
-        std::mem::swap(x, normed);
+        let gated = ConvEpilogue::GatedAdd(vector(2));
+        backend.conv(hidden, None, &self.convs[1], gated, x)?;
         Ok(())
     }
 }

@@ -175,12 +175,6 @@ pub(super) fn conv(
         [out_height, out_width, conv.outputs],
         "convolution into another shape"
     );
-    assert!(
-        epilogue
-            .other()
-            .is_none_or(|other| other.shape() == out.shape()),
-        "sum of another shape"
-    );
     let epilogue = Epilogue::new(epilogue, conv.outputs);
     let padded = pad(context, x, norm, conv)?;
     if let Some(bias) = &conv.winograd_bias {
@@ -229,8 +223,15 @@ fn direct(
         .try_for_each(|task| {
             let (panel, start) = (task / row_tasks, task % row_tasks * rows_per_task);
             let values = conv.weights.panel(context.pool, panel)?;
+            // A gate applies to whole sums, which must not be mixed with what they are added to before.
+            let gated = matches!(image.epilogue, Epilogue::GatedAdd(_));
+            let width = conv.weights.columns(panel).width;
+            let mut sums =
+                context
+                    .pool
+                    .take_in_task(if gated { image.out_width * width } else { 0 })?;
             for row in start..grid.min(start + rows_per_task) {
-                conv_row(context, conv, image, (panel, &values), row);
+                conv_row(context, conv, image, (panel, &values), row, &mut sums);
             }
             Ok(())
         })
@@ -250,9 +251,9 @@ struct Image<'a> {
 pub(super) enum Epilogue<'a> {
     Store,
     Silu,
-    Plus(&'a [f32]),
-    /// What is added, and a gate for each channel.
-    GatedPlus(&'a [f32], &'a [f32]),
+    Add,
+    /// A gate for each channel.
+    GatedAdd(&'a [f32]),
 }
 
 impl<'a> Epilogue<'a> {
@@ -260,45 +261,43 @@ impl<'a> Epilogue<'a> {
         match epilogue {
             ConvEpilogue::Store => Self::Store,
             ConvEpilogue::Silu => Self::Silu,
-            ConvEpilogue::Plus(other) => Self::Plus(other.values()),
-            ConvEpilogue::GatedPlus(other, gate) => {
-                Self::GatedPlus(other.values(), modulation_row(gate, 0, 0..outputs))
-            }
+            ConvEpilogue::Add => Self::Add,
+            ConvEpilogue::GatedAdd(gate) => Self::GatedAdd(modulation_row(gate, 0, 0..outputs)),
         }
     }
 
-    /// Finishes the values of some channels from `channel` on, whose place in the output is `at`.
+    /// Finishes the values of some channels from `channel` on into their place in the output.
     #[inline(always)]
-    pub(super) fn finish(self, values: &mut [f32], at: usize, channel: usize) {
+    pub(super) fn finish(self, values: &[f32], channel: usize, out: &mut [f32]) {
         match self {
-            Self::Store => {}
+            Self::Store => out.copy_from_slice(values),
             Self::Silu => {
-                for value in values {
-                    *value = silu(*value);
+                for (out, &value) in out.iter_mut().zip(values) {
+                    *out = silu(value);
                 }
             }
-            Self::Plus(other) => {
-                for (value, other) in values.iter_mut().zip(&other[at..]) {
-                    *value += other;
+            Self::Add => {
+                for (out, value) in out.iter_mut().zip(values) {
+                    *out += value;
                 }
             }
-            Self::GatedPlus(other, gate) => {
-                let gate = &gate[channel..];
-                for ((value, other), gate) in values.iter_mut().zip(&other[at..]).zip(gate) {
-                    *value = other + gate * *value;
+            Self::GatedAdd(gate) => {
+                for ((out, value), gate) in out.iter_mut().zip(values).zip(&gate[channel..]) {
+                    *out += gate * value;
                 }
             }
         }
     }
 }
 
-/// One panel of outputs for one row of the grid.
+/// One panel of outputs for one row of the grid. `sums` has room for them where there is a gate, and is empty otherwise.
 fn conv_row(
     context: Context<'_>,
     conv: &PackedConv,
     image: &Image<'_>,
     (panel, values): (usize, &PanelValues<'_>),
     row: usize,
+    sums: &mut [f32],
 ) {
     let place = conv.weights.columns(panel);
     let doubling = conv.kind == ConvKind::DoubleNearest;
@@ -324,43 +323,47 @@ fn conv_row(
             x.len() >= (count - 1) * x_stride + run,
             "convolution beyond its padded input"
         );
-        let out = image.target.at(out_start);
+        let (out, out_stride) = match &mut *sums {
+            [] => (image.target.at(out_start), step),
+            sums => (sums.as_mut_ptr(), place.width),
+        };
         let block = RowBlock {
             x: x.as_ptr(),
             x_stride,
             out,
-            out_stride: step,
+            out_stride,
             count,
             // The first kernel row overwrites, so that the output needs no clearing.
-            accumulate: tap_row > 0,
+            accumulate: tap_row > 0 || matches!(image.epilogue, Epilogue::Add),
         };
         // SAFETY: the rows of the panel exist; all runs are inside the padded image as just checked; the outputs are the
         // channels of this panel for pixels of this row and parity, which belong to this task alone and are inside `out`,
-        // whose shape `conv` has checked.
+        // whose shape `conv` has checked, or `sums`, which has room for a whole row's.
         #[allow(unsafe_code)]
         unsafe {
             multiply(context.kernels, values.rows(tap_row * run, run), block);
         }
     }
     let pixels = (0..count).map(|pixel| out_start + pixel * step);
-    finish_row(
-        context,
-        image,
-        pixels,
-        conv.weights.bias(panel),
-        (first_output, place.width),
-    );
+    let bias = conv.weights.bias(panel);
+    if let Epilogue::GatedAdd(gate) = image.epilogue {
+        let gate = &gate[first_output..first_output + place.width];
+        add_gated(context, image.target, pixels, (sums, bias, gate));
+    } else {
+        finish_row(context, image, pixels, bias, place.width);
+    }
 }
 
-/// Adds the bias to `width` channels from each of `starts` on, and applies the epilogue. The first of them is `channel`.
+/// Adds the bias to `width` channels from each of `starts` on, and applies what is left of an epilogue without gates.
 fn finish_row(
     context: Context<'_>,
     image: &Image<'_>,
     starts: impl Iterator<Item = usize> + Clone,
     bias: &[f32],
-    (channel, width): (usize, usize),
+    width: usize,
 ) {
-    if bias.is_empty() && matches!(image.epilogue, Epilogue::Store) {
+    let activate = matches!(image.epilogue, Epilogue::Silu);
+    if bias.is_empty() && !activate {
         return;
     }
     context.vectorized(
@@ -373,7 +376,35 @@ fn finish_row(
                 for (out, bias) in out.iter_mut().zip(bias) {
                     *out += bias;
                 }
-                image.epilogue.finish(out, start, channel);
+                if activate {
+                    for out in out {
+                        *out = silu(*out);
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// Adds the bias to each row of `sums`, and the result times the gates to the outputs from each of `starts` on.
+fn add_gated(
+    context: Context<'_>,
+    target: SharedMut,
+    starts: impl Iterator<Item = usize> + Clone,
+    (sums, bias, gate): (&[f32], &[f32], &[f32]),
+) {
+    let width = gate.len();
+    context.vectorized(
+        #[inline(always)]
+        || {
+            for (start, sums) in starts.clone().zip(sums.chunks_exact(width)) {
+                // SAFETY: these are outputs of the calling task, which no other task accesses.
+                #[allow(unsafe_code)]
+                let out = unsafe { target.slice(start, width) };
+                for (index, ((out, sum), gate)) in out.iter_mut().zip(sums).zip(gate).enumerate() {
+                    let bias = if bias.is_empty() { 0.0 } else { bias[index] };
+                    *out += gate * (sum + bias);
+                }
             }
         },
     );

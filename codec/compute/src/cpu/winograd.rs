@@ -255,12 +255,11 @@ impl Block<'_> {
                 if !self.job.bias.is_empty() {
                     values = add(values, lanes::<N>(self.job.bias, channel));
                 }
-                self.job.epilogue.finish(&mut values, at, channel);
                 // SAFETY: this task's tiles, which share no pixel with any other, are inside `out`, whose shape
                 // `convolve` has checked; N channels from `channel` on are inside the pixel.
                 #[allow(unsafe_code)]
                 let out = unsafe { target.slice(at, N) };
-                out.copy_from_slice(&values);
+                self.job.epilogue.finish(&values, channel, out);
             }
         }
     }

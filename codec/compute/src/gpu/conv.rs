@@ -148,12 +148,6 @@ pub(super) fn conv(
         [size[0], size[1], conv.outputs],
         "convolution into another shape"
     );
-    assert!(
-        epilogue
-            .other()
-            .is_none_or(|other| other.shape == out.shape),
-        "sum of another shape"
-    );
     if out.len() == 0 {
         return Ok(());
     }
@@ -199,8 +193,8 @@ fn launch(
     let (finish, gate) = match epilogue {
         ConvEpilogue::Store => (Finish::Store, None),
         ConvEpilogue::Silu => (Finish::Silu, None),
-        ConvEpilogue::Plus(_) => (Finish::Plus, None),
-        ConvEpilogue::GatedPlus(_, gate) => (Finish::GatedPlus, Some(gate)),
+        ConvEpilogue::Add => (Finish::Add, None),
+        ConvEpilogue::GatedAdd(gate) => (Finish::GatedAdd, Some(gate)),
     };
     let few = conv.outputs <= 4 * NARROW.columns;
     let variant = Variant {
@@ -212,7 +206,6 @@ fn launch(
     };
     let tile = variant.tile;
     // A kernel does not look at what its epilogue lacks, but an argument must be bound.
-    let added = epilogue.other().unwrap_or(x);
     let gates = gate.map_or(&conv.bias, |gate| gate.table);
     let first_gate = gate.map_or(0, |gate| gate.row * gate.table.columns() + gate.first);
     let mut first = 0;
@@ -220,8 +213,8 @@ fn launch(
         let columns = piece.columns();
         let tiles = columns.div_ceil(tile.columns);
         let outputs = (columns * 4).min(conv.outputs - first);
-        let images = 1 + usize::from(epilogue.other().is_some());
-        let written = images * out.rows() * outputs * out.element.size();
+        let passes = if finish.adds() { 2 } else { 1 };
+        let written = passes * out.rows() * outputs * out.element.size();
         engine.count(x.len() * x.element.size() + piece.bytes() + written);
         conv_kernel::launch(
             engine.client(),
@@ -230,7 +223,6 @@ fn launch(
             x.arg(),
             piece.arg(),
             conv.bias.arg(),
-            added.arg(),
             gates.arg(),
             out.arg(),
             SizesLaunch::new(
@@ -250,7 +242,6 @@ fn launch(
             variant,
             x.element.kind(),
             engine.element().kind(),
-            added.element.kind(),
             gates.element.kind(),
             out.element.kind(),
         );
@@ -273,8 +264,7 @@ pub(super) fn self_test<B: Backend>(engine: &B) -> Result<Results, ComputeError>
     let norm = self_test::group_norm(channels);
     let weights = weight(10, &[channels, channels, 3, 3])?;
     let weights = engine.conv_weights(&weights, None, ConvKind::Same)?;
-    let plus = ConvEpilogue::Plus(&image);
-    engine.conv(&image, Some(&norm), &weights, plus, &mut out)?;
+    engine.conv(&image, Some(&norm), &weights, ConvEpilogue::Add, &mut out)?;
     results.push(("a normed convolution", engine.download(&out)?));
 
     for (kind, name) in [

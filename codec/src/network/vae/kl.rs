@@ -78,20 +78,18 @@ impl<B: Backend> Resnet<B> {
             ConvEpilogue::Store,
             hidden,
         )?;
-        backend.reshape(spare, &shape)?;
         if let Some(shortcut) = &self.shortcut {
+            backend.reshape(spare, &shape)?;
             backend.conv(x, None, shortcut, ConvEpilogue::Store, spare)?;
             std::mem::swap(x, spare);
-            backend.reshape(spare, &shape)?;
         }
         backend.conv(
             hidden,
             Some(&self.norms[1]),
             &self.convs[1],
-            ConvEpilogue::Plus(x),
-            spare,
+            ConvEpilogue::Add,
+            x,
         )?;
-        std::mem::swap(x, spare);
         Ok(())
     }
 }

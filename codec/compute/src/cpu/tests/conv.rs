@@ -104,11 +104,11 @@ pub(super) fn group_norm(channels: usize, groups: usize) -> GroupNorm {
 enum Finish {
     Store,
     Silu,
-    Plus,
-    GatedPlus,
+    Add,
+    GatedAdd,
 }
 
-const FINISHES: [Finish; 4] = [Finish::Store, Finish::Silu, Finish::Plus, Finish::GatedPlus];
+const FINISHES: [Finish; 4] = [Finish::Store, Finish::Silu, Finish::Add, Finish::GatedAdd];
 
 /// One convolution with everything that can go with it.
 struct Case {
@@ -162,20 +162,23 @@ impl Case {
             match self.finish {
                 Finish::Store => {}
                 Finish::Silu => *value = silu(*value),
-                Finish::Plus => *value += f64::from(other[index]),
-                Finish::GatedPlus => {
+                Finish::Add => *value += f64::from(other[index]),
+                Finish::GatedAdd => {
                     *value *= f64::from(gates[outputs + index % outputs]);
                     *value += f64::from(other[index]);
                 }
             }
         }
-        let other = upload(engine, &other, &size);
+        let mut out = match self.finish {
+            Finish::Add | Finish::GatedAdd => upload(engine, &other, &size),
+            Finish::Store | Finish::Silu => untouched(engine, &size),
+        };
         let table = upload(engine, &gates, &[1, 2 * outputs]);
         let epilogue = match self.finish {
             Finish::Store => ConvEpilogue::Store,
             Finish::Silu => ConvEpilogue::Silu,
-            Finish::Plus => ConvEpilogue::Plus(&other),
-            Finish::GatedPlus => {
+            Finish::Add => ConvEpilogue::Add,
+            Finish::GatedAdd => {
                 let gate = ModulationVector {
                     table: &table,
                     row: 0,
@@ -183,10 +186,9 @@ impl Case {
                     first: outputs,
                     second: outputs,
                 };
-                ConvEpilogue::GatedPlus(&other, gate)
+                ConvEpilogue::GatedAdd(gate)
             }
         };
-        let mut out = untouched(engine, &size);
         let x = upload(engine, &x, &image);
         engine
             .conv(&x, norm.as_ref(), &packed, epilogue, &mut out)

@@ -79,8 +79,15 @@ pub(super) enum Border {
 pub(super) enum Finish {
     Store,
     Silu,
-    Plus,
-    GatedPlus,
+    Add,
+    GatedAdd,
+}
+
+impl Finish {
+    /// Whether the sum is added to what is there.
+    pub(super) fn adds(self) -> bool {
+        matches!(self, Self::Add | Self::GatedAdd)
+    }
 }
 
 /// What a kernel is compiled for.
@@ -300,10 +307,9 @@ fn multiply_add(
 
 /// Adds the bias to this unit's sums, applies the epilogue, and writes those of pixels and outputs that there are.
 #[cube]
-fn store<R: Float, G: Float, O: Float>(
+fn store<G: Float, O: Float>(
     sums: &Array<Four<f32>>,
     bias: &[f32],
-    other: &[R],
     gates: &[G],
     out: &mut [O],
     tile_position: &TilePosition,
@@ -338,13 +344,11 @@ fn store<R: Float, G: Float, O: Float>(
                     if comptime![variant.finish == Finish::Silu] {
                         y /= 1.0 + (-y).exp();
                     }
-                    if comptime![variant.finish == Finish::GatedPlus] {
+                    if comptime![variant.finish == Finish::GatedAdd] {
                         y *= f32::cast_from(gates[(sizes.first_gate + output) as usize]);
                     }
-                    if comptime![
-                        variant.finish == Finish::Plus || variant.finish == Finish::GatedPlus
-                    ] {
-                        y += f32::cast_from(other[at]);
+                    if comptime![variant.finish.adds()] {
+                        y += f32::cast_from(out[at]);
                     }
                     out[at] = O::cast_from(y);
                 }
@@ -355,18 +359,16 @@ fn store<R: Float, G: Float, O: Float>(
 
 /// A tile of the product for each cube.
 #[cube(launch)]
-pub(super) fn conv_kernel<X: Float, W: Float, R: Float, G: Float, O: Float>(
+pub(super) fn conv_kernel<X: Float, W: Float, G: Float, O: Float>(
     x: &[X],
     weights: &[Four<W>],
     bias: &[f32],
-    other: &[R],
     gates: &[G],
     out: &mut [O],
     sizes: Sizes,
     #[comptime] variant: Variant,
     #[define(X)] _x_type: ElemType,
     #[define(W)] _weights_type: ElemType,
-    #[define(R)] _other_type: ElemType,
     #[define(G)] _gates_type: ElemType,
     #[define(O)] _out_type: ElemType,
 ) {
@@ -402,14 +404,5 @@ pub(super) fn conv_kernel<X: Float, W: Float, R: Float, G: Float, O: Float>(
         sync_cube();
         start += comptime!(DEPTH as u32);
     }
-    store(
-        &sums,
-        bias,
-        other,
-        gates,
-        out,
-        &tile_position,
-        &sizes,
-        variant,
-    );
+    store(&sums, bias, gates, out, &tile_position, &sizes, variant);
 }
