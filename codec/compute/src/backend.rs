@@ -65,6 +65,11 @@ pub enum Epilogue<'a, T> {
     GatedResidual(ModulationVector<'a, T>),
 }
 
+/// Positions whose multiples a crop must begin at, for the CPU engine to compute the same bits of its convolutions as of the
+/// whole picture's. Outputs of the outermost [`CONV_ALIGNMENT`] positions see the crop's border where they are not at the
+/// picture's.
+pub const CONV_ALIGNMENT: usize = 4;
+
 /// What happens with a convolution (bias included) before it is stored.
 #[derive(Debug)]
 pub enum ConvEpilogue<'a, T> {

@@ -58,11 +58,11 @@ impl PackedConv {
         })
     }
 
-    /// Padding before the first and after the last of `size` pixels, along either axis.
-    fn padding(&self, size: usize) -> (usize, usize) {
+    /// Padding before the first and after the last pixel, along either axis.
+    fn padding(&self) -> (usize, usize) {
         match self.kind {
-            // Tiles are two pixels wide: one more is read, though not written, for an odd size.
-            ConvKind::Same if self.winograd_bias.is_some() => (1, 1 + size % 2),
+            // Its tiles take what lies outside as zeros.
+            ConvKind::Same if self.winograd_bias.is_some() => (0, 0),
             ConvKind::Same => (self.kernel / 2, self.kernel / 2),
             ConvKind::DoubleNearest | ConvKind::HalveSymmetric => (1, 1),
             ConvKind::HalveAsymmetric => (0, 1),
@@ -176,21 +176,24 @@ pub(super) fn conv(
         "convolution into another shape"
     );
     let epilogue = Epilogue::new(epilogue, conv.outputs);
-    let padded = pad(context, x, norm, conv)?;
+    let (before, after) = conv.padding();
+    let padded = match norm {
+        None if (before, after) == (0, 0) => None,
+        _ => Some(pad(context, x, norm, conv)?),
+    };
+    let padded = padded.as_deref().unwrap_or(x.values());
     if let Some(bias) = &conv.winograd_bias {
-        let (padded, weights) = (&*padded, &conv.weights);
         let job = winograd::Job {
-            padded,
+            x: padded,
             size: (height, width),
-            weights,
+            weights: &conv.weights,
             bias,
             epilogue,
         };
         return winograd::convolve(context, &job, out);
     }
-    let (before, after) = conv.padding(width);
     let image = Image {
-        padded: &padded,
+        padded,
         padded_width: width + before + after,
         out_width,
         target: SharedMut::new(out.values_mut()),
@@ -420,13 +423,12 @@ fn pad<'a>(
     let &[height, width, channels] = x.shape() else {
         panic!("convolution input is [H, W, C]")
     };
-    let (before, below) = conv.padding(height);
-    let (_, after) = conv.padding(width);
+    let (before, after) = conv.padding();
     let row_len = (width + before + after) * channels;
     let affine = norm
         .map(|norm| group_norm_affine(context, x.values(), norm))
         .transpose()?;
-    let mut padded = context.pool.take((height + before + below) * row_len)?;
+    let mut padded = context.pool.take((height + before + after) * row_len)?;
     let reflect = matches!(conv.kind, ConvKind::StridedReflect { .. });
     padded
         .par_chunks_mut(row_len)

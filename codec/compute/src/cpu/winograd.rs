@@ -1,13 +1,15 @@
-//! 3×3 convolutions of stride 1 by Winograd's minimal filtering F(2×2, 3×3) (Lavin and Gray, "Fast algorithms for
-//! convolutional neural networks", 2016): sixteen products per four outputs instead of thirty-six.
+//! 3×3 convolutions of stride 1 by Winograd's minimal filtering F(4×4, 3×3) (Lavin and Gray, "Fast algorithms for
+//! convolutional neural networks", 2016): 36 products per sixteen outputs instead of 144.
 //!
-//! Its transforms only add and halve, so its rounding errors are those of a direct sum. A task takes a block of tiles
-//! through all three steps (transform inputs, sixteen matrix products, transform outputs) while they are in cache.
+//! A task takes a block of tiles through all three steps (transform inputs, a matrix product for each point, transform
+//! outputs) while they are in cache. Tiles lie at multiples of [`TILE`], and each output is computed from its own tile's
+//! inputs alone: its bits depend on neither the picture's size nor the number of tiles and threads.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use self::transform::{LANES, TILE, from_points, load, to_points};
 use super::buffer::CpuTensor;
 use super::context::Context;
 use super::conv::Epilogue;
@@ -15,41 +17,41 @@ use super::microkernel::{Kernels, RowBlock, SharedMut, multiply};
 use super::packed::{PackedLinear, Source};
 use crate::{ComputeError, DType, Weight};
 
+mod transform;
+
+/// Side of a transformed tile: the outputs and the two inputs more that a 3×3 kernel sees.
+const SIDE: usize = TILE + 2;
 /// Values of a transformed tile.
-const POINTS: usize = 16;
-/// Channels that are transformed at once.
-const LANES: usize = 16;
-/// Most tiles of a task: enough to use each weight often while it is in cache.
-const MAX_TILES: usize = 192;
+const POINTS: usize = SIDE * SIDE;
+/// Floats that a task's tiles take, so that they stay in a core's own cache of the second level, beside the weights.
+const BLOCK: usize = 80 << 10;
+
+/// Channels that a tile is transformed for at once: memory is then read and written in runs of several cache lines.
+const CHANNELS: usize = 64;
+
+/// A tile that is transformed along one axis.
+type Between = [[[f32; CHANNELS]; SIDE]; SIDE];
 
 /// Whether a convolution of these channels gains from the transform.
 pub(super) fn suits(inputs: usize, outputs: usize) -> bool {
     inputs >= 32 && outputs >= 32
 }
 
-/// Transforms and packs `[outputs, inputs, 3, 3]` weights: sixteen matrices, one for each point of a tile.
+/// Transforms and packs `[outputs, inputs, 3, 3]` weights: a matrix for each point of a tile.
 pub(super) fn pack(
     kernels: Kernels,
     weight: &Weight,
     (outputs, inputs): (usize, usize),
 ) -> Result<PackedLinear, ComputeError> {
-    /// The filter transform G.
-    // The interpolation points are 0, 1, −1 and ∞; the halves are G's, which leaves Bᵀ and Aᵀ with 0 and ±1 only.
-    const G: [[f32; 3]; 4] = [
-        [1.0, 0.0, 0.0],
-        [0.5, 0.5, 0.5],
-        [0.5, -0.5, 0.5],
-        [0.0, 0.0, 1.0],
-    ];
+    let factors = transform::weight_factors();
     let fill = |output: usize, row: &mut [f32], original: &mut [f32]| {
         let (point, output) = (output / outputs, output % outputs);
-        let (down, across) = (G[point / 4], G[point % 4]);
+        let (down, across) = (factors[point / SIDE], factors[point % SIDE]);
+        let factors: [f64; 9] = std::array::from_fn(|tap| down[tap / 3] * across[tap % 3]);
         weight.read_f32(output * inputs * 9, original);
         for (value, taps) in row.iter_mut().zip(original.as_chunks::<9>().0) {
-            let line = |y: usize| {
-                across[0] * taps[3 * y] + across[1] * taps[3 * y + 1] + across[2] * taps[3 * y + 2]
-            };
-            *value = down[0] * line(0) + down[1] * line(1) + down[2] * line(2);
+            let products = taps.iter().zip(factors);
+            *value = products.map(|(&tap, f)| f64::from(tap) * f).sum::<f64>() as f32;
         }
     };
     PackedLinear::pack(
@@ -68,9 +70,9 @@ pub(super) fn pack(
 
 /// What the tasks of one convolution share.
 pub(super) struct Job<'a> {
-    /// The input with a border of one pixel, sides rounded up to even: `[height + 2, width + 2, inputs]`.
-    pub(super) padded: &'a [f32],
-    /// Height and width of the output.
+    /// The input, `[height, width, inputs]`.
+    pub(super) x: &'a [f32],
+    /// Height and width of input and output.
     pub(super) size: (usize, usize),
     pub(super) weights: &'a PackedLinear,
     pub(super) bias: &'a [f32],
@@ -83,21 +85,23 @@ pub(super) fn convolve(
     job: &Job<'_>,
     out: &mut CpuTensor,
 ) -> Result<(), ComputeError> {
-    let outputs = job.weights.outputs() / POINTS;
+    let (inputs, outputs) = (job.weights.inputs(), job.weights.outputs() / POINTS);
     let (height, width) = job.size;
     assert_eq!(
         out.shape(),
         [height, width, outputs],
         "convolution into another shape"
     );
-    let padded = (height.next_multiple_of(2) + 2) * (width.next_multiple_of(2) + 2);
-    assert!(
-        job.padded.len() >= padded * job.weights.inputs(),
-        "padded input of another size"
+    assert_eq!(
+        job.x.len(),
+        height * width * inputs,
+        "input of another size"
     );
-    let tiles = height.div_ceil(2) * width.div_ceil(2);
+    let tiles = height.div_ceil(TILE) * width.div_ceil(TILE);
+    // Of many channels more than fit: all weights pass by once for each task.
+    let most = (BLOCK / (POINTS * inputs.max(outputs))).max(inputs.min(outputs) / 4);
     // A multiple of the threads, so that none runs a last task while the others wait.
-    let tasks = tiles.div_ceil(MAX_TILES).next_multiple_of(context.threads);
+    let tasks = tiles.div_ceil(most).next_multiple_of(context.threads);
     let slots = tiles.div_ceil(tasks);
     let target = SharedMut::new(out.values_mut());
     (0..tiles.div_ceil(slots))
@@ -105,202 +109,252 @@ pub(super) fn convolve(
         .with_max_len(1)
         .try_for_each(|task| {
             let tiles = task * slots..tiles.min((task + 1) * slots);
-            Block { job, tiles, slots }.run(context, target)
+            // A line more than the tiles take: points that lie a power of two apart would share a cache's sets.
+            let plane = slots * inputs.max(outputs) + LANES;
+            let block = Block {
+                job,
+                tiles,
+                plane: plane.next_multiple_of(LANES),
+            };
+            block.run(context, target)
         })
 }
 
-/// The tiles of one task; each has a slot in the scratch memory.
+/// The tiles of one task; each has a slot in each plane of the scratch memory.
 struct Block<'a> {
     job: &'a Job<'a>,
     tiles: Range<usize>,
-    slots: usize,
+    /// Floats from one point's values to the next point's: `[slot][channel]` of all tiles, and more.
+    plane: usize,
 }
 
 impl Block<'_> {
-    /// All three steps. Points are the outer loop of the products, so that a point's inputs stay in cache while all
-    /// weights pass by.
+    /// All three steps.
     fn run(&self, context: Context<'_>, target: SharedMut) -> Result<(), ComputeError> {
-        let (job, slots) = (self.job, self.slots);
-        let (inputs, outputs) = (job.weights.inputs(), job.weights.outputs() / POINTS);
-        let panels = job.weights.panels() / POINTS;
+        let inputs = self.job.weights.inputs();
         let mut scratch = context
             .pool
-            .take_in_task(POINTS * slots * (inputs + outputs))?;
-        let (transformed, products) = scratch.split_at_mut(POINTS * slots * inputs);
+            .take_in_task(self.plane * (POINTS + 1) + inputs)?;
+        // Products of a point overwrite the inputs of the point before, which are one plane further than its products.
+        let (planes, outside) = scratch.split_at_mut(self.plane * (POINTS + 1));
+        outside.fill(0.0);
+        let outside = &*outside;
+        let mut between = [[[0.0; CHANNELS]; SIDE]; SIDE];
+        let inputs = &mut planes[self.plane..];
         context.vectorized_mut(
             #[inline(always)]
             || {
                 for (slot, tile) in self.tiles.clone().enumerate() {
-                    self.transform_input(tile, slot, transformed);
+                    self.transform_input((tile, slot), outside, &mut between, inputs);
                 }
             },
         );
-        for index in 0..POINTS * panels {
-            let (point, panel) = (index / panels, index % panels);
-            let start = job.weights.columns(panel).start;
-            let values = job.weights.panel(context.pool, index)?;
-            let rows = RowBlock {
-                x: transformed[point * slots * inputs..].as_ptr(),
-                x_stride: inputs,
-                out: products[point * slots * outputs + start..].as_mut_ptr(),
-                out_stride: outputs,
-                count: self.tiles.len(),
-                accumulate: false,
-            };
-            // SAFETY: the panel is whole and its outputs are `start` and following of the `outputs`; each point has `slots`
-            // rows, at least one per tile, of `inputs` floats in `transformed` and of `outputs` floats in `products`.
-            #[allow(unsafe_code)]
-            unsafe {
-                multiply(context.kernels, values.whole(), rows);
-            }
-        }
-        let products = &*products;
-        context.vectorized(
+        self.multiply(context, planes)?;
+        let products = &*planes;
+        context.vectorized_mut(
             #[inline(always)]
             || {
                 for (slot, tile) in self.tiles.clone().enumerate() {
-                    self.transform_output(tile, slot, products, target);
+                    self.transform_output((tile, slot), products, &mut between, target);
                 }
             },
         );
         Ok(())
     }
 
-    /// `Bᵀ d B` of the 4×4 input pixels of a tile, for all channels.
-    #[inline(always)]
-    fn transform_input(&self, tile: usize, slot: usize, transformed: &mut [f32]) {
-        let inputs = self.job.weights.inputs();
-        let whole = inputs / LANES * LANES;
-        for channel in (0..whole).step_by(LANES) {
-            self.input_lanes::<LANES>((tile, slot), channel, transformed);
+    /// The products of all points. Points are the outer loop, so that a point's inputs stay in cache while all its
+    /// weights pass by.
+    fn multiply(&self, context: Context<'_>, planes: &mut [f32]) -> Result<(), ComputeError> {
+        let weights = self.job.weights;
+        let (inputs, outputs) = (weights.inputs(), weights.outputs() / POINTS);
+        let panels = weights.panels() / POINTS;
+        let count = self.tiles.len();
+        assert!(
+            self.plane >= count * inputs.max(outputs) && planes.len() > self.plane * POINTS,
+            "scratch of another size"
+        );
+        for index in 0..POINTS * panels {
+            let (point, panel) = (index / panels, index % panels);
+            let start = weights.columns(panel).start;
+            let values = weights.panel(context.pool, index)?;
+            let (before, after) = planes.split_at_mut((point + 1) * self.plane);
+            let rows = RowBlock {
+                x: after.as_ptr(),
+                x_stride: inputs,
+                out: before[point * self.plane + start..].as_mut_ptr(),
+                out_stride: outputs,
+                count,
+                accumulate: false,
+            };
+            // SAFETY: the panel is whole and its outputs are `start` and following of the `outputs`; both planes have room
+            // for `count` rows, as just checked, and do not overlap.
+            #[allow(unsafe_code)]
+            unsafe {
+                multiply(context.kernels, values.whole(), rows);
+            }
         }
-        for channel in whole..inputs {
-            self.input_lanes::<1>((tile, slot), channel, transformed);
-        }
+        Ok(())
     }
 
+    /// The position of a tile's first output.
     #[inline(always)]
-    fn input_lanes<const N: usize>(
+    fn place(&self, tile: usize) -> (usize, usize) {
+        let columns = self.job.size.1.div_ceil(TILE);
+        (tile / columns * TILE, tile % columns * TILE)
+    }
+
+    /// The points of the 6×6 inputs of a tile, for all channels.
+    #[inline(always)]
+    fn transform_input(
         &self,
         (tile, slot): (usize, usize),
-        channel: usize,
+        outside: &[f32],
+        between: &mut Between,
         transformed: &mut [f32],
     ) {
         let inputs = self.job.weights.inputs();
-        let columns = self.job.size.1.div_ceil(2);
-        let stride = (columns * 2 + 2) * inputs;
-        // Tiles are 4×4 pixels, two apart: they overlap by the two pixels that a 3×3 kernel needs around two outputs.
-        let start = tile / columns * 2 * stride + tile % columns * 2 * inputs + channel;
-        let mut rows = [[[0.0; N]; 4]; 4];
-        for column in 0..4 {
-            let pixel =
-                |row: usize| lanes::<N>(self.job.padded, start + row * stride + column * inputs);
-            let transformed = filter_rows([pixel(0), pixel(1), pixel(2), pixel(3)]);
-            for (row, values) in rows.iter_mut().zip(transformed) {
-                row[column] = values;
+        let (height, width) = self.job.size;
+        let (top, left) = self.place(tile);
+        for first in (0..inputs).step_by(CHANNELS) {
+            let count = CHANNELS.min(inputs - first);
+            let whole = count / LANES * LANES;
+            for (row, between) in between.iter_mut().enumerate() {
+                // One row and column before the outputs; before the picture this wraps around to more than any size.
+                let y = (top + row).wrapping_sub(1);
+                let mut pixels = [outside; SIDE];
+                for (column, pixel) in pixels.iter_mut().enumerate() {
+                    let x = (left + column).wrapping_sub(1);
+                    if y < height && x < width {
+                        *pixel = &self.job.x[(y * width + x) * inputs + first..][..count];
+                    }
+                }
+                for channel in (0..whole).step_by(LANES) {
+                    put(between, channel, to_points::<LANES>(load(pixels, channel)));
+                }
+                for channel in whole..count {
+                    put(between, channel, to_points::<1>(load(pixels, channel)));
+                }
             }
-        }
-        for (row, values) in rows.into_iter().enumerate() {
-            for (column, values) in filter_rows(values).into_iter().enumerate() {
-                // `[point][slot][channel]`: the tiles of one point are the rows of its matrix product.
-                let at = ((row * 4 + column) * self.slots + slot) * inputs + channel;
-                transformed[at..at + N].copy_from_slice(&values);
+            let place = slot * inputs + first;
+            for column in 0..SIDE {
+                let rows = between.each_ref().map(|row| &row[column][..]);
+                let out = &mut transformed[column * self.plane + place..];
+                for channel in (0..whole).step_by(LANES) {
+                    self.put_points::<LANES>(to_points(load(rows, channel)), &mut out[channel..]);
+                }
+                for channel in whole..count {
+                    self.put_points::<1>(to_points(load(rows, channel)), &mut out[channel..]);
+                }
             }
         }
     }
 
-    /// `Aᵀ m A` of the products of a tile, plus the bias, with the epilogue, to its four pixels.
+    /// Stores a column of points, the first of them at the beginning of `out`.
     #[inline(always)]
-    fn transform_output(&self, tile: usize, slot: usize, products: &[f32], target: SharedMut) {
-        let outputs = self.job.weights.outputs() / POINTS;
-        let whole = outputs / LANES * LANES;
-        for channel in (0..whole).step_by(LANES) {
-            self.output_lanes::<LANES>((tile, slot), channel, products, target);
-        }
-        for channel in whole..outputs {
-            self.output_lanes::<1>((tile, slot), channel, products, target);
+    fn put_points<const N: usize>(&self, values: [[f32; N]; SIDE], out: &mut [f32]) {
+        for (row, values) in values.iter().enumerate() {
+            // The tiles of one point are the rows of its matrix product.
+            out[row * SIDE * self.plane..][..N].copy_from_slice(values);
         }
     }
 
+    /// The sixteen outputs of the products of a tile, plus the bias, with the epilogue, for all channels.
     #[inline(always)]
-    fn output_lanes<const N: usize>(
+    fn transform_output(
         &self,
         (tile, slot): (usize, usize),
-        channel: usize,
         products: &[f32],
+        between: &mut Between,
+        target: SharedMut,
+    ) {
+        let outputs = self.job.weights.outputs() / POINTS;
+        for first in (0..outputs).step_by(CHANNELS) {
+            let count = CHANNELS.min(outputs - first);
+            let whole = count / LANES * LANES;
+            for column in 0..SIDE {
+                let mut points = [products; SIDE];
+                for (row, point) in points.iter_mut().enumerate() {
+                    let at = (row * SIDE + column) * self.plane + slot * outputs + first;
+                    *point = &products[at..][..count];
+                }
+                for channel in (0..whole).step_by(LANES) {
+                    let values = from_points::<LANES>(load(points, channel));
+                    put_column(between, (column, channel), values);
+                }
+                for channel in whole..count {
+                    let values = from_points::<1>(load(points, channel));
+                    put_column(between, (column, channel), values);
+                }
+            }
+            for (y, row) in between.iter().enumerate().take(TILE) {
+                let points = row.each_ref().map(|point| &point[..]);
+                for channel in (0..whole).step_by(LANES) {
+                    let values = from_points::<LANES>(load(points, channel));
+                    self.finish((tile, y), first + channel, values, target);
+                }
+                for channel in whole..count {
+                    let values = from_points::<1>(load(points, channel));
+                    self.finish((tile, y), first + channel, values, target);
+                }
+            }
+        }
+    }
+
+    /// Bias, epilogue and storing of N channels of one row of a tile's outputs.
+    #[inline(always)]
+    fn finish<const N: usize>(
+        &self,
+        (tile, y): (usize, usize),
+        channel: usize,
+        mut values: [[f32; N]; TILE],
         target: SharedMut,
     ) {
         let outputs = self.job.weights.outputs() / POINTS;
         let (height, width) = self.job.size;
-        let across = width.div_ceil(2);
-        let (top, left) = (tile / across * 2, tile % across * 2);
-        let point = |row: usize, column: usize| {
-            let at = ((row * 4 + column) * self.slots + slot) * outputs + channel;
-            lanes::<N>(products, at)
-        };
-        let column = |column| {
-            sum_rows([
-                point(0, column),
-                point(1, column),
-                point(2, column),
-                point(3, column),
-            ])
-        };
-        let [a, b, c, d] = [column(0), column(1), column(2), column(3)];
-        let rows = [[a[0], b[0], c[0], d[0]], [a[1], b[1], c[1], d[1]]];
-        // The last tile of an odd side has one row or column too many.
-        for (y, values) in rows.into_iter().enumerate().take(height - top) {
-            for (x, mut values) in sum_rows(values).into_iter().enumerate().take(width - left) {
-                let at = ((top + y) * width + left + x) * outputs + channel;
-                if !self.job.bias.is_empty() {
-                    values = add(values, lanes::<N>(self.job.bias, channel));
+        let (top, left) = self.place(tile);
+        if !self.job.bias.is_empty() {
+            let [bias] = load::<1, N>([self.job.bias], channel);
+            for values in &mut values {
+                for i in 0..N {
+                    values[i] += bias[i];
                 }
+            }
+        }
+        // The last tiles of a side that is no multiple have rows or columns too many. The loop's length is constant all the
+        // same, so that values stay in registers.
+        for (x, values) in values.iter().enumerate() {
+            if top + y < height && left + x < width {
+                let at = ((top + y) * width + left + x) * outputs + channel;
                 // SAFETY: this task's tiles, which share no pixel with any other, are inside `out`, whose shape
                 // `convolve` has checked; N channels from `channel` on are inside the pixel.
                 #[allow(unsafe_code)]
                 let out = unsafe { target.slice(at, N) };
-                self.job.epilogue.finish(&values, channel, out);
+                self.job.epilogue.finish(values, channel, out);
             }
         }
     }
 }
 
-// Plain loops over arrays, not the closures of `std::array`: those are compiled on their own, without vectors.
-
-/// N values from `start` on.
+/// Stores N channels of a row of points.
 #[inline(always)]
-fn lanes<const N: usize>(values: &[f32], start: usize) -> [f32; N] {
-    let mut out = [0.0; N];
-    out.copy_from_slice(&values[start..start + N]);
-    out
-}
-
-#[inline(always)]
-fn add<const N: usize>(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
-    for (a, b) in a.iter_mut().zip(b) {
-        *a += b;
+fn put<const N: usize>(
+    row: &mut [[f32; CHANNELS]; SIDE],
+    channel: usize,
+    values: [[f32; N]; SIDE],
+) {
+    for (out, values) in row.iter_mut().zip(&values) {
+        out[channel..channel + N].copy_from_slice(values);
     }
-    a
 }
 
+/// Stores N channels of a column of outputs along the other axis.
 #[inline(always)]
-fn sub<const N: usize>(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
-    for (a, b) in a.iter_mut().zip(b) {
-        *a -= b;
+fn put_column<const N: usize>(
+    between: &mut Between,
+    (column, channel): (usize, usize),
+    values: [[f32; N]; TILE],
+) {
+    for (row, values) in between.iter_mut().zip(&values) {
+        row[column][channel..channel + N].copy_from_slice(values);
     }
-    a
-}
-
-/// Bᵀ applied to four values along one axis.
-#[inline(always)]
-fn filter_rows<const N: usize>([a, b, c, d]: [[f32; N]; 4]) -> [[f32; N]; 4] {
-    // Bᵀ = [1 0 −1 0; 0 1 1 0; 0 −1 1 0; 0 1 0 −1].
-    [sub(a, c), add(b, c), sub(c, b), sub(b, d)]
-}
-
-/// Aᵀ applied to four values along one axis.
-#[inline(always)]
-fn sum_rows<const N: usize>([a, b, c, d]: [[f32; N]; 4]) -> [[f32; N]; 2] {
-    // Aᵀ = [1 1 1 0; 0 1 −1 −1].
-    [add(add(a, b), c), sub(sub(b, c), d)]
 }

@@ -1,7 +1,7 @@
 //! Convolutions of all kinds against a direct sum over the taps.
 
 use super::{assert_close, engines, f32_weight, silu, untouched, upload, values, weight};
-use crate::backend::{ConvEpilogue, ConvKind, GroupNorm, ModulationVector};
+use crate::backend::{CONV_ALIGNMENT, ConvEpilogue, ConvKind, GroupNorm, ModulationVector};
 use crate::{Backend, ComputeError, CpuEngine, DType};
 
 /// Sizes of an image, `[H, W, C]`.
@@ -366,4 +366,70 @@ fn kernels_that_cannot_be_used_are_refused() {
     assert!(refused(&[4, 4, 3, 3], Some(3), ConvKind::Same));
     assert!(refused(&[4, 4, 5, 5], None, ConvKind::DoubleNearest));
     assert!(!refused(&[4, 4, 3, 3], Some(4), ConvKind::DoubleNearest));
+}
+
+#[test]
+fn crops_have_the_bits_of_the_whole() {
+    let [height, width, channels] = [40, 52, 32];
+    let [top, left, rows, columns] = [8, 12, 23, 30];
+    assert!(top % CONV_ALIGNMENT == 0 && left % CONV_ALIGNMENT == 0);
+    let crop = |values: &[f32], [top, left, rows, columns]: [usize; 4], width: usize| {
+        let row = |y: usize| &values[((top + y) * width + left) * channels..][..columns * channels];
+        (0..rows)
+            .flat_map(row)
+            .map(|v| v.to_bits())
+            .collect::<Vec<_>>()
+    };
+    let x = values(1, height * width * channels);
+    let part = crop(&x, [top, left, rows, columns], width);
+    let part: Vec<f32> = part.into_iter().map(f32::from_bits).collect();
+    let shape = [channels, channels, 3, 3];
+    let weights = f32_weight(&values(2, shape.iter().product()), &shape);
+    let convolve = |threads: usize, x: &[f32], image: Image| {
+        let [engine, _] = engines(threads);
+        let packed = engine.conv_weights(&weights, None, ConvKind::Same).unwrap();
+        let mut out = untouched(&engine, &image);
+        let x = upload(&engine, x, &image);
+        engine
+            .conv(&x, None, &packed, ConvEpilogue::Silu, &mut out)
+            .unwrap();
+        out.values().to_vec()
+    };
+    let whole = convolve(2, &x, [height, width, channels]);
+    let part = convolve(1, &part, [rows, columns, channels]);
+    let inner = [rows, columns].map(|side| side - 2 * CONV_ALIGNMENT);
+    let border = CONV_ALIGNMENT;
+    let found = crop(&part, [border, border, inner[0], inner[1]], columns);
+    let expected = [top + border, left + border, inner[0], inner[1]];
+    assert_eq!(found, crop(&whole, expected, width));
+}
+
+#[test]
+fn errors_are_small_for_many_inputs() {
+    let [engine, _] = engines(2);
+    let image = [21, 18, 128];
+    let (shape, largest) = ([64, 128, 3, 3], 0.06);
+    // Outputs of order 1 of activations of order 1, as networks have them.
+    let scaled: Vec<f32> = values(2, shape.iter().product())
+        .iter()
+        .map(|v| v * largest)
+        .collect();
+    let x = values(1, image.iter().product());
+    let exact: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+    let (expected, size) = plain(&exact, image, &scaled, (3, shape[0]), ConvKind::Same);
+    let packed = engine
+        .conv_weights(&f32_weight(&scaled, &shape), None, ConvKind::Same)
+        .unwrap();
+    let mut out = untouched(&engine, &size);
+    let x = upload(&engine, &x, &image);
+    engine
+        .conv(&x, None, &packed, ConvEpilogue::Store, &mut out)
+        .unwrap();
+    let worst = out
+        .values()
+        .iter()
+        .zip(&expected)
+        .map(|(&found, expected)| (f64::from(found) - expected).abs())
+        .fold(0.0, f64::max);
+    assert!(worst < 1e-5, "off by {worst:.1e}");
 }
