@@ -96,7 +96,7 @@ fn targets_and_fits_measure_the_look_but_psnr_is_plain() {
     assert!(faithful < sharp, "{faithful} {sharp}");
     run(directory, ["encode", arg(&photo), "-o", "b.flxt"]).ok();
     let fit = |options: &[&str]| {
-        let args = ["fit", "-b", "600", "b.flxt", "--json"];
+        let args = ["fit", "-b", "600", "b.flxt", "--json", "--quiet"];
         let report = run(directory, args.iter().chain(options)).ok().json();
         number(&report["files"][0], "quality")
     };

@@ -165,13 +165,14 @@ impl<B: Backend> LearnedDecoder<B> {
         let &[rows, columns, _] = backend.shape(&work.x) else {
             unreachable!("activations are [H, W, C]")
         };
-        let mut fine = backend.zeros(&[rows, columns, a])?;
+        // What blocks add up grows beyond what halves can hold.
+        let mut fine = backend.zeros_full(&[rows, columns, a])?;
         backend.conv(&work.x, None, &self.input, ConvEpilogue::Store, &mut fine)?;
         let squares = std::mem::replace(&mut work.x, fine);
         self.blocks(backend, &self.fine, work)?;
 
         let halves = [rows, columns].map(|side| side.div_ceil(2));
-        let mut coarse = backend.zeros(&[halves[0], halves[1], b])?;
+        let mut coarse = backend.zeros_full(&[halves[0], halves[1], b])?;
         backend.conv(&work.x, None, &self.down, ConvEpilogue::Store, &mut coarse)?;
         let mut fine = std::mem::replace(&mut work.x, coarse);
         self.blocks(backend, &self.coarse, work)?;

@@ -3,17 +3,16 @@
 
 use std::ops::Range;
 
+use flextok_compute::backend::CONV_ALIGNMENT;
+
 use crate::Size;
 use crate::config::LearnedDecoderConfig;
 
 /// Pixels whose multiples tiles begin and end at: blocks of eight pixels, times the positions that a fast convolution computes
 /// together.
-const ALIGNMENT: usize = 32;
+const ALIGNMENT: usize = 8 * CONV_ALIGNMENT;
 /// Pixels of a position at the finer of the two resolutions.
 const SQUARE: usize = 4;
-/// Positions that a fast convolution computes together: what is wrong with one of its inputs shows in all of them.
-const TOGETHER: usize = ALIGNMENT / 8;
-
 /// A part of a canvas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tile {
@@ -64,14 +63,14 @@ pub(crate) fn border(config: &LearnedDecoderConfig) -> usize {
     let [fine, coarse, finer] = config.depths;
     // Positions from the edge of a tile on that are not those of the whole canvas. A 3×3 convolution adds one, and all that
     // are computed together with it.
-    let conv = |wrong: usize| (wrong + 1).next_multiple_of(TOGETHER);
+    let conv = |wrong: usize| (wrong + 1).next_multiple_of(CONV_ALIGNMENT);
     let convs = |wrong: usize, blocks: usize| (0..2 * blocks).fold(wrong, |wrong, _| conv(wrong));
     let at_quarter = convs(conv(0), fine);
     let at_eighth = convs(
-        (at_quarter + 1).div_ceil(2).next_multiple_of(TOGETHER),
+        (at_quarter + 1).div_ceil(2).next_multiple_of(CONV_ALIGNMENT),
         coarse,
     );
-    let at_quarter = convs((2 * (at_eighth + 1)).next_multiple_of(TOGETHER), finer);
+    let at_quarter = convs((2 * (at_eighth + 1)).next_multiple_of(CONV_ALIGNMENT), finer);
     (conv(at_quarter) * SQUARE).next_multiple_of(ALIGNMENT)
 }
 
