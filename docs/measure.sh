@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The measured figures of README.md, models/README.md and docs/cuts.md as Markdown tables:
+# The measured times of README.md and the figures of docs/cuts.md as Markdown tables (docs/quality.py: the quality):
 #   cargo build --release --bins -p flextok-cli -p flextok-benches && docs/measure.sh
 # FLEXTOK names another binary, PYTHON an interpreter that has numpy and Pillow (for WebP, AVIF and JPEG; docs/rivals.py),
 # RUNS the number of timed runs (their median is shown).
@@ -9,7 +9,6 @@ flextok=$(realpath "${FLEXTOK:-target/release/flextok}")
 python=${PYTHON:-python3}
 runs=${RUNS:-15}
 photos=(chelsea.png coffee.png astronaut.png seeding.jpg)
-sizes=(64 128 256 512 1024 2048 4096)
 cuts=(64 128 256 512 1024)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -29,21 +28,6 @@ heading() {
     printf '|\n'
 }
 
-echo "Quality by bytes of the complete file: PSNR in dB against the photo in its own size"
-"$python" docs/rivals.py --versions
-echo
-heading photo codec "${sizes[@]}"
-for photo in "${photos[@]}"; do
-    row="| $photo | flextok |"
-    for size in "${sizes[@]}"; do
-        "$flextok" encode -q -f "tests/photos/$photo" -b "$size" -o "$dir/whole.flxt"
-        row+=" $(quality "$photo" "$dir/whole.flxt") |"
-    done
-    echo "$row"
-    "$python" docs/rivals.py "tests/photos/$photo" "${sizes[@]}"
-done
-
-echo
 echo "Cuts of a file of 4096 bytes: PSNR in dB"
 echo
 heading photo file "${cuts[@]}" 4096
@@ -109,6 +93,7 @@ timed "truncate 1024 bytes to 64" "$flextok" truncate -q -f "$out.1024.flxt" -b 
 
 echo
 echo "In process, in turn, median of $runs in ms; two threads but for WebP and JPEG, which have one"
+"$python" docs/rivals.py --versions
 echo
 heading photo codec bytes encode decode both
 for photo in "${photos[@]}"; do

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""What WebP, AVIF and JPEG make of a photo in a given number of bytes, as rows of a Markdown table.
+"""What WebP, AVIF and JPEG make of a photo in a given number of bytes: a module for quality.py and pictures.py, and
 
-    python3 docs/rivals.py PHOTO BYTES...     PSNR in dB against the photo in its own size
     python3 docs/rivals.py --time PHOTO BYTES [REPS]
                                               bytes, and medians in ms of encode, decode and both, in the photo's own size
     python3 docs/rivals.py --versions         the libraries behind Pillow
 
-A photo is shrunken by Lanczos, encoded, decoded, and enlarged by Lanczos again; a row has, for each number of bytes, the
-best over all shrinkings and qualities whose complete file fits, or "-" if none does. docs/measure.sh runs this.
+A photo is shrunken by Lanczos, encoded, decoded, and enlarged by Lanczos again; best() takes, for each number of bytes,
+the highest PSNR over all shrinkings and qualities whose complete file fits.
 """
 import io
 import math
@@ -16,8 +15,10 @@ import statistics
 import sys
 import time
 
-import numpy
 from PIL import Image, features
+
+from metrics.lpips import psnr
+from program import opened
 
 SCALES = [1, 0.85, 0.7, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25, 0.2, 0.16, 0.13, 0.1, 0.08, 0.06, 0.045, 0.03, 0.02, 0.014, 0.01]
 QUALITIES = [1, 2, 4, 6, 9, 12, 16, 20, 25, 30, 36, 43, 50, 58, 66, 75, 85, 92]
@@ -28,30 +29,46 @@ RIVALS = {
 }
 
 
-def psnr(photo, other):
-    """PSNR over all samples of two RGB pictures of one size."""
-    error = numpy.asarray(photo, numpy.float64) - numpy.asarray(other, numpy.float64)
-    return 10 * math.log10(255**2 / max((error**2).mean(), 1e-9))
+def versions():
+    """The libraries behind Pillow."""
+    import PIL
+
+    return (f"libwebp {features.version('webp')}, libavif {features.version('avif')}, "
+            f"libjpeg-turbo {features.version('libjpeg_turbo')}, through Pillow {PIL.__version__}")
+
+
+def encoded(picture, quality, options):
+    file = io.BytesIO()
+    picture.save(file, quality=quality, **options)
+    return file.getvalue()
+
+
+def decoded(file, size):
+    """The picture of a file, enlarged to a size."""
+    return Image.open(io.BytesIO(file)).convert("RGB").resize(size, Image.LANCZOS)
 
 
 def best(photo, budgets, options):
-    """The best PSNR in at most so many bytes, for each of the budgets; None where nothing fits."""
+    """The file of the best PSNR in at most so many bytes, for each of the budgets; None where nothing fits."""
     found = dict.fromkeys(budgets)
+    reached = dict.fromkeys(budgets, -math.inf)
     for scale in SCALES:
-        size = tuple(max(1, round(side * scale)) for side in photo.size)
-        small = photo.resize(size, Image.LANCZOS)
+        small = photo.resize(tuple(max(1, round(side * scale)) for side in photo.size), Image.LANCZOS)
         files = {}
         for quality in QUALITIES:
-            file = io.BytesIO()
-            small.save(file, quality=quality, **options)
-            files[quality] = file.getvalue()
+            files[quality] = encoded(small, quality, options)
             if len(files[quality]) > max(budgets):
                 break
+        values = {}
         for budget in budgets:
             fitting = [quality for quality in files if len(files[quality]) <= budget]
-            if fitting:
-                decoded = Image.open(io.BytesIO(files[max(fitting)])).convert("RGB").resize(photo.size, Image.LANCZOS)
-                found[budget] = max(psnr(photo, decoded), found[budget] or 0)
+            if not fitting:
+                continue
+            quality = max(fitting)
+            if quality not in values:
+                values[quality] = psnr(photo, decoded(files[quality], photo.size))
+            if values[quality] > reached[budget]:
+                reached[budget], found[budget] = values[quality], files[quality]
     return found
 
 
@@ -67,23 +84,16 @@ def median_ms(reps, work):
 
 def timed(photo, budget, reps, options):
     """Bytes at the best quality of 1 to 100 whose file fits, and the medians of its encode and decode."""
-
-    def encode(quality):
-        file = io.BytesIO()
-        photo.save(file, quality=quality, **options)
-        return file.getvalue()
-
-    quality = max((quality for quality in range(1, 101) if len(encode(quality)) <= budget), default=None)
+    quality = max((quality for quality in range(1, 101) if len(encoded(photo, quality, options)) <= budget), default=None)
     if quality is None:
         return None
-    file = encode(quality)
-    return (len(file), median_ms(reps, lambda: encode(quality)),
+    file = encoded(photo, quality, options)
+    return (len(file), median_ms(reps, lambda: encoded(photo, quality, options)),
             median_ms(reps, lambda: Image.open(io.BytesIO(file)).convert("RGB")))
 
 
 def print_times(path, budget, reps):
-    photo = Image.open(path).convert("RGB")
-    photo.info.clear()
+    photo = opened(path)
     for name, options in RIVALS.items():
         # As many threads as flextok; the other two have one.
         threads = {"max_threads": 2} if name == "AVIF" else {}
@@ -96,21 +106,9 @@ def print_times(path, budget, reps):
 def main():
     if sys.argv[1] == "--time":
         print_times(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 15)
-        return
-    if sys.argv[1] == "--versions":
-        import PIL
-
-        print(f"libwebp {features.version('webp')}, libavif {features.version('avif')},",
-              f"libjpeg-turbo {features.version('libjpeg_turbo')}, through Pillow {PIL.__version__}")
-        return
-    photo = Image.open(sys.argv[1]).convert("RGB")
-    # Pillow would write the photo's colour profile and EXIF data into each file.
-    photo.info.clear()
-    budgets = [int(size) for size in sys.argv[2:]]
-    for name, options in RIVALS.items():
-        found = best(photo, budgets, options)
-        cells = ["-" if found[size] is None else f"{found[size]:.2f}" for size in budgets]
-        print(f"| {pathlib.Path(sys.argv[1]).name} | {name} |", " | ".join(cells), "|", flush=True)
+    elif sys.argv[1] == "--versions":
+        print(versions())
 
 
-main()
+if __name__ == "__main__":
+    main()
