@@ -67,10 +67,15 @@ pub(crate) fn border(config: &LearnedDecoderConfig) -> usize {
     let convs = |wrong: usize, blocks: usize| (0..2 * blocks).fold(wrong, |wrong, _| conv(wrong));
     let at_quarter = convs(conv(0), fine);
     let at_eighth = convs(
-        (at_quarter + 1).div_ceil(2).next_multiple_of(CONV_ALIGNMENT),
+        (at_quarter + 1)
+            .div_ceil(2)
+            .next_multiple_of(CONV_ALIGNMENT),
         coarse,
     );
-    let at_quarter = convs((2 * (at_eighth + 1)).next_multiple_of(CONV_ALIGNMENT), finer);
+    let at_quarter = convs(
+        (2 * (at_eighth + 1)).next_multiple_of(CONV_ALIGNMENT),
+        finer,
+    );
     (conv(at_quarter) * SQUARE).next_multiple_of(ALIGNMENT)
 }
 
