@@ -1,5 +1,5 @@
 //! The learned decoder: a small convolutional network that sees the picture of the tokens, how coarse they are, and a look,
-//! and predicts the clean picture in one step (`format-spec/README.md` says what it may change: nothing in files).
+//! and predicts the clean picture in one step (`models/README.md`). Nothing of it is in files.
 //!
 //! Written once over [`Backend`]. Pictures are channels-last, in units of (sample − 127.5) / 127.5, and enter and leave as
 //! 4×4 squares of pixels with 48 values each, so that all layers work at a quarter of the resolution or less.

@@ -61,7 +61,7 @@ fn pictures_are_those_of_the_reference<B: TestEngine>() {
 /// In halves the pictures are above 45 dB of the reference, where the peak is 2.
 #[cfg(feature = "gpu-tests")]
 #[test]
-fn pictures_in_halves_are_close_to_the_reference() {
+fn gpu_pictures_in_halves_are_close_to_the_reference() {
     use flextok_compute::gpu::{GpuEngine, GpuOptions, Precision, devices};
     let mut options = GpuOptions::default();
     options.precision = Precision::F16;
