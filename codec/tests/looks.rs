@@ -93,7 +93,7 @@ fn tiles_and_threads_do_not_show() {
     };
     let (one, wide, tall) = run(2, 256 << 20);
     assert_eq!(one, 1);
-    for (threads, memory) in [(1, 256 << 20), (2, 16 << 20), (3, 11 << 20)] {
+    for (threads, memory) in [(1, 256 << 20), (2, 9_000_000), (3, 6_000_000)] {
         let (tiles, wide_again, tall_again) = run(threads, memory);
         assert!(memory == 256 << 20 || tiles > 1, "{tiles} tiles");
         assert!(
@@ -156,7 +156,7 @@ fn a_decode_can_be_cancelled_between_tiles() {
         .with_bytes(300)
         .with_canvas(CanvasChoice::Own);
     let mut limits = Limits::default();
-    limits.tile_memory = 12 << 20;
+    limits.tile_memory = 9_000_000;
     let codec = Codec::builder().with_limits(limits).embedded().unwrap();
     let file = codec.encode(&picture(1700, 70), &encode).unwrap();
     let cancel = CancelToken::new();
@@ -164,10 +164,10 @@ fn a_decode_can_be_cancelled_between_tiles() {
     let options = look(Look::SHARP)
         .with_cancel(cancel)
         .with_progress(move |_| switch.cancel());
-    let cancelled = codec.decode(&file, &options).unwrap_err();
+    let cancelled = codec.decode(&file, &options).err();
     assert!(
-        matches!(cancelled, Error::Cancelled { done: 1, total } if total > 1),
-        "{cancelled}"
+        matches!(cancelled, Some(Error::Cancelled { done: 1, total }) if total > 1),
+        "{cancelled:?}"
     );
 }
 

@@ -56,7 +56,7 @@ fn the_memory_for_tiles_does_not_show() {
     let args = ["decode", "a.flxt", "-o", "tiles.png", "--threads", "1"];
     run(
         directory,
-        args.into_iter().chain(["--max-tile-memory", "90000000"]),
+        args.into_iter().chain(["--max-tile-memory", "60000000"]),
     )
     .ok();
     assert!(read(directory, "whole.png") == read(directory, "tiles.png"));

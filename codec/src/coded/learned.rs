@@ -2,14 +2,16 @@
 //! and predicts the clean picture in one step (`models/README.md`). Nothing of it is in files.
 //!
 //! Written once over [`Backend`]. Pictures are channels-last, in units of (sample − 127.5) / 127.5, and enter and leave as
-//! 4×4 squares of pixels with 48 values each, so that all layers work at a quarter of the resolution or less.
+//! 4×4 squares of pixels with 48 values each, so that all layers work at a quarter of the resolution or less. Activations
+//! live no longer than they are needed: how large a tile may be depends on it.
 
 use flextok_compute::backend::{ConvEpilogue, ConvKind, Epilogue, Modulation, ModulationVector};
 use flextok_compute::{Backend, Weight};
 
 use crate::config::LearnedDecoderConfig;
-use crate::network::NetworkError;
 use crate::network::builder::VarBuilder;
+use crate::network::{NetworkError, with_capacity};
+use crate::weights::WeightsError;
 
 /// Side of the squares of pixels that enter as one position.
 const SQUARE: usize = 4;
@@ -42,14 +44,6 @@ pub(crate) struct LearnedDecoder<B: Backend> {
     fine: Vec<Block<B>>,
     coarse: Vec<Block<B>>,
     finer: Vec<Block<B>>,
-}
-
-/// The activation that is passed on, and memory that layers write to in turn.
-struct Work<B: Backend> {
-    x: B::Tensor,
-    normed: B::Tensor,
-    hidden: B::Tensor,
-    table: B::Tensor,
 }
 
 impl<B: Backend> LearnedDecoder<B> {
@@ -93,10 +87,10 @@ impl<B: Backend> LearnedDecoder<B> {
             ],
             modulations: modulations(vs.backend(), &names, embedding)?,
             modulation_values: first,
-            input: square_conv(vs, "input", (a, VALUES))?,
+            input: conv_from_squares(&vs.pp("input"), a)?,
             down: vs.pp("down").conv((b, a), 3, ConvKind::HalveSymmetric)?,
             up: vs.pp("up").conv((a, b), 3, ConvKind::DoubleNearest)?,
-            output: square_conv(vs, "output", (VALUES, a))?,
+            output: conv_to_squares(&vs.pp("output"), a)?,
             fine,
             coarse,
             finer,
@@ -104,30 +98,34 @@ impl<B: Backend> LearnedDecoder<B> {
         })
     }
 
-    /// What to add to a plain picture of `[height, width, 3]`, sides of multiples of 8. `slope` is that of the last layer
-    /// begun; `look` is 0 for the least squared error, 1 for sharpness.
-    pub(crate) fn correction(
+    /// Corrects a plain picture of `[height, width, 3]`, sides of multiples of 8. `slope` is that of the last layer begun;
+    /// `look` is 0 for the least squared error, 1 for sharpness.
+    pub(crate) fn correct(
         &self,
         backend: &B,
-        plain: &[f32],
-        (height, width): (usize, usize),
+        picture: &mut [f32],
+        [height, width]: [usize; 2],
         slope: i32,
         look: f32,
-    ) -> Result<Vec<f32>, NetworkError> {
+    ) -> Result<(), NetworkError> {
         let slope = slope as f32 / 100.0;
-        let shape = [height / SQUARE, width / SQUARE, VALUES];
-        let x = backend.upload(&squares_of(plain, width), &shape)?;
-        let mut work = Work::<B> {
-            x,
-            normed: backend.zeros(&[0])?,
-            hidden: backend.zeros(&[0])?,
-            table: self.modulate(backend, slope, look)?,
-        };
-        self.layers(backend, &mut work)?;
-        let mut values = backend.download(&work.x)?;
+        let table = self.modulate(backend, slope, look)?;
+        let (rows, columns) = (height / SQUARE, width / SQUARE);
+        let mut squares = backend.zeros(&[rows * columns, VALUES])?;
+        let plain = backend.upload(picture, &[1, height, width, 3])?;
+        backend.patchify(&plain, SQUARE, 1.0, &mut squares)?;
+        drop(plain);
+        backend.reshape(&mut squares, &[rows, columns, VALUES])?;
+        let mut squares = self.layers(backend, squares, &table)?;
+        backend.reshape(&mut squares, &[rows * columns, VALUES])?;
+        let mut correction = backend.zeros(&[1, height, width, 3])?;
+        backend.unpatchify(&squares, SQUARE, &mut correction)?;
+        drop(squares);
         let factor = usual_error(&self.config, slope);
-        values.iter_mut().for_each(|value| *value *= factor);
-        Ok(pixels_of(&values, width))
+        for (sample, correction) in picture.iter_mut().zip(backend.download(&correction)?) {
+            *sample += factor * correction;
+        }
+        Ok(())
     }
 
     /// Modulations of all blocks, `[1, values]`.
@@ -159,62 +157,61 @@ impl<B: Backend> LearnedDecoder<B> {
         Ok(table)
     }
 
-    /// From squares to squares.
-    fn layers(&self, backend: &B, work: &mut Work<B>) -> Result<(), NetworkError> {
+    /// From squares to squares, `[rows, columns, 48]`.
+    fn layers(
+        &self,
+        backend: &B,
+        squares: B::Tensor,
+        table: &B::Tensor,
+    ) -> Result<B::Tensor, NetworkError> {
         let [a, b] = self.config.widths;
-        let &[rows, columns, _] = backend.shape(&work.x) else {
+        let &[rows, columns, _] = backend.shape(&squares) else {
             unreachable!("activations are [H, W, C]")
         };
         // What blocks add up grows beyond what halves can hold.
         let mut fine = backend.zeros_full(&[rows, columns, a])?;
-        backend.conv(&work.x, None, &self.input, ConvEpilogue::Store, &mut fine)?;
-        let squares = std::mem::replace(&mut work.x, fine);
-        self.blocks(backend, &self.fine, work)?;
+        backend.conv(&squares, None, &self.input, ConvEpilogue::Store, &mut fine)?;
+        drop(squares);
+        forward(backend, &self.fine, table, &mut fine)?;
 
         let halves = [rows, columns].map(|side| side.div_ceil(2));
         let mut coarse = backend.zeros_full(&[halves[0], halves[1], b])?;
-        backend.conv(&work.x, None, &self.down, ConvEpilogue::Store, &mut coarse)?;
-        let mut fine = std::mem::replace(&mut work.x, coarse);
-        self.blocks(backend, &self.coarse, work)?;
+        backend.conv(&fine, None, &self.down, ConvEpilogue::Store, &mut coarse)?;
+        forward(backend, &self.coarse, table, &mut coarse)?;
+        backend.conv(&coarse, None, &self.up, ConvEpilogue::Add, &mut fine)?;
+        drop(coarse);
+        forward(backend, &self.finer, table, &mut fine)?;
 
-        backend.conv(&work.x, None, &self.up, ConvEpilogue::Add, &mut fine)?;
-        work.x = fine;
-        self.blocks(backend, &self.finer, work)?;
-
-        backend.reshape(&mut work.normed, &[rows, columns, a])?;
-        backend.norm_modulate(&work.x, 0..rows * columns, EPS, None, &mut work.normed)?;
-        work.x = squares;
-        let Work { x, normed, .. } = work;
-        backend.conv(normed, None, &self.output, ConvEpilogue::Store, x)?;
-        Ok(())
-    }
-
-    fn blocks(
-        &self,
-        backend: &B,
-        blocks: &[Block<B>],
-        work: &mut Work<B>,
-    ) -> Result<(), NetworkError> {
-        for block in blocks {
-            block.forward(backend, work)?;
-        }
-        Ok(())
+        let mut normed = backend.zeros(&[rows, columns, a])?;
+        backend.norm_modulate(&fine, 0..rows * columns, EPS, None, &mut normed)?;
+        drop(fine);
+        let mut squares = backend.zeros(&[rows, columns, VALUES])?;
+        backend.conv(
+            &normed,
+            None,
+            &self.output,
+            ConvEpilogue::Store,
+            &mut squares,
+        )?;
+        Ok(squares)
     }
 }
 
-impl<B: Backend> Block<B> {
-    fn forward(&self, backend: &B, work: &mut Work<B>) -> Result<(), NetworkError> {
-        let Work {
-            x,
-            normed,
-            hidden,
-            table,
-        } = work;
-        let shape = backend.shape(x).to_vec();
+/// Some blocks of one width, in place.
+fn forward<B: Backend>(
+    backend: &B,
+    blocks: &[Block<B>],
+    table: &B::Tensor,
+    x: &mut B::Tensor,
+) -> Result<(), NetworkError> {
+    let shape = backend.shape(x).to_vec();
+    let mut normed = backend.zeros(&shape)?;
+    let mut hidden = backend.zeros(&shape)?;
+    for block in blocks {
         let vector = |part: usize| {
-            let first = self.first + part * self.width;
+            let first = block.first + part * block.width;
             ModulationVector {
-                table: &*table,
+                table,
                 row: 0,
                 split: usize::MAX,
                 first,
@@ -225,15 +222,14 @@ impl<B: Backend> Block<B> {
             scale: vector(0),
             shift: vector(1),
         };
-        backend.reshape(normed, &shape)?;
-        backend.reshape(hidden, &shape)?;
         let rows = 0..shape[0] * shape[1];
-        backend.norm_modulate(x, rows, EPS, Some(modulation), normed)?;
-        backend.conv(normed, None, &self.convs[0], ConvEpilogue::Silu, hidden)?;
+        backend.norm_modulate(x, rows, EPS, Some(modulation), &mut normed)?;
+        let [first, second] = &block.convs;
+        backend.conv(&normed, None, first, ConvEpilogue::Silu, &mut hidden)?;
         let gated = ConvEpilogue::GatedAdd(vector(2));
-        backend.conv(hidden, None, &self.convs[1], gated, x)?;
-        Ok(())
+        backend.conv(&hidden, None, second, gated, x)?;
     }
+    Ok(())
 }
 
 /// The modulations of all blocks as one layer.
@@ -251,45 +247,60 @@ fn modulations<B: Backend>(
     Ok(backend.linear_weights(&parts)?)
 }
 
-/// A convolution from squares or to squares, whose values the tensors have in (channel, row, column) order.
-fn square_conv<B: Backend>(
+/// The convolution from squares, whose values the tensors have in (channel, row, column) order and activations in (row,
+/// column, channel) order.
+fn conv_from_squares<B: Backend>(
     vs: &VarBuilder<'_, B>,
-    name: &str,
-    (outputs, inputs): (usize, usize),
+    outputs: usize,
 ) -> Result<B::Conv, NetworkError> {
-    vs.pp(name).conv((outputs, inputs), 3, ConvKind::Same)
+    let weight = vs.get(&[outputs, VALUES, 3, 3], "weight")?;
+    let values = weight.to_f32()?;
+    let source = |index: usize| {
+        let (value, tap) = (index / 9 % VALUES, index % 9);
+        values[(index / 9 / VALUES * VALUES + place(value)) * 9 + tap]
+    };
+    let weight = arranged(vs, &weight, source)?;
+    let bias = vs.get(&[outputs], "bias")?;
+    let backend = vs.backend();
+    Ok(backend.conv_weights(&weight, Some(&bias), ConvKind::Same)?)
 }
 
-/// Cuts a picture of `[height, width, 3]` into squares, `[rows, columns, 48]`, their values in (channel, row, column) order.
-fn squares_of(picture: &[f32], width: usize) -> Vec<f32> {
-    let mut squares = vec![0.0; picture.len()];
-    visit(picture.len(), width, |pixel, square| {
-        squares[square] = picture[pixel]
-    });
-    squares
+/// The convolution to squares; see [`conv_from_squares`].
+fn conv_to_squares<B: Backend>(
+    vs: &VarBuilder<'_, B>,
+    inputs: usize,
+) -> Result<B::Conv, NetworkError> {
+    let (weight, bias) = (
+        vs.get(&[VALUES, inputs, 3, 3], "weight")?,
+        vs.get(&[VALUES], "bias")?,
+    );
+    let run = inputs * 9;
+    let (values, biases) = (weight.to_f32()?, bias.to_f32()?);
+    let source = |index: usize| values[place(index / run) * run + index % run];
+    let weight = arranged(vs, &weight, source)?;
+    let bias = arranged(vs, &bias, |index| biases[place(index)])?;
+    let backend = vs.backend();
+    Ok(backend.conv_weights(&weight, Some(&bias), ConvKind::Same)?)
 }
 
-/// The inverse of [`squares_of`].
-fn pixels_of(squares: &[f32], width: usize) -> Vec<f32> {
-    let mut picture = vec![0.0; squares.len()];
-    visit(squares.len(), width, |pixel, square| {
-        picture[pixel] = squares[square]
-    });
-    picture
+/// Where the tensors have the value of a square that is number `value` in (row, column, channel) order.
+fn place(value: usize) -> usize {
+    value % 3 * SQUARE * SQUARE + value / 3
 }
 
-/// Calls `f` with the index of each sample of a picture and of the same among the squares.
-fn visit(samples: usize, width: usize, mut f: impl FnMut(usize, usize)) {
-    for y in 0..samples / (3 * width) {
-        for x in 0..width {
-            let square = (y / SQUARE) * (width / SQUARE) + x / SQUARE;
-            let within = y % SQUARE * SQUARE + x % SQUARE;
-            for channel in 0..3 {
-                let at = square * VALUES + channel * SQUARE * SQUARE + within;
-                f((y * width + x) * 3 + channel, at);
-            }
-        }
-    }
+/// A tensor of the same shape whose values `source` gives by index.
+fn arranged<B: Backend>(
+    vs: &VarBuilder<'_, B>,
+    like: &Weight,
+    source: impl Fn(usize) -> f32,
+) -> Result<Weight, NetworkError> {
+    let mut values = with_capacity(like.len())?;
+    values.extend((0..like.len()).map(source));
+    let arranged = Weight::from_f32(&values, like.shape());
+    Ok(arranged.map_err(|source| WeightsError::View {
+        tensor: vs.path("weight"),
+        source,
+    })?)
 }
 
 /// The usual root mean square of the plain picture's error at this slope: linear between the knots, constant beyond.

@@ -49,13 +49,17 @@ pub(crate) fn tiles(
     Ok(tiles.collect())
 }
 
-/// Most memory that the network takes for a pixel of a tile, in bytes: three activations at a quarter of the resolution, the
-/// working memory of a convolution, and the tile's values before and after.
+/// Most memory that the network takes for a pixel of a tile, in bytes: the activations of a block, or of the way to the other
+/// resolution with a padded copy, the tile's own samples, and some for the working memory of convolutions.
 fn bytes_a_pixel(config: &LearnedDecoderConfig) -> u64 {
     let [fine, coarse] = config.widths.map(|width| width as u64);
-    let positions = 4 * fine + 2 * coarse.div_ceil(4);
-    let values = 3 * (SQUARE * SQUARE * 3) as u64;
-    (4 * (positions + values)).div_ceil((SQUARE * SQUARE) as u64)
+    let coarse = coarse.div_ceil(4);
+    let samples = (SQUARE * SQUARE * 3) as u64;
+    let blocks = (3 * fine).max(fine + 3 * coarse);
+    let between = 2 * fine + 2 * coarse;
+    let ends = fine + 3 * samples;
+    let values = samples + blocks.max(between).max(ends);
+    (4 * values).div_ceil((SQUARE * SQUARE) as u64) + 8
 }
 
 /// Pixels around the inner part of a tile that its values may depend on.

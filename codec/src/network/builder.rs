@@ -35,7 +35,7 @@ impl<'a, B> VarBuilder<'a, B> {
     }
 
     /// The full name of `name`.
-    pub(super) fn path(&self, name: impl Display) -> String {
+    pub(crate) fn path(&self, name: impl Display) -> String {
         match self.prefix.as_str() {
             "" => name.to_string(),
             prefix => format!("{prefix}.{name}"),

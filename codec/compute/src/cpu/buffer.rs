@@ -81,6 +81,9 @@ pub(crate) struct Pool {
 
 type FreeList = Mutex<Vec<Buffer>>;
 
+/// Most floats of an idle buffer: 16 MiB. What fills more takes so long that new memory does not show, and a large picture
+/// should not leave its mark for good.
+const MAX_KEPT: usize = 4 << 20;
 /// Most idle buffers of a list: more than the operations of one network need; beyond it the smallest are freed.
 const MAX_IDLE: usize = 64;
 
@@ -140,6 +143,9 @@ fn pick(list: &FreeList, len: usize) -> Option<Buffer> {
 }
 
 fn give_back(list: &FreeList, buffer: Buffer) {
+    if buffer.capacity() > MAX_KEPT {
+        return;
+    }
     let mut buffers = list.lock().unwrap_or_else(PoisonError::into_inner);
     // All the room at once, so that the list itself never grows later.
     let room = (MAX_IDLE + 1).saturating_sub(buffers.len());

@@ -92,12 +92,11 @@ impl<B: Backend> LearnedEngine for LearnedOn<B> {
                 return Err(Error::Cancelled { done, total });
             }
             let [rows, columns] = &tile.outer;
-            let outer = part(samples, *size, [rows, columns])?;
-            let sides = (rows.len(), columns.len());
-            let correction = self
-                .backend
-                .run(|| decoder.correction(&self.backend, &outer, sides, *slope, job.look))?;
-            give(tile, outer, &correction, put);
+            let mut outer = part(samples, *size, [rows, columns])?;
+            let sides = [rows.len(), columns.len()];
+            let backend = &self.backend;
+            backend.run(|| decoder.correct(backend, &mut outer, sides, *slope, job.look))?;
+            give(tile, &outer, put);
         }
         // Nothing is left to be cancelled.
         let _ = on_tile(total, total);
@@ -119,11 +118,8 @@ fn part(
     Ok(part)
 }
 
-/// Gives out the inner part of a tile: what it was, and its correction.
-fn give(tile: &Tile, mut outer: Vec<f32>, correction: &[f32], put: Put<'_>) {
-    for (sample, correction) in outer.iter_mut().zip(correction) {
-        *sample += correction;
-    }
+/// Gives out the inner part of a tile.
+fn give(tile: &Tile, outer: &[f32], put: Put<'_>) {
     let [rows, columns] = &tile.inner;
     let width = 3 * tile.outer[1].len();
     let skipped = [0, 1].map(|axis| tile.inner[axis].start - tile.outer[axis].start);
