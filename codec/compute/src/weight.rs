@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use crate::ComputeError;
@@ -181,8 +182,14 @@ impl Weight {
                 }
             }
             DType::F16 => {
-                for (value, raw) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
-                    *value = f16::from_le_bytes(*raw).to_f32();
+                // In slices, which are converted by vectors.
+                const RUN: usize = 64;
+                let mut run = [f16::ZERO; RUN];
+                for (out, bytes) in out.chunks_mut(RUN).zip(bytes.chunks(2 * RUN)) {
+                    for (half, raw) in run.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                        *half = f16::from_le_bytes(*raw);
+                    }
+                    run[..out.len()].convert_to_f32_slice(out);
                 }
             }
             DType::BF16 => {

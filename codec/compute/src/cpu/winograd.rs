@@ -44,12 +44,14 @@ pub(super) fn pack(
     (outputs, inputs): (usize, usize),
 ) -> Result<PackedLinear, ComputeError> {
     let factors = transform::weight_factors();
-    let fill = |output: usize, row: &mut [f32], original: &mut [f32]| {
+    // Once, since every point needs all of them.
+    let originals = weight.to_f32()?;
+    let fill = |output: usize, row: &mut [f32], _: &mut [f32]| {
         let (point, output) = (output / outputs, output % outputs);
         let (down, across) = (factors[point / SIDE], factors[point % SIDE]);
         let factors: [f64; 9] = std::array::from_fn(|tap| down[tap / 3] * across[tap % 3]);
-        weight.read_f32(output * inputs * 9, original);
-        for (value, taps) in row.iter_mut().zip(original.as_chunks::<9>().0) {
+        let originals = &originals[output * inputs * 9..];
+        for (value, taps) in row.iter_mut().zip(originals.as_chunks::<9>().0) {
             let products = taps.iter().zip(factors);
             *value = products.map(|(&tap, f)| f64::from(tap) * f).sum::<f64>() as f32;
         }
@@ -63,7 +65,7 @@ pub(super) fn pack(
         Vec::new(),
         &Source {
             fill: &fill,
-            scratch: inputs * 9,
+            scratch: 0,
         },
     )
 }
