@@ -7,8 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The name of the model's file, which the crate `flextok-models` has already.
-const MODEL: &str = "model.safetensors";
+/// The parts of the model, which the crate `flextok-models` has already.
+const MODEL: [&str; 2] = ["tables.safetensors", "decoder.safetensors"];
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
         println!("cargo::rerun-if-changed=build.rs");
     }
     if env::var_os("CARGO_FEATURE_EMBEDDED_MODEL").is_some() {
-        files.retain(|(name, _)| name != MODEL);
+        files.retain(|(name, _)| !MODEL.contains(&name.as_str()));
     }
     files.sort();
     let mut table = String::from("static FILES: &[(&str, &[u8])] = &[\n");

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the page: the codec as a WebAssembly module, the files of web/page, and the built-in model beside them.
+# Builds the page: the codec as a WebAssembly module, the files of web/page, and the built-in model
+# beside them, its tables apart from its learned decoder.
 #
 #   web/build.sh [OUT]     OUT is web/dist if not given
 #
@@ -88,6 +89,12 @@ install_tools() {
     wasm_opt=$npm/node_modules/binaryen/bin/wasm-opt
 }
 
+# Puts the model into $stage in two parts, so that the page can start before the larger one has come.
+split_model() {
+    say "splitting the model"
+    "${cargo[@]}" run --locked --quiet -p flextok-models --example split --target-dir "$target/web-$toolchain" -- "$stage"
+}
+
 # Puts file $1 into the output as $2, whole or not at all.
 put() {
     cp "$1" "$out/.$2.new"
@@ -102,6 +109,7 @@ install_tools
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
+split_model
 "$bindgen" "$module" "$stage"
 say "optimising"
 names=()
@@ -114,7 +122,10 @@ mkdir -p "$out"
 put "$stage/optimised.wasm" flextok_bg.wasm
 put "$stage/flextok.js" flextok.js
 put "$stage/flextok.d.ts" flextok.d.ts
-put models/builtin.safetensors model.safetensors
+put "$stage/tables.safetensors" tables.safetensors
+put "$stage/decoder.safetensors" decoder.safetensors
+# What earlier builds left there would be embedded.
+rm -f "$out/model.safetensors"
 for file in web/page/*; do
     [ ! -f "$file" ] || put "$file" "$(basename "$file")"
 done

@@ -13,7 +13,8 @@
 //! | `/index.json` | an array of `name`, `url`, `bytes`, `width`, `height`, and `tokens` or `bytes_have`, `bytes_total` |
 //! | `/` | the page, or a plain index if there is none |
 //! | `/api.js` … | files of the page |
-//! | `/model.safetensors` | [`Options::model`], else the page's, else the embedded one |
+//! | `/tables.safetensors` | [`Options::model`], else the page's, else the tables of the embedded model |
+//! | `/decoder.safetensors` | without [`Options::model`], the page's learned decoder, else the embedded model's |
 //!
 //! Cuts are those of `flextok truncate`: they drop the metadata even if nothing else is cut off. The response to a
 //! request for a cut says how much is in it: `Flextok-Bytes`, bytes of coded payload, or `Flextok-Tokens`, tokens per

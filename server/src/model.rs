@@ -7,8 +7,14 @@ use std::path::{Path, PathBuf};
 use crate::error::Refusal;
 use crate::folder::{Opened, Stored, Tags, fault};
 
-/// The name of the model's file beside the page, and in a directory that stands for it.
-pub(crate) const MODEL: &str = "model.safetensors";
+/// The name of the model's file in a directory that stands for it.
+const MODEL: &str = "model.safetensors";
+
+/// The name beside the page of the model's file, or of the part that the page starts with.
+pub(crate) const TABLES: &str = "tables.safetensors";
+
+/// The name beside the page of the learned decoder, where that is a file of its own.
+pub(crate) const DECODER: &str = "decoder.safetensors";
 
 /// A file that stands anywhere, since whoever starts the server names it; links to it are followed, as stores of models
 /// have them.

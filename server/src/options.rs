@@ -22,8 +22,9 @@ pub struct Options {
     /// Directory with the page's files, including `index.html`, instead of the embedded ones. Read anew for each
     /// request.
     pub page: Option<PathBuf>,
-    /// Weights file served as `/model.safetensors`, or a directory that contains a file of that name. `None`: the
-    /// file in the page's directory, or else the embedded model. Opened anew for each request.
+    /// Weights file of the page's model, served as `/tables.safetensors` whatever it has beside tables, or a directory that
+    /// contains it as `model.safetensors`. `None`: the files in the page's directory, or else the embedded model. Opened
+    /// anew for each request.
     pub model: Option<PathBuf>,
     /// Bytes per second of `.flxt` content on each connection, sent evenly in small pieces; `None`: unlimited. Other
     /// responses, such as the page and the model, are not throttled.

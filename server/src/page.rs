@@ -18,7 +18,7 @@ use crate::deliver::Representation;
 use crate::error::Refusal;
 use crate::folder::{Folder, Stored, Tag, tag};
 use crate::host;
-use crate::model::{MODEL, ModelFile};
+use crate::model::{DECODER, ModelFile, TABLES};
 use crate::name::Name;
 use crate::negotiation;
 
@@ -104,10 +104,13 @@ impl Page {
     }
 
     fn find(&self, name: &Name) -> Result<Stored, Refusal> {
-        if let Some(model) = &self.model
-            && name.as_str() == MODEL
-        {
-            return model.load();
+        if let Some(model) = &self.model {
+            match name.as_str() {
+                TABLES => return model.load(),
+                // That of another model would not fit.
+                DECODER => return Err(Refusal::NotFound),
+                _ => {}
+            }
         }
         let found = match &self.folder {
             Some(folder) => folder.file(name).and_then(|opened| folder.load(opened)),
@@ -115,7 +118,7 @@ impl Page {
         };
         match found {
             #[cfg(feature = "embedded-model")]
-            Err(Refusal::NotFound) if name.as_str() == MODEL => Ok(model()),
+            Err(Refusal::NotFound) => builtin(name.as_str()).ok_or(Refusal::NotFound),
             found => found,
         }
     }
@@ -195,11 +198,16 @@ fn embedded(name: &str) -> Option<Stored> {
     stored.get(name).cloned()
 }
 
+/// The parts of the embedded model, made and hashed once.
 #[cfg(feature = "embedded-model")]
-fn model() -> Stored {
-    static STORED: OnceLock<Stored> = OnceLock::new();
-    let stored = STORED.get_or_init(|| Stored::of_static(flextok_models::BUILTIN));
-    stored.clone()
+fn builtin(name: &str) -> Option<Stored> {
+    static STORED: OnceLock<[Stored; 2]> = OnceLock::new();
+    let stored = || {
+        let flextok_models::Parts { tables, decoder } = flextok_models::split();
+        [tables, decoder].map(|part| Stored::of_static(part.leak()))
+    };
+    let at = [TABLES, DECODER].iter().position(|part| *part == name)?;
+    STORED.get_or_init(stored).get(at).cloned()
 }
 
 /// The media type that an extension stands for, and whether compression is worth a try.
@@ -282,7 +290,7 @@ mod tests {
         assert_eq!(media_type("a.js"), ("text/javascript; charset=utf-8", true));
         assert_eq!(media_type("b/flextok_bg.wasm"), ("application/wasm", true));
         assert_eq!(
-            media_type("model.safetensors"),
+            media_type("tables.safetensors"),
             ("application/octet-stream", false)
         );
         assert_eq!(media_type("api.d.ts").0, "text/plain; charset=utf-8");

@@ -215,31 +215,35 @@ fn the_model_is_beside_the_page() {
     let mut options = Options::default();
     options.page = Some(page.path().to_owned());
     let server = serve(place.path(), options);
-    let model = flextok_models::BUILTIN;
-    let answer = server.get("/model.safetensors", &[("Accept-Encoding", "gzip")]);
-    assert_eq!(answer.status, 200);
-    assert!(answer.body == model && !answer.has("content-encoding"));
-    let part = server.get("/model.safetensors", &[("Range", "bytes=1000000-1000999")]);
-    assert_eq!(
-        (part.status, part.body.as_slice()),
-        (206, &model[1_000_000..1_001_000])
-    );
-    let tag = answer.header("etag");
-    assert_eq!(
-        server
-            .get("/model.safetensors", &[("If-None-Match", tag)])
-            .status,
-        304
-    );
-    std::fs::write(page.path().join("model.safetensors"), "another").expect("it is written");
-    assert_eq!(server.get("/model.safetensors", &[]).text(), "another");
+    let parts = flextok_models::split();
+    for (name, model) in [
+        ("tables.safetensors", &parts.tables),
+        ("decoder.safetensors", &parts.decoder),
+    ] {
+        let address = format!("/{name}");
+        let answer = server.get(&address, &[("Accept-Encoding", "gzip")]);
+        assert_eq!(answer.status, 200);
+        assert!(answer.body == *model && !answer.has("content-encoding"));
+        let part = server.get(&address, &[("Range", "bytes=10000-10999")]);
+        assert_eq!(
+            (part.status, part.body.as_slice()),
+            (206, &model[10_000..11_000])
+        );
+        let tag = answer.header("etag");
+        let same = server.get(&address, &[("If-None-Match", tag)]);
+        assert_eq!(same.status, 304);
+        std::fs::write(page.path().join(name), "another").expect("it is written");
+        assert_eq!(server.get(&address, &[]).text(), "another");
+    }
 }
 
 #[test]
 fn a_model_of_ones_own_is_beside_the_page() {
     let (place, _) = directory();
     let page = page();
-    std::fs::write(page.path().join("model.safetensors"), "the page's").expect("it is written");
+    for name in ["tables.safetensors", "decoder.safetensors"] {
+        std::fs::write(page.path().join(name), "the page's").expect("it is written");
+    }
     let models = tempfile::tempdir().expect("a directory");
     let file = models.path().join("model.safetensors");
     let long = "weights ".repeat(20_000);
@@ -249,20 +253,22 @@ fn a_model_of_ones_own_is_beside_the_page() {
         options.page = Some(page.path().to_owned());
         options.model = Some(path.to_owned());
         let server = serve(place.path(), options);
-        let answer = server.get("/model.safetensors", &[("Accept-Encoding", "gzip")]);
+        let answer = server.get("/tables.safetensors", &[("Accept-Encoding", "gzip")]);
         assert_eq!((answer.status, answer.text()), (200, long.as_str()));
-        let part = server.get("/model.safetensors", &[("Range", "bytes=8-14")]);
+        let part = server.get("/tables.safetensors", &[("Range", "bytes=8-14")]);
         assert_eq!((part.status, part.text()), (206, "weights"));
+        // A decoder of another model has no place beside it.
+        assert_eq!(server.get("/decoder.safetensors", &[]).status, 404);
     }
     let mut options = Options::default();
     options.model = Some(file.clone());
     let server = serve(place.path(), options);
     std::fs::remove_file(&file).expect("it is gone");
     server
-        .get("/model.safetensors", &[])
+        .get("/tables.safetensors", &[])
         .refuses(500, "cannot be read");
     std::fs::write(&file, "others").expect("it is written");
-    assert_eq!(server.get("/model.safetensors", &[]).text(), "others");
+    assert_eq!(server.get("/tables.safetensors", &[]).text(), "others");
 }
 
 #[test]

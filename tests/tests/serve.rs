@@ -142,16 +142,21 @@ fn the_model_of_the_page_is_the_embedded_one() {
     let place = workplace();
     let directory = place.path();
     let server = Serving::of(directory, &["--quiet"]);
-    let (header, body) = server.get("/model.safetensors", "");
-    assert!(header.starts_with("HTTP/1.1 200 OK\r\n"), "{header}");
-    write(directory, "model.safetensors", &body);
+    for name in ["tables.safetensors", "decoder.safetensors"] {
+        let (header, body) = server.get(&format!("/{name}"), "");
+        assert!(header.starts_with("HTTP/1.1 200 OK\r\n"), "{header}");
+        write(directory, name, &body);
+    }
     let model = run(
         directory,
-        ["model", "--json", "--model", "model.safetensors"],
+        ["model", "--json", "--model", "tables.safetensors"],
     )
     .ok();
     let embedded = run(directory, ["model", "--json"]).ok();
-    assert_eq!(model.json()["fingerprint"], embedded.json()["fingerprint"]);
+    assert_eq!(model.json()["model"], embedded.json()["model"]);
+    let decoder = std::fs::metadata(directory.join("decoder.safetensors"));
+    let decoder = decoder.expect("it was written").len();
+    assert!(model.json()["bytes"].as_u64() < Some(decoder / 50));
     server.signal("INT");
     let (status, log) = server.end();
     assert_eq!((status.code(), log.as_str()), (Some(0), ""));

@@ -23,7 +23,9 @@ export interface ModelInfo {
   name: string;
   /** The most tokens that a file can have; undefined for a model with a coded payload, as the built-in one. */
   tokens?: number;
-  /** Size of the model file. */
+  /** Whether the model's file has a learned decoder inside, and so looks other than `plain`. */
+  learned: boolean;
+  /** Size of the file: of the model, or of the decoder. */
   bytes: number;
   /** Whether it came from the browser's storage. */
   cached: boolean;
@@ -32,6 +34,8 @@ export interface ModelInfo {
 }
 
 export interface Progress {
+  /** The model, or its learned decoder where that is a file of its own. */
+  part: "model" | "decoder";
   loaded: number;
   /** Unknown where the server does not say. */
   total?: number;
@@ -46,6 +50,12 @@ export interface JobOptions {
   group?: unknown;
 }
 
+/**
+ * How a coded payload becomes a picture: `plain`, the digits alone, which takes a few milliseconds; or by the learned decoder,
+ * `faithful` (least squared error), `sharp`, or a number between, from 0 (faithful) to 1 (sharp), also as a text.
+ */
+export type Look = "plain" | "faithful" | "sharp" | number | `${number}`;
+
 export interface DecodeOptions extends JobOptions {
   /** Use at most this many units of payload: bytes of a coded one, or tokens of each canvas. Default: all available. */
   units?: number;
@@ -55,6 +65,9 @@ export interface DecodeOptions extends JobOptions {
   seed?: number;
   /** The canvas as it is, not resized to the size of the picture. */
   keepCanvas?: boolean;
+  /** For models with a coded payload. Any but `plain` waits until the learned decoder has been fetched, without keeping other
+   * jobs waiting, and tries once more if it could not be. Default: 0.5 if the decoder is there by now, else `plain`. */
+  look?: Look;
   /** Called after each step from 1 to `total`; returning false cancels, and the decode rejects with anything it throws. */
   onStep?: (step: number, total: number) => boolean | void;
 }
@@ -64,6 +77,8 @@ export interface DecodedPicture {
   height: number;
   /** Units of payload that it was made of: bytes of a coded one, or tokens of each canvas. */
   units: number;
+  /** The look that it has. */
+  look: "plain" | number;
   /** Bytes of the file that were there. */
   bytes: number;
   milliseconds: number;
@@ -81,6 +96,11 @@ export interface EncodeOptions extends JobOptions {
   bytes?: number;
   /** Tokens of the file, for FlexTok models: 1 to the model's number. */
   tokens?: number;
+  /** Choose the canvas for a later cut to this many bytes, for coded payloads. Default: for all of the file. */
+  cutAt?: number;
+  /** The picture's own size, or this many blocks of 32 pixels along the long side, 1 to 255; for coded payloads. Default: what
+   * suits the bytes. */
+  canvas?: "own" | number;
   /** Hand a bitmap's or an ImageData's memory over instead of copying it; it is of no use to the caller afterwards. */
   transfer?: boolean;
 }
@@ -154,10 +174,13 @@ export interface StreamOptions {
   keepCanvas?: boolean;
   /** A larger picture is returned in its own aspect ratio but with about this many pixels, which costs less time and memory. */
   maxPixels?: number;
+  /** As of `decode`. Each picture comes plain first, and once more with its look if no newer bytes have come until then.
+   * Default: 0.5 where there is a learned decoder. */
+  look?: Look;
   output?: "bitmap";
   onHeader?: (header: Header) => void;
   /** Called with better and better pictures: of a coded payload every few bytes, of tokens when they have doubled; and at the
-   * end. */
+   * end. With a look, the last one may come after the result: see `refined`. */
   onPicture?: (picture: BitmapPicture) => void;
 }
 
@@ -173,14 +196,27 @@ export interface StreamResult {
   bytes: Uint8Array<ArrayBuffer>;
   /** Why it is truncated, if it is not simply shorter than it could be: a failed connection, a corrupt byte. */
   error: FlextokError | null;
+  /** Fulfils once the last picture has come with its look too (true), or it is clear that it will not: it is to be plain, the
+   * decoder could not be fetched, or the signal gave it up. Never rejects. */
+  refined: Promise<boolean>;
 }
 
-/** A codec with a worker and a model of its own. */
+/**
+ * A codec with a model of its own, and two workers: one for all that needs no more than the model's tables, and, where there is
+ * a learned decoder, one for the looks.
+ */
 export class Flextok extends EventTarget {
-  /** Default: `model.safetensors` and `worker.js` next to `api.js`. */
-  constructor(options?: { model?: string | URL; worker?: string | URL });
-  /** Fetches and prepares the model now; `decode` and `encode` do so when they need it. */
+  /**
+   * Default: `tables.safetensors`, `decoder.safetensors` and `worker.js` next to `api.js`. `decoder` is the file of a learned
+   * decoder, for a model whose own file has only tables; for another `model`, or with null, there is none.
+   */
+  constructor(options?: { model?: string | URL; decoder?: string | URL | null; worker?: string | URL });
+  /** Fetches and prepares the model now; `decode` and `encode` do so when they need it. Then the learned decoder is fetched in
+   * the background. */
   load(options?: { signal?: AbortSignal }): Promise<ModelInfo>;
+  /** Fulfils once the looks other than `plain` are there. Fetches the decoder once more if it could not be; of a model that has
+   * none it rejects, with the kind `model`. */
+  loadDecoder(options?: { signal?: AbortSignal }): Promise<ModelInfo>;
   decode(source: FileSource, options: DecodeOptions & { output: "bitmap"; maxPixels?: number }): Promise<BitmapPicture>;
   decode(source: FileSource, options?: DecodeOptions & { output?: "pixels" }): Promise<PixelPicture>;
   encode(source: PictureSource, options?: EncodeOptions): Promise<EncodedPicture>;
@@ -193,7 +229,7 @@ export class Flextok extends EventTarget {
     source: string | URL | Response | ReadableStream<Uint8Array> | FileSource,
     options?: StreamOptions,
   ): Promise<StreamResult>;
-  /** Ends the worker. */
+  /** Ends the workers. */
   close(): void;
   addEventListener(
     type: "progress",
@@ -210,6 +246,7 @@ export class Flextok extends EventTarget {
 /** The codec that the functions below and `<flextok-image>` use; created on first use. */
 export function shared(): Flextok;
 export const load: Flextok["load"];
+export const loadDecoder: Flextok["loadDecoder"];
 export const decode: Flextok["decode"];
 export const encode: Flextok["encode"];
 export const cut: Flextok["cut"];

@@ -1,12 +1,15 @@
-// Types of flextok-image.js: `<flextok-image src alt width height loading units>`.
-import type { Flextok, FlextokError } from "./api.js";
+// Types of flextok-image.js: `<flextok-image src alt width height loading units look>`.
+import type { Flextok, FlextokError, Look } from "./api.js";
 
 export interface FlextokImageEvents {
   /** The header has arrived: the size of the picture is known. */
   "flextok-header": CustomEvent<{ width: number; height: number; model: string; payload: "coded" | "ids"; units: number }>;
-  /** A picture was painted, decoded from `units` of payload (bytes of a coded one, or tokens) in `bytes` of the file. */
+  /** A picture was painted, decoded from `units` of payload (bytes of a coded one, or tokens) in `bytes` of the file. Of a coded
+   * payload it is plain first, and painted again with its look if no newer bytes have come until then; the last one always, once
+   * the learned decoder is there, which may be after `flextok-complete`. */
   "flextok-picture": CustomEvent<{
     units: number;
+    look: "plain" | number;
     bytes: number;
     width: number;
     height: number;
@@ -28,8 +31,12 @@ export class FlextokImage extends HTMLElement {
   loading: "eager" | "lazy";
   /** Read and show at most this many units of payload: bytes of a coded one, or tokens of each canvas. */
   units: number | undefined;
+  /** As of `decode`. Undefined: the default look. */
+  look: Look | undefined;
   readonly state: "empty" | "loading" | "partial" | "complete" | "truncated" | "failed";
   readonly shownUnits: number;
+  /** The look of the picture that is shown, null before the first. */
+  readonly shownLook: "plain" | number | null;
   readonly naturalWidth: number;
   readonly naturalHeight: number;
   readonly bytes: Uint8Array | null;

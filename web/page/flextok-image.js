@@ -1,6 +1,7 @@
 // <flextok-image src="photo.flxt" alt="…">: a picture that appears after the first bytes and sharpens as more arrive.
 // Size and loading are those of <img>. Attributes, properties and events are described in flextok-image.d.ts.
 import { FlextokError, shared } from "./api.js";
+import { isLearned } from "./look.js";
 
 // Larger pictures are painted with this many pixels and enlarged by the browser, at a small part of the memory.
 const MOST_PIXELS = 1_500_000;
@@ -19,7 +20,7 @@ common.replaceSync(`
 `);
 
 export class FlextokImage extends HTMLElement {
-  static observedAttributes = ["src", "alt", "units", "width", "height", "loading"];
+  static observedAttributes = ["src", "alt", "units", "look", "width", "height", "loading"];
   // Tells those that wait for it that they are in the window, or will be soon.
   static #nearby = new IntersectionObserver(
     (entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => target.#begin()),
@@ -36,6 +37,7 @@ export class FlextokImage extends HTMLElement {
   #state = "empty";
   #header = null;
   #shown = 0;
+  #look = null;
   #bytes = null;
   #codec = null;
 
@@ -98,6 +100,15 @@ export class FlextokImage extends HTMLElement {
     if (value === undefined || value === null) this.removeAttribute("units");
     else this.setAttribute("units", value);
   }
+  get look() {
+    const value = this.getAttribute("look") ?? undefined;
+    // As of other attributes, what is not allowed means the default.
+    return value === "plain" || isLearned(value) ? value : undefined;
+  }
+  set look(value) {
+    if (value === undefined || value === null) this.removeAttribute("look");
+    else this.setAttribute("look", value);
+  }
   get width() {
     return this.#rendered("width") ?? this.naturalWidth;
   }
@@ -118,6 +129,10 @@ export class FlextokImage extends HTMLElement {
   /** Units of payload of the picture that is shown, 0 before the first. */
   get shownUnits() {
     return this.#shown;
+  }
+  /** Its look: `plain`, a number, or null before the first. */
+  get shownLook() {
+    return this.#look;
   }
   /** Size of the original picture, 0 before the header. */
   get naturalWidth() {
@@ -194,6 +209,7 @@ export class FlextokImage extends HTMLElement {
       const result = await this.codec.stream(await this.#open(signal), {
         signal,
         units: this.units,
+        look: this.look,
         maxPixels: MOST_PIXELS,
         onHeader: (header) => this.#onHeader(header),
         onPicture: (picture) => this.#onPicture(picture, signal),
@@ -203,6 +219,8 @@ export class FlextokImage extends HTMLElement {
       const { state, units, error } = result;
       if (error) this.#emit("flextok-error", { error, units });
       else this.#emit("flextok-complete", { state, units, bytes: result.bytes.length });
+      // Until then it can be given up.
+      await result.refined;
     } catch (error) {
       if (signal.aborted) return;
       // Without payload there is nothing to show; a picture of another file is not it.
@@ -232,7 +250,7 @@ export class FlextokImage extends HTMLElement {
     this.#emit("flextok-header", { width, height, model, payload, units });
   }
 
-  #onPicture({ bitmap, units, bytes, milliseconds }, signal) {
+  #onPicture({ bitmap, units, look, bytes, milliseconds }, signal) {
     if (signal.aborted) return bitmap.close();
     const { width, height } = bitmap;
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
@@ -241,8 +259,9 @@ export class FlextokImage extends HTMLElement {
     }
     this.#canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
     this.#shown = units;
-    this.#setState("partial");
-    this.#emit("flextok-picture", { units, bytes, width, height, milliseconds });
+    this.#look = look;
+    if (this.#state === "loading") this.#setState("partial");
+    this.#emit("flextok-picture", { units, look, bytes, width, height, milliseconds });
   }
 
   #clear(state) {
@@ -254,6 +273,7 @@ export class FlextokImage extends HTMLElement {
 
   #wipe() {
     this.#shown = 0;
+    this.#look = null;
     this.#canvas.getContext("bitmaprenderer").transferFromImageBitmap(null);
   }
 

@@ -12,19 +12,21 @@ export class FlextokError extends Error {
 }
 
 /** The error that a dropped request ends with: a newer one of its group superseded it. */
-const superseded = () => new FlextokError("superseded by a newer request", "superseded");
+export const superseded = () => new FlextokError("superseded by a newer request", "superseded");
 
 /** The same bytes with no others around them: a message carries the whole buffer that a view looks into. */
 export const own = (bytes) => (bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice());
 
 /**
  * Runs jobs in a worker, one at a time. Light jobs (bytes only) go before heavy ones (the model); heavy ones wait for
- * the model, which is fetched when the first of them comes.
+ * the model, which is fetched when the first of them comes. `source` says what it is: `model`, an address or bytes, and
+ * `decoder`, the address of a learned decoder to open with it. `onLoaded` is given what is known of it, and its bytes.
  */
 export class Jobs {
   #workerUrl;
-  #modelUrl;
+  #source;
   #onProgress;
+  #onLoaded;
   #worker = null;
   #queue = [];
   #running = null;
@@ -34,10 +36,16 @@ export class Jobs {
   // Where memory can be shared, the number of the job to stop; the worker looks at it after each step.
   #stop = null;
 
-  constructor(workerUrl, modelUrl, onProgress) {
+  constructor(workerUrl, source, onProgress, onLoaded) {
     this.#workerUrl = workerUrl;
-    this.#modelUrl = modelUrl;
+    this.#source = source;
     this.#onProgress = onProgress;
+    this.#onLoaded = onLoaded;
+  }
+
+  /** Of the model: `absent`, `loading` or `ready`. */
+  get state() {
+    return this.#model.state;
   }
 
   /** A number that no other stream of this queue has. */
@@ -81,12 +89,15 @@ export class Jobs {
       };
       job.resolve = (value) => job.settle(resolve, value);
       job.reject = (error) => job.settle(reject, error);
-      if (group !== undefined) {
-        for (const old of this.#queue.filter((other) => other.group === group)) this.#cancel(old, superseded());
-      }
+      if (group !== undefined) this.supersede(group);
       this.#queue.push(job);
       this.#pump();
     });
+  }
+
+  /** Drops the jobs of a group that still wait. */
+  supersede(group) {
+    for (const old of this.#queue.filter((other) => other.group === group)) this.#cancel(old, superseded());
   }
 
   /** Ends the worker; whatever waits or runs is rejected. */
@@ -140,7 +151,7 @@ export class Jobs {
   #startLoading() {
     if (this.#model.state !== "absent") return;
     this.#model.state = "loading";
-    this.#start().postMessage({ type: "load", url: String(this.#modelUrl) });
+    this.#start().postMessage({ type: "load", source: this.#source });
   }
 
   #receive(message) {
@@ -148,7 +159,7 @@ export class Jobs {
       case "progress":
         return this.#onProgress(message.progress);
       case "loaded":
-        return this.#loaded(message.info);
+        return this.#loaded(message);
       case "load-failed":
         return this.#loadFailed(revive(message.error));
       case "step":
@@ -158,9 +169,10 @@ export class Jobs {
     }
   }
 
-  #loaded(info) {
+  #loaded({ info, file }) {
     const { waiting } = this.#model;
     this.#model = { state: "ready", info, waiting: [] };
+    this.#onLoaded?.(info, file);
     for (const one of waiting) one.resolve(info);
     this.#pump();
   }

@@ -1,31 +1,31 @@
-// The model's bytes: fetched once, kept in the Cache API where available, and revalidated by ETag on each start.
+// The files of a model: each fetched once, kept in the Cache API where available, and revalidated by ETag on each start.
 
 const CACHE = "flextok-model-1";
 
 /**
- * The file at `url`, as `{bytes, cached}`. `report` is called with `{loaded, total, cached}`; `total` is undefined where the
+ * The file at `url`, as `{bytes, cached}`. `what` it is, messages say. `report` is called with `{loaded, total, cached}`; `total` is undefined where the
  * server does not send it. The cached file is used when the server confirms it, or cannot be reached.
  */
-export async function fetchModel(url, report, { fresh = false } = {}) {
+export async function fetchFile(url, what, report, { fresh = false } = {}) {
   const cache = await openCache();
   const kept = fresh ? undefined : await cache?.match(url).catch(() => undefined);
   let response;
   try {
     response = await request(url, kept);
   } catch (error) {
-    if (!kept) throw fault(`the model could not be fetched: ${error.message}`, { url });
+    if (!kept) throw fault(`${what} could not be fetched: ${error.message}`, { url });
     response = undefined;
   }
-  // If the server is unreachable or fails, use the cached model.
+  // If the server is unreachable or fails, use the cached file.
   if (kept && (!response || response.status === 304 || response.status >= 500)) {
     const bytes = new Uint8Array(await kept.arrayBuffer());
     report({ loaded: bytes.length, total: bytes.length, cached: true });
     return { bytes, cached: true };
   }
   if (!response.ok) {
-    throw fault(`the model could not be fetched: HTTP status ${response.status}`, { url, status: response.status });
+    throw fault(`${what} could not be fetched: HTTP status ${response.status}`, { url, status: response.status });
   }
-  const bytes = await readAll(response, report, url);
+  const bytes = await readAll(response, what, report, url);
   keep(cache, url, response, bytes);
   return { bytes, cached: false };
 }
@@ -50,8 +50,8 @@ function request(url, kept) {
   return fetch(url, { headers, cache: "no-store" });
 }
 
-async function readAll(response, report, url) {
-  // The length of an encoded body is not that of the model.
+async function readAll(response, what, report, url) {
+  // The length of an encoded body is not that of the file.
   const encoded = response.headers.get("Content-Encoding");
   const total = encoded ? undefined : Number(response.headers.get("Content-Length")) || undefined;
   const chunks = [];
@@ -65,7 +65,7 @@ async function readAll(response, report, url) {
       report({ loaded, total, cached: false });
     }
   } catch (error) {
-    throw fault(`the connection failed after ${loaded} bytes of the model: ${error.message}`, { url });
+    throw fault(`the connection failed after ${loaded} bytes of ${what}: ${error.message}`, { url });
   }
   const bytes = new Uint8Array(loaded);
   let at = 0;
@@ -76,7 +76,7 @@ async function readAll(response, report, url) {
   return bytes;
 }
 
-/** Keeps a model that can be revalidated later; without a validator it would be fetched again anyway. */
+/** Keeps a file that can be revalidated later; without a validator it would be fetched again anyway. */
 function keep(cache, url, response, bytes) {
   const headers = {};
   for (const name of ["ETag", "Last-Modified", "Content-Type"]) {

@@ -1,12 +1,16 @@
 // A file that is decoded while it arrives: reads a body chunk by chunk, requests better and better pictures, and keeps what
 // has arrived when the connection or the file breaks off.
 import { FlextokError, own } from "./jobs.js";
+import { checkLook } from "./look.js";
 
 /** See `Flextok.stream` in api.d.ts. */
-export async function readStream(jobs, source, options = {}) {
-  const { signal } = options;
+export async function readStream(jobs, learned, source, options = {}) {
+  const { signal, look } = options;
   signal?.throwIfAborted();
-  const stream = new Stream(jobs, options);
+  checkLook(look);
+  // Where it could not be fetched before, it is tried again for whoever asks for it, once.
+  if (look !== undefined && look !== "plain") learned.load(signal).catch(() => {});
+  const stream = new Stream(jobs, learned, options);
   try {
     await stream.read(await open(source, signal));
     return await stream.finish();
@@ -19,6 +23,7 @@ export async function readStream(jobs, source, options = {}) {
 class Stream {
   header = null;
   #jobs;
+  #learned;
   #options;
   #units = 0;
   #proven = 0;
@@ -29,10 +34,14 @@ class Stream {
   #requested = 0;
   #picture = null;
   #pictureError = null;
+  // Of the newest picture: whether it has got its look, and what gives that up.
+  #refined = Promise.resolve(false);
+  #newer = new AbortController();
 
-  constructor(jobs, options) {
+  constructor(jobs, learned, options) {
     this.id = jobs.newStream();
     this.#jobs = jobs;
+    this.#learned = learned;
     this.#options = options;
   }
 
@@ -101,17 +110,50 @@ class Stream {
   }
 
   #request(units) {
-    const { signal, steps, seed, keepCanvas, maxPixels, output = "bitmap", onPicture } = this.#options;
-    const payload = { stream: this.id, units, steps, seed, keepCanvas, maxPixels, output };
+    const { signal, steps, seed, onPicture } = this.#options;
+    // Plain first, which takes no time.
+    const look = this.#isCoded ? "plain" : this.#options.look;
+    const payload = { stream: this.id, ...this.#choices, units, steps, seed, look };
     this.#requested = units;
+    this.#newer.abort(new FlextokError("newer bytes came", "superseded"));
+    this.#newer = new AbortController();
+    const { signal: newer } = this.#newer;
+    this.#refined = Promise.resolve(false);
     // A newer one replaces one that waits. None is given up on the way: the worker takes no bytes while it decodes.
     const job = this.#jobs.run("picture", payload, { heavy: true, group: this.id, signal });
     this.#picture = job.then(
-      (picture) => onPicture?.(picture),
+      (picture) => {
+        onPicture?.(picture);
+        if (this.#requested === units && !newer.aborted) this.#refined = this.#refine(units, newer).catch(() => false);
+      },
       (error) => {
         if (error?.kind !== "superseded") this.#pictureError = error;
       },
     );
+  }
+
+  get #isCoded() {
+    return this.header.payload === "coded";
+  }
+
+  get #choices() {
+    const { keepCanvas, maxPixels, output = "bitmap" } = this.#options;
+    return { keepCanvas, maxPixels, output };
+  }
+
+  /** The same picture with its look, unless newer bytes come meanwhile. Returns whether it was made. */
+  async #refine(units, newer) {
+    const { signal: own, look, onPicture } = this.#options;
+    if (!this.#isCoded || look === "plain") return false;
+    const signal = own ? AbortSignal.any([own, newer]) : newer;
+    // Now: the reader will be closed before a decoder that is still on its way has come.
+    const file = await this.#jobs.run("bytes", { stream: this.id }, { signal });
+    const jobs = await this.#learned.coming(signal);
+    if (!jobs) return false;
+    const payload = { file, ...this.#choices, units, look };
+    const picture = await jobs.run("decode", payload, { heavy: true, signal });
+    onPicture?.(picture);
+    return true;
   }
 
   async finish() {
@@ -127,7 +169,8 @@ class Stream {
     if (this.#pictureError) throw this.#pictureError;
     const bytes = await this.#jobs.run("bytes", { stream: this.id }, { signal });
     const state = this.#complete && !this.#error ? "complete" : "truncated";
-    return { state, units: this.#units, proven: this.#proven, header: this.header, bytes, error: this.#error };
+    const [units, proven, refined] = [this.#units, this.#proven, this.#refined];
+    return { state, units, proven, header: this.header, bytes, error: this.#error, refined };
   }
 }
 

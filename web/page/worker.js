@@ -1,5 +1,5 @@
 // The worker: holds the WebAssembly module and the model, and does one job at a time. Which one, jobs.js decides.
-import { fetchModel } from "./model.js";
+import { fetchFile } from "./model.js";
 
 // Beyond this a photo is downscaled by the browser before it is encoded: its memory twice over is more than a phone gives a
 // page.
@@ -15,7 +15,7 @@ self.onmessage = async ({ data: { id, type, payload, ...rest } }) => {
     stop = rest.stop;
     return;
   }
-  if (type === "load") return load(rest.url);
+  if (type === "load") return load(rest.source);
   try {
     const wasm = await loadModule();
     const { result, transfer = [] } = await handlers[type](wasm, payload, id);
@@ -40,26 +40,36 @@ async function startModule() {
   return wasm;
 }
 
-async function load(url) {
+/** Fetches what `source` has only the address of, and opens the model. */
+async function load({ model, decoder }) {
   try {
-    const report = (progress) => self.postMessage({ type: "progress", progress });
-    // Both in parallel: the module is small compared with the model.
+    const part = decoder ? "decoder" : "model";
+    const report = (progress) => self.postMessage({ type: "progress", progress: { part, ...progress } });
+    // Both in parallel.
     const modulePromise = loadModule();
     modulePromise.catch(() => {});
-    let model = await fetchModel(url, report);
+    const url = decoder ?? (typeof model === "string" ? model : undefined);
+    const what = decoder ? "the learned decoder" : "the model";
+    let file = url ? await fetchFile(url, what, report) : { bytes: model, cached: false };
     const wasm = await modulePromise;
     const start = performance.now();
+    const open = () => (decoder ? new wasm.Codec(model, file.bytes) : new wasm.Codec(file.bytes));
     try {
-      codec = new wasm.Codec(model.bytes);
+      codec = open();
     } catch (error) {
-      if (!model.cached) throw error;
+      if (!file.cached) throw error;
       // What the cache kept is not a model, or not one that this version can use.
-      model = await fetchModel(url, report, { fresh: true });
-      codec = new wasm.Codec(model.bytes);
+      file = await fetchFile(url, what, report, { fresh: true });
+      codec = open();
     }
-    const { name, tokens } = codec;
-    const info = { name, tokens, bytes: model.bytes.length, cached: model.cached };
-    self.postMessage({ type: "loaded", info: { ...info, milliseconds: performance.now() - start } });
+    const { name, tokens, learned } = codec;
+    // The second worker prepares its layers before a picture needs them, and the browser compiles what they run.
+    if (learned && typeof model !== "string") codec.decode(codec.encode(new Uint8Array(4 * 64 * 64), 64, 64)).free();
+    const { bytes, cached } = file;
+    const info = { name, tokens, learned, bytes: bytes.length, cached, milliseconds: performance.now() - start };
+    // A second worker will open what has tables.
+    const needed = !decoder && tokens === undefined;
+    self.postMessage({ type: "loaded", info, file: needed ? bytes : undefined }, needed ? [bytes.buffer] : []);
   } catch (error) {
     self.postMessage({ type: "load-failed", error: plain(error) });
   }
@@ -70,10 +80,11 @@ const handlers = {
   inspect: (wasm, { file }) => ({ result: wasm.inspect(file) }),
   decode: (wasm, { file, ...options }, id) => picture(wasm, file, options, id),
 
-  async encode(wasm, { source, tokens, bytes }) {
+  async encode(wasm, { source, ...options }) {
     const { data, width, height, original } = await pixels(source);
     const start = performance.now();
-    const file = codec.encode(data, width, height, tokens, bytes, original?.width, original?.height);
+    const declared = { originalWidth: original?.width, originalHeight: original?.height };
+    const file = codec.encode(data, width, height, { ...options, ...declared });
     const result = { bytes: file, width, height, ...original, milliseconds: performance.now() - start };
     return { result, transfer: [file.buffer] };
   },
@@ -106,17 +117,17 @@ const handlers = {
 
 const sent = (bytes) => ({ result: bytes, transfer: [bytes.buffer] });
 
-async function picture(wasm, file, { units, steps, seed, keepCanvas, maxPixels, output }, id) {
+async function picture(wasm, file, { keepCanvas, maxPixels, output, ...options }, id) {
   const start = performance.now();
   const onStep = (step, total) => {
     self.postMessage({ id, type: "step", step, total });
     return !stop || Atomics.load(stop, 0) !== id;
   };
   const less = maxPixels && output === "bitmap" ? reduced(wasm.inspect(file), maxPixels) : undefined;
-  const made = codec.decode(file, units, steps, seed, keepCanvas || Boolean(less?.ofCanvas), onStep);
-  const { width, height, units: used, rgba } = made;
+  const made = codec.decode(file, { ...options, keepCanvas: keepCanvas || Boolean(less?.ofCanvas), onStep });
+  const { width, height, units, look, rgba } = made;
   made.free();
-  const result = { width, height, units: used, bytes: file.length, milliseconds: performance.now() - start };
+  const result = { width, height, units, look, bytes: file.length, milliseconds: performance.now() - start };
   if (output === "bitmap") {
     const bitmap = await createImageBitmap(new ImageData(rgba, width, height), less?.resize);
     return { result: { ...result, width: bitmap.width, height: bitmap.height, bitmap }, transfer: [bitmap] };

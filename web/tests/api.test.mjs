@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { before, describe, it } from "node:test";
-import { flextok, folder, line, open, photo, photos, save, scratch, serve, startBrowser, suite } from "./harness.mjs";
+import { dist, flextok, folder, line, open, photo, photos, save, scratch, serve, startBrowser, suite } from "./harness.mjs";
 
 const network = resolve(photos, "../data/nano.safetensors");
 
@@ -91,19 +91,21 @@ describe("the library", () => {
   it("makes the pictures that the program makes, above 50 dB", async (t) => {
     const page = await blank(t);
     const scratched = scratch(t);
-    for (const [name, units] of [["astronaut", 1000], ["chelsea", 16], ["coffee", 1], ["coffee", 256]]) {
+    const cases = [["astronaut", 1000, "plain"], ["chelsea", 16, "plain"], ["coffee", 1, "plain"], ["coffee", 256, "plain"]];
+    cases.push(["coffee", 1, "sharp"], ["chelsea", 600, "0.5"], ["chelsea", 600, "faithful"]);
+    for (const [name, units, look] of cases) {
       const file = readFileSync(join(path, `${name}.flxt`)).toString("base64");
       const png = await page.evaluate(
-        async ([text, units]) => {
+        async ([text, units, look]) => {
           const { decode } = await import("/api.js");
-          const picture = await decode(toBytes(text), { units });
+          const picture = await decode(toBytes(text), { units, look });
           if (picture.units !== units) throw new Error(`${picture.units} bytes`);
           const canvas = new OffscreenCanvas(picture.width, picture.height);
           canvas.getContext("2d").putImageData(picture.pixels, 0, 0);
           const blob = await canvas.convertToBlob({ type: "image/png" });
           return toText(new Uint8Array(await blob.arrayBuffer()));
         },
-        [file, units],
+        [file, units, look],
       );
       const own = join(scratched, `${name}-${units}.png`);
       const { cuts } = JSON.parse(flextok("info", "--json", join(path, `${name}.flxt`)));
@@ -112,10 +114,10 @@ describe("the library", () => {
       const end = header + units + (units > 64 ? 1 : 0) + (units > 256 ? 1 : 0);
       const part = join(scratched, `${name}-${units}.flxt`);
       writeFileSync(part, readFileSync(join(path, `${name}.flxt`)).subarray(0, end));
-      flextok("decode", "-q", part, "-o", own);
+      flextok("decode", "-q", "--force", "--look", look, part, "-o", own);
       const { psnr } = JSON.parse(flextok("compare", "--json", own, save(t, "browser.png", png)));
-      assert.ok(psnr === null || psnr > 50, `${name}, ${units} bytes: ${psnr} dB`);
-      t.diagnostic(`${name}, ${units} bytes: ${psnr ?? "identical,"} dB`);
+      assert.ok(psnr === null || psnr > 50, `${name}, ${units} bytes, ${look}: ${psnr} dB`);
+      t.diagnostic(`${name}, ${units} bytes, ${look}: ${psnr ?? "identical,"} dB`);
     }
   });
 
@@ -235,52 +237,192 @@ describe("the library", () => {
     assert.ok(frames >= 10, `${frames} frames`);
   });
 
-  it("fetches the model once", async (t) => {
-    const asked = [];
+  it("fetches each part of the model once", async (t) => {
+    const sizes = { "/tables.safetensors": 29_872, "/decoder.safetensors": 3_311_024 };
+    const asked = { "/tables.safetensors": [], "/decoder.safetensors": [] };
     let down = false;
-    const faults = {
-      "/model.safetensors": (response, request) => {
-        asked.push(request.headers["if-none-match"]);
-        if (down) return response.destroy();
-        return fetch(`${address}/model.safetensors`, {
-          headers: asked.at(-1) ? { "If-None-Match": asked.at(-1) } : {},
-        }).then(async (answer) => {
-          response.writeHead(answer.status, { ETag: answer.headers.get("etag"), "Cross-Origin-Embedder-Policy": "require-corp" });
-          response.end(Buffer.from(await answer.arrayBuffer()));
-        });
-      },
+    const fault = (path) => async (response, request) => {
+      const tag = request.headers["if-none-match"];
+      asked[path].push(tag);
+      if (down) return response.destroy();
+      const answer = await fetch(address + path, { headers: tag ? { "If-None-Match": tag } : {} });
+      response.writeHead(answer.status, { ETag: answer.headers.get("etag"), "Cross-Origin-Embedder-Policy": "require-corp" });
+      response.end(Buffer.from(await answer.arrayBuffer()));
     };
-    const own = await line(t, address, faults);
+    const own = await line(t, address, Object.fromEntries(Object.keys(sizes).map((path) => [path, fault(path)])));
     const page = await open(t, browser, own, { expected: ["ERR_EMPTY_RESPONSE", "ERR_CONNECTION"] });
-    const loaded = () =>
-      page.evaluate(async () => {
-        const { load } = await import("/api.js");
-        return load();
+    const loaded = async () => {
+      const infos = await page.evaluate(async () => {
+        const { load, loadDecoder } = await import("/api.js");
+        return [await load(), await loadDecoder()];
       });
-    const first = await loaded();
-    assert.equal(first.cached, false);
-    assert.equal(first.bytes, 3340792);
-    assert.equal(first.name, JSON.parse(flextok("model", "--json")).model);
-    await page.waitForFunction(async () => (await (await caches.open("flextok-model-1")).keys()).length === 1);
+      assert.deepEqual(infos.map(({ bytes }) => bytes), Object.values(sizes));
+      assert.deepEqual(infos.map(({ learned }) => learned), [false, true]);
+      const model = JSON.parse(flextok("model", "--json")).model;
+      assert.deepEqual(infos.map(({ name }) => name), [model, model]);
+      return infos.map(({ cached }) => cached);
+    };
+    assert.deepEqual(await loaded(), [false, false]);
+    await page.waitForFunction(async () => (await (await caches.open("flextok-model-1")).keys()).length === 2);
     await page.reload();
-    assert.equal((await loaded()).cached, true);
-    assert.equal(asked.length, 2);
-    assert.ok(asked[1]);
-    // Without the line it is still there.
+    assert.deepEqual(await loaded(), [true, true]);
+    for (const tags of Object.values(asked)) {
+      assert.equal(tags.length, 2);
+      assert.ok(tags[1]);
+    }
+    // Without the line they are still there.
     down = true;
     await page.reload();
-    assert.equal((await loaded()).cached, true);
+    assert.deepEqual(await loaded(), [true, true]);
     // What is kept but is no model is fetched anew.
     down = false;
     await page.evaluate(async () => {
       const cache = await caches.open("flextok-model-1");
-      const [key] = await cache.keys();
-      const { headers } = await cache.match(key);
-      await cache.put(key, new Response("broken", { headers }));
+      for (const key of await cache.keys()) {
+        const { headers } = await cache.match(key);
+        await cache.put(key, new Response("broken", { headers }));
+      }
     });
     await page.reload();
-    const again = await loaded();
-    assert.deepEqual([again.cached, again.bytes], [false, 3340792]);
+    assert.deepEqual(await loaded(), [false, false]);
+  });
+
+  /** A line on which the decoder's weights wait until they are let go, or are missing. */
+  async function withDecoder(t, { missing = false, ...more } = {}) {
+    let go;
+    const released = new Promise((done) => (go = done));
+    const state = { go, missing, asked: 0 };
+    state.address = await line(t, address, {
+      "/index.json": (response) => response.end("[]"),
+      "/decoder.safetensors": async (response) => {
+        state.asked++;
+        if (state.missing) return response.writeHead(404).end();
+        await released;
+        response.end(readFileSync(join(dist, "decoder.safetensors")));
+      },
+      ...more,
+    });
+    return state;
+  }
+
+  it("works without the decoder until it has come", async (t) => {
+    const weights = await withDecoder(t);
+    const page = await blank(t, weights.address);
+    const before = await page.evaluate(async () => {
+      const { decode, encode, load } = await import("/api.js");
+      self.file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
+      self.looks = [];
+      const { learned } = await load();
+      // Ones that wait for it keep none waiting.
+      self.waiting = ["sharp", 0.25].map((look) => decode(file, { look }));
+      const gone = decode(file, { look: "sharp", signal: AbortSignal.timeout(50) }).catch(({ name }) => name);
+      const older = decode(file, { look: "sharp", group: "one" }).catch(({ kind }) => kind);
+      const newer = await decode(file, { group: "one" });
+      const plain = await decode(file, { look: "plain" });
+      const { bytes } = await encode(plain.pixels, { bytes: 100, canvas: 4 });
+      self.plain = plain.pixels.data;
+      return [learned, newer.look, plain.look, bytes.length, await older, await gone];
+    });
+    assert.deepEqual(before, [false, "plain", "plain", 100, "superseded", "TimeoutError"]);
+    weights.go();
+    const after = await page.evaluate(async () => {
+      const { decode, loadDecoder } = await import("/api.js");
+      const [sharp, quarter] = await Promise.all(waiting);
+      const { cached } = await loadDecoder();
+      const differ = (a, b) => a.some((value, at) => value !== b[at]);
+      const usual = await decode(file);
+      const differing = [differ(sharp.pixels.data, plain), differ(sharp.pixels.data, usual.pixels.data)];
+      return [sharp.look, quarter.look, usual.look, (await decode(file, { look: "plain" })).look, cached, ...differing];
+    });
+    assert.deepEqual(after, [1, 0.25, 0.5, "plain", false, true, true]);
+    assert.equal(weights.asked, 1);
+  });
+
+  it("stays plain without the decoder, and tries again for who asks for a look", async (t) => {
+    const weights = await withDecoder(t, { missing: true });
+    const page = await blank(t, weights.address, { expected: ["404"] });
+    const attempt = () =>
+      page.evaluate(async () => {
+        const { decode, loadDecoder } = await import("/api.js");
+        const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
+        await loadDecoder().catch(() => {});
+        const looks = [undefined, "plain", "sharp", "balanced"];
+        return Promise.all(looks.map((look) => decode(file, { look }).then(({ look }) => look, ({ kind, status }) => [kind, status])));
+      });
+    assert.deepEqual(await attempt(), ["plain", "plain", ["network", 404], ["usage", undefined]]);
+    weights.missing = false;
+    weights.go();
+    assert.deepEqual(await attempt(), [0.5, "plain", 1, ["usage", undefined]]);
+  });
+
+  it("has all looks of a whole model, and none other than plain of one without a decoder", async (t) => {
+    const whole = readFileSync(resolve(photos, "../../models/builtin.safetensors"));
+    const weights = await withDecoder(t, { "/whole.safetensors": (response) => response.end(whole) });
+    const page = await blank(t, weights.address);
+    const found = await page.evaluate(async () => {
+      const { Flextok } = await import("/api.js");
+      const file = new Uint8Array(await (await fetch("/coffee.flxt")).arrayBuffer());
+      const found = [];
+      for (const options of [{ model: "/whole.safetensors" }, { decoder: null }, { model: "/tables.safetensors" }]) {
+        const codec = new Flextok(options);
+        const { learned } = await codec.load();
+        const kind = await codec.loadDecoder().then(({ learned }) => learned, ({ kind }) => kind);
+        const looks = [undefined, "plain", "sharp"].map((look) => codec.decode(file, { look }));
+        found.push([learned, kind, ...(await Promise.all(looks.map((one) => one.then(({ look }) => look, ({ kind }) => kind))))]);
+        codec.close();
+      }
+      return found;
+    });
+    assert.deepEqual(found, [[true, true, 0.5, "plain", 1], [false, "model", "plain", "plain", "usage"], [false, "model", "plain", "plain", "usage"]]);
+  });
+
+  it("streams each picture plain first, and the last one with its look", async (t) => {
+    const weights = await withDecoder(t);
+    const page = await blank(t, weights.address);
+    const run = (look, go) =>
+      page.evaluate(async ([look, go]) => {
+        const { loadDecoder, stream } = await import("/api.js");
+        if (go) await loadDecoder();
+        const pictures = [];
+        const onPicture = ({ bitmap, units, look }) => (bitmap.close(), pictures.push([units, look]));
+        const { units, refined } = await stream("/coffee.flxt", { look, onPicture });
+        const early = pictures.at(-1);
+        self.last = refined.then((made) => [made, ...pictures.at(-1)]);
+        return [units, early, ...(go ? [await self.last] : [])];
+      }, [look, go]);
+    assert.deepEqual(await run("sharp"), [1008, [1008, "plain"]]);
+    weights.go();
+    assert.deepEqual(await page.evaluate(() => last), [true, 1008, 1]);
+    assert.deepEqual((await run(undefined, true)).at(-1), [true, 1008, 0.5]);
+    assert.deepEqual((await run("plain", true)).at(-1), [false, 1008, "plain"]);
+    const refused = await page.evaluate(async () => (await import("/api.js")).stream("/coffee.flxt", { look: "nice" }).catch(({ kind }) => kind));
+    assert.equal(refused, "usage");
+  });
+
+  it("decodes 256 by 256 pixels with a look in half a second", async (t) => {
+    const page = await blank(t);
+    const times = await page.evaluate(async () => {
+      const { decode, encode, loadDecoder } = await import("/api.js");
+      await loadDecoder();
+      const times = {};
+      const decodes = async (bytes, look) => {
+        const list = [];
+        for (let run = 0; run < 5; run++) list.push((await decode(bytes, { look })).milliseconds);
+        return list;
+      };
+      for (const [width, height] of [[256, 256], [512, 768]]) {
+        const context = new OffscreenCanvas(width, height).getContext("2d");
+        for (let at = 0; at < 500; at++) {
+          context.fillStyle = `hsl(${(at * 37) % 360} 60% ${(at * 13) % 100}%)`;
+          context.fillRect((at * 71) % width, (at * 53) % height, 60, 40);
+        }
+        const { bytes } = await encode(context.getImageData(0, 0, width, height), { canvas: "own" });
+        for (const look of ["sharp", "plain"]) times[`${width}x${height} ${look}`] = await decodes(bytes, look);
+      }
+      return times;
+    });
+    for (const [size, list] of Object.entries(times)) t.diagnostic(`${size}: ${list.map(Math.round)} ms`);
+    assert.ok(Math.min(...times["256x256 sharp"]) < 500, `${times["256x256 sharp"]} ms`);
   });
 
   it("works without a cache and without shared memory", async (t) => {
@@ -326,7 +468,7 @@ describe("the library", () => {
     const own = await line(t, address, {
       "/other.safetensors": async (response) => {
         if (missing) return response.writeHead(404).end();
-        const answer = await fetch(`${address}/model.safetensors`);
+        const answer = await fetch(`${address}/tables.safetensors`);
         response.writeHead(200, { "Content-Length": answer.headers.get("content-length") });
         response.end(Buffer.from(await answer.arrayBuffer()));
       },

@@ -18,7 +18,7 @@ use crate::values;
 /// /NAME.flxt is a file and accepts range requests; with ?bytes=N appended, or ?tokens=K for files with
 /// tokens, it is a complete file cut to that size, and the client hints Save-Data, ECT and Downlink select a cut
 /// automatically. / is the page, /index.json the list of files. For files of a model other than the
-/// embedded one the page needs that model: --model PATH serves it as /model.safetensors. The server
+/// embedded one the page needs that model: --model PATH serves it to the page. The server
 /// computes nothing: --device, --precision and --no-mmap have no effect, and --threads is the number
 /// of threads that answer requests, at most 256. The address is printed on standard error once the server
 /// listens. To replace a file, rename a new one to its name; if DIR is deleted and created again,

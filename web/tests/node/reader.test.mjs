@@ -6,7 +6,7 @@ import { codec, decoded, drawn, flextok, network } from "./setup.mjs";
 
 const { width, height, rgba } = drawn(120, 90);
 const coded = codec().encode(rgba, width, height);
-const ids = network().encode(rgba, width, height, 100);
+const ids = network().encode(rgba, width, height, { tokens: 100 });
 
 /** Feeds a file in pieces of one size: all events, what was thrown first, and what is there in the end. */
 function read(file, size) {

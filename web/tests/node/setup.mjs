@@ -21,13 +21,17 @@ function there(path, how) {
 
 there(join(dist, "flextok.js"), "make it with web/build.sh, or name its folder in FLEXTOK_PAGE");
 export const wasmFile = join(dist, "flextok_bg.wasm");
-export const modelBytes = readFileSync(join(dist, "model.safetensors"));
+export const tablesBytes = readFileSync(join(dist, "tables.safetensors"));
+export const decoderBytes = readFileSync(join(dist, "decoder.safetensors"));
 export const flextok = await import(pathToFileURL(join(dist, "flextok.js")));
 await flextok.default({ module_or_path: readFileSync(wasmFile) });
 
 let opened;
-/** The built-in model in the module, opened once. */
-export const codec = () => (opened ??= new flextok.Codec(modelBytes));
+/** The built-in model in the module, without its learned decoder, opened once. */
+export const codec = () => (opened ??= new flextok.Codec(tablesBytes));
+let openedLearned;
+/** The whole of it, opened once. */
+export const learned = () => (openedLearned ??= new flextok.Codec(tablesBytes, decoderBytes));
 
 /** A small FlexTok network: its file, and the network in the module, opened once. */
 export const networkFile = join(root, "tests/data/nano.safetensors");
@@ -153,7 +157,7 @@ export function psnr(a, b) {
 
 /** A decoded picture as a plain object; its memory in the module is given back. */
 export function decoded(picture) {
-  const { width, height, rgba, units } = picture;
+  const { width, height, rgba, units, look } = picture;
   picture.free();
-  return { width, height, rgba, units };
+  return { width, height, rgba, units, look };
 }

@@ -11,13 +11,15 @@ mod file;
 mod fixtures;
 mod model;
 mod numbers;
+mod options;
 mod progress;
 mod stream;
 
 use failure::to_js;
-use js_sys::{Function, Uint8ClampedArray};
-use model::{Model, Pixels, Request};
-use numbers::Budget;
+use js_sys::Uint8ClampedArray;
+use model::{Model, Order, Pixels, Request};
+use numbers::{Budget, number_of};
+use options::Options;
 use progress::Installed;
 use serde_json::Value;
 use stream::Stream;
@@ -80,6 +82,36 @@ export type FileInfo = {
     }
 );
 
+export interface EncodeOptions {
+  /** The most bytes that the file may have. Default: 1024, or all tokens of a model that has them. */
+  bytes?: number;
+  /** Tokens of the file, for FlexTok models. */
+  tokens?: number;
+  /** Choose the canvas for a later cut to this many bytes, for coded payloads. */
+  cutAt?: number;
+  /** The picture's own size, or this many blocks of 32 pixels along the long side, 1 to 255; for coded payloads. Default: what
+   * suits the bytes. */
+  canvas?: "own" | number;
+  /** The size that the file declares, where the pixels are those of a larger picture, shrunk. */
+  originalWidth?: number;
+  originalHeight?: number;
+}
+
+export interface DecodeOptions {
+  /** The most to use of the payload: bytes of a coded one, or tokens of each canvas. */
+  units?: number;
+  /** For FlexTok models. */
+  steps?: number;
+  seed?: number;
+  /** The canvas, not resized to the size of the picture. */
+  keepCanvas?: boolean;
+  /** For coded payloads: `plain`, the digits alone; or of the learned decoder `faithful`, `sharp`, or a number between, from 0
+   * to 1, also as a text. Default: 0.5 where the model has that decoder, else `plain`. */
+  look?: "plain" | "faithful" | "sharp" | number | `${number}`;
+  /** Called after each step; returning false ends the decode with an error of kind `cancelled`, and what it throws is thrown. */
+  onStep?: (step: number, total: number) => boolean;
+}
+
 /** Everything that is thrown here. `events`: what a `Reader` found in the same bytes before the fault. */
 export interface FlextokError extends Error {
   kind: "usage" | "corrupt" | "unsupported" | "model" | "limit" | "image" | "io" | "cancelled" | "resources" | "device";
@@ -93,10 +125,10 @@ pub struct Codec(Model);
 
 #[wasm_bindgen]
 impl Codec {
-    /// The model whose `.safetensors` file is `model`.
+    /// The model whose `.safetensors` file is `model`. If that has only tables, `decoder` is the file of its learned decoder.
     #[wasm_bindgen(constructor)]
-    pub fn new(model: Vec<u8>) -> Result<Self, JsValue> {
-        Ok(Self(Model::open(model)?))
+    pub fn new(model: Vec<u8>, decoder: Option<Vec<u8>>) -> Result<Self, JsValue> {
+        Ok(Self(Model::open(model, decoder)?))
     }
 
     /// What files of this model name it by.
@@ -111,57 +143,59 @@ impl Codec {
         self.0.0.max_tokens()
     }
 
-    /// A complete `.flxt` file of a picture: RGBA, 8 bits each, row by row from the top. `bytes`, or `tokens` of a
-    /// model that has them, say how much of it to keep; without either it is 1024 bytes, or all tokens.
-    /// `originalWidth` and `originalHeight`: the size that the file declares, where the pixels are those of a larger
-    /// picture, shrunk.
-    #[allow(clippy::too_many_arguments)] // As JavaScript calls it; the last four are mostly left out.
+    /// Whether there is a learned decoder, and with it looks other than `plain`.
+    #[wasm_bindgen(getter)]
+    pub fn learned(&self) -> bool {
+        self.0.0.has_learned_decoder()
+    }
+
+    /// A complete `.flxt` file of a picture: RGBA, 8 bits each, row by row from the top.
     pub fn encode(
         &self,
         rgba: Vec<u8>,
         width: f64,
         height: f64,
-        tokens: Option<f64>,
-        bytes: Option<f64>,
-        #[wasm_bindgen(js_name = originalWidth, unchecked_optional_param_type = "number")]
-        original_width: Option<f64>,
-        #[wasm_bindgen(js_name = originalHeight, unchecked_optional_param_type = "number")]
-        original_height: Option<f64>,
+        #[wasm_bindgen(unchecked_optional_param_type = "EncodeOptions")] options: JsValue,
     ) -> Result<Vec<u8>, JsValue> {
-        let original = match (original_width, original_height) {
-            (None, None) => None,
-            (original_width, original_height) => Some((
-                original_width.unwrap_or(width),
-                original_height.unwrap_or(height),
-            )),
+        let names = "bytes tokens cutAt canvas originalWidth originalHeight";
+        let options = Options::new(options, names)?;
+        let sides = (
+            options.number("originalWidth")?,
+            options.number("originalHeight")?,
+        );
+        let order = Order {
+            budget: Budget::new(
+                "tokens",
+                options.number("tokens")?,
+                options.number("bytes")?,
+            )?,
+            original: match sides {
+                (None, None) => None,
+                (own_width, own_height) => {
+                    Some((own_width.unwrap_or(width), own_height.unwrap_or(height)))
+                }
+            },
+            cut_at: options.number("cutAt")?,
+            canvas: options.word("canvas")?,
         };
-        let budget = Budget::new("tokens", tokens, bytes)?;
-        Ok(self.0.encode(rgba, (width, height), original, budget)?)
+        Ok(self.0.encode(rgba, (width, height), &order)?)
     }
 
-    /// The picture of a file, whole or cut, in its original size, or the canvas if `keepCanvas` is true. `units` is the most to
-    /// use of its payload: bytes of a coded one, or tokens of each canvas. `onStep` is called
-    /// after each step; returning false ends the decode with an error of kind `cancelled`, and what it throws is thrown.
+    /// The picture of a file, whole or cut, in its original size.
     pub fn decode(
         &self,
         file: &[u8],
-        #[wasm_bindgen(unchecked_optional_param_type = "number")] units: Option<f64>,
-        #[wasm_bindgen(unchecked_optional_param_type = "number")] steps: Option<f64>,
-        #[wasm_bindgen(unchecked_optional_param_type = "number")] seed: Option<f64>,
-        #[wasm_bindgen(js_name = keepCanvas, unchecked_optional_param_type = "boolean")]
-        keep_canvas: Option<bool>,
-        #[wasm_bindgen(
-            js_name = onStep,
-            unchecked_optional_param_type = "(step: number, total: number) => boolean"
-        )]
-        on_step: Option<Function>,
+        #[wasm_bindgen(unchecked_optional_param_type = "DecodeOptions")] options: JsValue,
     ) -> Result<Picture, JsValue> {
+        let options = Options::new(options, "units steps seed keepCanvas look onStep")?;
         let request = Request {
-            units,
-            steps,
-            seed,
-            keep_canvas: keep_canvas.unwrap_or(false),
+            units: options.number("units")?,
+            steps: options.number("steps")?,
+            seed: options.number("seed")?,
+            keep_canvas: options.flag("keepCanvas")?,
+            look: options.word("look")?,
         };
+        let on_step = options.function("onStep")?;
         let report = on_step.is_some().then_some(progress::report);
         let installed = Installed::new(on_step);
         let decoded = self.0.decode(file, &request, report);
@@ -194,6 +228,12 @@ impl Picture {
     #[wasm_bindgen(getter)]
     pub fn rgba(&self) -> Uint8ClampedArray {
         Uint8ClampedArray::from(self.0.rgba.as_slice())
+    }
+
+    /// The look that it has: `plain`, or of the learned decoder a number from 0, faithful, to 1, sharp.
+    #[wasm_bindgen(getter, unchecked_return_type = "\"plain\" | number")]
+    pub fn look(&self) -> JsValue {
+        number_of(self.0.look).map_or_else(|| "plain".into(), JsValue::from)
     }
 
     /// Units of payload that the picture was made of: bytes of a coded one, or tokens of each canvas.

@@ -1,4 +1,9 @@
-//! JavaScript numbers to the integers that the library takes.
+//! JavaScript numbers to the integers that the library takes, and words that may be numbers.
+
+use std::fmt;
+use std::num::NonZeroU8;
+
+use flextok::{CanvasChoice, Look};
 
 use crate::failure::Failure;
 
@@ -57,9 +62,96 @@ impl Budget {
     }
 }
 
+/// What is either a name or a number.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Word {
+    Text(String),
+    Number(f64),
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => formatter.write_str(text),
+            Self::Number(number) => write!(formatter, "{number}"),
+        }
+    }
+}
+
+impl Word {
+    pub(crate) fn look(&self) -> Result<Look, Failure> {
+        let look = self.to_string().parse();
+        look.map_err(|error: flextok::ParseLookError| Failure::usage(error.to_string()))
+    }
+
+    pub(crate) fn canvas(&self) -> Result<CanvasChoice, Failure> {
+        let text = self.to_string();
+        if text == "own" {
+            return Ok(CanvasChoice::Own);
+        }
+        let blocks: Result<NonZeroU8, _> = text.parse();
+        blocks.map(CanvasChoice::Blocks).map_err(|_| {
+            let allowed = "own, or 1 to 255 blocks along the long side";
+            Failure::usage(format!(
+                "canvas {text} is not supported; allowed: {allowed}"
+            ))
+        })
+    }
+}
+
+/// A look as JavaScript has it: `plain`, or the number that it was.
+pub(crate) fn number_of(look: Look) -> Option<f64> {
+    match look {
+        // By way of the text: 0.3 is to stay 0.3.
+        Look::Learned(look) => look.to_string().parse().ok(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn looks_are_names_or_numbers() {
+        let look = |word: Word| word.look().map_err(|failure| failure.kind);
+        for (text, expected) in [
+            ("plain", Look::Plain),
+            ("faithful", Look::FAITHFUL),
+            ("sharp", Look::SHARP),
+            ("0.5", Look::default()),
+        ] {
+            assert_eq!(look(Word::Text(text.to_owned())), Ok(expected));
+        }
+        assert_eq!(look(Word::Number(0.25)), Ok(Look::Learned(0.25)));
+        for wrong in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+            assert_eq!(look(Word::Number(wrong)), Err("usage"), "{wrong}");
+        }
+        for wrong in ["", "Sharp", "balanced", "2"] {
+            let failure = Word::Text(wrong.to_owned()).look().unwrap_err();
+            assert_eq!(failure.kind, "usage");
+            let allowed = "allowed: plain, faithful, sharp, or a number from 0";
+            assert!(failure.message.contains(allowed), "{}", failure.message);
+        }
+        assert_eq!(number_of(Look::Plain), None);
+        assert_eq!(number_of(Look::Learned(0.3)), Some(0.3));
+        assert_eq!(number_of(Look::SHARP), Some(1.0));
+    }
+
+    #[test]
+    fn canvases_are_own_or_blocks() {
+        let own = Word::Text("own".to_owned());
+        assert_eq!(own.canvas().unwrap(), CanvasChoice::Own);
+        let blocks = NonZeroU8::new(12).unwrap();
+        let found = Word::Number(12.0).canvas().unwrap();
+        assert_eq!(found, CanvasChoice::Blocks(blocks));
+        for wrong in [0.0, 1.5, 256.0, f64::NAN] {
+            let failure = Word::Number(wrong).canvas().unwrap_err();
+            assert_eq!(failure.kind, "usage");
+            assert!(failure.message.contains("1 to 255"), "{}", failure.message);
+        }
+        assert!(Word::Text("auto".to_owned()).canvas().is_err());
+    }
 
     #[test]
     fn only_whole_numbers_in_range_are_taken() {
