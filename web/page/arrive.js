@@ -41,6 +41,7 @@ function start(url, rate) {
   $("arriving-none").hidden = true;
   $("arriving-bytes").textContent = "0 bytes";
   $("arriving-state").textContent = "waiting for the header";
+  image.look = $("look").value;
   image.fetch = async (address, options) => slowly(await fetch(address, options), rate);
   if (image.getAttribute("src") === url) image.reload();
   else image.src = url;
@@ -59,7 +60,8 @@ function listen(image) {
     say(undefined, `header received: ${width} × ${height} pixels`);
   });
   image.addEventListener("flextok-picture", ({ detail: { units, bytes } }) => {
-    say(bytes, units + counted);
+    // The last one comes once more, with its look.
+    if (image.state === "partial") say(bytes, units + counted);
     keep(image, units, bytes);
   });
   image.addEventListener("flextok-complete", ({ detail: { state, units, bytes } }) => {
@@ -70,11 +72,12 @@ function listen(image) {
   });
 }
 
-/** Adds a small copy of the shown picture to the strip, if it is the first one for its place. */
+/** Adds a small copy of the shown picture to the strip, if it is the first one for its place, or that one with its look. */
 function keep(image, units, bytes) {
   const index = SLOTS.findLastIndex((least) => units >= least);
   const item = $("strip").children[index];
-  if (!item || item.classList.contains("there")) return;
+  if (!item || (item.dataset.units ?? String(units)) !== String(units)) return;
+  item.dataset.units = units;
   const [canvas, label] = item.children;
   const factor = 160 / Math.max(image.naturalWidth, image.naturalHeight);
   canvas.width = Math.max(1, Math.round(image.naturalWidth * factor));

@@ -1,5 +1,5 @@
 // The page: connects picking, dropping and pasting with the stage, and lists the files of the server.
-import { load, shared } from "./api.js";
+import { load, loadDecoder, shared } from "./api.js";
 import "./flextok-image.js";
 import { arrivals } from "./arrive.js";
 import { Stage } from "./stage.js";
@@ -51,22 +51,48 @@ function listenForFiles() {
   });
 }
 
-function showProgress() {
+/** Says what of the model is there, and how it came. */
+function showWeights() {
   const bar = $("progress");
-  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
-  shared().addEventListener("progress", ({ detail: { loaded, total, cached } }) => {
+  const parts = { model: "Loading the model …", decoder: "" };
+  const say = (part, text) => {
+    parts[part] = text;
+    $("weights").textContent = Object.values(parts).filter(Boolean).join(" · ");
+  };
+  const from = (cached) => (cached ? "from this browser’s storage" : "from the server");
+  const titles = { model: "Model", decoder: "decoder" };
+  shared().addEventListener("progress", ({ detail: { part, loaded, total, cached } }) => {
     bar.hidden = cached || loaded === total;
     if (total) bar.value = loaded / total;
-    if (!cached) stage.note(`Loading the model, once: ${megabytes(loaded)}${total ? ` of ${megabytes(total)}` : ""} MB`);
+    else bar.removeAttribute("value");
+    const percent = total ? `, loading ${Math.floor((100 * loaded) / total)} %` : " so far";
+    if (!cached) say(part, `${titles[part]}: ${size(total ?? loaded)}${percent}`);
   });
-  load().then(
-    ({ name, bytes, cached }) => {
-      const from = cached ? "from this browser’s storage" : "from the server";
-      stage.note(`Model: ${name}, ${megabytes(bytes)} MB, ${from}.`);
-    },
-    (error) => stage.note(error.message),
-  ).finally(() => (bar.hidden = true));
+  const show = async () => {
+    let there = false;
+    try {
+      const { name, bytes, cached, learned, tokens } = await load();
+      say("model", `Model ${name}: ${size(bytes)}, ${from(cached)}`);
+      there = true;
+      // A network has none, a whole model has it inside.
+      if (learned || tokens !== undefined) return;
+      const decoder = await loadDecoder();
+      say("decoder", `${titles.decoder}: ${size(decoder.bytes)}, ${from(decoder.cached)}`);
+    } catch (error) {
+      const why = error.status ? `HTTP status ${error.status}` : "no connection";
+      if (there) return say("decoder", `decoder: not there, ${error.kind === "network" ? why : error.message}; pictures stay plain`);
+      say("model", "No model");
+      stage.note(error.message);
+    } finally {
+      bar.hidden = true;
+    }
+  };
+  show();
+  // Whoever chooses a look asks for the decoder once more.
+  $("look").addEventListener("change", show);
 }
+
+const size = (bytes) => (bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 async function serverFiles() {
   try {
@@ -88,6 +114,8 @@ function thumbnail({ name, bytes, url }) {
   button.type = "button";
   image.alt = "";
   image.units = 256;
+  // At this size others look the same, and the stage's pictures do not wait for them.
+  image.look = "plain";
   image.loading = "lazy";
   image.src = url;
   label.textContent = name.replace(/\.flxt$/, "");
@@ -144,7 +172,7 @@ function showFiles(list) {
 }
 
 listenForFiles();
-showProgress();
+showWeights();
 // All at once, so that nothing jumps when the list comes; a server that takes long is not waited for.
 const listed = serverFiles();
 await Promise.race([listed, new Promise((done) => setTimeout(done, 1000))]);

@@ -1,10 +1,12 @@
 // The stage: one picture, decoded from as many bytes as the slider says, next to a WebP of the same size and the original.
-import { FlextokError, cut, decode, encode, inspect, load, stream } from "./api.js";
+import { FlextokError, cut, decode, encode, inspect, load, loadDecoder, stream } from "./api.js";
 import { WebpRival } from "./webp.js";
 
 const $ = (id) => document.getElementById(id);
 // More than the frame shows.
 const MOST_PIXELS = 1_500_000;
+// So long has nothing been chosen when the slider rests, in milliseconds.
+const REST = 150;
 // Extreme formats get bars instead of a page-high frame.
 const RATIOS = [0.7, 2];
 
@@ -18,9 +20,15 @@ export class Stage extends EventTarget {
   // The most bytes that the decoded picture may have, as a file of its own. A photo starts with all that it was encoded in.
   #bytes = 256;
   #urls = new Map();
+  // Of each canvas: what makes its picture once more, with a look, and what gives that up.
+  #refine = new Map();
+  #refining = new Map();
+  // Whether looks other than plain will be there. Asked for anew only when one is chosen, not at each rest of the slider.
+  #hasDecoder = null;
 
   constructor() {
     super();
+    $("look").addEventListener("change", () => this.#lookAgain());
     this.#slider.addEventListener("input", () => this.#choose(this.#bytesAt(this.#slider.value), false));
     this.#slider.addEventListener("keydown", (event) => this.#key(event));
     $("budget").addEventListener("change", () => this.#encodeAgain());
@@ -92,7 +100,7 @@ export class Stage extends EventTarget {
       await this.#choose(photo ? this.#most : this.#within(this.#bytes));
       if (!signal.aborted) this.note(done ?? describe(info, fault));
       // Without an original to compare with, show the decode of the whole file.
-      if (!photo) await this.#paint("whole", file, file, file.length);
+      if (!photo) await this.#paint("whole", file, file);
     } catch (error) {
       if (signal.aborted) return undefined;
       this.#complain(name, error);
@@ -127,6 +135,8 @@ export class Stage extends EventTarget {
     $("all-bytes").textContent = this.#most;
     this.#slider.disabled = false;
     $("encode-for").hidden = !photo;
+    // A FlexTok network has only one.
+    $("look-for").hidden = info.payload !== "coded";
     this.#drawTicks();
     this.#setUrl("download-all", new Blob([file], { type: "image/vnd.flextok" }));
     $("download-all").download = `${stem(name)}.flxt`;
@@ -142,10 +152,14 @@ export class Stage extends EventTarget {
   /** Removes the picture of another file, until there is one of this file or in case there will be none. */
   #wipe(id) {
     const canvas = $(id);
+    this.#refining.get(id)?.abort();
+    this.#refine.delete(id);
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(null);
     canvas.setAttribute("aria-label", "No picture yet");
     delete canvas.dataset.bytes;
+    delete canvas.dataset.look;
     $(`${id}-label`).textContent = "";
+    $(`${id}-look`).textContent = "";
   }
 
   #setShape(width, height, alone) {
@@ -210,35 +224,75 @@ export class Stage extends EventTarget {
     this.#slider.setAttribute("aria-valuetext", `${bytes} of ${this.#most} bytes`);
     $("bytes").textContent = bytes;
     this.#showWebp();
+    this.#refining.get("decoded")?.abort();
     // Until the cut is ready, the link must not lead to a file other than its label names.
     $("download").removeAttribute("href");
     try {
       const part = await cut(file, { bytes });
       if (bytes !== this.#bytes || file !== this.#shown.file) return;
       this.#offer(part, name);
-      const milliseconds = await this.#paint("decoded", file, part, part.length);
-      if (milliseconds !== undefined) $("time").textContent = milliseconds < 9.5 ? milliseconds.toFixed(1) : Math.round(milliseconds);
+      await this.#paint("decoded", file, part);
     } catch (error) {
       // A newer choice or another picture has its own outcome.
       if (error.kind !== "superseded" && file === this.#shown.file) this.#complain(name, error);
     }
   }
 
-  /** Decodes a part of a file to a canvas, unless another file is shown by then, and returns how long it took. */
-  async #paint(id, file, part, bytes) {
+  /** Shows a part of a file on a canvas: plain at once, and with its look when nothing newer has come for a moment. */
+  async #paint(id, file, part) {
+    this.#refining.get(id)?.abort();
+    const coded = this.#shown.info.payload === "coded";
+    const show = async (look, options) => {
+      const picture = await decode(part, { maxPixels: MOST_PIXELS, output: "bitmap", look, ...options });
+      if (file !== this.#shown.file || options.signal?.aborted) return picture.bitmap.close();
+      this.#put(id, picture, part.length);
+    };
+    this.#refine.set(id, (look, signal) => show(look, { signal }));
+    await show(coded ? "plain" : undefined, { group: id });
+    if (coded && file === this.#shown.file) this.#rest(id);
+  }
+
+  /** Gives what a canvas shows the look that is chosen. */
+  async #rest(id) {
+    this.#refining.get(id)?.abort();
+    const look = $("look").value;
+    const { file, name } = this.#shown;
+    const controller = new AbortController();
+    const { signal } = controller;
+    this.#refining.set(id, controller);
+    try {
+      if (look !== "plain") {
+        await new Promise((done) => setTimeout(done, REST));
+        this.#hasDecoder ??= loadDecoder().then(() => true, () => false);
+        if (!(await this.#hasDecoder)) return;
+      }
+      if (signal.aborted || $(id).dataset.look === look) return;
+      await this.#refine.get(id)?.(look, signal);
+    } catch (error) {
+      if (!signal.aborted && file === this.#shown.file) this.#complain(name, error);
+    }
+  }
+
+  async #lookAgain() {
+    if (!(await this.#hasDecoder)) this.#hasDecoder = null;
+    for (const id of this.#refine.keys()) this.#rest(id);
+  }
+
+  #put(id, { bitmap, width, height, look, milliseconds }, bytes) {
     const { name } = this.#shown;
-    const picture = await decode(part, { maxPixels: MOST_PIXELS, output: "bitmap", group: id });
-    if (file !== this.#shown.file) return void picture.bitmap.close();
     const canvas = $(id);
-    canvas.width = picture.width;
-    canvas.height = picture.height;
-    canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture.bitmap);
+    canvas.width = width;
+    canvas.height = height;
+    canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
     canvas.setAttribute("aria-label", `${name}, decoded from ${bytes} bytes`);
     canvas.dataset.bytes = bytes;
+    canvas.dataset.look = nameOf(look);
     $(`${id}-label`).textContent = `${bytes} bytes`;
+    const coded = this.#shown.info.payload === "coded";
+    $(`${id}-look`).textContent = coded ? $("look").querySelector(`[value="${nameOf(look)}"]`).label.toLowerCase() : "";
     const none = $(`${id}-none`);
     if (none) none.hidden = true;
-    return picture.milliseconds;
+    if (id === "decoded") $("time").textContent = milliseconds < 9.5 ? milliseconds.toFixed(1) : Math.round(milliseconds);
   }
 
   /** Sets the download link to a part of the file. */
@@ -314,6 +368,9 @@ function describe(info, fault) {
   const count = ids ? `${info.tokens_have} of ${info.tokens_total} tokens` : `${info.bytes_have} of ${info.bytes_total} bytes of payload`;
   return `${count}: ${fault ? fault.message : state}.`;
 }
+
+/** How the choice of looks names one. */
+const nameOf = (look) => ({ 0: "faithful", 1: "sharp" })[look] ?? String(look);
 
 const stem = (name) => name.replace(/^.*\//, "").replace(/\.[^.]*$/, "") || "picture";
 const count = (bytes) => (bytes < 10_000 ? `${bytes} bytes` : `${Math.round(bytes / 1000)} kB`);

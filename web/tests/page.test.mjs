@@ -4,7 +4,7 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import {
-  dist, download, drop, flextok, folder, open, photo, photos, pictureOf, scratch, serve, serveAlone, shot, startBrowser,
+  dist, download, drop, flextok, folder, line, open, photo, photos, pictureOf, scratch, serve, serveAlone, shot, startBrowser,
   suite,
 } from "./harness.mjs";
 
@@ -104,6 +104,74 @@ describe("the page", () => {
     await page.mouse.up();
     assert.equal(pictures.size, 4);
     assert.ok(Number(await text(page, "time")) > 0);
+  });
+
+  it("paints plain while the slider moves, and the chosen look when it rests", async (t) => {
+    const page = await open(t, browser, address);
+    const painted = (look, bytes) =>
+      page.waitForFunction(([look, bytes]) => {
+        const { dataset } = document.getElementById("decoded");
+        return dataset.look === look && (!bytes || dataset.bytes === bytes);
+      }, [look, bytes]);
+    const pixels = () => page.evaluate(() => document.getElementById("decoded").toDataURL());
+    await painted("0.5");
+    await page.waitForFunction(() => document.getElementById("whole").dataset.look === "0.5");
+    assert.equal(await text(page, "decoded-look"), "balanced");
+    assert.match(await text(page, "weights"), /^Model tables 1: 30 kB, .* · decoder: 3\.3 MB, from /);
+    const seen = new Set([await pixels()]);
+    for (const look of ["plain", "faithful", "sharp"]) {
+      await page.selectOption("#look", look);
+      await painted(look);
+      assert.equal(await text(page, "decoded-look"), look);
+      seen.add(await pixels());
+    }
+    assert.equal(seen.size, 4);
+    // What is painted at once is plain; the time is that of what is painted.
+    const looks = await page.evaluate(async () => {
+      const canvas = document.getElementById("decoded");
+      const seen = [];
+      new MutationObserver(() => seen.push(canvas.dataset.look)).observe(canvas, { attributeFilter: ["data-look"] });
+      const slider = document.getElementById("size");
+      for (const value of [100, 300, 500, 700]) {
+        slider.value = value;
+        slider.dispatchEvent(new Event("input"));
+        await new Promise((done) => setTimeout(done, 60));
+      }
+      const end = performance.now() + 30_000;
+      while (seen.at(-1) !== "sharp" && performance.now() < end) await new Promise((done) => setTimeout(done, 50));
+      return seen;
+    });
+    assert.equal(looks[0], "plain");
+    assert.equal(looks.at(-1), "sharp");
+    assert.ok(Number(await text(page, "time")) > 30);
+    await shot(page, "sharp");
+    // A second start has both parts from the browser.
+    await page.reload();
+    await page.waitForFunction(() => /decoder: 3\.3 MB, from this browser’s storage$/.test(document.getElementById("weights").textContent));
+    await painted("0.5");
+  });
+
+  it("stays plain without its decoder, and says so", async (t) => {
+    let missing = true;
+    const own = await line(t, address, {
+      "/decoder.safetensors": (response) => {
+        if (missing) return response.writeHead(404).end();
+        response.end(readFileSync(join(dist, "decoder.safetensors")));
+      },
+    });
+    const page = await open(t, browser, own, { expected: ["404"] });
+    await pictureOf(page);
+    const said = (text) => page.waitForFunction((text) => document.getElementById("weights").textContent.includes(text), text);
+    await said("decoder: not there, HTTP status 404; pictures stay plain");
+    assert.equal(await page.locator("#status.bad").count(), 0);
+    assert.equal(await page.getAttribute("#decoded", "data-look"), "plain");
+    await page.focus("#size");
+    await page.keyboard.press("PageDown");
+    await pictureOf(page, 128);
+    missing = false;
+    await page.selectOption("#look", "sharp");
+    await said("decoder: 3.3 MB, from the server");
+    await page.waitForFunction(() => document.getElementById("decoded").dataset.look === "sharp");
   });
 
   it("takes a dropped photo there and back", async (t) => {
