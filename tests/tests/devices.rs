@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flextok_tests::{Run, arg, command, finish, listing, nano, photo, run, workplace};
+use flextok_tests::{Run, arg, command, finish, listing, nano, photo, workplace};
 
 /// Runs the program with a FlexTok model where no Vulkan driver can be found.
 fn run_without_drivers(directory: &Path, args: &[&str]) -> Run {
@@ -83,9 +83,9 @@ fn impossible_choices_are_usage_errors() {
 /// With a device, which has to be there.
 #[cfg(feature = "gpu-tests")]
 mod gpu {
-    use flextok_tests::{PHOTOS, encode_ids, read, run_ids, tiny};
+    use flextok_tests::{PHOTOS, encode_ids, read, run, run_ids, tiny};
 
-    use super::{Path, arg, listing, photo, run, workplace};
+    use super::{Path, arg, listing, photo, workplace};
 
     fn psnr(directory: &Path, a: &str, b: &str) -> f64 {
         let report = run(directory, ["compare", a, b, "--json"]).ok().json();

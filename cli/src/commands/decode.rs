@@ -18,7 +18,7 @@ use crate::values;
 /// Decompress a .flxt file, complete or truncated anywhere, to a picture
 #[derive(Debug, Args)]
 pub(crate) struct DecodeArgs {
-    /// Token file, or - for standard input
+    /// A .flxt file, or - for standard input
     #[arg(value_name = "IN")]
     input: PathBuf,
 

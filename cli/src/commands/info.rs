@@ -20,7 +20,7 @@ use crate::output;
 /// With --json, one object; docs/json.md lists its keys.
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    /// Token file, or - for standard input
+    /// A .flxt file, or - for standard input
     #[arg(value_name = "IN")]
     input: PathBuf,
 

@@ -9,9 +9,9 @@ use crate::values;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sampling, for FlexTok models")]
 pub(crate) struct SamplingArgs {
-    /// Look of the picture, for the embedded model: faithful (the least squared error), sharp, a number
+    /// Look of the picture: faithful (the least squared error), sharp, a number
     /// between (0 is faithful, 1 is sharp), or plain (the coded digits alone) [default: 0.5]
-    #[arg(long, value_name = "LOOK", value_parser = values::look, help_heading = "Options")]
+    #[arg(long, value_name = "LOOK", value_parser = values::look, help_heading = "Look, for the embedded model")]
     look: Option<Look>,
 
     /// Number of sampling steps; more are slower [default: the model's]

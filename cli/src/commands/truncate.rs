@@ -19,7 +19,7 @@ use crate::values;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("budget").required(true).args(["tokens", "bytes"]))]
 pub(crate) struct TruncateArgs {
-    /// Token file, or - for standard input
+    /// A .flxt file, or - for standard input
     #[arg(value_name = "IN")]
     input: PathBuf,
 

@@ -113,23 +113,28 @@ fn read(value: &Value) -> Result<CodedConfig, ConfigError> {
 
 fn read_decoder(value: &Value) -> Result<LearnedDecoderConfig, ConfigError> {
     let mut fields = Fields::new("decoder", value)?;
-    let widths = fields.sizes("widths", 2..=2, 1..=MAX_WIDTH)?;
-    let depths = fields.sizes("depths", 3..=3, 0..=MAX_DEPTH)?;
+    let widths = array(fields.sizes("widths", 2..=2, 1..=MAX_WIDTH)?);
+    let depths = array(fields.sizes("depths", 3..=3, 1..=MAX_DEPTH)?);
     let config = LearnedDecoderConfig {
-        widths: [widths[0], widths[1]],
-        depths: [depths[0], depths[1], depths[2]],
+        widths,
+        depths,
         embedding: fields.size("embedding", 1..=MAX_WIDTH)?,
         frequencies: fields.size("frequencies", 2..=MAX_FREQUENCIES)?,
         slopes: fields.numbers("slopes", 2..=MAX_KNOTS)?,
         errors: fields.numbers("errors", 2..=MAX_KNOTS)?,
     };
-    let rising = config.slopes.windows(2).all(|pair| pair[0] < pair[1]);
+    let rising = config.slopes.is_sorted_by(|a, b| a < b);
     if !rising || config.slopes.len() != config.errors.len() {
         let allowed = "slopes that rise, with an error for each";
         return Err(fields.refuse("slopes", value, allowed));
     }
     fields.finish()?;
     Ok(config)
+}
+
+/// A list whose length has been checked.
+fn array<const N: usize>(list: Vec<usize>) -> [usize; N] {
+    list.try_into().unwrap_or([0; N])
 }
 
 #[cfg(test)]
