@@ -35,6 +35,9 @@ pub fn values(data: &[u8]) {
     if let Some(canvas) = checked(values::canvas(text)) {
         assert_eq!(values::canvas(&canvas.to_string()), Ok(canvas));
     }
+    if let Some(look) = checked(values::look(text)) {
+        assert_eq!(values::look(&look.to_string()), Ok(look));
+    }
     if let Some([red, green, blue]) = checked(values::color(text)) {
         let digits = format!("{red:02x}{green:02x}{blue:02x}");
         assert_eq!(values::color(&digits), Ok([red, green, blue]));

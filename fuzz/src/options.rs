@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use flextok::container::{Chunk, Metadata, TokenFile};
 use flextok::image::{DynamicImage, RgbaImage};
-use flextok::{Budget, CanvasChoice, Codec, DecodeOptions, EncodeOptions, ErrorKind, Size};
+use flextok::{Budget, CanvasChoice, Codec, DecodeOptions, EncodeOptions, ErrorKind, Look, Size};
 
 /// The small random network of the tests.
 static NETWORK: LazyLock<Codec> = LazyLock::new(|| open("tests/data/tiny/model.safetensors"));
@@ -124,6 +124,12 @@ fn choose(
     if family % 8 != 7 {
         *decode = DecodeOptions::default().with_keep_canvas(decode.keep_canvas);
     }
+    decode.look = match source.u8() {
+        // The learned decoder takes far longer than all else here.
+        0..=239 => Some(Look::Plain),
+        240..=249 => None,
+        look => Some(Look::Learned(f32::from(look - 250) / 4.0)),
+    };
     &CODED
 }
 
