@@ -26,7 +26,7 @@ pub(crate) struct TokenInput {
     pub(crate) file: TokenFile,
     pub(crate) bytes: u64,
     /// What is wrong with the rest, if the file is damaged and its proven part is used.
-    fault: Option<container::Error>,
+    pub(crate) fault: Option<container::Error>,
 }
 
 /// What becomes of a damaged file.

@@ -46,7 +46,8 @@ pub enum Error {
     },
     /// The file was made by another model.
     #[error(
-        "made with model {expected}, but the opened model is {found}; use the model that made the file"
+        "made with model {expected}, but the opened model is {found}; use the model that made the file{}",
+        expected.hint()
     )]
     WrongModel {
         /// The model that the file names.

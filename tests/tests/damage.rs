@@ -103,6 +103,7 @@ fn the_proven_part_of_a_damaged_file_can_be_used() {
     note(run(directory, ["decode", "bad.flxt", "--salvage"]));
     assert!(read(directory, "bad.png") == read(directory, "proven.png"));
     let info = note(run(directory, ["info", "bad.flxt", "--salvage", "--json"])).json();
+    assert_eq!(info["state"], "damaged");
     assert_eq!(
         (
             &info["bytes_have"],

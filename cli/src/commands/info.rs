@@ -208,7 +208,9 @@ impl Info {
             height: header.size().height,
             model: ModelName::of(header).to_string(),
             payload: PayloadInfo::new(&input.file),
-            state: if input.file.is_complete() {
+            state: if input.fault.is_some() {
+                "damaged"
+            } else if input.file.is_complete() {
                 "complete"
             } else {
                 "truncated"

@@ -31,6 +31,19 @@ impl ModelName {
     }
 }
 
+impl ModelName {
+    /// Where else the model may be found, to end a message.
+    pub(crate) fn hint(self) -> &'static str {
+        match self {
+            Self::Coded(name @ TablesName::Number(_)) if name != TablesName::BUILTIN => {
+                ": a newer flextok may carry it"
+            }
+            Self::Coded(TablesName::BUILTIN) => ": it is embedded in the program",
+            _ => "",
+        }
+    }
+}
+
 impl fmt::Display for ModelName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
