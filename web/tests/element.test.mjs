@@ -99,7 +99,8 @@ describe("<flextok-image>", () => {
     t.diagnostic(`${pictures.map(({ units }) => units)} bytes of payload: ${watched.toPhoto.map((db) => db.toFixed(2))} dB`);
     assert.ok(pictures.length >= 8, `${pictures.length} pictures`);
     assert.ok(rising(pictures.map(({ units }) => units)));
-    assert.ok(rising(pictures.map(({ bytes }) => bytes)));
+    // Bytes that came while a picture waited for its turn are there for it and for the next one.
+    assert.ok(pictures.every(({ bytes }, at) => at === 0 || bytes >= pictures[at - 1].bytes));
     // A few bytes more can make it a little worse; twice as many cannot.
     const doublings = [0, 8, 16, 32, 64, 128, 256, 512, 1008].map((least) => pictures.findIndex(({ units }) => units >= least));
     const steps = [...new Set(doublings)].map((at) => watched.toPhoto[at]);
