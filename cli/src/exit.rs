@@ -185,9 +185,12 @@ pub(crate) fn report(message: &str) {
     output::complain(&line);
 }
 
-/// Reports a panic as one line too, and removes temporary files.
+/// Reports a panic as one line too, and removes temporary files; but for those of image decoders, which become errors.
 pub(crate) fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
+        if flextok::picture::is_decoding() {
+            return;
+        }
         interrupt::clean_up();
         let payload = info.payload();
         let what = payload

@@ -281,3 +281,26 @@ fn texts_of_a_file_stay_on_their_line() {
         .json();
     assert_eq!(info["metadata"]["title"], "Brücke 橋 🌉\n\0");
 }
+
+#[test]
+fn decoders_that_panic_end_in_one_line() {
+    let place = workplace();
+    let directory = place.path();
+    for name in [
+        "jpeg-fine-chroma-1x1.jpg",
+        "jpeg-fine-chroma-separate-scans.jpg",
+        "jpeg-fine-chroma-in-tiff.tif",
+        "tiff-planar-tiled.tif",
+    ] {
+        let file = picture(name);
+        let done = run(directory, ["encode", arg(&file), "-o", "a.flxt", "--force"]);
+        if done.code == Some(0) {
+            continue;
+        }
+        assert_eq!(
+            (done.code, done.stderr.lines().count()),
+            (Some(6), 1),
+            "{done:?}"
+        );
+    }
+}

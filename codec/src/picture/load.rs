@@ -8,6 +8,7 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
+use super::guard::guarded;
 use super::{PictureError, jpeg, memory, metadata, png, webp};
 
 /// The formats [`open`] reads, for messages.
@@ -148,9 +149,25 @@ fn decode(
     }
     memory::check(held, options.max_memory)?;
     memory::probe(held.saturating_add(first))?;
+    guarded(name, || {
+        let first = first.min(options.max_memory);
+        decode_guarded(bytes, &file, format, (held, first), options)
+    })
+}
+
+/// The part that is done by decoders of other crates. `file` is what they read of the `bytes`; `held` bytes of memory are taken
+/// already, and `first` may be taken for what stands before the pixels.
+fn decode_guarded(
+    bytes: &[u8],
+    file: &[u8],
+    format: ImageFormat,
+    (held, first): (u64, u64),
+    options: &LoadOptions,
+) -> Result<LoadedPicture, PictureError> {
+    let name = name_of(format);
     let failed = |error| from_image_error(error, name, options);
-    let mut reader = ImageReader::with_format(Cursor::new(&*file), format);
-    reader.limits(limits(first.min(options.max_memory)));
+    let mut reader = ImageReader::with_format(Cursor::new(file), format);
+    reader.limits(limits(first));
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, name, options)?;
@@ -201,11 +218,14 @@ fn facts(decoder: &mut impl ImageDecoder) -> image::ImageResult<Facts> {
     decoder.set_limits(limits(pixels.saturating_add(memory::METADATA)))?;
     let icc = decoder.icc_profile().ok().flatten();
     let exif = decoder.exif_metadata().ok().flatten();
+    let orientation = exif.as_deref().and_then(metadata::orientation);
     Ok(Facts {
         bytes: icc.as_ref().map_or(0, |icc| icc.len() as u64),
         color_profile: icc.and_then(|icc| metadata::profile_name(&icc)),
         capture_time: exif.and_then(|exif| metadata::capture_time(&exif)),
-        orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
+        orientation: orientation
+            .or_else(|| decoder.orientation().ok())
+            .unwrap_or(Orientation::NoTransforms),
     })
 }
 

@@ -317,3 +317,37 @@ fn photos_load() {
     let loaded = open(path, &options).expect("a photo");
     assert_eq!(flatten(&loaded.image, [0; 3]), photo("coffee.png"));
 }
+
+#[test]
+fn decoders_that_panic_are_errors() {
+    for name in [
+        "jpeg-fine-chroma-1x1.jpg",
+        "jpeg-fine-chroma-separate-scans.jpg",
+        "jpeg-fine-chroma-in-tiff.tif",
+        "tiff-planar-tiled.tif",
+    ] {
+        match open(path(name), &LoadOptions::default()) {
+            Ok(picture) => assert!(picture.image.width() > 0, "{name}"),
+            Err(error) => {
+                assert_eq!(
+                    error.kind(),
+                    PictureErrorKind::Unreadable,
+                    "{name}: {error}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_orientation_behind_the_prefix_of_jpeg_is_applied_in_other_formats_too() {
+    let image = load("webp-exif-prefix.webp").image;
+    assert_eq!((image.width(), image.height()), (16, 24));
+}
+
+#[test]
+fn impossible_offsets_are_left_out() {
+    let time = load("jpeg-impossible-offset.jpg").capture_time;
+    let time = time.expect("a local time");
+    assert_eq!(time.len(), "2024-02-29T12:34:56".len(), "{time}");
+}

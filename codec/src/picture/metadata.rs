@@ -1,7 +1,10 @@
 //! The facts worth keeping of an image file: colour profile name, capture time, title.
 
+use image::metadata::Orientation;
 use moxcms::{ColorProfile, ProfileText};
 
+/// The largest offset from UTC that any place has had, in minutes.
+const MOST_OFFSET: u16 = 16 * 60;
 /// Most characters of a text that is kept.
 const MAX_CHARS: usize = 200;
 
@@ -18,11 +21,22 @@ pub(super) fn profile_name(icc: &[u8]) -> Option<String> {
     clean(&name)
 }
 
+/// The orientation in an EXIF block, whatever type of whole number it has; with or without the prefix that belongs to JPEG.
+pub(super) fn orientation(exif: &[u8]) -> Option<Orientation> {
+    let exif = read_exif(exif)?;
+    let field = exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY)?;
+    Orientation::from_exif(field.value.get_uint(0)?.try_into().ok()?)
+}
+
+fn read_exif(block: &[u8]) -> Option<exif::Exif> {
+    let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
+    exif::Reader::new().read_raw(block.to_vec()).ok()
+}
+
 /// `DateTimeOriginal` of an EXIF block as `YYYY-MM-DDThh:mm:ss`, followed by `±hh:mm` if the block
-/// names the offset from UTC.
+/// names a possible offset from UTC.
 pub(super) fn capture_time(exif: &[u8]) -> Option<String> {
-    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
-    let exif = exif::Reader::new().read_raw(exif.to_vec()).ok()?;
+    let exif = read_exif(exif)?;
     let ascii = |tag| match &exif.get_field(tag, exif::In::PRIMARY)?.value {
         exif::Value::Ascii(lines) => lines.first(),
         _ => None,
@@ -32,15 +46,26 @@ pub(super) fn capture_time(exif: &[u8]) -> Option<String> {
         // An unreadable offset leaves the local time.
         let _ = time.parse_offset(offset);
     }
+    let leap = time.year.is_multiple_of(4)
+        && (!time.year.is_multiple_of(100) || time.year.is_multiple_of(400));
+    let days = match time.month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
     let plausible = (1..=12).contains(&time.month)
-        && (1..=31).contains(&time.day)
+        && (1..=days).contains(&time.day)
         && time.hour < 24
         && time.minute < 60
         && time.second <= 60;
     if !plausible {
         return None;
     }
-    let offset = time.offset.map_or(String::new(), |minutes| {
+    let offset = time
+        .offset
+        .filter(|minutes| minutes.unsigned_abs() <= MOST_OFFSET);
+    let offset = offset.map_or(String::new(), |minutes| {
         let sign = if minutes < 0 { '-' } else { '+' };
         let minutes = minutes.unsigned_abs();
         format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)

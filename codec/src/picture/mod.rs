@@ -15,6 +15,7 @@
 mod canvas;
 mod error;
 mod flatten;
+mod guard;
 mod jpeg;
 pub mod load;
 pub(crate) mod memory;
@@ -30,6 +31,7 @@ pub use error::{PictureError, PictureErrorKind};
 #[cfg(test)]
 use flatten::flatten;
 pub use flatten::{try_flatten, try_into_rgb};
+pub use guard::is_decoding;
 pub use load::{LoadOptions, LoadedPicture};
 pub use resize::{Cropped, SourceRect, published_crop, resize, restore};
 pub(crate) use resize::{crop_image, enlarge, pad_image, resize_image, shrink_image};
