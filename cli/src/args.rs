@@ -105,6 +105,10 @@ pub(crate) struct GlobalArgs {
     #[arg(long, value_name = "TYPE", default_value = "auto", value_parser = choices::precision())]
     pub(crate) precision: Precision,
 
+    /// Take the pixels of images as they are stored, without converting their colour profile to sRGB
+    #[arg(long)]
+    pub(crate) no_color_management: bool,
+
     /// Overwrite existing output files
     #[arg(short, long)]
     pub(crate) force: bool,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flextok::compute::ComputeError;
+use flextok::picture::LoadOptions;
 use flextok::weights::WeightsError;
 use flextok::{Codec, Device, Error, ErrorKind, Limits, Precision, Threads};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,6 +17,8 @@ use crate::exit::{CliError, report};
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) limits: Limits,
+    /// How images are loaded, within these limits.
+    pub(crate) loading: LoadOptions,
     pub(crate) force: bool,
     pub(crate) quiet: bool,
     verbose: bool,
@@ -35,8 +38,12 @@ pub(crate) struct Model {
 
 impl Context {
     pub(crate) fn new(args: GlobalArgs) -> Self {
+        let limits = limits(&args.limits);
+        let mut loading = limits.load_options();
+        loading.color_management = !args.no_color_management;
         Self {
-            limits: limits(&args.limits),
+            limits,
+            loading,
             force: args.force,
             quiet: args.quiet,
             verbose: args.verbose > 0,

@@ -8,7 +8,7 @@ use flextok::Limits;
 use flextok::container::layout::TOKEN_BYTES;
 use flextok::container::{self, Header, MAGIC, Payload, ReadError, State, TokenFile};
 use flextok::image::RgbImage;
-use flextok::picture::{self, LoadedPicture, PictureError, load};
+use flextok::picture::{self, ColorConversion, LoadOptions, LoadedPicture, PictureError, load};
 
 use crate::exit::{CliError, Code};
 use crate::values;
@@ -89,11 +89,10 @@ impl Source {
     }
 
     /// Reads and decodes an image.
-    pub(crate) fn picture(&self, limits: &Limits) -> Result<LoadedPicture, CliError> {
-        let options = limits.load_options();
+    pub(crate) fn picture(&self, options: &LoadOptions) -> Result<LoadedPicture, CliError> {
         match self {
-            Self::Stdin => load::read(io::stdin().lock(), "-", &options),
-            Self::File(path) => load::open(path, &options),
+            Self::Stdin => load::read(io::stdin().lock(), "-", options),
+            Self::File(path) => load::open(path, options),
         }
         .map_err(|error| match error {
             PictureError::Directory { .. } => directory(self.name(), "an image file", Code::Image),
@@ -104,14 +103,14 @@ impl Source {
     /// Reads and decodes an image as 8-bit RGB on a background, with `held` bytes of the memory limit already in use.
     pub(crate) fn rgb(
         &self,
-        limits: &Limits,
+        options: &LoadOptions,
         background: [u8; 3],
         held: usize,
     ) -> Result<RgbImage, CliError> {
-        let mut limits = limits.clone();
-        limits.image_memory = limits.image_memory.saturating_sub(held as u64);
-        let image = self.picture(&limits)?.image;
-        picture::try_into_rgb(image, background, limits.image_memory)
+        let mut options = *options;
+        options.max_memory = options.max_memory.saturating_sub(held as u64);
+        let image = self.picture(&options)?.image;
+        picture::try_into_rgb(image, background, options.max_memory)
             .map_err(|error| CliError::codec(self.name(), error))
     }
 
@@ -150,7 +149,11 @@ impl Source {
     }
 
     /// Reads a token file or an image, whichever it is.
-    pub(crate) fn either(&self, limits: &Limits) -> Result<Either, CliError> {
+    pub(crate) fn either(
+        &self,
+        limits: &Limits,
+        loading: &LoadOptions,
+    ) -> Result<Either, CliError> {
         if let Self::File(path) = self
             && (path.is_file() || path.is_dir() || !path.exists())
         {
@@ -160,14 +163,14 @@ impl Source {
             if by_name || starts_with_magic(path) {
                 return self.tokens(limits).map(Either::Tokens);
             }
-            return self.picture(limits).map(Either::Picture);
+            return self.picture(loading).map(Either::Picture);
         }
         // A pipe can be read only once.
         let bytes = self.bytes(limits.image_bytes)?;
         if bytes.starts_with(&MAGIC) {
             return read_tokens(&*bytes, self.name(), limits).map(Either::Tokens);
         }
-        let picture = load::decode_bytes(&bytes, &limits.load_options());
+        let picture = load::decode_bytes(&bytes, loading);
         picture
             .map(Either::Picture)
             .map_err(|error| CliError::codec(self.name(), error))
@@ -219,6 +222,16 @@ impl TokenInput {
         }
         Some(note)
     }
+}
+
+/// The note about an image whose colour profile could not be used.
+pub(crate) fn color_note(name: &str, picture: &LoadedPicture) -> Option<String> {
+    let what = match picture.color_conversion {
+        ColorConversion::Damaged => "is damaged",
+        ColorConversion::Unsupported => "is of a kind that is not converted",
+        _ => return None,
+    };
+    Some(format!("{name}: its colour profile {what}; taken as sRGB"))
 }
 
 /// How many of the payload's bytes, or of all canvases' tokens.

@@ -13,6 +13,7 @@ const LIMITS: LoadOptions = LoadOptions {
     max_pixels: 1 << 14,
     max_side: 1 << 12,
     max_memory: 1 << 20,
+    color_management: true,
 };
 
 /// A picture is within the limits and has pixels, and gets through everything up to the canvas.

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
         return Err(CliError::usage("standard input", problem));
     }
     let threads = context.threads()?;
-    let first = sources[0].rgb(&context.limits, args.background, 0)?;
+    let first = sources[0].rgb(&context.loading, args.background, 0)?;
     let second = second(args, context, &sources[1], first.as_raw().len())?;
     let comparison = metrics::compare(&first, &second, &threads).map_err(|source| {
         let name = format!("{}, {}", sources[0].name(), sources[1].name());
@@ -75,11 +75,11 @@ fn second(
     source: &Source,
     held: usize,
 ) -> Result<RgbImage, CliError> {
-    let mut limits = context.limits.clone();
-    limits.image_memory = limits.image_memory.saturating_sub(held as u64);
-    let input = match source.either(&limits)? {
+    let mut loading = context.loading;
+    loading.max_memory = loading.max_memory.saturating_sub(held as u64);
+    let input = match source.either(&context.limits, &loading)? {
         Either::Picture(loaded) => {
-            let (background, max) = (args.background, limits.image_memory);
+            let (background, max) = (args.background, loading.max_memory);
             let picture = picture::try_into_rgb(loaded.image, background, max);
             return picture.map_err(|error| CliError::codec(source.name(), error));
         }

@@ -384,7 +384,7 @@ fn rungs(
         options.look = Some(Look::Plain);
     }
     let reference: RgbImage = match &item.original {
-        Some(source) => source.rgb(&context.limits, args.background, 0)?,
+        Some(source) => source.rgb(&context.loading, args.background, 0)?,
         None => model.codec.decode_file(file, &options).map_err(failed)?,
     };
     let metric = args.metric;

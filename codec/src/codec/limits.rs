@@ -59,6 +59,7 @@ impl Limits {
             max_pixels: self.pixels,
             max_side: self.side,
             max_memory: self.image_memory,
+            ..Default::default()
         }
     }
 }

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
+use moxcms::ColorProfile;
 
+use super::color::{self, ColorConversion};
 use super::guard::guarded;
 use super::{PictureError, jpeg, memory, metadata, png, webp};
 
@@ -26,16 +28,20 @@ pub struct LoadOptions {
     /// Most bytes of memory that loading takes at its peak: the file, the decoded image, what the decoder works in, and
     /// the copy for an image stored on its side.
     pub max_memory: u64,
+    /// Whether pixels with a colour profile are converted to sRGB, which the codec works in.
+    pub color_management: bool,
 }
 
 impl Default for LoadOptions {
-    /// 512 MiB of file, 2^27 pixels (134 million), 2^20 pixels per side as in a `.flxt` file, 1 GiB of memory.
+    /// 512 MiB of file, 2^27 pixels (134 million), 2^20 pixels per side as in a `.flxt` file, 1 GiB of memory; colours are
+    /// converted.
     fn default() -> Self {
         Self {
             max_bytes: 512 << 20,
             max_pixels: 1 << 27,
             max_side: 1 << 20,
             max_memory: 1 << 30,
+            color_management: true,
         }
     }
 }
@@ -44,8 +50,10 @@ impl Default for LoadOptions {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LoadedPicture {
-    /// The pixels as stored, the EXIF orientation applied; of an animation the first frame.
+    /// The pixels in sRGB, the EXIF orientation applied; of an animation the first frame.
     pub image: DynamicImage,
+    /// How they came to be in sRGB.
+    pub color_conversion: ColorConversion,
     /// The description inside the embedded ICC profile.
     pub color_profile: Option<String>,
     /// When the picture was taken, from EXIF, as `YYYY-MM-DDThh:mm:ss` with the zone if it is known.
@@ -172,7 +180,10 @@ fn decode_guarded(
     let (width, height) = decoder.dimensions();
     check_size(width, height, name, options)?;
     check_end(bytes, format, name)?;
-    let facts = facts(&mut decoder).map_err(failed)?;
+    let mut facts = facts(&mut decoder).map_err(failed)?;
+    if options.color_management {
+        facts.profile = color::profile(name, bytes, facts.icc.as_deref())?;
+    }
     let room = Room::new(
         bytes,
         format,
@@ -184,9 +195,14 @@ fn decode_guarded(
     let failed = |error| room.failed(error, name, options);
     decoder.set_limits(limits(room.granted)).map_err(failed)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let color_conversion = match facts.profile {
+        Some(profile) => color::to_srgb(&mut image, profile)?,
+        None => ColorConversion::None,
+    };
     image.apply_orientation(facts.orientation);
     Ok(LoadedPicture {
         image,
+        color_conversion,
         color_profile: facts.color_profile,
         capture_time: facts.capture_time,
         title: (format == ImageFormat::Png)
@@ -204,6 +220,9 @@ fn limits(memory: u64) -> image::Limits {
 
 /// The metadata next to the pixels.
 struct Facts {
+    icc: Option<Vec<u8>>,
+    /// What to convert from, if anything describes it; none in it if that is damaged.
+    profile: Option<Option<ColorProfile>>,
     color_profile: Option<String>,
     capture_time: Option<String>,
     orientation: Orientation,
@@ -221,7 +240,9 @@ fn facts(decoder: &mut impl ImageDecoder) -> image::ImageResult<Facts> {
     let orientation = exif.as_deref().and_then(metadata::orientation);
     Ok(Facts {
         bytes: icc.as_ref().map_or(0, |icc| icc.len() as u64),
-        color_profile: icc.and_then(|icc| metadata::profile_name(&icc)),
+        color_profile: icc.as_deref().and_then(metadata::profile_name),
+        profile: None,
+        icc,
         capture_time: exif.and_then(|exif| metadata::capture_time(&exif)),
         orientation: orientation
             .or_else(|| decoder.orientation().ok())

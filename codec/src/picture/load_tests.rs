@@ -351,3 +351,61 @@ fn impossible_offsets_are_left_out() {
     let time = time.expect("a local time");
     assert_eq!(time.len(), "2024-02-29T12:34:56".len(), "{time}");
 }
+
+/// A PNG of one colour with this profile.
+fn with_profile(color: [u8; 3], profile: Vec<u8>) -> Vec<u8> {
+    use image::ImageEncoder;
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+    encoder.set_icc_profile(profile).expect("PNG has profiles");
+    let picture = RgbImage::from_pixel(5, 4, Rgb(color));
+    encoder
+        .write_image(picture.as_raw(), 5, 4, ExtendedColorType::Rgb8)
+        .expect("memory");
+    bytes
+}
+
+#[test]
+fn colors_of_a_phone_are_converted_unless_they_should_not_be() {
+    let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+    let png = with_profile([200, 100, 50], profile);
+    let mut options = LoadOptions::default();
+    let color = |loaded: &LoadedPicture| loaded.image.to_rgb8().get_pixel(4, 3).0;
+    let loaded = decode_bytes(&png, &options).unwrap();
+    assert_eq!(loaded.color_conversion, ColorConversion::Converted);
+    // By the matrices of the standards, in f64.
+    let close = |(a, b): (u8, u8)| a.abs_diff(b) <= 1;
+    let found = color(&loaded);
+    assert!(found.into_iter().zip([215, 93, 31]).all(close), "{found:?}");
+    options.color_management = false;
+    let loaded = decode_bytes(&png, &options).unwrap();
+    assert_eq!(loaded.color_conversion, ColorConversion::None);
+    assert_eq!(color(&loaded), [200, 100, 50]);
+}
+
+#[test]
+fn damaged_profiles_are_told_and_taken_as_srgb() {
+    let png = with_profile([200, 100, 50], vec![7; 300]);
+    let loaded = decode_bytes(&png, &LoadOptions::default()).unwrap();
+    assert_eq!(loaded.color_conversion, ColorConversion::Damaged);
+    assert_eq!(loaded.image.to_rgb8().get_pixel(0, 0).0, [200, 100, 50]);
+}
+
+#[test]
+fn high_dynamic_range_is_refused_by_name() {
+    let plain = bytes("small.png");
+    for (transfer, name) in [(16, "PQ"), (18, "HLG")] {
+        let body = [b"cICP".as_slice(), &[9, transfer, 0, 1]].concat();
+        let chunk = [
+            4_u32.to_be_bytes().as_slice(),
+            &body,
+            &crc32fast::hash(&body).to_be_bytes(),
+        ]
+        .concat();
+        // Behind the header, which has 33 bytes with the signature.
+        let png = [&plain[..33], &chunk, &plain[33..]].concat();
+        let refused = decode_bytes(&png, &LoadOptions::default()).unwrap_err();
+        assert_eq!(refused.kind(), PictureErrorKind::Unreadable);
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+}

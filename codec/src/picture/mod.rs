@@ -2,7 +2,7 @@
 //!
 //! | step | function |
 //! |---|---|
-//! | file or bytes → decoded image, upright, with the facts worth keeping | [`load::open`], [`load::decode_bytes`] |
+//! | file or bytes → decoded image, upright, in sRGB, with the facts worth keeping | [`load::open`], [`load::decode_bytes`] |
 //! | any pixel type → 8-bit RGB on a background | [`try_flatten`], [`try_into_rgb`] |
 //! | RGB → canvas size | [`resize`], [`published_crop`] |
 //! | RGB ↔ floats in \[-1, 1\] | [`Canvas::from_rgb`], [`Canvas::to_rgb`] |
@@ -13,6 +13,7 @@
 //! is taken for it.
 
 mod canvas;
+mod color;
 mod error;
 mod flatten;
 mod guard;
@@ -27,6 +28,7 @@ pub mod save;
 mod webp;
 
 pub use canvas::Canvas;
+pub use color::ColorConversion;
 pub use error::{PictureError, PictureErrorKind};
 #[cfg(test)]
 use flatten::flatten;

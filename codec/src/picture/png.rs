@@ -20,6 +20,13 @@ pub(super) fn chunks(png: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
     })
 }
 
+/// The coding points of the pixels in a `cICP` chunk (ITU-T H.273): colour primaries and transfer characteristics.
+pub(super) fn coding_points(png: &[u8]) -> Option<[u8; 2]> {
+    let mut before_pixels = chunks(png).take_while(|(kind, _)| *kind != b"IDAT");
+    let (_, body) = before_pixels.find(|(kind, _)| *kind == b"cICP")?;
+    body.first_chunk().copied()
+}
+
 /// The size in the header. The decoder is given its limit on memory before it tells the size, and a refusal is to name
 /// the size.
 pub(super) fn size(png: &[u8]) -> Option<(u32, u32)> {
