@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod cpu;
 mod error;
+mod freed;
 #[cfg(feature = "cube")]
 pub mod gpu;
 pub mod lot;
@@ -19,6 +20,7 @@ pub mod weight;
 pub use backend::Backend;
 pub use cpu::{CpuEngine, Threads, vectorized};
 pub use error::ComputeError;
+pub use freed::release_freed_memory;
 #[cfg(feature = "cube")]
 pub use gpu::GpuEngine;
 pub use map_fault::explain_map_faults;

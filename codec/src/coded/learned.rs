@@ -125,7 +125,12 @@ impl<B: Backend> LearnedDecoder<B> {
         for (sample, correction) in picture.iter_mut().zip(backend.download(&correction)?) {
             *sample += factor * correction;
         }
-        Ok(())
+        match picture.iter().all(|sample| sample.is_finite()) {
+            true => Ok(()),
+            false => Err(NetworkError::NotFinite {
+                part: "learned decoder",
+            }),
+        }
     }
 
     /// Modulations of all blocks, `[1, values]`.
@@ -259,7 +264,7 @@ fn conv_from_squares<B: Backend>(
         let (value, tap) = (index / 9 % VALUES, index % 9);
         values[(index / 9 / VALUES * VALUES + place(value)) * 9 + tap]
     };
-    let weight = arranged(vs, &weight, source)?;
+    let weight = arranged(vs, "weight", &weight, source)?;
     let bias = vs.get(&[outputs], "bias")?;
     let backend = vs.backend();
     Ok(backend.conv_weights(&weight, Some(&bias), ConvKind::Same)?)
@@ -277,8 +282,8 @@ fn conv_to_squares<B: Backend>(
     let run = inputs * 9;
     let (values, biases) = (weight.to_f32()?, bias.to_f32()?);
     let source = |index: usize| values[place(index / run) * run + index % run];
-    let weight = arranged(vs, &weight, source)?;
-    let bias = arranged(vs, &bias, |index| biases[place(index)])?;
+    let weight = arranged(vs, "weight", &weight, source)?;
+    let bias = arranged(vs, "bias", &bias, |index| biases[place(index)])?;
     let backend = vs.backend();
     Ok(backend.conv_weights(&weight, Some(&bias), ConvKind::Same)?)
 }
@@ -288,9 +293,10 @@ fn place(value: usize) -> usize {
     value % 3 * SQUARE * SQUARE + value / 3
 }
 
-/// A tensor of the same shape whose values `source` gives by index.
+/// A tensor, `name` in errors, of the same shape whose values `source` gives by index.
 fn arranged<B: Backend>(
     vs: &VarBuilder<'_, B>,
+    name: &str,
     like: &Weight,
     source: impl Fn(usize) -> f32,
 ) -> Result<Weight, NetworkError> {
@@ -298,7 +304,7 @@ fn arranged<B: Backend>(
     values.extend((0..like.len()).map(source));
     let arranged = Weight::from_f32(&values, like.shape());
     Ok(arranged.map_err(|source| WeightsError::View {
-        tensor: vs.path("weight"),
+        tensor: vs.path(name),
         source,
     })?)
 }

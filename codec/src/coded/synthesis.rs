@@ -1,7 +1,7 @@
 //! Bytes to coefficients, and coefficients to pictures.
 
 use flextok_compute::lot::{LappedTransform, Source};
-use flextok_compute::{ComputeError, Threads};
+use flextok_compute::{ComputeError, Threads, release_freed_memory};
 use flextok_container::CodedCanvas;
 use flextok_tokens::{Band, Decoder, Grid, Tables};
 use image::RgbImage;
@@ -9,6 +9,9 @@ use image::RgbImage;
 use super::canvas::pixels_of;
 use crate::picture::enlarge;
 use crate::{Error, Size};
+
+/// Pixels of a canvas whose digits take so much memory that it is given back before the network begins.
+const LARGE: u64 = 1 << 22;
 
 /// A canvas as the digits alone determine it, for the learned decoder.
 pub(crate) struct Plain {
@@ -36,10 +39,17 @@ pub(crate) fn plain_of(
         decoder: &decoder,
         columns: grid.columns(),
     };
+    let samples = threads.install(|| transform.to_signed(&source))?;
+    let (size, slope) = (pixels_of(grid), decoder.slope());
+    drop(decoder);
+    if size.area() >= LARGE {
+        // Digits are in thousands of small buffers, which would stay beside the network's large ones.
+        release_freed_memory();
+    }
     Ok(Plain {
-        samples: threads.install(|| transform.to_signed(&source))?,
-        size: pixels_of(grid),
-        slope: decoder.slope(),
+        samples,
+        size,
+        slope,
     })
 }
 

@@ -126,7 +126,8 @@ fn read_decoder(value: &Value) -> Result<LearnedDecoderConfig, ConfigError> {
     let rising = config.slopes.is_sorted_by(|a, b| a < b);
     if !rising || config.slopes.len() != config.errors.len() {
         let allowed = "slopes that rise, with an error for each";
-        return Err(fields.refuse("slopes", value, allowed));
+        let slopes = value.get("slopes").unwrap_or(value);
+        return Err(fields.refuse("slopes", slopes, allowed));
     }
     fields.finish()?;
     Ok(config)

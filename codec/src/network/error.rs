@@ -71,6 +71,14 @@ pub enum NetworkError {
         /// Number of registers.
         allowed: usize,
     },
+    /// A network's result is NaN or infinite, although its weights are not.
+    #[error(
+        "the {part} gives values that are not finite; its weights are damaged, or those of another network"
+    )]
+    NotFinite {
+        /// The part of the model.
+        part: &'static str,
+    },
     /// The caller cancelled.
     #[error("cancelled after {done} of {total} steps")]
     Cancelled {

@@ -79,12 +79,13 @@ impl<B: Backend> LearnedEngine for LearnedOn<B> {
             size,
             slope,
         } = job.plain;
+        // First, so that a fault of the model is told as one.
+        let decoder = self.decoder()?;
         let tiles = tiles(&self.config, *size, job.memory).map_err(|needed| Error::Limit {
             limit: LimitKind::TileMemory,
             actual: needed,
             allowed: job.memory,
         })?;
-        let decoder = self.decoder()?;
         // At most 255 × 255.
         let total = tiles.len() as u32;
         for (done, tile) in (0..).zip(&tiles) {
