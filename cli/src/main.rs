@@ -18,6 +18,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     #[cfg(feature = "cube")]
     flextok::compute::gpu::quiet_drivers();
+    flextok::compute::return_large_memory();
     exit::install_panic_hook();
     interrupt::install();
     // If this fails, such a run still ends, but without a message.

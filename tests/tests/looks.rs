@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flextok_tests::{arg, nano, photo, read, run, workplace};
+use flextok_tests::{arg, data, nano, photo, read, run, workplace, write};
 
 /// The metrics of a decode against a photo.
 fn compare(directory: &Path, photo: &str, options: &[&str]) -> serde_json::Value {
@@ -139,4 +139,47 @@ fn looks_are_refused_by_name() {
     run(directory, args).fails(2, &["look", "models with a coded payload"]);
     let args = ["encode", arg(&photo), "-o", "c.flxt", "--look", "sharp"];
     run(directory, args).fails(2, &["--target"]);
+}
+
+/// The embedded model with all weights of its learned decoder scaled far beyond what its sums can hold.
+fn overflowing() -> Vec<u8> {
+    let mut bytes = read(&data("../models"), "builtin.safetensors");
+    let header = u64::from_le_bytes(*bytes.first_chunk().expect("a length")) as usize;
+    let text = std::str::from_utf8(&bytes[8..8 + header]).expect("JSON");
+    let json: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let tensors = json.as_object().expect("tensors").clone();
+    for (name, tensor) in tensors {
+        if !name.starts_with("decoder.") {
+            continue;
+        }
+        let at = |index: usize| tensor["data_offsets"][index].as_u64().expect("a number") as usize;
+        // 60000 in halves, whatever the weight was.
+        for half in bytes[8 + header..][at(0)..at(1)].chunks_exact_mut(2) {
+            half.copy_from_slice(&[0x53, 0x7b]);
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_model_whose_results_are_not_finite_is_refused() {
+    let place = workplace();
+    let directory = place.path();
+    let photo = photo("coffee.png");
+    run(
+        directory,
+        ["encode", arg(&photo), "-o", "a.flxt", "-b", "64"],
+    )
+    .ok();
+    write(directory, "big.safetensors", overflowing());
+    let args = [
+        "decode",
+        "a.flxt",
+        "-o",
+        "a.png",
+        "--model",
+        "big.safetensors",
+    ];
+    run(directory, args).fails(4, &["big.safetensors", "not finite"]);
+    run(directory, args.into_iter().chain(["--look", "plain"])).ok();
 }

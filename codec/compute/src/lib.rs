@@ -20,7 +20,7 @@ pub mod weight;
 pub use backend::Backend;
 pub use cpu::{CpuEngine, Threads, vectorized};
 pub use error::ComputeError;
-pub use freed::release_freed_memory;
+pub use freed::{release_freed_memory, return_large_memory};
 #[cfg(feature = "cube")]
 pub use gpu::GpuEngine;
 pub use map_fault::explain_map_faults;

@@ -208,7 +208,7 @@ pub(crate) fn pad_image(
     Ok(picture.unwrap_or_default())
 }
 
-/// A coded canvas at the size of the original: Catmull-Rom with antialiasing.
+/// A coded canvas at the size of the original: Catmull-Rom with antialiasing, which the model was made with.
 ///
 /// # Errors
 /// [`PictureError::OutOfMemory`].
