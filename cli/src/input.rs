@@ -100,17 +100,23 @@ impl Source {
         })
     }
 
-    /// Reads and decodes an image as 8-bit RGB on a background, with `held` bytes of the memory limit already in use.
+    /// Reads and decodes an image as 8-bit RGB on a background.
     pub(crate) fn rgb(
         &self,
         options: &LoadOptions,
         background: [u8; 3],
-        held: usize,
     ) -> Result<RgbImage, CliError> {
-        let mut options = *options;
-        options.max_memory = options.max_memory.saturating_sub(held as u64);
-        let image = self.picture(&options)?.image;
-        picture::try_into_rgb(image, background, options.max_memory)
+        self.flat(self.picture(options)?, options, background)
+    }
+
+    /// An image that was read from here as 8-bit RGB on a background.
+    pub(crate) fn flat(
+        &self,
+        loaded: LoadedPicture,
+        options: &LoadOptions,
+        background: [u8; 3],
+    ) -> Result<RgbImage, CliError> {
+        picture::try_into_rgb(loaded.image, background, options.max_memory)
             .map_err(|error| CliError::codec(self.name(), error))
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use flextok::image::RgbImage;
-use flextok::{metrics, picture};
+use flextok::metrics;
 
 use super::sampling::SamplingArgs;
 use crate::context::Context;
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
         return Err(CliError::usage("standard input", problem));
     }
     let threads = context.threads()?;
-    let first = sources[0].rgb(&context.loading, args.background, 0)?;
+    let first = sources[0].rgb(&context.loading, args.background)?;
     let second = second(args, context, &sources[1], first.as_raw().len())?;
     let comparison = metrics::compare(&first, &second, &threads).map_err(|source| {
         let name = format!("{}, {}", sources[0].name(), sources[1].name());
@@ -78,11 +78,7 @@ fn second(
     let mut loading = context.loading;
     loading.max_memory = loading.max_memory.saturating_sub(held as u64);
     let input = match source.either(&context.limits, &loading)? {
-        Either::Picture(loaded) => {
-            let (background, max) = (args.background, loading.max_memory);
-            let picture = picture::try_into_rgb(loaded.image, background, max);
-            return picture.map_err(|error| CliError::codec(source.name(), error));
-        }
+        Either::Picture(loaded) => return source.flat(loaded, &loading, args.background),
         Either::Tokens(input) => input,
     };
     let model = context.model()?;

@@ -189,12 +189,11 @@ fn to_target(
         .encode_to(&picture.image, target, search, options, &decode);
     let (file, reached) = encoded?;
     context.detail(|| {
-        let measured = match (target.metric, file.header().as_coded()) {
-            (Metric::Psnr, Some(_)) => Look::Plain,
-            _ => model.codec.look(&decode),
-        };
         let look = match file.header().as_coded() {
-            Some(_) => format!(" (look {measured})"),
+            Some(_) => {
+                let measured = model.codec.measured_decode(target.metric, &decode);
+                format!(" (look {})", model.codec.look(&measured))
+            }
             None => String::new(),
         };
         format!(

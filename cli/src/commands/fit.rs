@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use flextok::Error;
 use flextok::container::{KeepMetadata, TokenFile};
 use flextok::image::RgbImage;
 use flextok::metrics::Metric;
 use flextok::rate::{self, Rung, Search};
-use flextok::{Error, Look};
 
 use super::sampling::SamplingArgs;
 use crate::choices;
@@ -379,12 +379,10 @@ fn rungs(
 ) -> Result<Vec<Rung>, CliError> {
     let failed = |error| model.error(&item.source.name(), error);
     let file: &TokenFile = &item.input.file;
-    let mut options = args.sampling.options();
-    if is_plain(args, item) {
-        options.look = Some(Look::Plain);
-    }
+    let options = args.sampling.options();
+    let options = model.codec.measured_decode(args.metric, &options);
     let reference: RgbImage = match &item.original {
-        Some(source) => source.rgb(&context.loading, args.background, 0)?,
+        Some(source) => source.rgb(&context.loading, args.background)?,
         None => model.codec.decode_file(file, &options).map_err(failed)?,
     };
     let metric = args.metric;
@@ -392,11 +390,6 @@ fn rungs(
         .codec
         .rungs(file, args.keep(), &reference, metric, cuts, &options);
     rungs.map_err(failed)
-}
-
-/// Whether plain decodes are measured: whatever a look adds to the coded digits, their PSNR is what is meant.
-fn is_plain(args: &FitArgs, item: &Item) -> bool {
-    args.metric == Metric::Psnr && item.input.file.header().as_coded().is_some()
 }
 
 fn report(
@@ -423,7 +416,8 @@ fn report(
     if context.quiet {
         return Ok(());
     }
-    let is_plain = items.iter().any(|item| is_plain(args, item));
+    let is_coded = |item: &Item| item.input.file.header().as_coded().is_some();
+    let is_plain = args.metric == Metric::Psnr && items.iter().any(is_coded);
     let name = format!(
         "{}{}",
         report.metric,

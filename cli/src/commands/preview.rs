@@ -52,10 +52,8 @@ pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError>
         }
         Either::Picture(loaded) => {
             let files = encode(&model, &loaded.image).map_err(failed)?;
-            let max = context.limits.image_memory;
             let background = EncodeOptions::default().background;
-            let original = picture::try_into_rgb(loaded.image, background, max);
-            let original = original.map_err(|error| CliError::codec(source.name(), error))?;
+            let original = source.flat(loaded, &context.loading, background)?;
             (files, Some(original), None)
         }
     };

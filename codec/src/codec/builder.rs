@@ -104,7 +104,7 @@ impl CodecBuilder {
         self.build(weights)
     }
 
-    fn build(self, weights: Weights) -> Result<Codec, Error> {
+    fn build(mut self, weights: Weights) -> Result<Codec, Error> {
         let weights = Arc::new(weights);
         let threads = Threads::new(self.threads)?;
         let choice = Choice {
@@ -121,8 +121,10 @@ impl CodecBuilder {
                 (Family::Ids(Box::new(ids)), info)
             }
             Config::Coded(config) => {
-                let learned = self.learned_weights(config)?;
-                let learned = learned.as_ref().unwrap_or(&weights);
+                let apart = self.learned_decoder.take();
+                let apart = apart.map(|bytes| self.learned_weights(bytes, config));
+                let apart = apart.transpose()?;
+                let learned = apart.as_ref().unwrap_or(&weights);
                 let (engine, info) = match decoder_of(learned) {
                     Some(decoder) => {
                         let (engine, info) = choice.open(&Learned(learned, decoder))?;
@@ -144,15 +146,12 @@ impl CodecBuilder {
     }
 
     /// The weights of a learned decoder that stand in a file of their own.
-    fn learned_weights(&self, config: &CodedConfig) -> Result<Option<Arc<Weights>>, Error> {
-        let Some(bytes) = &self.learned_decoder else {
-            return Ok(None);
-        };
-        let storage = Storage::from_vec(bytes.clone());
+    fn learned_weights(&self, bytes: Vec<u8>, config: &CodedConfig) -> Result<Arc<Weights>, Error> {
+        let storage = Storage::from_vec(bytes);
         let weights = Weights::from_storage(storage, None, &self.limits.weights)?;
         match weights.config() {
             Config::Coded(found) if found.decoder.is_some() && found.name == config.name => {
-                Ok(Some(Arc::new(weights)))
+                Ok(Arc::new(weights))
             }
             found => Err(Error::Weights(WeightsError::OtherDecoder {
                 found: found.name().map(str::to_owned),

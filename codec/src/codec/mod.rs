@@ -178,9 +178,10 @@ impl Codec {
     ) -> Option<Result<(flextok_container::TokenFile, crate::rate::Reached), Error>> {
         match &self.family {
             Family::Ids(_) => None,
-            Family::Coded(coded) => {
-                Some(coded.encode_to(image, original, target, search, options, decode))
-            }
+            Family::Coded(coded) => Some(coded.check_options(decode).and_then(|()| {
+                let decode = self.measured_decode(target.metric, decode);
+                coded.encode_to(image, original, target, search, options, &decode)
+            })),
         }
     }
 

@@ -29,16 +29,12 @@ impl ModelName {
             Payload::Coded(coded) => Self::Coded(coded.tables),
         }
     }
-}
 
-impl ModelName {
     /// Where else the model may be found, to end a message.
     pub(crate) fn hint(self) -> &'static str {
         match self {
-            Self::Coded(name @ TablesName::Number(_)) if name != TablesName::BUILTIN => {
-                ": a newer flextok may carry it"
-            }
             Self::Coded(TablesName::BUILTIN) => ": it is embedded in the program",
+            Self::Coded(TablesName::Number(_)) => ": a newer flextok may carry it",
             _ => "",
         }
     }

@@ -14,9 +14,9 @@ use crate::network::{NetworkError, with_capacity};
 use crate::weights::WeightsError;
 
 /// Side of the squares of pixels that enter as one position.
-const SQUARE: usize = 4;
+pub(super) const SQUARE: usize = 4;
 /// Values of a square.
-const VALUES: usize = 3 * SQUARE * SQUARE;
+pub(super) const VALUES: usize = 3 * SQUARE * SQUARE;
 /// Epsilon of the layer norms.
 const EPS: f32 = 1e-6;
 /// The largest frequency that the slope is embedded with; the smallest is 1.
@@ -44,6 +44,14 @@ pub(crate) struct LearnedDecoder<B: Backend> {
     fine: Vec<Block<B>>,
     coarse: Vec<Block<B>>,
     finer: Vec<Block<B>>,
+}
+
+/// How coarse a picture is and how it is to look, as the layers see it.
+pub(crate) struct Condition<B: Backend> {
+    /// Modulations of all blocks, `[1, values]`.
+    table: B::Tensor,
+    /// What corrections are multiplied by.
+    usual_error: f32,
 }
 
 impl<B: Backend> LearnedDecoder<B> {
@@ -98,34 +106,46 @@ impl<B: Backend> LearnedDecoder<B> {
         })
     }
 
-    /// Corrects a plain picture of `[height, width, 3]`, sides of multiples of 8. `slope` is that of the last layer begun;
-    /// `look` is 0 for the least squared error, 1 for sharpness.
+    /// What all parts of a picture have in common. `slope` is that of the last layer begun; `look` is 0 for the least squared
+    /// error, 1 for sharpness.
+    pub(crate) fn condition(
+        &self,
+        backend: &B,
+        slope: i32,
+        look: f32,
+    ) -> Result<Condition<B>, NetworkError> {
+        let slope = slope as f32 / 100.0;
+        Ok(Condition {
+            table: self.modulate(backend, slope, look)?,
+            usual_error: usual_error(&self.config, slope),
+        })
+    }
+
+    /// Corrects a part of a plain picture, `[height, width, 3]`, sides of multiples of 8.
     pub(crate) fn correct(
         &self,
         backend: &B,
+        condition: &Condition<B>,
         picture: &mut [f32],
         [height, width]: [usize; 2],
-        slope: i32,
-        look: f32,
     ) -> Result<(), NetworkError> {
-        let slope = slope as f32 / 100.0;
-        let table = self.modulate(backend, slope, look)?;
         let (rows, columns) = (height / SQUARE, width / SQUARE);
         let mut squares = backend.zeros(&[rows * columns, VALUES])?;
         let plain = backend.upload(picture, &[1, height, width, 3])?;
         backend.patchify(&plain, SQUARE, 1.0, &mut squares)?;
         drop(plain);
         backend.reshape(&mut squares, &[rows, columns, VALUES])?;
-        let mut squares = self.layers(backend, squares, &table)?;
+        let mut squares = self.layers(backend, squares, &condition.table)?;
         backend.reshape(&mut squares, &[rows * columns, VALUES])?;
         let mut correction = backend.zeros(&[1, height, width, 3])?;
         backend.unpatchify(&squares, SQUARE, &mut correction)?;
         drop(squares);
-        let factor = usual_error(&self.config, slope);
+        let mut finite = true;
         for (sample, correction) in picture.iter_mut().zip(backend.download(&correction)?) {
-            *sample += factor * correction;
+            *sample += condition.usual_error * correction;
+            finite &= sample.is_finite();
         }
-        match picture.iter().all(|sample| sample.is_finite()) {
+        match finite {
             true => Ok(()),
             false => Err(NetworkError::NotFinite {
                 part: "learned decoder",

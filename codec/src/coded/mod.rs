@@ -19,7 +19,7 @@ pub(crate) use canvas::{canvas_for, grid_of, memory, memory_of_floats};
 use flextok_container::{Fingerprint, TablesName};
 use flextok_tokens::{TableParts, Tables};
 pub(crate) use learned::LearnedDecoder;
-pub(crate) use synthesis::{Plain, canvas_of, in_8_bits, picture_of, plain_of, zeros};
+pub(crate) use synthesis::{Plain, canvas_of, in_8_bits, picture_of, plain_of};
 pub(crate) use tiles::{Tile, tiles};
 
 use crate::weights::{Weights, WeightsError};

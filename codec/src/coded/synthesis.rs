@@ -1,7 +1,7 @@
 //! Bytes to coefficients, and coefficients to pictures.
 
-use flextok_compute::lot::{LappedTransform, Source};
-use flextok_compute::{ComputeError, Threads, release_freed_memory};
+use flextok_compute::lot::{self, LappedTransform, Source};
+use flextok_compute::{Threads, release_freed_memory};
 use flextok_container::CodedCanvas;
 use flextok_tokens::{Band, Decoder, Grid, Tables};
 use image::RgbImage;
@@ -56,21 +56,7 @@ pub(crate) fn plain_of(
 /// A sample in units of (sample − 127.5) / 127.5 as one of 0 to 255, clamped and rounded to even.
 #[inline(always)]
 pub(crate) fn in_8_bits(sample: f32) -> u8 {
-    // Behind 2²³ a float has no fraction: the sum is rounded to even, and its low byte is the number.
-    ((sample * 127.5 + 127.5).clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8
-}
-
-/// Memory for the samples of a canvas.
-///
-/// # Errors
-/// [`Error::Compute`] if there is none.
-pub(crate) fn zeros<T: Copy + Default>(len: usize) -> Result<Vec<T>, Error> {
-    let mut samples = Vec::new();
-    samples
-        .try_reserve_exact(len)
-        .map_err(|_| ComputeError::OutOfMemory { shape: vec![len] })?;
-    samples.resize(len, T::default());
-    Ok(samples)
+    lot::in_8_bits(sample * 127.5 + 127.5)
 }
 
 /// All digits that the bytes determine.

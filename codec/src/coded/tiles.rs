@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use flextok_compute::backend::CONV_ALIGNMENT;
 
+use super::learned::{SQUARE, VALUES};
 use crate::Size;
 use crate::config::LearnedDecoderConfig;
 
 /// Pixels whose multiples tiles begin and end at: blocks of eight pixels, times the positions that a fast convolution computes
 /// together.
 const ALIGNMENT: usize = 8 * CONV_ALIGNMENT;
-/// Pixels of a position at the finer of the two resolutions.
-const SQUARE: usize = 4;
+
 /// A part of a canvas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tile {
@@ -54,7 +54,7 @@ pub(crate) fn tiles(
 fn bytes_a_pixel(config: &LearnedDecoderConfig) -> u64 {
     let [fine, coarse] = config.widths.map(|width| width as u64);
     let coarse = coarse.div_ceil(4);
-    let samples = (SQUARE * SQUARE * 3) as u64;
+    let samples = VALUES as u64;
     let blocks = (3 * fine).max(fine + 3 * coarse);
     let between = 2 * fine + 2 * coarse;
     let ends = fine + 3 * samples;
@@ -63,7 +63,7 @@ fn bytes_a_pixel(config: &LearnedDecoderConfig) -> u64 {
 }
 
 /// Pixels around the inner part of a tile that its values may depend on.
-pub(crate) fn border(config: &LearnedDecoderConfig) -> usize {
+fn border(config: &LearnedDecoderConfig) -> usize {
     let [fine, coarse, finer] = config.depths;
     // Positions from the edge of a tile on that are not those of the whole canvas. A 3×3 convolution adds one, and all that
     // are computed together with it.
@@ -86,17 +86,11 @@ pub(crate) fn border(config: &LearnedDecoderConfig) -> usize {
 /// Rows and columns of tiles, each of at most `most` pixels with what is around it, that compute the fewest pixels twice; else
 /// the pixels of the smallest tiles.
 fn counts(size: [usize; 2], border: usize, most: usize) -> Result<[usize; 2], usize> {
-    let most_of = |side: usize| side.div_ceil(ALIGNMENT).max(1);
+    let most_of = |side: usize| side.div_ceil(ALIGNMENT);
     let outer = |side: usize, count: usize| {
         let inner = side.div_ceil(count).next_multiple_of(ALIGNMENT);
-        let around = if count == 1 {
-            0
-        } else if count == 2 {
-            border
-        } else {
-            2 * border
-        };
-        (inner + around).min(side)
+        // Those at the picture's own edges have nothing beyond them.
+        (inner + border * (count - 1).min(2)).min(side)
     };
     let work = |&[rows, columns]: &[usize; 2]| {
         rows * outer(size[0], rows) * columns * outer(size[1], columns)
@@ -121,7 +115,7 @@ struct Span {
 
 fn spans(side: usize, count: usize, border: usize) -> Vec<Span> {
     let inner = side.div_ceil(count).next_multiple_of(ALIGNMENT);
-    let starts = (0..side).step_by(inner.max(ALIGNMENT));
+    let starts = (0..side).step_by(inner);
     let span = |start: usize| {
         let end = (start + inner).min(side);
         Span {

@@ -89,7 +89,7 @@ impl<B: Backend> VarBuilder<'_, B> {
     }
 
     /// Several linear layers of the same sizes and input as one, whose outputs are concatenated.
-    pub(crate) fn linears(
+    pub(super) fn linears(
         &self,
         names: &[&str],
         (outputs, inputs): (usize, usize),

@@ -24,7 +24,7 @@ use flextok_compute::ComputeError;
 pub use vae::{VaeDecoder, VaeEncoder};
 
 /// An empty list with room for `len` values, which an input or a model determines.
-pub(crate) fn with_capacity(len: usize) -> Result<Vec<f32>, ComputeError> {
+pub(crate) fn with_capacity<T>(len: usize) -> Result<Vec<T>, ComputeError> {
     let mut values = Vec::new();
     values
         .try_reserve_exact(len)

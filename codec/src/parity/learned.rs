@@ -43,9 +43,11 @@ fn on_each_look<B: Backend>(backend: &B, check: impl Fn(&str, &[f32], &[f32])) {
     let slope = i32::from_le_bytes(golden.u8("slope").try_into().unwrap());
     for (name, look) in LOOKS {
         let mut found = plain.clone();
-        backend
-            .run(|| decoder.correct(backend, &mut found, [shape[1], shape[2]], slope, look))
-            .unwrap();
+        let corrected = backend.run(|| {
+            let condition = decoder.condition(backend, slope, look)?;
+            decoder.correct(backend, &condition, &mut found, [shape[1], shape[2]])
+        });
+        corrected.unwrap();
         check(name, &found, &picture(&golden, name));
     }
 }

@@ -1,9 +1,11 @@
 //! Pixels of any colour profile to sRGB, which is what the codec works in and files hold.
 
-use image::DynamicImage;
+use std::sync::Arc;
+
+use image::{DynamicImage, ImageFormat};
 use moxcms::{
-    CicpProfile, ColorProfile, DataColorSpace, Layout, TransferCharacteristics, TransformExecutor,
-    TransformOptions,
+    CicpProfile, CmsError, ColorProfile, DataColorSpace, Layout, TransferCharacteristics,
+    TransformExecutor, TransformOptions,
 };
 
 use super::{PictureError, memory, png};
@@ -22,6 +24,15 @@ pub enum ColorConversion {
     Unsupported,
 }
 
+/// What an image file says of its colours.
+pub(super) enum Described {
+    /// Nothing.
+    Not,
+    By(Box<ColorProfile>),
+    /// In a way that cannot be read.
+    Damaged,
+}
+
 /// Steps along each channel that tell whether a profile is sRGB.
 const PROBES: usize = 9;
 
@@ -29,46 +40,40 @@ const PROBES: usize = 9;
 ///
 /// # Errors
 /// [`PictureError::Malformed`] for PQ and HLG, whose highlights have no place in sRGB.
-pub(super) fn profile(
-    format: &'static str,
+pub(super) fn described(
+    (format, name): (ImageFormat, &'static str),
     bytes: &[u8],
     icc: Option<&[u8]>,
-) -> Result<Option<Option<ColorProfile>>, PictureError> {
-    let points = (format == "png")
+) -> Result<Described, PictureError> {
+    let points = (format == ImageFormat::Png)
         .then(|| png::coding_points(bytes))
         .flatten();
+    let unknown = || PictureError::Malformed {
+        format: name,
+        detail: "its coding points (cICP) are not known; convert it to sRGB first".to_owned(),
+    };
     let profile = match points {
-        Some([primaries, transfer]) => Some(ColorProfile::new_from_cicp(CicpProfile {
-            color_primaries: primaries.try_into().map_err(|_| unknown(format))?,
-            transfer_characteristics: transfer.try_into().map_err(|_| unknown(format))?,
+        Some([primaries, transfer]) => ColorProfile::new_from_cicp(CicpProfile {
+            color_primaries: primaries.try_into().map_err(|_| unknown())?,
+            transfer_characteristics: transfer.try_into().map_err(|_| unknown())?,
             matrix_coefficients: moxcms::MatrixCoefficients::Identity,
             full_range: true,
-        })),
-        None => match icc {
-            Some(icc) => ColorProfile::new_from_slice(icc).ok(),
-            None => return Ok(None),
+        }),
+        None => match icc.map(ColorProfile::new_from_slice) {
+            Some(Ok(profile)) => profile,
+            Some(Err(_)) => return Ok(Described::Damaged),
+            None => return Ok(Described::Not),
         },
     };
-    let transfer = profile
-        .as_ref()
-        .and_then(|profile| profile.cicp)
-        .map(|points| points.transfer_characteristics);
-    let hdr = match transfer {
+    let hdr = match profile.cicp.map(|points| points.transfer_characteristics) {
         Some(TransferCharacteristics::Smpte2084) => "PQ",
         Some(TransferCharacteristics::Hlg) => "HLG",
-        _ => return Ok(Some(profile)),
+        _ => return Ok(Described::By(Box::new(profile))),
     };
     Err(PictureError::Malformed {
-        format,
+        format: name,
         detail: format!("its colours are {hdr}, high dynamic range; convert it to sRGB first"),
     })
-}
-
-fn unknown(format: &'static str) -> PictureError {
-    PictureError::Malformed {
-        format,
-        detail: "its coding points (cICP) are not known; convert it to sRGB first".to_owned(),
-    }
 }
 
 /// Converts the pixels in place.
@@ -77,10 +82,12 @@ fn unknown(format: &'static str) -> PictureError {
 /// [`PictureError::OutOfMemory`].
 pub(super) fn to_srgb(
     image: &mut DynamicImage,
-    profile: Option<ColorProfile>,
+    described: &Described,
 ) -> Result<ColorConversion, PictureError> {
-    let Some(profile) = profile else {
-        return Ok(ColorConversion::Damaged);
+    let profile = match described {
+        Described::Not => return Ok(ColorConversion::None),
+        Described::By(profile) => profile,
+        Described::Damaged => return Ok(ColorConversion::Damaged),
     };
     let space = if image.color().has_color() {
         DataColorSpace::Rgb
@@ -90,21 +97,21 @@ pub(super) fn to_srgb(
     if profile.color_space != space {
         return Ok(ColorConversion::Unsupported);
     }
-    if is_srgb(&profile, space) {
+    if is_srgb(profile, space) {
         return Ok(ColorConversion::None);
     }
     use DynamicImage as D;
     use Layout::{Gray, GrayAlpha, Rgb, Rgba};
     let width = image.width() as usize;
     let converted = match image {
-        D::ImageRgb8(image) => in_8_bits(&profile, Rgb, width, image),
-        D::ImageRgba8(image) => in_8_bits(&profile, Rgba, width, image),
-        D::ImageLuma8(image) => in_8_bits(&profile, Gray, width, image),
-        D::ImageLumaA8(image) => in_8_bits(&profile, GrayAlpha, width, image),
-        D::ImageRgb16(image) => in_16_bits(&profile, Rgb, width, image),
-        D::ImageRgba16(image) => in_16_bits(&profile, Rgba, width, image),
-        D::ImageLuma16(image) => in_16_bits(&profile, Gray, width, image),
-        D::ImageLumaA16(image) => in_16_bits(&profile, GrayAlpha, width, image),
+        D::ImageRgb8(image) => in_8_bits(profile, Rgb, width, image),
+        D::ImageRgba8(image) => in_8_bits(profile, Rgba, width, image),
+        D::ImageLuma8(image) => in_8_bits(profile, Gray, width, image),
+        D::ImageLumaA8(image) => in_8_bits(profile, GrayAlpha, width, image),
+        D::ImageRgb16(image) => in_16_bits(profile, Rgb, width, image),
+        D::ImageRgba16(image) => in_16_bits(profile, Rgba, width, image),
+        D::ImageLuma16(image) => in_16_bits(profile, Gray, width, image),
+        D::ImageLumaA16(image) => in_16_bits(profile, GrayAlpha, width, image),
         _ => return Ok(ColorConversion::Unsupported),
     }?;
     Ok(if converted {
@@ -137,10 +144,8 @@ fn in_8_bits(
     width: usize,
     samples: &mut [u8],
 ) -> Result<bool, PictureError> {
-    match profile.create_transform_8bit(layout, &srgb(layout), layout, options()) {
-        Ok(transform) => rows(&*transform, width * layout.channels(), samples),
-        Err(_) => Ok(false),
-    }
+    let transform = profile.create_transform_8bit(layout, &srgb(layout), layout, options());
+    rows(transform, width * layout.channels(), samples)
 }
 
 fn in_16_bits(
@@ -149,18 +154,19 @@ fn in_16_bits(
     width: usize,
     samples: &mut [u16],
 ) -> Result<bool, PictureError> {
-    match profile.create_transform_16bit(layout, &srgb(layout), layout, options()) {
-        Ok(transform) => rows(&*transform, width * layout.channels(), samples),
-        Err(_) => Ok(false),
-    }
+    let transform = profile.create_transform_16bit(layout, &srgb(layout), layout, options());
+    rows(transform, width * layout.channels(), samples)
 }
 
-/// Transforms one row after the other. Returns false where the transform refuses them.
+/// Transforms one row after the other. Returns false where there is no transform, or where it refuses them.
 fn rows<T: Copy + Default>(
-    transform: &(dyn TransformExecutor<T> + Send + Sync),
+    transform: Result<Arc<dyn TransformExecutor<T> + Send + Sync>, CmsError>,
     row: usize,
     samples: &mut [T],
 ) -> Result<bool, PictureError> {
+    let Ok(transform) = transform else {
+        return Ok(false);
+    };
     let mut source = memory::with_capacity(row)?;
     for target in samples.chunks_exact_mut(row.max(1)) {
         source.clear();
@@ -204,7 +210,7 @@ mod tests {
 
     fn converted(profile: ColorProfile, color: [u8; 3]) -> (ColorConversion, [u8; 3]) {
         let mut image = DynamicImage::ImageRgb8(RgbImage::from_pixel(3, 2, Rgb(color)));
-        let done = to_srgb(&mut image, Some(profile)).unwrap();
+        let done = to_srgb(&mut image, &Described::By(Box::new(profile))).unwrap();
         (done, image.to_rgb8().get_pixel(2, 1).0)
     }
 
@@ -250,6 +256,7 @@ mod tests {
             (ColorConversion::Unsupported, [5; 3])
         );
         let mut image = DynamicImage::new_rgb8(1, 1);
-        assert_eq!(to_srgb(&mut image, None).unwrap(), ColorConversion::Damaged);
+        let damaged = to_srgb(&mut image, &Described::Damaged).unwrap();
+        assert_eq!(damaged, ColorConversion::Damaged);
     }
 }

@@ -11,7 +11,7 @@ thread_local! {
 }
 
 /// Whether this thread is inside a decoder of image files, where a panic becomes a [`PictureError`]: a program's panic hook
-/// should stay silent then. Never in a build with `panic = "abort"` that reaches the error.
+/// should stay silent then. In a build with `panic = "abort"` the panic ends the program.
 #[must_use]
 pub fn is_decoding() -> bool {
     INSIDE.get()

@@ -7,9 +7,8 @@ use std::path::Path;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
-use moxcms::ColorProfile;
 
-use super::color::{self, ColorConversion};
+use super::color::{self, ColorConversion, Described};
 use super::guard::guarded;
 use super::{PictureError, jpeg, memory, metadata, png, webp};
 
@@ -180,25 +179,25 @@ fn decode_guarded(
     let (width, height) = decoder.dimensions();
     check_size(width, height, name, options)?;
     check_end(bytes, format, name)?;
-    let mut facts = facts(&mut decoder).map_err(failed)?;
-    if options.color_management {
-        facts.profile = color::profile(name, bytes, facts.icc.as_deref())?;
-    }
+    let facts = facts(&mut decoder).map_err(failed)?;
+    let colors = match options.color_management {
+        true => color::described((format, name), bytes, facts.icc.as_deref())?,
+        false => Described::Not,
+    };
+    // The decoder may keep the profile.
+    let profile_bytes = facts.icc.as_ref().map_or(0, Vec::len);
     let room = Room::new(
         bytes,
         format,
         &decoder,
-        held + facts.bytes,
+        held + profile_bytes as u64,
         facts.orientation,
         options,
     )?;
     let failed = |error| room.failed(error, name, options);
     decoder.set_limits(limits(room.granted)).map_err(failed)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    let color_conversion = match facts.profile {
-        Some(profile) => color::to_srgb(&mut image, profile)?,
-        None => ColorConversion::None,
-    };
+    let color_conversion = color::to_srgb(&mut image, &colors)?;
     image.apply_orientation(facts.orientation);
     Ok(LoadedPicture {
         image,
@@ -221,13 +220,9 @@ fn limits(memory: u64) -> image::Limits {
 /// The metadata next to the pixels.
 struct Facts {
     icc: Option<Vec<u8>>,
-    /// What to convert from, if anything describes it; none in it if that is damaged.
-    profile: Option<Option<ColorProfile>>,
     color_profile: Option<String>,
     capture_time: Option<String>,
     orientation: Orientation,
-    /// Bytes of the profile, which the decoder may keep.
-    bytes: u64,
 }
 
 /// A picture with damaged metadata is still a picture; only limits are errors.
@@ -239,9 +234,7 @@ fn facts(decoder: &mut impl ImageDecoder) -> image::ImageResult<Facts> {
     let exif = decoder.exif_metadata().ok().flatten();
     let orientation = exif.as_deref().and_then(metadata::orientation);
     Ok(Facts {
-        bytes: icc.as_ref().map_or(0, |icc| icc.len() as u64),
         color_profile: icc.as_deref().and_then(metadata::profile_name),
-        profile: None,
         icc,
         capture_time: exif.and_then(|exif| metadata::capture_time(&exif)),
         orientation: orientation

@@ -143,6 +143,17 @@ impl Codec {
         cuts.iter().map(rung).collect()
     }
 
+    /// How decodes are made that a metric is measured on: as `decode` says, but plain for PSNR of a coded payload, whose error
+    /// is known without decoding.
+    #[must_use]
+    pub fn measured_decode(&self, metric: Metric, decode: &DecodeOptions) -> DecodeOptions {
+        let mut options = decode.clone();
+        if metric == Metric::Psnr && self.tables().is_some() {
+            options.look = Some(Look::Plain);
+        }
+        options
+    }
+
     fn quality(
         &self,
         file: &TokenFile,
@@ -150,11 +161,9 @@ impl Codec {
         metric: Metric,
         decode: &DecodeOptions,
     ) -> Result<f64, Error> {
-        let mut options = decode.clone().with_keep_canvas(false);
+        let options = self.measured_decode(metric, decode);
+        let mut options = options.with_keep_canvas(false);
         options.tokens = None;
-        if metric == Metric::Psnr && file.header().as_coded().is_some() {
-            options.look = Some(Look::Plain);
-        }
         let decoded = self.decode_file(file, &options)?;
         Ok(metric.measure(original, &decoded, self.threads())?)
     }

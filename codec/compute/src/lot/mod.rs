@@ -122,12 +122,7 @@ impl LappedTransform {
     /// # Errors
     /// [`ComputeError::OutOfMemory`].
     pub fn to_rgb<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<u8>, ComputeError> {
-        // Behind 2²³ a float has no fraction: the sum is rounded to even, and its low byte is the number.
-        self.inverse(
-            source,
-            #[inline(always)]
-            |sample: f32| (sample.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8,
-        )
+        self.inverse(source, in_8_bits)
     }
 
     /// [`LappedTransform::to_rgb`] in units of a network: (sample − 127.5) / 127.5, not clamped.
@@ -255,6 +250,13 @@ impl<T, F: Fn(f32) -> T> Lines<'_, T, F> {
             },
         );
     }
+}
+
+/// A sample from 0 to 255, clamped and rounded to even.
+#[inline(always)]
+pub fn in_8_bits(sample: f32) -> u8 {
+    // Behind 2²³ a float has no fraction: the sum is rounded to even, and its low byte is the number.
+    (sample.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8
 }
 
 fn zeros<T: bytemuck::Zeroable>(len: usize) -> Result<Vec<T>, ComputeError> {

@@ -6,11 +6,12 @@ use flextok_container::{Coded, Header, TokenFile};
 use flextok_tokens::Grid;
 use image::RgbImage;
 
-use super::CodedCodec;
 use super::engine::Job;
+use super::{CodedCodec, LearnedEngine};
 use crate::codec::{CancelToken, DecodeOptions, Look, Progress, limit};
 use crate::coded::{self, Plain};
 use crate::error::{Error, LimitKind};
+use crate::network::with_capacity;
 use crate::picture::Canvas;
 use crate::{ModelName, Size};
 
@@ -38,18 +39,17 @@ impl CodedCodec {
     ) -> Result<Canvas, Error> {
         let header = file.header();
         let grid = coded::grid_of(header.size(), self.coded_of(header)?.canvas)?;
-        check_cancelled(options, 1)?;
+        check_cancelled(options)?;
         let plain = coded::plain_of(&self.tables, grid, file.payload(), &self.threads)?;
-        if let Look::Learned(look) = self.look(options) {
-            let mut samples = coded::zeros(plain.samples.len())?;
-            let width = plain.size.width as usize;
-            self.clean(&plain, look, options, &mut |row, column, clean| {
-                samples[3 * (row * width + column)..][..clean.len()].copy_from_slice(clean);
-            })?;
-            return Ok(Canvas::new(plain.size, samples)?);
-        }
-        report(options, 1, 1);
-        Ok(Canvas::new(plain.size, plain.samples)?)
+        let size = plain.size;
+        let samples = match self.learned(options) {
+            Some(learned) => self.clean(&plain, learned, options, |sample| sample)?,
+            None => {
+                report(options, 1, 1);
+                plain.samples
+            }
+        };
+        Ok(Canvas::new(size, samples)?)
     }
 
     /// The canvas that a file's payload decodes to. The file has passed [`CodedCodec::check_header`].
@@ -59,41 +59,34 @@ impl CodedCodec {
         grid: Grid,
         options: &DecodeOptions,
     ) -> Result<RgbImage, Error> {
-        check_cancelled(options, 1)?;
-        if let Look::Learned(look) = self.look(options) {
-            let plain = coded::plain_of(&self.tables, grid, file.payload(), &self.threads)?;
-            let mut samples = coded::zeros(plain.samples.len())?;
-            let width = plain.size.width as usize;
-            self.clean(&plain, look, options, &mut |row, column, clean| {
-                let line = &mut samples[3 * (row * width + column)..][..clean.len()];
-                for (sample, clean) in line.iter_mut().zip(clean) {
-                    *sample = coded::in_8_bits(*clean);
-                }
-            })?;
-            let Size { width, height } = plain.size;
-            return Ok(RgbImage::from_raw(width, height, samples).unwrap_or_default());
-        }
-        let pixels = coded::canvas_of(&self.tables, grid, file.payload(), &self.threads)?;
-        report(options, 1, 1);
-        Ok(pixels)
+        check_cancelled(options)?;
+        let Some(learned) = self.learned(options) else {
+            let pixels = coded::canvas_of(&self.tables, grid, file.payload(), &self.threads)?;
+            report(options, 1, 1);
+            return Ok(pixels);
+        };
+        let plain = coded::plain_of(&self.tables, grid, file.payload(), &self.threads)?;
+        let samples = self.clean(&plain, learned, options, coded::in_8_bits)?;
+        let Size { width, height } = plain.size;
+        Ok(RgbImage::from_raw(width, height, samples).unwrap_or_default())
     }
 
-    /// What the learned decoder makes of a plain canvas.
-    fn clean(
+    /// What the learned decoder makes of a plain canvas, `[height, width, 3]`, each sample converted.
+    fn clean<T: Copy + Default + Send>(
         &self,
         plain: &Plain,
-        look: f32,
+        (engine, look): (&dyn LearnedEngine, f32),
         options: &DecodeOptions,
-        put: super::engine::Put<'_>,
-    ) -> Result<(), Error> {
-        let Some(engine) = &self.learned else {
-            // `look` has given none.
-            return Ok(());
-        };
-        let job = Job {
-            plain,
-            look,
-            memory: self.limits.tile_memory,
+        convert: impl Fn(f32) -> T + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let mut samples = with_capacity(plain.samples.len())?;
+        samples.resize(plain.samples.len(), T::default());
+        let width = plain.size.width as usize;
+        let mut put = |row: usize, column: usize, clean: &[f32]| {
+            let line = &mut samples[3 * (row * width + column)..][..clean.len()];
+            for (sample, &clean) in line.iter_mut().zip(clean) {
+                *sample = convert(clean);
+            }
         };
         let mut on_tile = |done, total| {
             if done > 0 {
@@ -104,15 +97,27 @@ impl CodedCodec {
                 false => ControlFlow::Continue(()),
             }
         };
-        engine.clean(&job, &mut on_tile, put)
+        let job = Job {
+            plain,
+            look,
+            memory: self.limits.tile_memory,
+        };
+        engine.clean(&job, &mut on_tile, &mut put)?;
+        Ok(samples)
+    }
+
+    /// The learned decoder and how it is to look, where the options and the model select it.
+    fn learned(&self, options: &DecodeOptions) -> Option<(&dyn LearnedEngine, f32)> {
+        match (&self.learned, options.look.unwrap_or_default()) {
+            (Some(engine), Look::Learned(look)) => Some((&**engine, look)),
+            _ => None,
+        }
     }
 
     /// The look that the options select.
     pub(in crate::codec) fn look(&self, options: &DecodeOptions) -> Look {
-        match &self.learned {
-            Some(_) => options.look.unwrap_or_default(),
-            None => Look::Plain,
-        }
+        let learned = self.learned(options);
+        learned.map_or(Look::Plain, |(_, look)| Look::Learned(look))
     }
 
     /// Checks whether a file of these tables can be decoded.
@@ -146,9 +151,9 @@ fn is_cancelled(options: &DecodeOptions) -> bool {
         .is_some_and(CancelToken::is_cancelled)
 }
 
-fn check_cancelled(options: &DecodeOptions, total: u32) -> Result<(), Error> {
+fn check_cancelled(options: &DecodeOptions) -> Result<(), Error> {
     match is_cancelled(options) {
-        true => Err(Error::Cancelled { done: 0, total }),
+        true => Err(Error::Cancelled { done: 0, total: 1 }),
         false => Ok(()),
     }
 }

@@ -86,6 +86,8 @@ impl<B: Backend> LearnedEngine for LearnedOn<B> {
             actual: needed,
             allowed: job.memory,
         })?;
+        let backend = &self.backend;
+        let condition = backend.run(|| decoder.condition(backend, *slope, job.look))?;
         // At most 255 × 255.
         let total = tiles.len() as u32;
         for (done, tile) in (0..).zip(&tiles) {
@@ -95,8 +97,7 @@ impl<B: Backend> LearnedEngine for LearnedOn<B> {
             let [rows, columns] = &tile.outer;
             let mut outer = part(samples, *size, [rows, columns])?;
             let sides = [rows.len(), columns.len()];
-            let backend = &self.backend;
-            backend.run(|| decoder.correct(backend, &mut outer, sides, *slope, job.look))?;
+            backend.run(|| decoder.correct(backend, &condition, &mut outer, sides))?;
             give(tile, &outer, put);
         }
         // Nothing is left to be cancelled.

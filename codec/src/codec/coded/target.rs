@@ -9,7 +9,7 @@ use image::{DynamicImage, RgbImage};
 
 use super::{CodedCodec, size_of};
 use crate::Size;
-use crate::codec::{Budget, DecodeOptions, EncodeOptions, Look};
+use crate::codec::{Budget, DecodeOptions, EncodeOptions};
 use crate::coded::{self, Analysis};
 use crate::error::{Error, OptionName};
 use crate::metrics::Metric;
@@ -57,6 +57,7 @@ struct Hunt<'a> {
 
 impl CodedCodec {
     /// A file of as few bytes as reach the target, within the budget of the options; without one, of any size.
+    /// `decode`, which has been checked, is how the metric's decodes are made.
     pub(in crate::codec) fn encode_to(
         &self,
         image: &DynamicImage,
@@ -70,7 +71,6 @@ impl CodedCodec {
             return Err(OptionName::EveryCut.of_networks());
         }
         self.check_encode(options)?;
-        self.check_options(decode)?;
         let size = size_of(image, options);
         let most = match options.budget {
             Budget::Bytes(_) => self.payload(size, options)?,
@@ -260,10 +260,7 @@ impl Hunt<'_> {
     }
 
     fn quality(&mut self, file: &TokenFile, metric: Metric) -> Result<f64, Error> {
-        let mut options = self.decode.clone().with_keep_canvas(false);
-        if metric == Metric::Psnr {
-            options.look = Some(Look::Plain);
-        }
+        let options = self.decode.clone().with_keep_canvas(false);
         let decoded = self.codec.decode_file(file, &options)?;
         self.decodes += 1;
         Ok(metric.measure(self.original, &decoded, &self.codec.threads)?)

@@ -90,7 +90,7 @@ pub(super) fn plain_norm(x: &[f32], norm: &GroupNorm) -> Vec<f64> {
 }
 
 /// A group norm with parameters of its own for each channel.
-pub(super) fn group_norm(channels: usize, groups: usize) -> GroupNorm {
+pub(crate) fn group_norm(channels: usize, groups: usize) -> GroupNorm {
     GroupNorm {
         gamma: values(41, channels).iter().map(|v| 1.0 + 0.5 * v).collect(),
         beta: values(42, channels),
@@ -101,14 +101,33 @@ pub(super) fn group_norm(channels: usize, groups: usize) -> GroupNorm {
 
 /// The epilogues by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Finish {
+pub(crate) enum Finish {
     Store,
     Silu,
     Add,
     GatedAdd,
 }
 
-const FINISHES: [Finish; 4] = [Finish::Store, Finish::Silu, Finish::Add, Finish::GatedAdd];
+pub(crate) const FINISHES: [Finish; 4] =
+    [Finish::Store, Finish::Silu, Finish::Add, Finish::GatedAdd];
+
+impl Finish {
+    /// The epilogue, its gates those of `gates`, `[1, 2·outputs]`, behind another vector.
+    pub(crate) fn epilogue<T>(self, gates: &T, outputs: usize) -> ConvEpilogue<'_, T> {
+        match self {
+            Self::Store => ConvEpilogue::Store,
+            Self::Silu => ConvEpilogue::Silu,
+            Self::Add => ConvEpilogue::Add,
+            Self::GatedAdd => ConvEpilogue::GatedAdd(ModulationVector {
+                table: gates,
+                row: 0,
+                split: usize::MAX,
+                first: outputs,
+                second: outputs,
+            }),
+        }
+    }
+}
 
 /// One convolution with everything that can go with it.
 struct Case {
@@ -153,7 +172,6 @@ impl Case {
         };
         let (mut expected, size) = plain(&input, image, &numbers, (kernel, outputs), kind);
         let other = values(4, expected.len());
-        // Gates begin behind another vector of the same table.
         let gates = values(5, 2 * outputs);
         for (index, value) in expected.iter_mut().enumerate() {
             if self.biased {
@@ -174,21 +192,7 @@ impl Case {
             Finish::Store | Finish::Silu => untouched(engine, &size),
         };
         let table = upload(engine, &gates, &[1, 2 * outputs]);
-        let epilogue = match self.finish {
-            Finish::Store => ConvEpilogue::Store,
-            Finish::Silu => ConvEpilogue::Silu,
-            Finish::Add => ConvEpilogue::Add,
-            Finish::GatedAdd => {
-                let gate = ModulationVector {
-                    table: &table,
-                    row: 0,
-                    split: usize::MAX,
-                    first: outputs,
-                    second: outputs,
-                };
-                ConvEpilogue::GatedAdd(gate)
-            }
-        };
+        let epilogue = self.finish.epilogue(&table, outputs);
         let x = upload(engine, &x, &image);
         engine
             .conv(&x, norm.as_ref(), &packed, epilogue, &mut out)

@@ -2,7 +2,7 @@
 //! with the portable kernels, and the same bits for any number of threads.
 
 mod attention;
-mod conv;
+pub(crate) mod conv;
 mod elementwise;
 mod lapped;
 mod linear;

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::{engine, half_engine, values};
-use crate::backend::{ConvEpilogue, ConvKind, GroupNorm, ModulationVector};
+use crate::backend::ConvKind;
+pub(super) use crate::cpu::tests::conv::group_norm;
+use crate::cpu::tests::conv::{FINISHES, Finish};
 use crate::gpu::{GpuEngine, GpuOptions, Precision, devices};
 use crate::{Backend, ComputeError, CpuEngine, DType, Element, Storage, Weight};
 
@@ -32,16 +34,6 @@ pub(super) fn activations<B: Backend>(engine: &B, values: &[f32], shape: &[usize
     out
 }
 
-/// A group norm with parameters of its own for each channel.
-pub(super) fn group_norm(channels: usize, groups: usize) -> GroupNorm {
-    GroupNorm {
-        gamma: values(41, channels).iter().map(|v| 1.0 + 0.5 * v).collect(),
-        beta: values(42, channels),
-        groups,
-        eps: 1e-6,
-    }
-}
-
 fn stored(values: &[f32], shape: &[usize], dtype: DType) -> Weight {
     let bytes: Vec<u8> = match dtype {
         DType::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
@@ -57,17 +49,6 @@ fn stored(values: &[f32], shape: &[usize], dtype: DType) -> Weight {
     let range = 0..bytes.len();
     Weight::new(Storage::from_vec(bytes), range, dtype, shape.to_vec()).unwrap()
 }
-
-/// The epilogues by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Finish {
-    Store,
-    Silu,
-    Add,
-    GatedAdd,
-}
-
-const FINISHES: [Finish; 4] = [Finish::Store, Finish::Silu, Finish::Add, Finish::GatedAdd];
 
 /// One convolution with everything that can go with it.
 #[derive(Debug, Clone, Copy)]
@@ -110,23 +91,8 @@ impl Case {
         let norm = self.normed.then(|| group_norm(channels, groups));
         let x = activations(engine, &values(1, height * width * channels), &self.image);
         let mut out = activations(engine, &values(4, count), &size);
-        // Gates begin behind another vector of the same table.
         let gates = activations(engine, &values(5, 2 * self.outputs), &[1, 2 * self.outputs]);
-        let epilogue = match self.finish {
-            Finish::Store => ConvEpilogue::Store,
-            Finish::Silu => ConvEpilogue::Silu,
-            Finish::Add => ConvEpilogue::Add,
-            Finish::GatedAdd => {
-                let gate = ModulationVector {
-                    table: &gates,
-                    row: 0,
-                    split: usize::MAX,
-                    first: self.outputs,
-                    second: self.outputs,
-                };
-                ConvEpilogue::GatedAdd(gate)
-            }
-        };
+        let epilogue = self.finish.epilogue(&gates, self.outputs);
         engine
             .conv(&x, norm.as_ref(), &weights, epilogue, &mut out)
             .unwrap();
