@@ -17,19 +17,29 @@ const shots = process.env.FLEXTOK_SCREENSHOTS;
 export const photos = resolve(here, "../../tests/photos");
 export const photo = (name) => readFileSync(join(photos, name));
 
-/** For what all tests of a suite share: like the context of a test, it cleans up after them, the last first. */
-export function suite() {
-  const undo = [];
-  after(async () => {
-    for (const one of undo.reverse()) await one();
-  });
-  return { after: (one) => undo.push(one) };
+/** For what all tests of a suite share: as the context of a test, it takes what to do after them. */
+export const suite = () => ({ after });
+
+const undone = new WeakMap();
+
+/** Does `one` after the test or suite, the last named first: a page is closed before the server that it asks. */
+function afterwards(t, one) {
+  let undo = undone.get(t);
+  if (!undo) {
+    undone.set(t, (undo = []));
+    t.after(async () => {
+      const faults = [];
+      for (const one of undo.reverse()) await Promise.resolve().then(one).catch((fault) => faults.push(fault));
+      if (faults.length) throw faults[0];
+    });
+  }
+  undo.push(one);
 }
 
 /** A directory that goes with the test. */
 export function scratch(t) {
   const path = mkdtempSync(join(tmpdir(), "flextok-page-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
@@ -53,7 +63,7 @@ export const serve = (t, path, ...options) => serveAlone(t, path, "--page", dist
 /** As `serve`, with the page that the program carries. */
 export async function serveAlone(t, path, ...options) {
   const child = spawn(program, ["serve", path, "--port", "0", ...options]);
-  t.after(() => child.kill("SIGTERM"));
+  afterwards(t, () => child.kill("SIGTERM"));
   let said = "";
   return new Promise((found, failed) => {
     const listen = (chunk) => {
@@ -84,7 +94,7 @@ export async function line(t, address, faults) {
     onward.on("error", () => outgoing.destroy());
     incoming.pipe(onward);
   });
-  t.after(() => (proxy.closeAllConnections(), proxy.close()));
+  afterwards(t, () => (proxy.closeAllConnections(), proxy.close()));
   await new Promise((listening) => proxy.listen(0, "127.0.0.1", listening));
   return `http://127.0.0.1:${proxy.address().port}`;
 }
@@ -118,7 +128,7 @@ export async function startBrowser(t, ...more) {
       ...["--disable-background-networking", "--disable-component-update", "--disable-sync", ...more],
     ],
   });
-  t.after(() => browser.close());
+  afterwards(t, () => browser.close());
   return browser;
 }
 
@@ -133,7 +143,7 @@ export async function open(t, browser, address, { expected = [], ...options } = 
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) complaints.push(`${message.text()} ${message.location().url}`);
   });
-  t.after(async () => {
+  afterwards(t, async () => {
     await context.close();
     const unexpected = complaints.filter((text) => !expected.some((part) => text.includes(part)));
     assert.deepEqual(unexpected, [], "the page complained");
