@@ -1,7 +1,9 @@
 //! What all commands share: the global options, the limits, the model, notes to the user.
 
+use std::collections::HashSet;
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use flextok::compute::ComputeError;
@@ -21,6 +23,8 @@ pub(crate) struct Context {
     pub(crate) loading: LoadOptions,
     pub(crate) force: bool,
     pub(crate) quiet: bool,
+    /// The notes so far.
+    said: Mutex<HashSet<String>>,
     verbose: bool,
     pub(crate) model: Option<PathBuf>,
     pub(crate) threads: usize,
@@ -46,6 +50,7 @@ impl Context {
             loading,
             force: args.force,
             quiet: args.quiet,
+            said: Mutex::default(),
             verbose: args.verbose > 0,
             model: args.model,
             threads: args.threads.unwrap_or(0).into(),
@@ -103,9 +108,10 @@ impl Context {
         }
     }
 
-    /// A line on standard error unless `--quiet`.
+    /// A line on standard error unless `--quiet`; the same line only once, however often a file is read.
     pub(crate) fn note(&self, message: &str) {
-        if !self.quiet {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.quiet && said.insert(message.to_owned()) {
             report(&format!("note: {message}"));
         }
     }

@@ -8,8 +8,9 @@ use flextok::Limits;
 use flextok::container::layout::TOKEN_BYTES;
 use flextok::container::{self, Header, MAGIC, Payload, ReadError, State, TokenFile};
 use flextok::image::RgbImage;
-use flextok::picture::{self, ColorConversion, LoadOptions, LoadedPicture, PictureError, load};
+use flextok::picture::{self, LoadOptions, LoadedPicture, PictureError, load};
 
+use crate::context::Context;
 use crate::exit::{CliError, Code};
 use crate::values;
 
@@ -89,24 +90,41 @@ impl Source {
     }
 
     /// Reads and decodes an image.
-    pub(crate) fn picture(&self, options: &LoadOptions) -> Result<LoadedPicture, CliError> {
-        match self {
+    pub(crate) fn picture(&self, context: &Context) -> Result<LoadedPicture, CliError> {
+        self.picture_within(context, &context.loading)
+    }
+
+    fn picture_within(
+        &self,
+        context: &Context,
+        options: &LoadOptions,
+    ) -> Result<LoadedPicture, CliError> {
+        let loaded = match self {
             Self::Stdin => load::read(io::stdin().lock(), "-", options),
             Self::File(path) => load::open(path, options),
-        }
-        .map_err(|error| match error {
+        };
+        self.noted(context, loaded)
+    }
+
+    /// Says what is to be known of an image that was read from here.
+    fn noted(
+        &self,
+        context: &Context,
+        loaded: Result<LoadedPicture, PictureError>,
+    ) -> Result<LoadedPicture, CliError> {
+        let loaded = loaded.map_err(|error| match error {
             PictureError::Directory { .. } => directory(self.name(), "an image file", Code::Image),
             error => CliError::codec(self.name(), error),
-        })
+        })?;
+        for note in &loaded.notes {
+            context.note(&format!("{}: {note}", self.name()));
+        }
+        Ok(loaded)
     }
 
     /// Reads and decodes an image as 8-bit RGB on a background.
-    pub(crate) fn rgb(
-        &self,
-        options: &LoadOptions,
-        background: [u8; 3],
-    ) -> Result<RgbImage, CliError> {
-        self.flat(self.picture(options)?, options, background)
+    pub(crate) fn rgb(&self, context: &Context, background: [u8; 3]) -> Result<RgbImage, CliError> {
+        self.flat(self.picture(context)?, &context.loading, background)
     }
 
     /// An image that was read from here as 8-bit RGB on a background.
@@ -154,12 +172,13 @@ impl Source {
         })
     }
 
-    /// Reads a token file or an image, whichever it is.
+    /// Reads a token file or, within `loading`, an image, whichever it is.
     pub(crate) fn either(
         &self,
-        limits: &Limits,
+        context: &Context,
         loading: &LoadOptions,
     ) -> Result<Either, CliError> {
+        let limits = &context.limits;
         if let Self::File(path) = self
             && (path.is_file() || path.is_dir() || !path.exists())
         {
@@ -169,17 +188,15 @@ impl Source {
             if by_name || starts_with_magic(path) {
                 return self.tokens(limits).map(Either::Tokens);
             }
-            return self.picture(loading).map(Either::Picture);
+            return self.picture_within(context, loading).map(Either::Picture);
         }
         // A pipe can be read only once.
         let bytes = self.bytes(limits.image_bytes)?;
         if bytes.starts_with(&MAGIC) {
             return read_tokens(&*bytes, self.name(), limits).map(Either::Tokens);
         }
-        let picture = load::decode_bytes(&bytes, loading);
-        picture
+        self.noted(context, load::decode_bytes(&bytes, loading))
             .map(Either::Picture)
-            .map_err(|error| CliError::codec(self.name(), error))
     }
 
     /// All bytes, at most `max`.
@@ -228,16 +245,6 @@ impl TokenInput {
         }
         Some(note)
     }
-}
-
-/// The note about an image whose colour profile could not be used.
-pub(crate) fn color_note(name: &str, picture: &LoadedPicture) -> Option<String> {
-    let what = match picture.color_conversion {
-        ColorConversion::Damaged => "is damaged",
-        ColorConversion::Unsupported => "is of a kind that is not converted",
-        _ => return None,
-    };
-    Some(format!("{name}: its colour profile {what}; taken as sRGB"))
 }
 
 /// How many of the payload's bytes, or of all canvases' tokens.

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
         return Err(CliError::usage("standard input", problem));
     }
     let threads = context.threads()?;
-    let first = sources[0].rgb(&context.loading, args.background)?;
+    let first = sources[0].rgb(context, args.background)?;
     let second = second(args, context, &sources[1], first.as_raw().len())?;
     let comparison = metrics::compare(&first, &second, &threads).map_err(|source| {
         let name = format!("{}, {}", sources[0].name(), sources[1].name());
@@ -77,7 +77,7 @@ fn second(
 ) -> Result<RgbImage, CliError> {
     let mut loading = context.loading;
     loading.max_memory = loading.max_memory.saturating_sub(held as u64);
-    let input = match source.either(&context.limits, &loading)? {
+    let input = match source.either(context, &loading)? {
         Either::Picture(loaded) => return source.flat(loaded, &loading, args.background),
         Either::Tokens(input) => input,
     };

@@ -132,10 +132,7 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
     let output = Output::of(args.output.as_deref(), &source, default, context.force)?;
     output.refuse_other_extensions()?;
     output.keep(&source)?;
-    let picture = source.picture(&context.loading)?;
-    if let Some(note) = input::color_note(&source.name(), &picture) {
-        context.note(&note);
-    }
+    let picture = source.picture(context)?;
     let model = context.model()?;
 
     let mut options = EncodeOptions::default()

@@ -382,7 +382,7 @@ fn rungs(
     let options = args.sampling.options();
     let options = model.codec.measured_decode(args.metric, &options);
     let reference: RgbImage = match &item.original {
-        Some(source) => source.rgb(&context.loading, args.background)?,
+        Some(source) => source.rgb(context, args.background)?,
         None => model.codec.decode_file(file, &options).map_err(failed)?,
     };
     let metric = args.metric;

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError>
     let output = Output::of(args.output.as_deref(), &source, default, context.force)?;
     let format = output.picture_format("")?;
     output.keep(&source)?;
-    let input = source.either(&context.limits, &context.loading)?;
+    let input = source.either(context, &context.loading)?;
     let model = context.model()?;
     let failed = |error| model.error(&source.name(), error);
 

@@ -1,6 +1,6 @@
 //! Tests of loading: odd but valid files come out right, bad ones with the error that fits.
 
-use image::{Rgb, RgbImage};
+use image::{ExtendedColorType, Rgb, RgbImage};
 
 use super::*;
 use crate::picture::fixtures::{bytes, path, photo, rgb};
@@ -85,7 +85,7 @@ fn facts_are_kept() {
     assert_eq!(facts("profile.png"), (some("sRGB built-in"), None, None));
     assert_eq!(facts("palette.png"), (None, None, some("Two colours")));
     assert_eq!(facts("one.png"), (None, None, None));
-    assert_eq!(load("orientation6.jpg").format, ImageFormat::Jpeg);
+    assert_eq!(load("orientation6.jpg").format, PictureFormat::Jpeg);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn content_decides_not_the_name() {
     let misnamed = folder.path().join("photo.jpg");
     std::fs::copy(path("small.png"), &misnamed).expect("a copy");
     let loaded = open(&misnamed, &LoadOptions::default()).expect("a png");
-    assert_eq!(loaded.format, ImageFormat::Png);
+    assert_eq!(loaded.format, PictureFormat::Png);
 }
 
 #[test]
@@ -372,14 +372,14 @@ fn colors_of_a_phone_are_converted_unless_they_should_not_be() {
     let mut options = LoadOptions::default();
     let color = |loaded: &LoadedPicture| loaded.image.to_rgb8().get_pixel(4, 3).0;
     let loaded = decode_bytes(&png, &options).unwrap();
-    assert_eq!(loaded.color_conversion, ColorConversion::Converted);
+    assert!(loaded.color_converted);
     // By the matrices of the standards, in f64.
     let close = |(a, b): (u8, u8)| a.abs_diff(b) <= 1;
     let found = color(&loaded);
     assert!(found.into_iter().zip([215, 93, 31]).all(close), "{found:?}");
     options.color_management = false;
     let loaded = decode_bytes(&png, &options).unwrap();
-    assert_eq!(loaded.color_conversion, ColorConversion::None);
+    assert!(!loaded.color_converted);
     assert_eq!(color(&loaded), [200, 100, 50]);
 }
 
@@ -387,7 +387,7 @@ fn colors_of_a_phone_are_converted_unless_they_should_not_be() {
 fn damaged_profiles_are_told_and_taken_as_srgb() {
     let png = with_profile([200, 100, 50], vec![7; 300]);
     let loaded = decode_bytes(&png, &LoadOptions::default()).unwrap();
-    assert_eq!(loaded.color_conversion, ColorConversion::Damaged);
+    assert_eq!(loaded.notes, [LoadNote::ProfileDamaged]);
     assert_eq!(loaded.image.to_rgb8().get_pixel(0, 0).0, [200, 100, 50]);
 }
 

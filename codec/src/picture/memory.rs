@@ -4,10 +4,8 @@
 //! need is estimated from the header beforehand, compared with the limit, and allocated once as a probe and freed
 //! again. Another process may take it between the probe and the real use; nothing prevents that.
 
-use image::ImageFormat;
-
+use super::PictureError;
 use super::save::SaveFormat;
-use super::{PictureError, jpeg, webp};
 use crate::Size;
 
 /// Maximum decompressed size of a colour profile or similar, in bytes.
@@ -70,22 +68,6 @@ pub(super) fn zeroed(bytes: u64) -> Result<Vec<u8>, PictureError> {
     let mut memory = with_capacity(length)?;
     memory.resize(length, 0);
     Ok(memory)
-}
-
-/// Working memory of a decoder, without the file and the returned pixels.
-pub(super) fn decoding(file: &[u8], format: ImageFormat, pixels: u64) -> u64 {
-    let length = file.len() as u64;
-    match format {
-        // The decoder copies the file, and its segments once more.
-        ImageFormat::Jpeg => jpeg::coefficient_bytes(file).saturating_add(2 * length),
-        ImageFormat::WebP => webp::working_bytes(file, pixels),
-        // Packed runs and palette indices are unpacked first.
-        ImageFormat::Tga => match file.get(2) {
-            Some(2 | 3) => 0,
-            _ => pixels.saturating_mul(4),
-        },
-        _ => 0,
-    }
 }
 
 /// Memory of an encoder without the 8-bit RGB picture but with the file it makes, even for incompressible pictures.

@@ -78,7 +78,7 @@ pub(super) fn capture_time(exif: &[u8]) -> Option<String> {
 
 /// The `Title` among the uncompressed text chunks of a PNG file.
 pub(super) fn png_title(png: &[u8]) -> Option<String> {
-    super::png::chunks(png).find_map(|(kind, body)| match kind {
+    super::decoders::png::chunks(png).find_map(|(kind, body)| match kind {
         b"tEXt" => latin1_title(body),
         b"iTXt" => utf8_title(body),
         _ => None,

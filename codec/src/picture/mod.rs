@@ -14,29 +14,34 @@
 
 mod canvas;
 mod color;
+mod decoders;
 mod error;
 mod flatten;
-mod guard;
-mod jpeg;
+mod format;
 pub mod load;
 pub(crate) mod memory;
 mod metadata;
-mod png;
+mod note;
 mod resample;
 mod resize;
 pub mod save;
-mod webp;
 
 pub use canvas::Canvas;
-pub use color::ColorConversion;
+pub use decoders::is_decoding;
 pub use error::{PictureError, PictureErrorKind};
 #[cfg(test)]
 use flatten::flatten;
 pub use flatten::{try_flatten, try_into_rgb};
-pub use guard::is_decoding;
+pub use format::{PictureFormat, READABLE};
 pub use load::{LoadOptions, LoadedPicture};
+pub use note::{LoadNote, Parts};
 pub use resize::{Cropped, SourceRect, published_crop, resize, restore};
 pub(crate) use resize::{crop_image, enlarge, pad_image, resize_image, shrink_image};
+
+/// Text on one line, for messages.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
 
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -10,7 +10,7 @@ use image::codecs::{
 };
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
-use super::load::one_line;
+use super::one_line;
 use super::{PictureError, memory};
 use crate::Size;
 

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::memory;
+use crate::picture::memory;
 
 const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 
 /// The kind and the body of each chunk, up to the first one that is not all there.
-pub(super) fn chunks(png: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
+pub(in crate::picture) fn chunks(png: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
     let mut rest = png.get(SIGNATURE.len()..).unwrap_or_default();
     std::iter::from_fn(move || {
         let (length, after) = rest.split_first_chunk::<4>()?;

@@ -4,7 +4,8 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{PictureError, load};
+use super::PictureError;
+use crate::picture::one_line;
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
@@ -35,7 +36,7 @@ pub(super) fn guarded<T>(
     decoded.unwrap_or_else(|panic| {
         Err(PictureError::Malformed {
             format,
-            detail: format!("its decoder gave up: {}", load::one_line(message(&*panic))),
+            detail: format!("its decoder gave up: {}", one_line(message(&*panic))),
         })
     })
 }

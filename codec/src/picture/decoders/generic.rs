@@ -1,0 +1,222 @@
+//! Formats through the decoders that the crate `image` has for them.
+
+use std::borrow::Cow;
+use std::io::Cursor;
+
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
+
+use super::stored::check_size;
+use super::{Blocks, LoadOptions, PictureError, PictureFormat, Pixels, Stored, jpeg, png, webp};
+use crate::picture::{memory, metadata, one_line};
+
+/// What `image` calls a format.
+fn name_in_crate(format: PictureFormat) -> ImageFormat {
+    use PictureFormat as F;
+    match format {
+        F::Bmp => ImageFormat::Bmp,
+        F::Gif => ImageFormat::Gif,
+        F::Ico => ImageFormat::Ico,
+        F::Jpeg => ImageFormat::Jpeg,
+        F::Png => ImageFormat::Png,
+        F::Pnm => ImageFormat::Pnm,
+        F::Qoi => ImageFormat::Qoi,
+        F::Tga => ImageFormat::Tga,
+        F::Tiff => ImageFormat::Tiff,
+        F::WebP => ImageFormat::WebP,
+    }
+}
+
+/// Decodes a file.
+pub(super) fn decode(
+    bytes: &[u8],
+    format: PictureFormat,
+    options: &LoadOptions,
+) -> Result<Stored, PictureError> {
+    let mut held = bytes.len() as u64; // taken before the pixels
+    let mut file = Cow::Borrowed(bytes);
+    let mut first = memory::METADATA;
+    match format {
+        PictureFormat::Png => {
+            if let Some((width @ 1.., height @ 1..)) = png::size(bytes) {
+                check_size(width, height, format, options)?;
+            }
+            // Only the limit that a decoder of PNG is made with counts, and only for what stands before the pixels.
+            held = held.saturating_add(png::header_bytes(bytes));
+            first = png::header_limit(bytes);
+        }
+        PictureFormat::Ico => {
+            file = png::without_profiles(bytes);
+            held = held.saturating_mul(2);
+        }
+        _ => {}
+    }
+    memory::check(held, options.max_memory)?;
+    memory::probe(held.saturating_add(first))?;
+    let first = first.min(options.max_memory);
+    let failed = |error| from_image_error(error, format, options);
+    let mut reader = ImageReader::with_format(Cursor::new(&*file), name_in_crate(format));
+    reader.limits(limits(first));
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    check_size(width, height, format, options)?;
+    check_end(bytes, format)?;
+    let blocks = blocks(&mut decoder, bytes, format).map_err(failed)?;
+    // The decoder may keep the profile.
+    let held = held.saturating_add(blocks.icc.as_ref().map_or(0, Vec::len) as u64);
+    let room = Room::new(bytes, format, &decoder, held, options)?;
+    let failed = |error| room.failed(error, format, options);
+    decoder.set_limits(limits(room.granted)).map_err(failed)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    Ok(Stored {
+        pixels: Pixels::Image(image),
+        blocks,
+        notes: Vec::new(),
+    })
+}
+
+fn limits(memory: u64) -> image::Limits {
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(memory);
+    limits
+}
+
+/// A picture with damaged metadata is still a picture; only limits are errors.
+fn blocks(
+    decoder: &mut impl ImageDecoder,
+    bytes: &[u8],
+    format: PictureFormat,
+) -> image::ImageResult<Blocks> {
+    // The decoder of TIFF counts the pixels first, and leaves the rest to the metadata.
+    let pixels = stored_bytes(decoder);
+    decoder.set_limits(limits(pixels.saturating_add(memory::METADATA)))?;
+    let is_png = format == PictureFormat::Png;
+    Ok(Blocks {
+        icc: decoder.icc_profile().ok().flatten(),
+        coding_points: is_png.then(|| png::coding_points(bytes)).flatten(),
+        calibration: None,
+        exif: decoder.exif_metadata().ok().flatten(),
+        xmp: decoder.xmp_metadata().ok().flatten(),
+        orientation: decoder.orientation().ok(),
+        title: is_png.then(|| metadata::png_title(bytes)).flatten(),
+    })
+}
+
+/// Bytes of the pixels as they are in the file.
+fn stored_bytes(decoder: &impl ImageDecoder) -> u64 {
+    let decoded = decoder.total_bytes();
+    match decoder.original_color_type() {
+        ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16 => decoded / 3 * 4,
+        _ => decoded,
+    }
+}
+
+/// The memory that the pixels are decoded in: allowed, and there.
+struct Room {
+    /// Memory that the decoder may take in addition to the returned pixels, if it counts.
+    granted: u64,
+    /// Whether that is less than the limit allows.
+    short: bool,
+    /// Memory available for the pixels.
+    bytes: u64,
+}
+
+impl Room {
+    /// `held` bytes are taken already.
+    fn new(
+        file: &[u8],
+        format: PictureFormat,
+        decoder: &impl ImageDecoder,
+        held: u64,
+        options: &LoadOptions,
+    ) -> Result<Self, PictureError> {
+        let decoded = decoder.total_bytes();
+        let (width, height) = decoder.dimensions();
+        let pixels = u64::from(width) * u64::from(height);
+        let working = match format {
+            // The pixels are read as they are, then copied.
+            PictureFormat::Tiff => stored_bytes(decoder),
+            _ => super::working_bytes(file, format, pixels),
+        };
+        let peak = decoded.saturating_add(working);
+        memory::check(held.saturating_add(peak), options.max_memory)?;
+        let most = options.max_memory - held;
+        // These two allocate what a header inside the file declares, and check it against their limit.
+        let bytes = if matches!(format, PictureFormat::Tiff | PictureFormat::Gif) {
+            memory::obtainable(peak, most)?
+        } else {
+            memory::probe(peak)?;
+            most
+        };
+        Ok(Self {
+            granted: bytes - decoded,
+            short: bytes < most,
+            bytes,
+        })
+    }
+
+    fn failed(
+        &self,
+        error: ImageError,
+        format: PictureFormat,
+        options: &LoadOptions,
+    ) -> PictureError {
+        match error {
+            ImageError::Limits(_) if self.short => PictureError::OutOfMemory {
+                bytes: self.bytes.saturating_add(1),
+            },
+            error => from_image_error(error, format, options),
+        }
+    }
+}
+
+/// Refuses truncated files that their decoders would accept.
+fn check_end(bytes: &[u8], format: PictureFormat) -> Result<(), PictureError> {
+    let detail = match format {
+        PictureFormat::Jpeg if !jpeg::is_complete(bytes) => {
+            format!("no end-of-image marker in {} bytes", bytes.len())
+        }
+        PictureFormat::WebP => {
+            // What a WebP file loses first is its orientation.
+            let length = bytes.get(4..).and_then(|rest| rest.first_chunk::<4>());
+            let need = length.map_or(12, |length| u64::from(u32::from_le_bytes(*length)) + 8);
+            if need > bytes.len() as u64 {
+                format!("it has {} of {need} bytes", bytes.len())
+            } else if webp::overclaims(bytes, need) {
+                format!("a chunk goes beyond its {} bytes", bytes.len())
+            } else {
+                return Ok(());
+            }
+        }
+        _ => return Ok(()),
+    };
+    Err(PictureError::Truncated {
+        format: format.name(),
+        detail,
+    })
+}
+
+fn from_image_error(
+    error: ImageError,
+    format: PictureFormat,
+    options: &LoadOptions,
+) -> PictureError {
+    // Decoders wrap an early end in their own error types.
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    let mut early_end = false;
+    while let Some(inner) = cause {
+        early_end |= inner
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::UnexpectedEof);
+        cause = inner.source();
+    }
+    let format = format.name();
+    let detail = one_line(&error.to_string());
+    match error {
+        ImageError::Limits(_) => PictureError::TooMuchMemory {
+            needed: options.max_memory.saturating_add(1),
+            max: options.max_memory,
+        },
+        _ if early_end => PictureError::Truncated { format, detail },
+        _ => PictureError::Malformed { format, detail },
+    }
+}
