@@ -29,6 +29,22 @@ impl Run {
         self
     }
 
+    /// Checks that the run succeeded with this one note, which stands behind the name of the input.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn notes(self, note: &str) -> Self {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        let line = self.stderr.strip_suffix('\n').unwrap_or_default();
+        assert!(
+            line.starts_with("flextok: note: ") && !line.contains('\n'),
+            "{self:?}"
+        );
+        assert!(line.ends_with(note), "{self:?}");
+        self
+    }
+
     /// Checks that the run failed as documented: this exit code, one line on standard error that
     /// starts with the program's name and contains all of `mentions`, nothing on standard output.
     ///

@@ -183,6 +183,11 @@ fn convert(image: &mut DynamicImage, profile: &ColorProfile) -> Result<Done, Pic
         if profile.color_space == DataColorSpace::Rgb && profile.red_trc.is_some() {
             curve = grey_of(profile);
             profile = &curve;
+        } else if profile.pcs == DataColorSpace::Lab
+            && let Some(by_light) = grey_by_light(profile)
+        {
+            curve = by_light;
+            profile = &curve;
         }
         DataColorSpace::Gray
     };
@@ -230,6 +235,25 @@ fn grey_of(profile: &ColorProfile) -> ColorProfile {
     grey.color_space = DataColorSpace::Gray;
     grey.gray_trc = profile.red_trc.clone();
     grey
+}
+
+/// The greys of a profile whose curve gives lightness (ICC.1, section 8.3.4): with a curve that gives light.
+fn grey_by_light(profile: &ColorProfile) -> Option<ColorProfile> {
+    const STEPS: u16 = 4095;
+    let lightness = profile.gray_trc.as_ref()?.make_linear_evaluator().ok()?;
+    let light = |step: u16| {
+        let lightness = lightness.evaluate_value(f32::from(step) / f32::from(STEPS)) * 100.0;
+        // CIE 1976 L*.
+        let light = if lightness > 8.0 {
+            ((lightness + 16.0) / 116.0).powi(3)
+        } else {
+            lightness * (27.0 / 24_389.0)
+        };
+        (light.clamp(0.0, 1.0) * 65_535.0).round() as u16
+    };
+    let mut grey = srgb(Layout::Gray);
+    grey.gray_trc = Some(ToneReprCurve::Lut((0..=STEPS).map(light).collect()));
+    Some(grey)
 }
 
 fn in_8_bits(
@@ -423,6 +447,17 @@ mod tests {
         let mut image = DynamicImage::ImageLuma8(image::GrayImage::from_pixel(2, 2, [55].into()));
         let done = convert(&mut image, &ColorProfile::new_srgb()).unwrap();
         assert_eq!(done, Done::NotNeeded);
+    }
+
+    #[test]
+    fn greys_may_be_given_by_their_lightness() {
+        let mut lightness = srgb(Layout::Gray);
+        lightness.pcs = DataColorSpace::Lab;
+        lightness.gray_trc = Some(ToneReprCurve::Parametric(vec![1.0]));
+        let mut image = DynamicImage::ImageLuma8(image::GrayImage::from_pixel(2, 2, [128].into()));
+        assert_eq!(convert(&mut image, &lightness).unwrap(), Done::Converted);
+        // L* of 50.2 is 18.6 % of the light: 1.055 (0.186^(1/2.4)) - 0.055 = 0.468.
+        close(image.to_rgb8().get_pixel(1, 1).0, [119; 3]);
     }
 
     #[test]
