@@ -1,4 +1,4 @@
-//! Properties of reading image files over arbitrary bytes.
+//! Properties of reading image files, and the blocks of metadata in them, over arbitrary bytes.
 
 use std::sync::LazyLock;
 
@@ -44,4 +44,32 @@ pub fn file(data: &[u8]) {
     );
     let restored = picture::restore(&canvas, Size::new(width, height), threads).expect("memory");
     assert_eq!(restored.dimensions(), (width, height));
+}
+
+/// A profile, an XMP packet or EXIF, as the first byte says, in a picture of eight by eight pixels: that picture, turned and
+/// coloured as may be.
+pub fn metadata(data: &[u8]) {
+    const COLOR: &[u8] = include_bytes!("../corpus/picture_file/color_8x8.jpg");
+    const GREY: &[u8] = include_bytes!("../corpus/picture_file/grey_8x8.jpg");
+    const INKS: &[u8] = include_bytes!("../corpus/picture_file/inks_8x8.jpg");
+    let Some((kind, block)) = data.split_first() else {
+        return;
+    };
+    let (jpeg, marker, name): (_, _, &[u8]) = match kind % 5 {
+        0 => (COLOR, 0xe2, b"ICC_PROFILE\0\x01\x01"),
+        1 => (GREY, 0xe2, b"ICC_PROFILE\0\x01\x01"),
+        2 => (INKS, 0xe2, b"ICC_PROFILE\0\x01\x01"),
+        3 => (COLOR, 0xe1, b"http://ns.adobe.com/xap/1.0/\0"),
+        _ => (COLOR, 0xe1, b"Exif\0\0"),
+    };
+    let Ok(length) = u16::try_from(2 + name.len() + block.len()) else {
+        return;
+    };
+    let (start, rest) = jpeg.split_at(2);
+    let head = [start, &[0xff, marker], &length.to_be_bytes(), name].concat();
+    match load::decode_bytes(&[&head, block, rest].concat(), &LIMITS) {
+        Ok(loaded) => assert_eq!((loaded.image.width(), loaded.image.height()), (8, 8)),
+        // High dynamic range is refused.
+        Err(error) => crate::one_line(&error),
+    }
 }

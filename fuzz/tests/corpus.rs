@@ -54,6 +54,11 @@ fn picture_file() {
 }
 
 #[test]
+fn picture_metadata() {
+    run("picture_metadata", picture::metadata);
+}
+
+#[test]
 fn npy_file() {
     run("npy_file", npy::file);
 }

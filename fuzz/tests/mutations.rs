@@ -78,6 +78,7 @@ targets! {
     weights_file: weights::file;
     config_text: config::text;
     picture_file: picture::file;
+    picture_metadata: picture::metadata;
     npy_file: npy::file;
     codec_options: options::both;
     option_values: arguments::values;

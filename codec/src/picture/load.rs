@@ -7,7 +7,7 @@ use std::path::Path;
 use image::DynamicImage;
 use image::metadata::Orientation;
 
-use super::decoders::{self, Stored};
+use super::decoders::{self, Stored, guarded};
 use super::{LoadNote, PictureError, PictureFormat, color, format, memory, metadata};
 
 /// Limits of loading. All of them are checked before the memory they bound is taken.
@@ -120,7 +120,10 @@ fn decode(
     }
     let format = format::recognise(bytes, path)?;
     let stored = decoders::decode(bytes, format, options)?;
-    finish(stored, bytes.len() as u64, format, options)
+    // Profiles and EXIF are read by other crates too.
+    guarded(format.name(), || {
+        finish(stored, bytes.len() as u64, format, options)
+    })
 }
 
 /// Colours, orientation and facts. `held` bytes are taken beside the pixels.

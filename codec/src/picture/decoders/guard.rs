@@ -19,7 +19,7 @@ pub fn is_decoding() -> bool {
 }
 
 /// Runs a decoder of another crate on a file of this format. What it had in hand when it panicked is dropped.
-pub(super) fn guarded<T>(
+pub(in crate::picture) fn guarded<T>(
     format: &'static str,
     decode: impl FnOnce() -> Result<T, PictureError>,
 ) -> Result<T, PictureError> {

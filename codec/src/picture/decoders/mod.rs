@@ -7,6 +7,7 @@ pub(super) mod png;
 mod stored;
 mod webp;
 
+pub(super) use guard::guarded;
 pub use guard::is_decoding;
 pub(super) use stored::{Blocks, Calibration, Pixels, Stored};
 
@@ -24,7 +25,7 @@ pub(super) fn decode(
     format: PictureFormat,
     options: &LoadOptions,
 ) -> Result<Stored, PictureError> {
-    guard::guarded(format.name(), || generic::decode(bytes, format, options))
+    guarded(format.name(), || generic::decode(bytes, format, options))
 }
 
 /// Working memory of the decoder of a format, without the file and the returned pixels.
