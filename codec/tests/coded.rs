@@ -9,8 +9,7 @@ use std::sync::Arc;
 use common::{nano_path, picture};
 use flextok::container::{CodedCanvas, KeepMetadata, TokenFile};
 use flextok::{
-    CanvasChoice, Codec, DecodeOptions, EncodeOptions, Error, LimitKind, Limits, Look, OptionName,
-    Size,
+    CanvasChoice, Codec, DecodeOptions, EncodeOptions, Error, LimitKind, Limits, OptionName, Size,
 };
 
 fn codec() -> Codec {
@@ -253,7 +252,7 @@ fn targets_are_reached_with_few_bytes() {
             .unwrap();
         // PSNR is that of plain decodes, the others that of the look.
         let mut decode = decode.clone();
-        decode.look = (metric == Metric::Psnr).then_some(Look::Plain);
+        decode.look = (metric == Metric::Psnr).then_some(flextok::Look::Plain);
         let decoded = codec.decode_file(&file, &decode).unwrap();
         let found = metric
             .measure(&original, &decoded, codec.threads())
