@@ -491,6 +491,27 @@ mod tests {
     }
 
     #[test]
+    fn inks_follow_their_profile() {
+        let icc = crate::picture::fixtures::bytes("soft-inks.icc");
+        let profile = ColorProfile::new_from_slice(&icc).unwrap();
+        // The right colours by LittleCMS; on a grid of three steps the interpolation matters.
+        let right = [
+            ([0, 0, 0, 0], [255, 255, 255]),
+            ([0, 0, 0, 255], [19, 19, 19]),
+            ([128, 64, 32, 16], [141, 189, 218]),
+            ([10, 200, 100, 50], [204, 80, 139]),
+            ([60, 60, 60, 0], [211, 204, 202]),
+        ];
+        let inks = right.map(|(inks, _)| inks).concat();
+        let (image, done) = from_cmyk((5, 1), inks, Some(&profile)).unwrap();
+        assert_eq!(done, Done::Converted);
+        for (found, (inks, right)) in image.to_rgb8().pixels().zip(right) {
+            let far = found.0.iter().zip(right).map(|(a, b)| a.abs_diff(b)).max();
+            assert!(far <= Some(6), "{inks:?}: {found:?}, not {right:?}");
+        }
+    }
+
+    #[test]
     fn inks_without_a_profile_take_their_share_of_the_light() {
         let samples = vec![0, 0, 0, 0, 255, 0, 0, 0, 0, 128, 0, 0, 0, 0, 0, 255];
         let (image, done) = from_cmyk((2, 2), samples, None).unwrap();
