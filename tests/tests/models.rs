@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use flextok_tests::{arg, listing, photo, run, tiny, workplace};
+use flextok_tests::{arg, data, listing, photo, run, tiny, workplace};
 use serde_json::{Value, json};
 
 /// The small checkpoint's header and data.
@@ -148,4 +148,18 @@ fn tensors_of_the_wrong_kind_are_refused_where_they_are_used() {
         }
     }
     assert_eq!(listing(directory), ["a.flxt", "model.safetensors"]);
+}
+
+#[test]
+fn a_network_that_measures_is_not_one_that_decodes() {
+    let place = workplace();
+    let photo = photo("chelsea.png");
+    let model = data("../models/builtin.safetensors");
+    let compare = ["compare", arg(&photo), arg(&photo), "--lpips"];
+    for (weights, mentions) in [
+        (arg(&model), ["builtin.safetensors", "features.0.weight"]),
+        ("none.safetensors", ["none.safetensors", "No such file"]),
+    ] {
+        run(place.path(), compare.into_iter().chain([weights])).fails(4, &mentions);
+    }
 }

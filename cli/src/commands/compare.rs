@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use flextok::image::RgbImage;
-use flextok::metrics;
+use flextok::metrics::{self, Comparison, Lpips};
+use serde::Serialize;
 
 use super::sampling::SamplingArgs;
 use crate::context::Context;
@@ -13,7 +14,7 @@ use crate::input::{Either, Source};
 use crate::output;
 use crate::values::{self, Color};
 
-/// Compare two pictures of the same size: PSNR, SSIM, mean absolute error, SSIMULACRA 2
+/// Compare two pictures of the same size: PSNR, SSIM, mean absolute error, SSIMULACRA 2, LPIPS
 ///
 /// B may be a .flxt file: it is decoded, and all figures are those of the chosen look.
 ///
@@ -32,6 +33,10 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "COLOR", default_value = "white", value_parser = values::color)]
     background: Color,
 
+    /// Also LPIPS, with the network in this safetensors file; docs/lpips.md says how to make one
+    #[arg(long, value_name = "WEIGHTS")]
+    lpips: Option<PathBuf>,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -49,23 +54,49 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
     let threads = context.threads()?;
     let first = sources[0].rgb(context, args.background)?;
     let second = second(args, context, &sources[1], first.as_raw().len())?;
-    let comparison = metrics::compare(&first, &second, &threads).map_err(|source| {
+    let failed = |source| {
         let name = format!("{}, {}", sources[0].name(), sources[1].name());
         CliError::Compare { name, source }
-    })?;
+    };
+    let comparison = metrics::compare(&first, &second, &threads).map_err(failed)?;
+    let lpips = match &args.lpips {
+        Some(path) => {
+            let opened = Lpips::open(path, threads);
+            let network = opened.map_err(|e| CliError::codec(path.display().to_string(), e))?;
+            Some(network.distance(&first, &second).map_err(failed)?)
+        }
+        None => None,
+    };
     if args.json {
-        return output::print_json(&comparison);
+        return output::print_json(&Figures { comparison, lpips });
     }
+    output::print(&text(&comparison, lpips))
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Figures {
+    #[serde(flatten)]
+    comparison: Comparison,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lpips: Option<f64>,
+}
+
+fn text(comparison: &Comparison, lpips: Option<f64>) -> String {
     let psnr = comparison
         .psnr
         .map_or("identical".to_owned(), |psnr| format!("{psnr:.3} dB"));
     let ssimulacra2 = comparison
         .ssimulacra2
         .map_or("undefined".to_owned(), |s| format!("{s:.3}"));
-    output::print(&format!(
-        "psnr         {psnr}\nssim         {:.5}\nmae          {:.4}\nssimulacra2  {ssimulacra2}\n",
-        comparison.ssim, comparison.mae
-    ))
+    let mut text = format!(
+        "psnr           {psnr}\nssim           {:.5}\nssim_uniform7  {:.5}\nmae            {:.4}\nssimulacra2    {ssimulacra2}\n",
+        comparison.ssim, comparison.ssim_uniform7, comparison.mae
+    );
+    if let Some(lpips) = lpips {
+        text.push_str(&format!("lpips          {lpips:.5}\n"));
+    }
+    text
 }
 
 /// The picture to compare with one of `held` bytes.

@@ -1,16 +1,19 @@
-//! Similarity of two pictures: PSNR, SSIM, mean absolute error and SSIMULACRA 2.
+//! Similarity of two pictures: PSNR, SSIM, mean absolute error, SSIMULACRA 2 and LPIPS.
 //!
 //! PSNR and MAE are one line each and SSIM one page, written here because the available crates
 //! compute SSIM on blocks with unscaled variances, unlike other implementations; these agree with
 //! scikit-image (see the tests). SSIMULACRA 2 comes from the crate of the rust-av project.
 
+mod lpips;
 mod ssim;
 
 use std::str::FromStr;
 
-use flextok_compute::Threads;
+use flextok_compute::{ComputeError, Threads};
 use image::RgbImage;
+pub use lpips::Lpips;
 use rayon::prelude::*;
+use ssim::Window;
 
 use crate::Size;
 use crate::macros::named;
@@ -26,6 +29,8 @@ pub struct Comparison {
     /// window of 11 × 11 and σ = 1.5, K1 = 0.01, K2 = 0.03, at the positions where the window fits
     /// (Wang et al. 2004). Along a side shorter than 11 the window has the length of the side.
     pub ssim: f64,
+    /// The same with the window that most tools take: 7 × 7, uniform, with the sample covariance (`skimage`'s default).
+    pub ssim_uniform7: f64,
     /// Mean absolute error over all samples, in steps of 8 bits.
     pub mae: f64,
     /// SSIMULACRA 2 with the first picture as the original, at most 100 (90 is visually lossless);
@@ -98,10 +103,15 @@ impl Metric {
                 let (_, squared) = differences(first, second);
                 Ok(psnr(first, squared).unwrap_or(f64::INFINITY))
             }
-            Self::Ssim => Ok(ssim::ssim(first, second)),
+            Self::Ssim => Ok(ssim::ssim(first, second, Window::GAUSSIAN_11)),
             Self::Ssimulacra2 => {
-                check_memory(first)?;
-                ssimulacra2(first, second).ok_or(CompareError::TooSmall { width, height })
+                check_memory(first, SSIMULACRA2.0, SSIMULACRA2.1)?;
+                ssimulacra2(first, second).ok_or(CompareError::TooSmall {
+                    metric: SSIMULACRA2.0,
+                    width,
+                    height,
+                    least: LEAST,
+                })
             }
         })
     }
@@ -146,23 +156,35 @@ pub enum CompareError {
         /// Height in pixels.
         height: u32,
     },
-    /// SSIMULACRA 2 is not defined for pictures this small.
+    /// The metric is not defined for pictures this small.
     #[error(
-        "SSIMULACRA 2 is not defined for {width}x{height} pixels; both sides must be at least 8, so use PSNR or SSIM"
+        "{metric} is not defined for {width}x{height} pixels; both sides must be at least {least}, so use PSNR or SSIM"
     )]
     TooSmall {
+        /// The metric.
+        metric: &'static str,
         /// Width in pixels.
         width: u32,
         /// Height in pixels.
         height: u32,
+        /// The least side in pixels.
+        least: u32,
     },
-    /// The system does not have the memory that SSIMULACRA 2 takes.
+    /// The system does not have the memory that a metric takes.
     #[error(
-        "SSIMULACRA 2 needs {bytes} bytes of memory for these pictures, more than the system has; scale both down"
+        "{metric} needs {bytes} bytes of memory for these pictures, more than the system has; scale both down"
     )]
     OutOfMemory {
+        /// The metric.
+        metric: &'static str,
         /// Memory needed, in bytes.
         bytes: u64,
+    },
+    /// The network of a metric failed.
+    #[error("LPIPS: {source}")]
+    Compute {
+        /// The error of the engine.
+        source: ComputeError,
     },
 }
 
@@ -176,7 +198,7 @@ pub fn compare(
     threads: &Threads,
 ) -> Result<Comparison, CompareError> {
     checked(first, second)?;
-    check_memory(first)?;
+    check_memory(first, SSIMULACRA2.0, SSIMULACRA2.1)?;
     Ok(threads.install(|| measured(first, second)))
 }
 
@@ -185,7 +207,8 @@ fn measured(first: &RgbImage, second: &RgbImage) -> Comparison {
     let samples = first.as_raw().len() as f64;
     Comparison {
         psnr: psnr(first, squared),
-        ssim: ssim::ssim(first, second),
+        ssim: ssim::ssim(first, second, Window::GAUSSIAN_11),
+        ssim_uniform7: ssim::ssim(first, second, Window::UNIFORM_7),
         mae: absolute as f64 / samples,
         ssimulacra2: ssimulacra2(first, second),
     }
@@ -224,16 +247,27 @@ fn differences(first: &RgbImage, second: &RgbImage) -> (u64, u64) {
         .reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
 }
 
-/// The crate of SSIMULACRA 2 takes memory for planes of floats without asking: 150 bytes a pixel were measured.
-fn check_memory(picture: &RgbImage) -> Result<(), CompareError> {
-    let bytes = Size::from(picture.dimensions()).area() * 152;
-    crate::picture::memory::probe(bytes).map_err(|_| CompareError::OutOfMemory { bytes })
+/// The name of SSIMULACRA 2 in errors, and the memory that its crate takes for planes of floats without asking: 150 bytes a
+/// pixel were measured.
+const SSIMULACRA2: (&str, u64) = ("SSIMULACRA 2", 152);
+
+/// Its least side.
+const LEAST: u32 = 8;
+
+/// Checks that the system has this many bytes for each pixel.
+fn check_memory(
+    picture: &RgbImage,
+    metric: &'static str,
+    bytes_a_pixel: u64,
+) -> Result<(), CompareError> {
+    let bytes = Size::from(picture.dimensions()).area() * bytes_a_pixel;
+    crate::picture::memory::probe(bytes).map_err(|_| CompareError::OutOfMemory { metric, bytes })
 }
 
 fn ssimulacra2(first: &RgbImage, second: &RgbImage) -> Option<f64> {
     use ssimulacra2::{ColorPrimaries, Rgb, TransferCharacteristic, compute_frame_ssimulacra2};
     let (width, height) = first.dimensions();
-    if width < 8 || height < 8 {
+    if width < LEAST || height < LEAST {
         return None;
     }
     let frame = |picture: &RgbImage| {

@@ -1,10 +1,45 @@
-//! Structural similarity with a Gaussian window (Wang, Bovik, Sheikh, Simoncelli 2004).
+//! Structural similarity with a Gaussian or a uniform window (Wang, Bovik, Sheikh, Simoncelli 2004).
 
 use image::RgbImage;
 use rayon::prelude::*;
 
-const WINDOW: usize = 11;
-const SIGMA: f64 = 1.5;
+/// The weights of the positions that are compared together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    side: usize,
+    /// Standard deviation in pixels; none where all weigh the same.
+    sigma: Option<f64>,
+    /// Whether variances are of a sample (divided by n - 1) rather than of all there is (by n).
+    sample: bool,
+}
+
+impl Window {
+    pub(super) const GAUSSIAN_11: Self = Self {
+        side: 11,
+        sigma: Some(1.5),
+        sample: false,
+    };
+    pub(super) const UNIFORM_7: Self = Self {
+        side: 7,
+        sigma: None,
+        sample: true,
+    };
+
+    /// Along one direction of a picture with a side of `length`: normalised, symmetric.
+    fn weights(self, length: usize) -> Vec<f64> {
+        let length = length.min(self.side);
+        let middle = (length - 1) as f64 / 2.0;
+        let weight = |i: usize| {
+            self.sigma.map_or(1.0, |sigma| {
+                (-((i as f64 - middle) / sigma).powi(2) / 2.0).exp()
+            })
+        };
+        let raw: Vec<f64> = (0..length).map(weight).collect();
+        let sum: f64 = raw.iter().sum();
+        raw.iter().map(|w| w / sum).collect()
+    }
+}
+
 const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
 const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
 
@@ -13,10 +48,15 @@ const MAPS: usize = 5;
 
 /// Mean SSIM over the channels and all positions where the window fits. The pictures have the same
 /// size, at least 1 × 1. Memory in addition to the pictures: 40 bytes per sample of a row and thread.
-pub(super) fn ssim(first: &RgbImage, second: &RgbImage) -> f64 {
+pub(super) fn ssim(first: &RgbImage, second: &RgbImage, window: Window) -> f64 {
     let (width, height) = (first.width() as usize, first.height() as usize);
-    let across = gaussian(width.min(WINDOW));
-    let down = gaussian(height.min(WINDOW));
+    let (across, down) = (window.weights(width), window.weights(height));
+    let count = (across.len() * down.len()) as f64;
+    let spread = if window.sample && count > 1.0 {
+        count / (count - 1.0)
+    } else {
+        1.0
+    };
     let stride = width * 3;
     let rows = height - down.len() + 1;
     // Each row of windows is summed alone and the sums in order: the same for any thread number.
@@ -28,7 +68,7 @@ pub(super) fn ssim(first: &RgbImage, second: &RgbImage) -> f64 {
                 let band = row * stride..(row + down.len()) * stride;
                 let (x, y) = (&first.as_raw()[band.clone()], &second.as_raw()[band]);
                 sum_columns(x, y, &down, columns);
-                row_of_windows(columns, &across)
+                row_of_windows(columns, &across, spread)
             },
         )
         .collect();
@@ -51,8 +91,8 @@ fn sum_columns(x: &[u8], y: &[u8], down: &[f64], columns: &mut [[f64; MAPS]]) {
     }
 }
 
-/// The sum of SSIM over one row of windows and the three channels.
-fn row_of_windows(columns: &[[f64; MAPS]], across: &[f64]) -> f64 {
+/// The sum of SSIM over one row of windows and the three channels. Variances are multiplied by `spread`.
+fn row_of_windows(columns: &[[f64; MAPS]], across: &[f64], spread: f64) -> f64 {
     let last = columns.len() - (across.len() - 1) * 3;
     let mut total = 0.0;
     for start in 0..last {
@@ -64,19 +104,10 @@ fn row_of_windows(columns: &[[f64; MAPS]], across: &[f64]) -> f64 {
             }
         }
         let [x, y, xx, yy, xy] = sums;
-        let (variances, covariance) = (xx - x * x + yy - y * y, xy - x * y);
+        let variances = spread * (xx - x * x + yy - y * y);
+        let covariance = spread * (xy - x * y);
         total += (2.0 * x * y + C1) * (2.0 * covariance + C2)
             / ((x * x + y * y + C1) * (variances + C2));
     }
     total
-}
-
-/// A normalised Gaussian of `length` samples around its middle.
-fn gaussian(length: usize) -> Vec<f64> {
-    let middle = (length - 1) as f64 / 2.0;
-    let raw: Vec<f64> = (0..length)
-        .map(|i| (-((i as f64 - middle) / SIGMA).powi(2) / 2.0).exp())
-        .collect();
-    let sum: f64 = raw.iter().sum();
-    raw.iter().map(|w| w / sum).collect()
 }

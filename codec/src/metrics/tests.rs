@@ -55,6 +55,26 @@ fn agrees_with_scikit_image() {
 }
 
 #[test]
+fn both_kinds_of_ssim_are_those_of_scikit_image() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/metrics");
+    let open = |name: &str| {
+        image::open(format!("{folder}/{name}.png"))
+            .unwrap()
+            .to_rgb8()
+    };
+    let original = open("original");
+    for (name, psnr, uniform, gaussian) in [
+        ("coarse", 27.07525, 0.726_854, 0.742_249),
+        ("shifted", 18.87269, 0.729_681, 0.751_221),
+    ] {
+        let got = compare(&original, &open(name)).unwrap();
+        assert!((got.psnr.unwrap() - psnr).abs() < 1e-5, "{got:?}");
+        assert!((got.ssim_uniform7 - uniform).abs() < 1e-6, "{got:?}");
+        assert!((got.ssim - gaussian).abs() < 1e-6, "{got:?}");
+    }
+}
+
+#[test]
 fn ssimulacra2_falls_with_the_damage() {
     let (original, blurred) = blurred("coffee.png");
     let mild = resize(&resize(&original, 500, 340), 600, 400);

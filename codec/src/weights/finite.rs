@@ -18,9 +18,9 @@ impl Weights {
     /// # Errors
     /// [`WeightsError::NotFinite`] with the first tensor, in the order of names, that holds a NaN or an infinity.
     pub fn check_values(&self) -> Result<(), WeightsError> {
-        let mut scan = Scan::new(&self.storage);
-        for (name, entry) in &self.header.tensors {
-            let bytes = self.storage.as_slice().get(entry.range.clone());
+        let mut scan = Scan::new(&self.tensors.storage);
+        for (name, entry) in &self.tensors.header.tensors {
+            let bytes = self.tensors.storage.as_slice().get(entry.range.clone());
             // The network cannot use tensors of other types.
             let (Some(bytes), Some(dtype)) = (bytes, float_type(entry.dtype)) else {
                 continue;

@@ -15,6 +15,7 @@ mod finite;
 mod header;
 mod scan;
 mod summary;
+mod tensors;
 #[cfg(test)]
 mod tests;
 
@@ -23,10 +24,10 @@ use std::sync::OnceLock;
 
 pub(crate) use finite::check_finite;
 use flextok_compute::{DType, Storage, StorageError, Weight, WeightError};
-use header::Header;
 pub use header::HeaderLimits;
 use safetensors::Dtype;
 pub use summary::{Parameters, StoredType};
+pub(crate) use tensors::Tensors;
 
 use crate::config::{Config, ConfigError, ModelConfig};
 
@@ -165,8 +166,7 @@ impl Default for OpenOptions {
 /// A checkpoint with its config.
 #[derive(Debug)]
 pub struct Weights {
-    storage: Storage,
-    header: Header,
+    tensors: Tensors,
     config: Config,
     fingerprint: OnceLock<[u8; 4]>,
 }
@@ -200,8 +200,7 @@ impl Weights {
             None => config_next_to(&file)?,
         };
         Ok(Self {
-            storage,
-            header,
+            tensors: Tensors { storage, header },
             config,
             fingerprint: OnceLock::new(),
         })
@@ -232,8 +231,7 @@ impl Weights {
             (None, None) => return Err(ConfigError::absent().into()),
         };
         Ok(Self {
-            storage,
-            header,
+            tensors: Tensors { storage, header },
             config,
             fingerprint: OnceLock::new(),
         })
@@ -259,7 +257,7 @@ impl Weights {
     /// The whole numbers of the tensor `name`, which has to have `count` of them.
     pub(crate) fn integers(&self, name: &str, count: usize) -> Result<Vec<i64>, WeightsError> {
         let expected = vec![count];
-        let Some(entry) = self.header.tensors.get(name) else {
+        let Some(entry) = self.tensors.header.tensors.get(name) else {
             let tensor = name.to_owned();
             return Err(WeightsError::Missing { tensor, expected });
         };
@@ -270,7 +268,7 @@ impl Weights {
                 expected,
             });
         }
-        let bytes = self.storage.as_slice().get(entry.range.clone());
+        let bytes = self.tensors.storage.as_slice().get(entry.range.clone());
         let bytes = bytes.unwrap_or_default();
         match entry.dtype {
             Dtype::I32 => {
@@ -297,47 +295,21 @@ impl Weights {
     /// [`WeightsError::Missing`], [`WeightsError::Shape`], [`WeightsError::ElementType`] or [`WeightsError::NotFinite`],
     /// naming the tensor.
     pub fn tensor(&self, name: &str, expected: &[usize]) -> Result<Weight, WeightsError> {
-        let Some(entry) = self.header.tensors.get(name) else {
-            let (tensor, expected) = (name.to_owned(), expected.to_vec());
-            return Err(WeightsError::Missing { tensor, expected });
-        };
-        if entry.shape != expected {
-            let (tensor, found) = (name.to_owned(), entry.shape.clone());
-            return Err(WeightsError::Shape {
-                tensor,
-                found,
-                expected: expected.to_vec(),
-            });
-        }
-        let Some(dtype) = float_type(entry.dtype) else {
-            let (tensor, found) = (name.to_owned(), entry.dtype.to_string());
-            return Err(WeightsError::ElementType { tensor, found });
-        };
-        let weight = Weight::new(
-            self.storage.clone(),
-            entry.range.clone(),
-            dtype,
-            entry.shape.clone(),
-        )
-        .map_err(|source| WeightsError::View {
-            tensor: name.to_owned(),
-            source,
-        })?;
-        check_finite(name, &weight)?;
-        Ok(weight)
+        self.tensors.get(name, expected)
     }
 
     /// Releases the pages of a mapped file; they are read again on the next access. For use after an engine has made its
     /// own copy of the tensors.
     pub(crate) fn release_pages(&self) {
-        self.storage.release_pages();
+        self.tensors.storage.release_pages();
     }
 
     /// The shape of the tensor `name`, if it exists.
     #[doc(hidden)]
     #[must_use]
     pub fn try_shape(&self, name: &str) -> Option<&[usize]> {
-        self.header
+        self.tensors
+            .header
             .tensors
             .get(name)
             .map(|entry| entry.shape.as_slice())
@@ -346,32 +318,32 @@ impl Weights {
     /// Whether there is a tensor `name`.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.header.tensors.contains_key(name)
+        self.tensors.header.tensors.contains_key(name)
     }
 
     /// The names of all tensors, in ascending byte order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.header.tensors.keys().map(String::as_str)
+        self.tensors.header.tensors.keys().map(String::as_str)
     }
 
     /// The fingerprint that token files carry: a CRC32 over all tensors' names, types, shapes and a sample of their
     /// bytes, little-endian. Computed on first use.
     pub fn fingerprint(&self) -> [u8; 4] {
-        *self
-            .fingerprint
-            .get_or_init(|| fingerprint::fingerprint(&self.storage, &self.header.tensors))
+        *self.fingerprint.get_or_init(|| {
+            fingerprint::fingerprint(&self.tensors.storage, &self.tensors.header.tensors)
+        })
     }
 
     /// Whether the weights are a mapped file.
     #[must_use]
     pub fn is_mapped(&self) -> bool {
-        self.storage.is_mapped()
+        self.tensors.storage.is_mapped()
     }
 
     /// Size of the whole file in bytes.
     #[must_use]
     pub fn total_bytes(&self) -> usize {
-        self.storage.as_slice().len()
+        self.tensors.storage.as_slice().len()
     }
 }
 

@@ -47,7 +47,7 @@ impl Weights {
     #[must_use]
     pub fn parameters(&self) -> Parameters {
         let mut counts = Parameters::default();
-        for (name, entry) in &self.header.tensors {
+        for (name, entry) in &self.tensors.header.tensors {
             let count = match name.split('.').next() {
                 Some("vae") => &mut counts.vae,
                 Some("encoder") => &mut counts.encoder,
@@ -63,7 +63,7 @@ impl Weights {
     #[must_use]
     pub fn stored_types(&self) -> Vec<StoredType> {
         let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for entry in self.header.tensors.values() {
+        for entry in self.tensors.header.tensors.values() {
             let (tensors, values) = counts.entry(entry.dtype.to_string()).or_default();
             *tensors = tensors.saturating_add(1);
             *values = values.saturating_add(entry.elements() as u64);

@@ -49,7 +49,7 @@ fn the_fingerprint_sees_the_ends_of_large_tensors_and_every_byte_of_small_ones()
     let (bytes, _) = large();
     let original = open(bytes.clone()).unwrap();
     let ranges = ["vae.whole", "decoder.large", "decoder.just", "encoder.é"]
-        .map(|name| original.header.tensors[name].range.clone());
+        .map(|name| original.tensors.header.tensors[name].range.clone());
     for range in ranges {
         for at in [range.start, range.end - 1] {
             let mut changed = bytes.clone();
