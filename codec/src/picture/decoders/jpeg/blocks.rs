@@ -58,9 +58,9 @@ impl<'a> Told<'a> {
         self.icc.sort_by_key(|&(number, ..)| number);
         let count = usize::from(self.icc.first()?.1);
         let length: u64 = self.icc.iter().map(|(.., part)| part.len() as u64).sum();
-        let in_order = (1..).zip(&self.icc).all(|(due, &(number, of, _))| {
-            (usize::from(number), usize::from(of)) == (due, count)
-        });
+        let in_order = (1..)
+            .zip(&self.icc)
+            .all(|(due, &(number, of, _))| (usize::from(number), usize::from(of)) == (due, count));
         let whole = in_order && self.icc.len() == count && length <= memory::METADATA;
         whole.then(|| self.icc.iter().map(|&(.., part)| part).collect())
     }
@@ -70,4 +70,22 @@ fn joined(parts: &[&[u8]]) -> Result<Vec<u8>, PictureError> {
     let mut bytes = memory::with_capacity(parts.iter().map(|part| part.len()).sum())?;
     parts.iter().for_each(|part| bytes.extend_from_slice(part));
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_packet_counts_and_extensions_do_not() {
+        let mut told = Told::default();
+        for body in [
+            &b"http://ns.adobe.com/xmp/extension/\0x"[..],
+            b"http://ns.adobe.com/xap/1.0/\0<x/>",
+            b"http://ns.adobe.com/xap/1.0/\0<y/>",
+        ] {
+            told.read(&Segment { marker: 0xe1, body });
+        }
+        assert_eq!(told.xmp, Some(&b"<x/>"[..]));
+    }
 }

@@ -5,7 +5,7 @@ use super::entropy::Scan;
 use super::frame::{Coefficients, Frame, Plane};
 use super::huffman::Huffman;
 use super::progressive::{AcFirst, AcRefine, Band, Dc, DcPart};
-use super::segments::{EOI, SOS, ScanHeader, Segment, Segments, Tables, ZIGZAG};
+use super::segments::{EOI, SOS, ScanHeader, Segment, Segments, Tables};
 use super::sequential::{Part, Sequential};
 use super::{malformed, transform, truncated};
 use crate::picture::decoders::stored::check_size;
@@ -24,7 +24,7 @@ pub(super) struct Decoder<'a> {
     picture: Option<Picture>,
     /// Scans so far.
     scans: usize,
-    /// Bytes of entropy-coded data that belong to no block.
+    /// Bytes that belong to no block and no segment.
     pub(super) surplus: u64,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Decoder<'a> {
 
     /// Takes in the tables of another stream.
     pub(super) fn read_tables(&mut self, stream: &[u8]) -> Result<(), PictureError> {
-        let mut segments = Segments { bytes: stream, at: 0 };
+        let mut segments = Segments::new(stream);
         while let Some(segment) = segments.next()? {
             if segment.marker == EOI {
                 break;
@@ -72,10 +72,7 @@ impl<'a> Decoder<'a> {
         inside: bool,
         options: &LoadOptions,
     ) -> Result<Picture, PictureError> {
-        let mut segments = Segments {
-            bytes: self.bytes,
-            at: 0,
-        };
+        let mut segments = Segments::new(self.bytes);
         loop {
             let Some(segment) = segments.next()? else {
                 if inside && self.picture.as_ref().is_some_and(Picture::is_whole) {
@@ -99,7 +96,14 @@ impl<'a> Decoder<'a> {
                 }
             }
         }
-        let picture = self.picture.take().ok_or_else(|| malformed("it has no frame"))?;
+        self.surplus += segments.surplus;
+        let picture = self
+            .picture
+            .take()
+            .ok_or_else(|| malformed("it has no frame"))?;
+        if self.scans == 0 {
+            return Err(truncated("it ends before its first scan"));
+        }
         if let Some(place) = picture.scales.iter().position(Option::is_none) {
             return Err(truncated(format!(
                 "its component {} of {} is in none of its {} scans",
@@ -145,7 +149,12 @@ impl<'a> Decoder<'a> {
         if self.scans > MAX_SCANS {
             return Err(malformed(format!("it has more than {MAX_SCANS} scans")));
         }
-        let ids: Vec<u8> = picture.frame.components.iter().map(|part| part.id).collect();
+        let ids: Vec<u8> = picture
+            .frame
+            .components
+            .iter()
+            .map(|part| part.id)
+            .collect();
         let header = ScanHeader::read(body, &ids)?;
         for &(place, ..) in &header.parts {
             picture.set_scales(place, &self.tables)?;
@@ -286,7 +295,8 @@ impl Picture {
             low,
             ..
         } = header;
-        let out_of_order = || malformed(format!("its scan {number} is not one that can come there"));
+        let out_of_order =
+            || malformed(format!("its scan {number} is not one that can come there"));
         let band = match first {
             0 => last == 0,
             _ => first <= last && last < 64 && header.parts.len() == 1,
@@ -299,7 +309,11 @@ impl Picture {
             if first > 0 && missing[0] == UNSEEN {
                 return Err(out_of_order());
             }
-            for bits in missing.iter_mut().take(usize::from(last) + 1).skip(first.into()) {
+            for bits in missing
+                .iter_mut()
+                .take(usize::from(last) + 1)
+                .skip(first.into())
+            {
                 let due = if high == 0 { UNSEEN } else { high };
                 if *bits != due {
                     return Err(out_of_order());
@@ -313,7 +327,11 @@ impl Picture {
     /// Makes samples of coefficients, one component after the other.
     fn finish(mut self) -> Result<Self, PictureError> {
         let coefficients = std::mem::take(&mut self.coefficients);
-        let parts = self.frame.components.iter().zip(self.scales.iter().flatten());
+        let parts = self
+            .frame
+            .components
+            .iter()
+            .zip(self.scales.iter().flatten());
         for ((component, scales), mut coefficients) in parts.zip(coefficients) {
             let mut plane = Plane::new(component)?;
             for y in 0..component.blocks_down {
@@ -336,7 +354,7 @@ fn samples(block: &[i16; 64], scales: &[f32; 64]) -> [[u8; 8]; 8] {
         return transform::flat(f32::from(*dc) * scales[0]);
     }
     let mut scaled = [[0.0; 8]; 8];
-    for ((&value, &scale), place) in block.iter().zip(scales).zip(ZIGZAG) {
+    for ((&value, &scale), place) in block.iter().zip(scales).zip(transform::PLACES) {
         scaled.as_flattened_mut()[usize::from(place) & 63] = f32::from(value) * scale;
     }
     transform::samples(&scaled)

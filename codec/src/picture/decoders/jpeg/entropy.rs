@@ -45,7 +45,10 @@ impl Scan<'_> {
         if let [_] = self.components.as_slice() {
             return vec![(1, 1)];
         }
-        let parts = self.components.iter().filter_map(|&place| self.frame.components.get(place));
+        let parts = self
+            .components
+            .iter()
+            .filter_map(|&place| self.frame.components.get(place));
         parts.map(|part| (part.across, part.down)).collect()
     }
 
@@ -137,7 +140,11 @@ impl Scan<'_> {
             Damage::Index => "has a coefficient beyond the last",
             Damage::Run => "has more blocks than its frame",
         };
-        malformed(format!("its scan {} {what}, after {}", self.number, self.progress(unit)))
+        malformed(format!(
+            "its scan {} {what}, after {}",
+            self.number,
+            self.progress(unit)
+        ))
     }
 
     /// How many blocks stand before a unit, of how many.

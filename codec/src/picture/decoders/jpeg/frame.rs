@@ -66,10 +66,14 @@ impl Frame {
         if !(1..=4).contains(&count) {
             return Err(malformed(format!("{count} components are not supported")));
         }
-        let factors = parts.iter().map(|&[_, factors, _]| (factors >> 4, factors & 15));
+        let factors = parts
+            .iter()
+            .map(|&[_, factors, _]| (factors >> 4, factors & 15));
         for (across, down) in factors.clone() {
             if !(1..=4).contains(&across) || !(1..=4).contains(&down) {
-                return Err(malformed(format!("its sampling factors are {across}x{down}")));
+                return Err(malformed(format!(
+                    "its sampling factors are {across}x{down}"
+                )));
             }
         }
         let across = factors.clone().map(|(across, _)| across).max().unwrap_or(1);
@@ -116,7 +120,11 @@ impl Frame {
     /// frame, then the pixels.
     pub(super) fn memory(&self) -> u64 {
         let pixels = u64::from(self.width) * u64::from(self.height) * self.components.len() as u64;
-        let coefficients = if self.progressive { 2 * self.samples() } else { 0 };
+        let coefficients = if self.progressive {
+            2 * self.samples()
+        } else {
+            0
+        };
         self.samples() + pixels.max(coefficients)
     }
 
@@ -166,7 +174,9 @@ impl Plane {
     /// A row from the top, as long as it takes.
     pub(super) fn row(&self, y: u32) -> &[u8] {
         let start = y as usize * self.stride;
-        self.samples.get(start..start + self.stride).unwrap_or_default()
+        self.samples
+            .get(start..start + self.stride)
+            .unwrap_or_default()
     }
 
     /// Stores a block that lies inside the plane.

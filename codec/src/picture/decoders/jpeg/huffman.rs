@@ -40,7 +40,10 @@ impl Huffman {
             offsets: [0; 17],
             symbols: [0; 256],
         };
-        table.symbols.get_mut(..total)?.copy_from_slice(symbols.get(..total)?);
+        table
+            .symbols
+            .get_mut(..total)?
+            .copy_from_slice(symbols.get(..total)?);
         let (mut code, mut index) = (0_u32, 0_usize);
         for (length, &count) in (1_u32..).zip(counts) {
             let count = usize::from(count);
@@ -89,7 +92,9 @@ impl Huffman {
             if next < limit {
                 bits.skip(length);
                 let index = (next >> (16 - length)) as i32 + offset;
-                let symbol = usize::try_from(index).ok().and_then(|index| self.symbols.get(index));
+                let symbol = usize::try_from(index)
+                    .ok()
+                    .and_then(|index| self.symbols.get(index));
                 return symbol.copied().ok_or(Damage::Code);
             }
         }
@@ -137,7 +142,11 @@ impl<'a> Bits<'a> {
         if self.count >= AT_HAND {
             return;
         }
-        if let Some(next) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+        if let Some(next) = self
+            .bytes
+            .get(self.at..)
+            .and_then(|rest| rest.first_chunk::<8>())
+        {
             let next = u64::from_be_bytes(*next);
             if !has_ff(next) {
                 self.buffer |= next >> self.count;
@@ -248,4 +257,90 @@ fn has_ff(bytes: u64) -> bool {
     const LOW: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     (!bytes).wrapping_sub(LOW) & bytes & HIGH != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_every_length_are_found() {
+        // One code of each length, 0, 10, 110 and so on; the last one has two.
+        let mut counts = [1; 16];
+        counts[15] = 2;
+        let symbols: Vec<u8> = (0..17).collect();
+        let table = Huffman::new(&counts, &symbols).expect("a complete code");
+        for (symbol, ones) in (0..17_u8).zip(0..17_usize) {
+            // The code in four bytes, ones as 0xfe so that no marker comes about.
+            let bits: u32 = if ones == 0 { 0 } else { !(u32::MAX >> ones) };
+            let bytes: Vec<u8> = bits.to_be_bytes().into_iter().chain([0; 8]).collect();
+            let stuffed: Vec<u8> = bytes
+                .iter()
+                .flat_map(|&byte| [Some(byte), (byte == 0xff).then_some(0)])
+                .flatten()
+                .collect();
+            let mut bits = Bits::new(&stuffed, 0);
+            bits.refill();
+            assert_eq!(table.symbol(&mut bits), Ok(symbol));
+            let next = u32::from(ones < 16);
+            assert_eq!(bits.take(16), 0, "{symbol}: {next}");
+        }
+        assert!(table.is_within(16) && !table.is_within(15));
+    }
+
+    #[test]
+    fn impossible_tables_are_refused() {
+        let counts = |pairs: &[(usize, u8)]| {
+            let mut counts = [0; 16];
+            pairs.iter().for_each(|&(at, count)| counts[at] = count);
+            counts
+        };
+        assert!(
+            Huffman::new(&counts(&[(0, 3)]), &[1, 2, 3]).is_none(),
+            "three codes of a bit"
+        );
+        assert!(
+            Huffman::new(&counts(&[(0, 2), (3, 1)]), &[1, 2, 3]).is_none(),
+            "one too many"
+        );
+        assert!(
+            Huffman::new(&counts(&[(1, 2)]), &[1]).is_none(),
+            "a symbol too few"
+        );
+        assert!(
+            Huffman::new(&counts(&[(14, 255), (15, 255)]), &[0; 510]).is_none(),
+            "too many"
+        );
+        let table = Huffman::new(&counts(&[(0, 1)]), &[7]).expect("a code");
+        let mut bits = Bits::new(&[0x40, 0, 0, 0], 0);
+        bits.refill();
+        assert_eq!(table.symbol(&mut bits), Ok(7));
+        assert_eq!(table.symbol(&mut bits), Err(Damage::Code));
+    }
+
+    #[test]
+    fn bits_end_at_markers_and_are_counted() {
+        let bytes = [
+            0xa5, 0xff, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xff, 0xff, 0xd9, 0,
+        ];
+        let mut bits = Bits::new(&bytes, 0);
+        bits.refill();
+        assert_eq!((bits.take(4), bits.take(4), bits.take(9)), (0xa, 5, 0x1fe));
+        assert!(!bits.is_overdrawn());
+        // The rest of a byte does not count, and 2 to 9 do.
+        assert_eq!((bits.finish(), bits.position()), (8, 12));
+        bits.restart(11);
+        bits.refill();
+        assert_eq!((bits.take(8), bits.is_overdrawn()), (9, false));
+        assert_eq!((bits.take(1), bits.is_overdrawn()), (0, true));
+        assert_eq!(bits.finish(), 0);
+    }
+
+    #[test]
+    fn values_of_a_category() {
+        let mut bits = Bits::new(&[0b0101_1000, 0b0000_0111, 0, 0], 0);
+        bits.refill();
+        let values = [1, 1, 2, 4, 0, 6].map(|category| bits.signed(category));
+        assert_eq!(values, [-1, 1, -2, 8, 0, -62]);
+    }
 }

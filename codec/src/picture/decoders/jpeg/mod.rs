@@ -64,7 +64,12 @@ pub(super) fn decode(bytes: &[u8], options: &LoadOptions) -> Result<Stored, Pict
 
 /// What the components are, by the rules that decoders share: JFIF, then Adobe's marker, then the names of the components.
 fn colors(picture: &Picture, decoder: &Decoder<'_>) -> Result<Colors, PictureError> {
-    let ids: Vec<u8> = picture.frame.components.iter().map(|part| part.id).collect();
+    let ids: Vec<u8> = picture
+        .frame
+        .components
+        .iter()
+        .map(|part| part.id)
+        .collect();
     Ok(match (ids.as_slice(), decoder.told.adobe) {
         ([_], _) => Colors::AsStored,
         ([_, _, _], _) if decoder.told.jfif => Colors::YcbcrToRgb,
@@ -75,17 +80,25 @@ fn colors(picture: &Picture, decoder: &Decoder<'_>) -> Result<Colors, PictureErr
         // Inks are stored inverted whether Adobe's marker is there or not, as every other reader has it.
         ([_, _, _, _], Some(1 | 2)) => Colors::YcckToInks,
         ([_, _, _, _], _) => Colors::InvertedInks,
-        _ => return Err(malformed("two components are not supported; save it as PNG")),
+        _ => {
+            return Err(malformed(
+                "two components are not supported; save it as PNG",
+            ));
+        }
     })
 }
 
 fn notes(decoder: &Decoder<'_>) -> Vec<LoadNote> {
     let bytes = decoder.surplus;
-    (bytes > 0).then_some(LoadNote::SurplusData { bytes }).into_iter().collect()
+    (bytes > 0)
+        .then_some(LoadNote::SurplusData { bytes })
+        .into_iter()
+        .collect()
 }
 
 /// Samples of a JPEG stream inside a TIFF file.
 #[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "for the decoder of TIFF"))]
 pub(in crate::picture) struct Strip {
     pub(in crate::picture) width: u32,
     pub(in crate::picture) height: u32,

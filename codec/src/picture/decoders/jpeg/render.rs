@@ -58,21 +58,48 @@ fn interleave<const N: usize>(row: &mut [u8], samples: [&[u8]; N]) {
     }
 }
 
+/// Pixels that are converted together, so that the compiler can use vectors.
+const TOGETHER: usize = 16;
+
 fn to_rgb(row: &mut [u8], [luma, blue, red]: [&[u8]; 3]) {
-    let pixels = row.as_chunks_mut::<3>().0.iter_mut();
-    for (((pixel, &y), &cb), &cr) in pixels.zip(luma).zip(blue).zip(red) {
+    let (pixels, rest) = row.as_chunks_mut::<{ 3 * TOGETHER }>();
+    let (luma, luma_rest) = luma.as_chunks::<TOGETHER>();
+    let (blue, blue_rest) = blue.as_chunks::<TOGETHER>();
+    let (red, red_rest) = red.as_chunks::<TOGETHER>();
+    for (((pixels, y), cb), cr) in pixels.iter_mut().zip(luma).zip(blue).zip(red) {
+        let mut channels = [[0; TOGETHER]; 3];
+        for i in 0..TOGETHER {
+            let [r, g, b] = rgb(y[i], cb[i], cr[i]);
+            (channels[0][i], channels[1][i], channels[2][i]) = (r, g, b);
+        }
+        let [reds, greens, blues] = channels;
+        for (i, pixel) in pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+            *pixel = [reds[i], greens[i], blues[i]];
+        }
+    }
+    let rest = rest.as_chunks_mut::<3>().0.iter_mut();
+    for (((pixel, &y), &cb), &cr) in rest.zip(luma_rest).zip(blue_rest).zip(red_rest) {
         *pixel = rgb(y, cb, cr);
     }
 }
 
-/// With factors of 16 bits behind the point, rounded.
+/// In whole numbers of 16 bits, as far as they go: 1.402 is 1 + 0.402, 1.772 is 2 - 0.228, and 0.714 is 1 - 0.286.
 #[inline]
 fn rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
-    const HALF: i32 = 1 << 15;
-    let y = (i32::from(y) << 16) + HALF;
-    let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
-    [y + 91_881 * cr, y - 22_554 * cb - 46_802 * cr, y + 116_130 * cb]
-        .map(|value| (value >> 16).clamp(0, 255) as u8)
+    let y = i16::from(y);
+    let (cb, cr) = (i16::from(cb) - 128, i16::from(cr) - 128);
+    // Half of 2^16 times the factor; twice the value gives a bit more, for rounding.
+    let times = |value: i16, factor: i16| {
+        let twice = (i32::from(value * 2) * i32::from(factor)) >> 16;
+        (twice as i16 + 1) >> 1
+    };
+    let green = (i32::from(cr) * 18_734 - i32::from(cb) * 22_554 + (1 << 15)) >> 16;
+    [
+        y + cr + times(cr, 26_345),
+        y - cr + green as i16,
+        y + 2 * cb + times(cb, -14_942),
+    ]
+    .map(|value| value.clamp(0, 255) as u8)
 }
 
 /// Inks that are stored, to those with 0 for none.
@@ -109,7 +136,11 @@ fn full_size(
     let down = ratio(frame.down, component.down);
     let at = y * component.down / frame.down;
     // The nearer row counts three times.
-    let farther = if y.is_multiple_of(2) { at.saturating_sub(1) } else { at + 1 };
+    let farther = if y.is_multiple_of(2) {
+        at.saturating_sub(1)
+    } else {
+        at + 1
+    };
     let narrow = component.width <= 2;
     match (across, down) {
         (Some(1), Some(1)) => copy(full, row(at)),
@@ -148,9 +179,8 @@ fn copy(full: &mut [u8], samples: &[u8]) {
 
 /// Two samples of each, left and right of it; `rounding` is added to them before bits are dropped.
 fn twice_as_wide<const BITS: u32>(full: &mut [u8], samples: &[u16], rounding: [u16; 2]) {
-    let between = |near: u16, far: u16, side: usize| {
-        ((near * 3 + far + rounding[side]) >> BITS) as u8
-    };
+    let between =
+        |near: u16, far: u16, side: usize| ((near * 3 + far + rounding[side]) >> BITS) as u8;
     let (Some(&first), Some(&last)) = (samples.first(), samples.last()) else {
         return;
     };
@@ -158,15 +188,50 @@ fn twice_as_wide<const BITS: u32>(full: &mut [u8], samples: &[u16], rounding: [u
         *left = between(first, first, 0);
     }
     // From here on pairs: the right one of a sample, the left one of the next.
-    let behind = full.get_mut(1..).unwrap_or_default();
-    let mut pairs = behind.chunks_exact_mut(2);
-    for (pair, near) in (&mut pairs).zip(samples.array_windows::<2>()) {
-        if let [right, left] = pair {
-            *right = between(near[0], near[1], 1);
-            *left = between(near[1], near[0], 0);
+    let (pairs, rest) = full.get_mut(1..).unwrap_or_default().as_chunks_mut::<2>();
+    for (pair, &[near, next]) in pairs.iter_mut().zip(samples.array_windows::<2>()) {
+        *pair = [between(near, next, 1), between(next, near, 0)];
+    }
+    if let [right] = rest {
+        *right = between(last, last, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colors_are_those_of_the_definition() {
+        for y in (0..=255).step_by(5) {
+            for cb in 0..=255 {
+                for cr in (0..=255).step_by(3) {
+                    let [luma, blue, red] = [y, cb, cr].map(f64::from);
+                    let (blue, red) = (blue - 128.0, red - 128.0);
+                    let right = [
+                        luma + 1.402 * red,
+                        luma - 0.344_136_3 * blue - 0.714_136_3 * red,
+                        luma + 1.772 * blue,
+                    ];
+                    for (found, right) in rgb(y, cb, cr).into_iter().zip(right) {
+                        let error = (f64::from(found) - right.clamp(0.0, 255.0)).abs();
+                        assert!(error < 0.51, "{y} {cb} {cr}: {found} {right}");
+                    }
+                }
+            }
         }
     }
-    if let [right] = pairs.into_remainder() {
-        *right = between(last, last, 1);
+
+    #[test]
+    fn samples_between_others_are_nearer_to_the_near_one() {
+        let samples = [10, 50, 90];
+        let expected = [10, 20, 40, 60, 80, 90];
+        for width in 5..=6 {
+            let mut full = vec![0; width];
+            twice_as_wide::<2>(&mut full, &samples, [1, 2]);
+            assert_eq!(full, expected[..width]);
+            twice_as_wide::<4>(&mut full, &samples.map(|sample| sample * 4), [8, 7]);
+            assert_eq!(full, expected[..width]);
+        }
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Segments<'a> {
     pub(super) bytes: &'a [u8],
     /// Where to look for the next marker.
     pub(super) at: usize,
+    /// Bytes before markers that belong to nothing.
+    pub(super) surplus: u64,
 }
 
 /// A marker with the parameters behind it.
@@ -36,6 +38,14 @@ pub(super) struct Segment<'a> {
 }
 
 impl<'a> Segments<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            surplus: 0,
+        }
+    }
+
     /// The next segment, whatever stands before it; markers without parameters are left out, but for the end of the image.
     /// `None` where the bytes end.
     ///
@@ -48,13 +58,15 @@ impl<'a> Segments<'a> {
                 return Ok(None);
             };
             self.at += skipped;
+            self.surplus += skipped as u64;
             let Some(marker) = marker_at(self.bytes, self.at) else {
                 return Ok(None);
             };
             self.at = behind_marker(self.bytes, self.at);
             match marker {
-                // Stuffed zeros, a temporary marker, restart markers, a stray start.
-                0x00 | 0x01 | 0xd0..=0xd7 | SOI => {}
+                0x00 => self.surplus += 2,
+                // A temporary marker, restart markers, a stray start.
+                0x01 | 0xd0..=0xd7 | SOI => {}
                 EOI => return Ok(Some(Segment { marker, body: &[] })),
                 _ => return self.with_body(marker).map(Some),
             }
@@ -62,10 +74,15 @@ impl<'a> Segments<'a> {
     }
 
     fn with_body(&mut self, marker: u8) -> Result<Segment<'a>, PictureError> {
-        let length = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<2>());
+        let length = self
+            .bytes
+            .get(self.at..)
+            .and_then(|rest| rest.first_chunk::<2>());
         let length = length.map(|&length| usize::from(u16::from_be_bytes(length)));
         if length.is_some_and(|length| length < 2) {
-            return Err(malformed(format!("its segment {marker:02x} has no room for its length")));
+            return Err(malformed(format!(
+                "its segment {marker:02x} has no room for its length"
+            )));
         }
         let end = length.map(|length| self.at + length);
         let body = end.and_then(|end| self.bytes.get(self.at + 2..end));
@@ -84,7 +101,12 @@ impl<'a> Segments<'a> {
         let mut scans = 0;
         while let Some(segment) = self.next()? {
             match segment.marker {
-                DNL => return Ok(segment.body.first_chunk().map(|&lines| u16::from_be_bytes(lines))),
+                DNL => {
+                    return Ok(segment
+                        .body
+                        .first_chunk()
+                        .map(|&lines| u16::from_be_bytes(lines)));
+                }
                 SOS if scans > 0 => break,
                 SOS => scans += 1,
                 EOI => break,
@@ -129,7 +151,8 @@ impl Tables {
             0xdb => self.read_steps(segment.body),
             0xdd => {
                 let interval = segment.body.first_chunk();
-                let interval = interval.ok_or_else(|| malformed("its restart interval is missing"))?;
+                let interval =
+                    interval.ok_or_else(|| malformed("its restart interval is missing"))?;
                 self.restart_interval = u16::from_be_bytes(*interval);
                 Ok(())
             }
@@ -212,7 +235,9 @@ impl ScanHeader {
             let mut found = components.iter().enumerate().filter(|&(_, &id)| id == name);
             let found = found.find(|(place, _)| !parts.iter().any(|part| part.0 == *place));
             let (place, _) = found.ok_or_else(|| {
-                malformed(format!("a scan of it has component {name}, which its frame has not"))
+                malformed(format!(
+                    "a scan of it has component {name}, which its frame has not"
+                ))
             })?;
             parts.push((place, usize::from(tables >> 4), usize::from(tables & 15)));
         }

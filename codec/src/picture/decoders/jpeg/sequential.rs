@@ -3,8 +3,7 @@
 use super::entropy::Blocks;
 use super::frame::Plane;
 use super::huffman::{Bits, Damage, Huffman};
-use super::segments::ZIGZAG;
-use super::transform;
+use super::transform::{self, Block, PLACES};
 
 /// A component in a sequential scan.
 pub(super) struct Part<'a> {
@@ -55,7 +54,7 @@ fn coefficients(
     bits: &mut Bits<'_>,
     codes: &Huffman,
     scales: &[f32; 64],
-    block: &mut [[f32; 8]; 8],
+    block: &mut Block,
 ) -> Result<bool, Damage> {
     let mut at = 1;
     while at < 64 {
@@ -73,7 +72,7 @@ fn coefficients(
             (_, 0) => return Err(Damage::Code),
             _ => {
                 at += run;
-                let place = usize::from(*ZIGZAG.get(at).ok_or(Damage::Index)?);
+                let place = usize::from(*PLACES.get(at).ok_or(Damage::Index)?);
                 let value = bits.signed(category) as f32;
                 block.as_flattened_mut()[place & 63] = value * scales[at & 63];
                 at += 1;

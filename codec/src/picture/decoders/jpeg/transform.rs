@@ -81,14 +81,41 @@ fn along(s: [Lanes; 8]) -> [Lanes; 8] {
 
 #[inline]
 fn transposed(s: [Lanes; 8]) -> [Lanes; 8] {
-    std::array::from_fn(|y| std::array::from_fn(|x| s[x][y]))
+    let mut t = [[0.0; 8]; 8];
+    for (y, row) in t.iter_mut().enumerate() {
+        for (value, column) in row.iter_mut().zip(&s) {
+            *value = column[y];
+        }
+    }
+    t
 }
 
-/// The samples of a block of scaled coefficients in rows.
+/// A block of scaled coefficients, in columns.
+pub(super) type Block = [Lanes; 8];
+
+/// Where a block has the coefficients, in the order of the file.
+pub(super) const PLACES: [u8; 64] = {
+    let mut places = ZIGZAG;
+    let mut at = 0;
+    while at < 64 {
+        places[at] = ZIGZAG[at] % 8 * 8 + ZIGZAG[at] / 8;
+        at += 1;
+    }
+    places
+};
+
+/// The samples of a block, in rows.
 #[inline]
-pub(super) fn samples(block: &[Lanes; 8]) -> [[u8; 8]; 8] {
-    let columns = transposed(along(*block));
-    transposed(along(columns)).map(|row| row.map(sample))
+pub(super) fn samples(block: &Block) -> [[u8; 8]; 8] {
+    let exact = along(transposed(along(*block)));
+    // A loop, since the compiler does not take `map` of arrays in arrays apart.
+    let mut rows = [[0; 8]; 8];
+    for (row, exact) in rows.iter_mut().zip(&exact) {
+        for (nearest, &exact) in row.iter_mut().zip(exact) {
+            *nearest = sample(exact);
+        }
+    }
+    rows
 }
 
 /// The samples of a block that has only this coefficient.
@@ -103,4 +130,51 @@ pub(super) fn flat(scaled: f32) -> [[u8; 8]; 8] {
 fn sample(value: f32) -> u8 {
     const ROUNDS: f32 = 12_582_912.0;
     ((value + 128.0).clamp(0.0, 255.0) + ROUNDS).to_bits() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::PI;
+
+    use super::*;
+
+    /// By the definition.
+    fn plainly(coefficients: &[f64; 64]) -> [[f64; 8]; 8] {
+        let factor = |k: usize| if k == 0 { 0.5_f64.sqrt() } else { 1.0 };
+        let cosine = |at: usize, k: usize| ((2 * at + 1) as f64 * k as f64 * PI / 16.0).cos();
+        std::array::from_fn(|y| {
+            std::array::from_fn(|x| {
+                let terms = coefficients.iter().zip(ZIGZAG).map(|(value, place)| {
+                    let (v, u) = (usize::from(place / 8), usize::from(place % 8));
+                    value * factor(u) * factor(v) * cosine(x, u) * cosine(y, v)
+                });
+                (terms.sum::<f64>() / 4.0 + 128.0).clamp(0.0, 255.0)
+            })
+        })
+    }
+
+    #[test]
+    fn samples_are_those_of_the_definition() {
+        let steps = std::array::from_fn(|k| 1 + k as u16 % 7);
+        let scales = scales(&steps);
+        let mut state = 1_u32;
+        for round in 0..200 {
+            let mut block = Block::default();
+            let mut values = [0.0; 64];
+            for k in 0..=round % 64 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let value = (state >> 16) as f32 % 61.0 - 30.0;
+                block.as_flattened_mut()[usize::from(PLACES[k])] = value * scales[k];
+                values[k] = f64::from(value) * f64::from(steps[k]);
+            }
+            let found = samples(&block);
+            let right = plainly(&values);
+            for (found, right) in found.as_flattened().iter().zip(right.as_flattened()) {
+                assert!((f64::from(*found) - right).abs() < 0.51, "{found} {right}");
+            }
+            if round == 0 {
+                assert_eq!(found, flat(block[0][0]));
+            }
+        }
+    }
 }
