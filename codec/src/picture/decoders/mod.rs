@@ -25,15 +25,15 @@ pub(super) fn decode(
     format: PictureFormat,
     options: &LoadOptions,
 ) -> Result<Stored, PictureError> {
-    guarded(format.name(), || generic::decode(bytes, format, options))
+    guarded(format.name(), || match format {
+        PictureFormat::Jpeg => jpeg::decode(bytes, options),
+        _ => generic::decode(bytes, format, options),
+    })
 }
 
 /// Working memory of the decoder of a format, without the file and the returned pixels.
 fn working_bytes(file: &[u8], format: PictureFormat, pixels: u64) -> u64 {
-    let length = file.len() as u64;
     match format {
-        // The decoder copies the file, and its segments once more.
-        PictureFormat::Jpeg => jpeg::coefficient_bytes(file).saturating_add(2 * length),
         PictureFormat::WebP => webp::working_bytes(file, pixels),
         // Packed runs and palette indices are unpacked first.
         PictureFormat::Tga => match file.get(2) {

@@ -16,7 +16,6 @@ pub(in crate::picture) struct Stored {
 pub(in crate::picture) enum Pixels {
     Image(DynamicImage),
     /// Four bytes a pixel, 0 for no ink.
-    #[expect(dead_code, reason = "for the decoders of JPEG and TIFF")]
     Cmyk {
         width: u32,
         height: u32,
