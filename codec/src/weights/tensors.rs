@@ -1,10 +1,13 @@
 //! The tensors of a safetensors file by name, without a config.
 
+#[cfg(feature = "metrics")]
 use std::path::Path;
 
 use flextok_compute::{Storage, Weight};
 
-use super::header::{self, Header, HeaderLimits};
+use super::header::Header;
+#[cfg(feature = "metrics")]
+use super::header::{self, HeaderLimits};
 use super::{WeightsError, check_finite, float_type};
 
 /// A safetensors file.
