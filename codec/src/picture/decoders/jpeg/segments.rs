@@ -5,7 +5,7 @@
 ///
 /// Walks the segments by their lengths, so that the end marker of an embedded thumbnail does not
 /// count, and accepts anything after the end, which cameras like to append.
-pub(super) fn is_complete(bytes: &[u8]) -> bool {
+pub(in crate::picture::decoders) fn is_complete(bytes: &[u8]) -> bool {
     // After the start-of-image marker.
     let mut at = 2;
     while let Some(marker) = next_marker(bytes, &mut at) {
@@ -24,7 +24,7 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
 
 /// Bytes of the coefficients that the decoder holds until the last scan: none where the first scan has all components,
 /// because that is decoded row by row.
-pub(super) fn coefficient_bytes(bytes: &[u8]) -> u64 {
+pub(in crate::picture::decoders) fn coefficient_bytes(bytes: &[u8]) -> u64 {
     let mut at = 2;
     let mut frame: Option<(u64, usize, bool)> = None;
     while let Some(marker) = next_marker(bytes, &mut at) {
