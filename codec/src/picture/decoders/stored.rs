@@ -16,7 +16,6 @@ pub(in crate::picture) struct Stored {
 pub(in crate::picture) enum Pixels {
     Image(DynamicImage),
     /// Four bytes a pixel, 0 for no ink.
-    #[expect(dead_code, reason = "for the decoders of JPEG and TIFF")]
     Cmyk {
         width: u32,
         height: u32,
@@ -36,7 +35,6 @@ pub(in crate::picture) struct Blocks {
     /// A TIFF structure with EXIF fields, with or without the prefix `Exif\0\0`.
     pub(in crate::picture) exif: Option<Vec<u8>>,
     /// An XMP packet.
-    #[expect(dead_code, reason = "for orientations")]
     pub(in crate::picture) xmp: Option<Vec<u8>>,
     /// The orientation that the format has a place of its own for.
     pub(in crate::picture) orientation: Option<Orientation>,

@@ -27,7 +27,7 @@ pub(in crate::picture) struct Strip {
 ///
 /// # Errors
 /// [`PictureError::Malformed`] and [`PictureError::Truncated`] of the format "tiff", and all limits.
-#[expect(dead_code, reason = "for the decoder of TIFF")]
+
 pub(in crate::picture) fn decode_strip(
     _tables: Option<&[u8]>,
     _strip: &[u8],
