@@ -30,6 +30,7 @@ pub(super) fn decode(
 ) -> Result<Stored, PictureError> {
     guarded(format.name(), || match format {
         PictureFormat::Ico => ico::decode(bytes, options),
+        PictureFormat::Jpeg => jpeg::decode(bytes, options),
         PictureFormat::Tiff => tiff::decode(bytes, options),
         _ => generic::decode(bytes, format, options),
     })
@@ -37,10 +38,7 @@ pub(super) fn decode(
 
 /// Working memory of the decoder of a format, without the file and the returned pixels.
 fn working_bytes(file: &[u8], format: PictureFormat, pixels: u64) -> u64 {
-    let length = file.len() as u64;
     match format {
-        // The decoder copies the file, and its segments once more.
-        PictureFormat::Jpeg => jpeg::coefficient_bytes(file).saturating_add(2 * length),
         PictureFormat::WebP => webp::working_bytes(file, pixels),
         // Packed runs and palette indices are unpacked first.
         PictureFormat::Tga => match file.get(2) {

@@ -1,10 +1,100 @@
-//! JPEG (ITU-T T.81): baseline, extended sequential and progressive files, and the streams inside TIFF.
+//! JPEG (ITU-T T.81): baseline, extended sequential and progressive files of 8 bits, and the streams inside TIFF.
+//!
+//! Decoders fill what is missing with grey, and some put the blocks of unusual but valid files in the wrong places, so that
+//! a picture comes in wrong and nobody is told. This one counts: what does not have exactly the blocks that its frame
+//! demands, and restart markers where they are due, is an error or has a note.
 
+mod blocks;
+mod decoder;
+mod entropy;
+mod frame;
+mod huffman;
+mod progressive;
+mod render;
 mod segments;
+mod sequential;
+mod transform;
 
-pub(super) use segments::{coefficient_bytes, is_complete};
+#[cfg(test)]
+mod tests;
 
-use crate::picture::{LoadNote, LoadOptions, PictureError};
+use decoder::{Decoder, Picture};
+use image::{DynamicImage, GrayImage, RgbImage};
+use render::Colors;
+
+use super::{Pixels, Stored};
+use crate::picture::{LoadNote, LoadOptions, PictureError, memory};
+
+/// Decodes a file.
+pub(super) fn decode(bytes: &[u8], options: &LoadOptions) -> Result<Stored, PictureError> {
+    let mut decoder = Decoder::new(bytes);
+    let held = bytes.len() as u64;
+    let picture = decoder.decode(held, false, options)?;
+    let colors = colors(&picture, &decoder)?;
+    let samples = render::pixels(&picture.frame, &picture.planes, colors)?;
+    let (width, height) = (picture.frame.width, picture.frame.height);
+    let count = picture.planes.len();
+    drop(picture);
+    let notes = notes(&decoder);
+    let blocks = decoder.told.blocks()?;
+    let length = samples.len() + blocks.icc.as_ref().map_or(0, Vec::len);
+    memory::check(held.saturating_add(length as u64), options.max_memory)?;
+    let pixels = match count {
+        1 => GrayImage::from_raw(width, height, samples).map(DynamicImage::ImageLuma8),
+        3 => RgbImage::from_raw(width, height, samples).map(DynamicImage::ImageRgb8),
+        _ => {
+            return Ok(Stored {
+                pixels: Pixels::Cmyk {
+                    width,
+                    height,
+                    samples,
+                },
+                blocks,
+                notes,
+            });
+        }
+    };
+    let pixels = pixels.ok_or_else(|| malformed("its pixels do not fill its frame"))?;
+    Ok(Stored {
+        pixels: Pixels::Image(pixels),
+        blocks,
+        notes,
+    })
+}
+
+/// What the components are, by the rules that decoders share: JFIF, then Adobe's marker, then the names of the components.
+fn colors(picture: &Picture, decoder: &Decoder<'_>) -> Result<Colors, PictureError> {
+    let ids: Vec<u8> = picture
+        .frame
+        .components
+        .iter()
+        .map(|part| part.id)
+        .collect();
+    Ok(match (ids.as_slice(), decoder.told.adobe) {
+        ([_], _) => Colors::AsStored,
+        ([_, _, _], _) if decoder.told.jfif => Colors::YcbcrToRgb,
+        ([_, _, _], Some(0)) => Colors::AsStored,
+        ([_, _, _], Some(_)) => Colors::YcbcrToRgb,
+        (b"RGB", None) => Colors::AsStored,
+        ([_, _, _], None) => Colors::YcbcrToRgb,
+        // Inks are stored inverted whether Adobe's marker is there or not, as every other reader has it.
+        ([_, _, _, _], Some(1 | 2)) => Colors::YcckToInks,
+        ([_, _, _, _], _) => Colors::InvertedInks,
+        _ => {
+            return Err(malformed(
+                "two components are not supported; save it as PNG",
+            ));
+        }
+    })
+}
+
+fn notes(decoder: &Decoder<'_>) -> Vec<LoadNote> {
+    let bytes = decoder.surplus;
+    (bytes > 0)
+        .then_some(LoadNote::SurplusData { bytes })
+        .into_iter()
+        .collect()
+}
 
 /// Samples of a JPEG stream inside a TIFF file.
 #[derive(Debug)]
@@ -27,16 +117,65 @@ pub(in crate::picture) struct Strip {
 ///
 /// # Errors
 /// [`PictureError::Malformed`] and [`PictureError::Truncated`] of the format "tiff", and all limits.
-
 pub(in crate::picture) fn decode_strip(
-    _tables: Option<&[u8]>,
-    _strip: &[u8],
-    _as_stored: bool,
-    _held: u64,
-    _options: &LoadOptions,
+    tables: Option<&[u8]>,
+    strip: &[u8],
+    as_stored: bool,
+    held: u64,
+    options: &LoadOptions,
 ) -> Result<Strip, PictureError> {
-    Err(PictureError::Malformed {
-        format: "tiff",
-        detail: "JPEG strips are not read".to_owned(),
+    decode_inside(tables, strip, as_stored, held, options).map_err(|error| {
+        let detail = |detail| format!("a JPEG strip of it: {detail}");
+        let format = "tiff";
+        match error {
+            PictureError::Malformed { detail: text, .. } => PictureError::Malformed {
+                format,
+                detail: detail(text),
+            },
+            PictureError::Truncated { detail: text, .. } => PictureError::Truncated {
+                format,
+                detail: detail(text),
+            },
+            other => other,
+        }
     })
+}
+
+fn decode_inside(
+    tables: Option<&[u8]>,
+    strip: &[u8],
+    as_stored: bool,
+    held: u64,
+    options: &LoadOptions,
+) -> Result<Strip, PictureError> {
+    let mut decoder = Decoder::new(strip);
+    if let Some(tables) = tables {
+        decoder.read_tables(tables)?;
+    }
+    let picture = decoder.decode(held, true, options)?;
+    let colors = match (as_stored, picture.planes.len()) {
+        (false, 3) => Colors::YcbcrToRgb,
+        _ => Colors::AsStored,
+    };
+    Ok(Strip {
+        width: picture.frame.width,
+        height: picture.frame.height,
+        components: picture.planes.len() as u8,
+        samples: render::pixels(&picture.frame, &picture.planes, colors)?,
+        notes: notes(&decoder),
+    })
+}
+
+fn malformed(detail: impl Into<String>) -> PictureError {
+    PictureError::Malformed {
+        format: "jpeg",
+        detail: detail.into(),
+    }
+}
+
+fn truncated(detail: impl Into<String>) -> PictureError {
+    PictureError::Truncated {
+        format: "jpeg",
+        detail: detail.into(),
+    }
 }

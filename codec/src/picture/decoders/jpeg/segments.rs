@@ -1,138 +1,255 @@
-//! Facts from the segments of a JPEG stream: whether it is complete, because the decoder fills missing parts with grey,
-//! and how many coefficients the decoder keeps.
+//! The marker segments of a JPEG stream (ITU-T T.81, annex B): where they are, and the tables and headers in them.
 
-/// True if the marker segments and scans of `bytes` reach an end-of-image marker.
-///
-/// Walks the segments by their lengths, so that the end marker of an embedded thumbnail does not
-/// count, and accepts anything after the end, which cameras like to append.
-pub(in crate::picture::decoders) fn is_complete(bytes: &[u8]) -> bool {
-    // After the start-of-image marker.
-    let mut at = 2;
-    while let Some(marker) = next_marker(bytes, &mut at) {
-        match marker {
-            0xd9 => return true,
-            // A stray start of image has no length.
-            0xd8 => {}
-            _ => match bytes.get(at..).and_then(|rest| rest.first_chunk::<2>()) {
-                Some(length) => at += usize::from(u16::from_be_bytes(*length)).max(2),
-                None => return false,
-            },
-        }
-    }
-    false
+use super::huffman::Huffman;
+use super::{malformed, truncated};
+use crate::picture::PictureError;
+
+/// Start of image.
+pub(super) const SOI: u8 = 0xd8;
+/// End of image.
+pub(super) const EOI: u8 = 0xd9;
+/// Start of scan.
+pub(super) const SOS: u8 = 0xda;
+/// Define number of lines.
+const DNL: u8 = 0xdc;
+
+/// From the order in the file to that of rows (figure A.6).
+pub(super) const ZIGZAG: [u8; 64] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
+    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
+    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+];
+
+/// Walks over marker segments.
+#[derive(Clone, Copy)]
+pub(super) struct Segments<'a> {
+    pub(super) bytes: &'a [u8],
+    /// Where to look for the next marker.
+    pub(super) at: usize,
+    /// Bytes before markers that belong to nothing.
+    pub(super) surplus: u64,
 }
 
-/// Bytes of the coefficients that the decoder holds until the last scan: none where the first scan has all components,
-/// because that is decoded row by row.
-pub(in crate::picture::decoders) fn coefficient_bytes(bytes: &[u8]) -> u64 {
-    let mut at = 2;
-    let mut frame: Option<(u64, usize, bool)> = None;
-    while let Some(marker) = next_marker(bytes, &mut at) {
-        let rest = bytes.get(at..).unwrap_or_default();
-        match marker {
-            // frame headers, without the tables that stand among their numbers
-            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                let progressive = marker != 0xc0 && marker != 0xc1;
-                frame = samples(rest).map(|(samples, parts)| (samples, parts, progressive));
-            }
-            0xda => {
-                let parts = rest.get(2).copied().map_or(0, usize::from);
-                return match frame {
-                    Some((samples, all, progressive)) if progressive || parts < all => 2 * samples,
-                    _ => 0,
-                };
-            }
-            _ => {}
-        }
-        match rest.first_chunk::<2>() {
-            Some(_) if marker == 0xd8 || marker == 0xd9 => {}
-            Some(length) => at += usize::from(u16::from_be_bytes(*length)).max(2),
-            None => break,
-        }
-    }
-    0
+/// A marker with the parameters behind it.
+pub(super) struct Segment<'a> {
+    pub(super) marker: u8,
+    /// Without the length.
+    pub(super) body: &'a [u8],
 }
 
-/// The samples of all components of a frame in whole units, and the number of components.
-fn samples(header: &[u8]) -> Option<(u64, usize)> {
-    let number = |at: usize| {
-        let bytes = header.get(at..)?.first_chunk::<2>()?;
-        Some(u64::from(u16::from_be_bytes(*bytes)))
+impl<'a> Segments<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            surplus: 0,
+        }
+    }
+
+    /// The next segment, whatever stands before it; markers without parameters are left out, but for the end of the image.
+    /// `None` where the bytes end.
+    ///
+    /// # Errors
+    /// A length that is too small, or goes beyond the bytes.
+    pub(super) fn next(&mut self) -> Result<Option<Segment<'a>>, PictureError> {
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let Some(skipped) = rest.iter().position(|&byte| byte == 0xff) else {
+                return Ok(None);
+            };
+            self.at += skipped;
+            self.surplus += skipped as u64;
+            let Some(marker) = marker_at(self.bytes, self.at) else {
+                return Ok(None);
+            };
+            self.at = behind_marker(self.bytes, self.at);
+            match marker {
+                0x00 => self.surplus += 2,
+                // A temporary marker, restart markers, a stray start.
+                0x01 | 0xd0..=0xd7 | SOI => {}
+                EOI => return Ok(Some(Segment { marker, body: &[] })),
+                _ => return self.with_body(marker).map(Some),
+            }
+        }
+    }
+
+    fn with_body(&mut self, marker: u8) -> Result<Segment<'a>, PictureError> {
+        let length = self
+            .bytes
+            .get(self.at..)
+            .and_then(|rest| rest.first_chunk::<2>());
+        let length = length.map(|&length| usize::from(u16::from_be_bytes(length)));
+        if length.is_some_and(|length| length < 2) {
+            return Err(malformed(format!(
+                "its segment {marker:02x} has no room for its length"
+            )));
+        }
+        let end = length.map(|length| self.at + length);
+        let body = end.and_then(|end| self.bytes.get(self.at + 2..end));
+        let (Some(end), Some(body)) = (end, body) else {
+            return Err(truncated(format!(
+                "its segment {marker:02x} goes beyond its {} bytes",
+                self.bytes.len()
+            )));
+        };
+        self.at = end;
+        Ok(Segment { marker, body })
+    }
+
+    /// The number of lines that stands behind the first scan, for a frame whose header leaves it open (section B.2.5).
+    pub(super) fn lines(mut self) -> Result<Option<u16>, PictureError> {
+        let mut scans = 0;
+        while let Some(segment) = self.next()? {
+            match segment.marker {
+                DNL => {
+                    return Ok(segment
+                        .body
+                        .first_chunk()
+                        .map(|&lines| u16::from_be_bytes(lines)));
+                }
+                SOS if scans > 0 => break,
+                SOS => scans += 1,
+                EOI => break,
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The code of the marker that begins here, perhaps after fill bytes.
+pub(super) fn marker_at(bytes: &[u8], at: usize) -> Option<u8> {
+    let (0xff, rest) = bytes.get(at..)?.split_first()? else {
+        return None;
     };
-    let (height, width) = (number(3)?, number(5)?);
-    let parts = usize::from(*header.get(7)?);
-    let (parts_of, _) = header.get(8..)?.as_chunks::<3>();
-    let factors = parts_of.iter().take(parts).map(|part| {
-        let factors = part[1];
-        (u64::from(factors >> 4), u64::from(factors & 15))
-    });
-    let across = factors.clone().map(|(across, _)| across).max()?.max(1);
-    let down = factors.clone().map(|(_, down)| down).max()?.max(1);
-    let units = width.div_ceil(8 * across) * height.div_ceil(8 * down);
-    let blocks: u64 = factors.map(|(across, down)| across * down).sum();
-    Some((units * blocks * 64, parts))
+    rest.iter().copied().find(|&byte| byte != 0xff)
 }
 
-/// The next marker from `at` on; leaves `at` behind it. Skips compressed data, stuffed zeros, fill
-/// bytes and restart markers.
-fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
-    loop {
-        let rest = bytes.get(*at..)?;
-        *at += rest.iter().position(|&byte| byte == 0xff)? + 1;
-        match *bytes.get(*at)? {
-            0x00 | 0x01 | 0xff | 0xd0..=0xd7 => {}
-            marker => {
-                *at += 1;
-                return Some(marker);
+/// Where the marker that begins here has ended.
+pub(super) fn behind_marker(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let fill = rest.iter().take_while(|&&byte| byte == 0xff).count();
+    at + fill + 1
+}
+
+/// What the segments before a scan have set.
+#[derive(Default)]
+pub(super) struct Tables {
+    /// Steps of quantisation in the order of the file.
+    pub(super) steps: [Option<[u16; 64]>; 4],
+    pub(super) dc: [Option<Box<Huffman>>; 4],
+    pub(super) ac: [Option<Box<Huffman>>; 4],
+    /// Units between restart markers; 0 for none.
+    pub(super) restart_interval: u16,
+}
+
+impl Tables {
+    /// Takes in a segment if it has tables.
+    pub(super) fn read(&mut self, segment: &Segment<'_>) -> Result<(), PictureError> {
+        match segment.marker {
+            0xc4 => self.read_codes(segment.body),
+            0xdb => self.read_steps(segment.body),
+            0xdd => {
+                let interval = segment.body.first_chunk();
+                let interval =
+                    interval.ok_or_else(|| malformed("its restart interval is missing"))?;
+                self.restart_interval = u16::from_be_bytes(*interval);
+                Ok(())
             }
+            _ => Ok(()),
         }
+    }
+
+    /// Section B.2.4.2.
+    fn read_codes(&mut self, mut body: &[u8]) -> Result<(), PictureError> {
+        let damaged = || malformed("a Huffman table of it is damaged");
+        while let Some((&head, rest)) = body.split_first() {
+            let (counts, rest) = rest.split_first_chunk::<16>().ok_or_else(damaged)?;
+            let total = counts.iter().copied().map(usize::from).sum();
+            let (symbols, rest) = rest.split_at_checked(total).ok_or_else(damaged)?;
+            let table = Huffman::new(counts, symbols).ok_or_else(damaged)?;
+            let (tables, valid) = match head >> 4 {
+                0 => (&mut self.dc, table.is_within(15)),
+                1 => (&mut self.ac, true),
+                _ => return Err(damaged()),
+            };
+            let place = tables.get_mut(usize::from(head & 15)).filter(|_| valid);
+            *place.ok_or_else(damaged)? = Some(Box::new(table));
+            body = rest;
+        }
+        Ok(())
+    }
+
+    /// Section B.2.4.1.
+    fn read_steps(&mut self, mut body: &[u8]) -> Result<(), PictureError> {
+        let damaged = || malformed("a quantisation table of it is damaged");
+        while let Some((&head, rest)) = body.split_first() {
+            let mut steps = [0; 64];
+            body = match head >> 4 {
+                0 => {
+                    let (bytes, rest) = rest.split_first_chunk::<64>().ok_or_else(damaged)?;
+                    steps = bytes.map(u16::from);
+                    rest
+                }
+                1 => {
+                    let (bytes, rest) = rest.split_first_chunk::<128>().ok_or_else(damaged)?;
+                    for (step, pair) in steps.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                        *step = u16::from_be_bytes(*pair);
+                    }
+                    rest
+                }
+                _ => return Err(damaged()),
+            };
+            let place = self.steps.get_mut(usize::from(head & 15));
+            *place.ok_or_else(damaged)? = Some(steps);
+        }
+        Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::picture::fixtures;
+/// A scan header (section B.2.3).
+pub(super) struct ScanHeader {
+    /// Per component: its place in the frame, and its tables for DC and AC.
+    pub(super) parts: Vec<(usize, usize, usize)>,
+    /// The band of coefficients, in the order of the file.
+    pub(super) first: u8,
+    pub(super) last: u8,
+    /// Bits that were missing before the scan and are missing after it; no bits before it are 0.
+    pub(super) high: u8,
+    pub(super) low: u8,
+}
 
-    #[test]
-    fn only_the_whole_file_is_complete() {
-        for name in ["cmyk.jpg", "orientation6.jpg", "progressive.jpg"] {
-            let bytes = fixtures::bytes(name);
-            assert!(is_complete(&bytes), "{name}");
-            for cut in 0..bytes.len() {
-                assert!(!is_complete(&bytes[..cut]), "{name} cut to {cut}");
-            }
+impl ScanHeader {
+    /// `components` are the identifiers in the frame.
+    pub(super) fn read(body: &[u8], components: &[u8]) -> Result<Self, PictureError> {
+        let damaged = || malformed("a scan header of it is damaged");
+        let (&count, rest) = body.split_first().ok_or_else(damaged)?;
+        let count = usize::from(count);
+        let (named, rest) = rest.split_at_checked(2 * count).ok_or_else(damaged)?;
+        let &[first, last, approximation] = rest else {
+            return Err(damaged());
+        };
+        let mut parts: Vec<(usize, usize, usize)> = Vec::new();
+        for &[name, tables] in named.as_chunks::<2>().0 {
+            // Some files give several components the same name.
+            let mut found = components.iter().enumerate().filter(|&(_, &id)| id == name);
+            let found = found.find(|(place, _)| !parts.iter().any(|part| part.0 == *place));
+            let (place, _) = found.ok_or_else(|| {
+                malformed(format!(
+                    "a scan of it has component {name}, which its frame has not"
+                ))
+            })?;
+            parts.push((place, usize::from(tables >> 4), usize::from(tables & 15)));
         }
-    }
-
-    #[test]
-    fn coefficients_are_kept_of_several_scans_only() {
-        assert_eq!(coefficient_bytes(&fixtures::bytes("cmyk.jpg")), 0);
-        let progressive = fixtures::bytes("progressive.jpg");
-        // 48x32 pixels of three components, the two of colour at half the size: 6 units of 6 blocks
-        assert_eq!(coefficient_bytes(&progressive), 2 * 6 * 6 * 64);
-        for cut in 0..progressive.len() {
-            coefficient_bytes(&progressive[..cut]);
+        if parts.is_empty() {
+            return Err(damaged());
         }
-        // The same frame as baseline, in a scan of one component and in one of all.
-        let mut header = vec![0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0, 16, 0, 16, 3];
-        header.extend([1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0, 0xff, 0xda, 0, 4, 1, 0]);
-        assert_eq!(coefficient_bytes(&header), 2 * 6 * 64);
-        header[25] = 3;
-        assert_eq!(coefficient_bytes(&header), 0);
-    }
-
-    #[test]
-    fn what_follows_the_end_is_ignored() {
-        let mut bytes = fixtures::bytes("cmyk.jpg");
-        bytes.extend(b"camera maker's appendix \xff\xe1");
-        assert!(is_complete(&bytes));
-    }
-
-    #[test]
-    fn a_thumbnail_in_a_segment_does_not_count() {
-        let with_thumbnail = [0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9, 1, 2];
-        assert!(!is_complete(&with_thumbnail));
-        assert!(!is_complete(&[0xff, 0xd8, 0xff, 0xe1, 0, 0, 0xff]));
+        Ok(Self {
+            parts,
+            first,
+            last,
+            high: approximation >> 4,
+            low: approximation & 15,
+        })
     }
 }
