@@ -5,6 +5,7 @@ use std::path::Path;
 use image::ImageFormat;
 
 use super::PictureError;
+use super::decoders::is_cursor;
 
 /// The formats that [`load::open`](super::load::open) reads, for messages.
 pub const READABLE: &str = "bmp, gif, ico, jpeg, png, pnm, qoi, tga, tiff, webp";
@@ -77,7 +78,10 @@ pub(super) fn recognise(bytes: &[u8], path: Option<&Path>) -> Result<PictureForm
             return Err(unsupported(name.unwrap_or("such")));
         }
         Err(_) if bytes.get(4..8) == Some(b"ftyp") => return Err(unsupported("heif")),
+        // BigTIFF
+        Err(_) if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") => F::Tiff,
         Err(_) if by_name == Some(ImageFormat::Tga) => F::Tga,
+        Err(_) if is_cursor(bytes) => F::Ico,
         Err(_) => return Err(PictureError::UnknownFormat { readable: READABLE }),
     })
 }

@@ -1,9 +1,8 @@
 //! Formats through the decoders that the crate `image` has for them.
 
-use std::borrow::Cow;
 use std::io::Cursor;
 
-use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::stored::check_size;
 use super::{Blocks, LoadOptions, PictureError, PictureFormat, Pixels, Stored, png, webp};
@@ -33,28 +32,20 @@ pub(super) fn decode(
     options: &LoadOptions,
 ) -> Result<Stored, PictureError> {
     let mut held = bytes.len() as u64; // taken before the pixels
-    let mut file = Cow::Borrowed(bytes);
     let mut first = memory::METADATA;
-    match format {
-        PictureFormat::Png => {
-            if let Some((width @ 1.., height @ 1..)) = png::size(bytes) {
-                check_size(width, height, format, options)?;
-            }
-            // Only the limit that a decoder of PNG is made with counts, and only for what stands before the pixels.
-            held = held.saturating_add(png::header_bytes(bytes));
-            first = png::header_limit(bytes);
+    if format == PictureFormat::Png {
+        if let Some((width @ 1.., height @ 1..)) = png::size(bytes) {
+            check_size(width, height, format, options)?;
         }
-        PictureFormat::Ico => {
-            file = png::without_profiles(bytes);
-            held = held.saturating_mul(2);
-        }
-        _ => {}
+        // Only the limit that a decoder of PNG is made with counts, and only for what stands before the pixels.
+        held = held.saturating_add(png::header_bytes(bytes));
+        first = png::header_limit(bytes);
     }
     memory::check(held, options.max_memory)?;
     memory::probe(held.saturating_add(first))?;
     let first = first.min(options.max_memory);
     let failed = |error| from_image_error(error, format, options);
-    let mut reader = ImageReader::with_format(Cursor::new(&*file), name_in_crate(format));
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), name_in_crate(format));
     reader.limits(limits(first));
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
@@ -86,9 +77,7 @@ fn blocks(
     bytes: &[u8],
     format: PictureFormat,
 ) -> image::ImageResult<Blocks> {
-    // The decoder of TIFF counts the pixels first, and leaves the rest to the metadata.
-    let pixels = stored_bytes(decoder);
-    decoder.set_limits(limits(pixels.saturating_add(memory::METADATA)))?;
+    decoder.set_limits(limits(memory::METADATA))?;
     let is_png = format == PictureFormat::Png;
     Ok(Blocks {
         icc: decoder.icc_profile().ok().flatten(),
@@ -99,15 +88,6 @@ fn blocks(
         orientation: decoder.orientation().ok(),
         title: is_png.then(|| metadata::png_title(bytes)).flatten(),
     })
-}
-
-/// Bytes of the pixels as they are in the file.
-fn stored_bytes(decoder: &impl ImageDecoder) -> u64 {
-    let decoded = decoder.total_bytes();
-    match decoder.original_color_type() {
-        ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16 => decoded / 3 * 4,
-        _ => decoded,
-    }
 }
 
 /// The memory that the pixels are decoded in: allowed, and there.
@@ -132,16 +112,12 @@ impl Room {
         let decoded = decoder.total_bytes();
         let (width, height) = decoder.dimensions();
         let pixels = u64::from(width) * u64::from(height);
-        let working = match format {
-            // The pixels are read as they are, then copied.
-            PictureFormat::Tiff => stored_bytes(decoder),
-            _ => super::working_bytes(file, format, pixels),
-        };
+        let working = super::working_bytes(file, format, pixels);
         let peak = decoded.saturating_add(working);
         memory::check(held.saturating_add(peak), options.max_memory)?;
         let most = options.max_memory - held;
-        // These two allocate what a header inside the file declares, and check it against their limit.
-        let bytes = if matches!(format, PictureFormat::Tiff | PictureFormat::Gif) {
+        // It allocates what a header inside the file declares, and checks that against its limit.
+        let bytes = if format == PictureFormat::Gif {
             memory::obtainable(peak, most)?
         } else {
             memory::probe(peak)?;

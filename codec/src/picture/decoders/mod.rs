@@ -2,13 +2,16 @@
 
 mod generic;
 mod guard;
+mod ico;
 mod jpeg;
 pub(super) mod png;
 mod stored;
+mod tiff;
 mod webp;
 
 pub(super) use guard::guarded;
 pub use guard::is_decoding;
+pub(super) use ico::is_cursor;
 pub(super) use stored::{Blocks, Calibration, Pixels, Stored};
 
 use super::{LoadOptions, PictureError, PictureFormat};
@@ -26,7 +29,9 @@ pub(super) fn decode(
     options: &LoadOptions,
 ) -> Result<Stored, PictureError> {
     guarded(format.name(), || match format {
+        PictureFormat::Ico => ico::decode(bytes, options),
         PictureFormat::Jpeg => jpeg::decode(bytes, options),
+        PictureFormat::Tiff => tiff::decode(bytes, options),
         _ => generic::decode(bytes, format, options),
     })
 }

@@ -1,7 +1,5 @@
 //! The chunks of a PNG file before its pixels: the size, and how much memory they take in the decoder.
 
-use std::borrow::Cow;
-
 use crate::picture::memory;
 
 const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
@@ -49,35 +47,6 @@ pub(super) fn header_bytes(png: &[u8]) -> u64 {
     width.saturating_mul(4 * 8).saturating_add(texts)
 }
 
-/// The icon file with the colour profiles of its PNG pictures made unknown chunks: their decoder gets no limit.
-pub(super) fn without_profiles(ico: &[u8]) -> Cow<'_, [u8]> {
-    let mut found = Vec::new();
-    let starts = ico.windows(SIGNATURE.len()).enumerate();
-    for (start, _) in starts.filter(|(_, bytes)| bytes == SIGNATURE) {
-        let png = ico.get(start..).unwrap_or_default();
-        let mut at = start + SIGNATURE.len();
-        for (kind, body) in chunks(png) {
-            match kind {
-                b"iCCP" => found.push(at + 4),
-                b"IDAT" => break,
-                _ => {}
-            }
-            at += 12 + body.len();
-        }
-    }
-    if found.is_empty() {
-        return Cow::Borrowed(ico);
-    }
-    let mut copy = ico.to_vec();
-    for at in found {
-        if let Some(kind) = copy.get_mut(at..at + 4) {
-            // Its checksum is then wrong, which does not matter for an ignored chunk.
-            kind.copy_from_slice(b"icCp");
-        }
-    }
-    Cow::Owned(copy)
-}
-
 /// What the decoder may take for its chunks and rows, a profile of usual size included.
 pub(super) fn header_limit(png: &[u8]) -> u64 {
     header_bytes(png).saturating_add(memory::METADATA)
@@ -102,18 +71,5 @@ mod tests {
             assert!(header_bytes(part) <= header_bytes(&png));
         }
         assert_eq!(size(&fixtures::bytes("cmyk.jpg")), None);
-    }
-
-    #[test]
-    fn profiles_are_hidden_and_nothing_else() {
-        let png = fixtures::bytes("profile.png");
-        let icon = [&[0; 22], &png[..], &png[..]].concat();
-        let hidden = without_profiles(&icon);
-        let changed = icon.iter().zip(hidden.iter()).filter(|(a, b)| a != b);
-        assert_eq!(changed.count(), 4, "two letters of each of two chunks");
-        let inner = &hidden[22..];
-        assert!(!chunks(inner).any(|(kind, _)| kind == b"iCCP"));
-        let plain = fixtures::bytes("small.png");
-        assert!(matches!(without_profiles(&plain), Cow::Borrowed(_)));
     }
 }

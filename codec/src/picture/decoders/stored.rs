@@ -35,7 +35,6 @@ pub(in crate::picture) struct Blocks {
     /// A TIFF structure with EXIF fields, with or without the prefix `Exif\0\0`.
     pub(in crate::picture) exif: Option<Vec<u8>>,
     /// An XMP packet.
-    #[expect(dead_code, reason = "for orientations")]
     pub(in crate::picture) xmp: Option<Vec<u8>>,
     /// The orientation that the format has a place of its own for.
     pub(in crate::picture) orientation: Option<Orientation>,

@@ -100,7 +100,6 @@ fn notes(decoder: &Decoder<'_>) -> Vec<LoadNote> {
 
 /// Samples of a JPEG stream inside a TIFF file.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "for the decoder of TIFF"))]
 pub(in crate::picture) struct Strip {
     pub(in crate::picture) width: u32,
     pub(in crate::picture) height: u32,
@@ -120,7 +119,6 @@ pub(in crate::picture) struct Strip {
 ///
 /// # Errors
 /// [`PictureError::Malformed`] and [`PictureError::Truncated`] of the format "tiff", and all limits.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the decoder of TIFF"))]
 pub(in crate::picture) fn decode_strip(
     tables: Option<&[u8]>,
     strip: &[u8],

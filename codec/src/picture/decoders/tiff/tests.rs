@@ -1,0 +1,1 @@
+//! TIFF files made here, and real ones.
