@@ -53,10 +53,15 @@ pub(super) fn described(format: PictureFormat, blocks: &Blocks) -> Result<Descri
         Some(Ok(TransferCharacteristics::Hlg)) => "HLG",
         _ => return Ok(described),
     };
-    Err(PictureError::Malformed {
-        format: format.name(),
+    Err(high_dynamic_range(format.name(), range))
+}
+
+/// The refusal of PQ or HLG.
+pub(super) fn high_dynamic_range(format: &'static str, range: &str) -> PictureError {
+    PictureError::Malformed {
+        format,
         detail: format!("its colours are {range}, high dynamic range; convert it to sRGB first"),
-    })
+    }
 }
 
 /// ITU-T H.273. The points are damaged where they name nothing, and nothing where they say that they do not.
@@ -71,13 +76,17 @@ fn by_points(primaries: u8, transfer: u8) -> Described {
         return Described::Damaged;
     };
     let mut profile = srgb(Layout::Rgb);
-    let known = profile.update_rgb_colorimetry_from_cicp(CicpProfile {
+    let points = CicpProfile {
         color_primaries,
         transfer_characteristics,
         matrix_coefficients: MatrixCoefficients::Identity,
         full_range: true,
-    });
-    if known {
+    };
+    profile.cicp = None;
+    // What it returns does not tell whether it knows the points; what it leaves does.
+    profile.update_rgb_colorimetry_from_cicp(points);
+    let curve = ToneReprCurve::try_from(transfer_characteristics);
+    if profile.cicp.is_some() && curve.is_ok() {
         Described::By(Box::new(profile))
     } else {
         Described::Damaged
@@ -508,6 +517,26 @@ mod tests {
         for (found, (inks, right)) in image.to_rgb8().pixels().zip(right) {
             let far = found.0.iter().zip(right).map(|(a, b)| a.abs_diff(b)).max();
             assert!(far <= Some(6), "{inks:?}: {found:?}, not {right:?}");
+        }
+    }
+
+    #[test]
+    fn coding_points_are_profiles_where_they_name_colors() {
+        for (points, color, expected) in [
+            ((1, 13), [200, 100, 50], [200, 100, 50]),
+            ((12, 13), [200, 100, 50], [215, 93, 31]),
+            ((1, 8), [55, 55, 55], [128, 128, 128]),
+        ] {
+            let Described::By(profile) = by_points(points.0, points.1) else {
+                panic!("no profile of {points:?}");
+            };
+            close(converted(*profile, color).1, expected);
+        }
+        for (primaries, transfer) in [(2, 13), (1, 2)] {
+            assert!(matches!(by_points(primaries, transfer), Described::Not));
+        }
+        for (primaries, transfer) in [(0, 13), (1, 3), (255, 255)] {
+            assert!(matches!(by_points(primaries, transfer), Described::Damaged));
         }
     }
 

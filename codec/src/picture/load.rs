@@ -8,7 +8,7 @@ use image::DynamicImage;
 use image::metadata::Orientation;
 
 use super::decoders::{self, Stored, guarded};
-use super::{LoadNote, PictureError, PictureFormat, color, format, memory, metadata};
+use super::{LoadNote, PictureError, PictureFormat, color, format, memory, metadata, xmp};
 
 /// Limits of loading. All of them are checked before the memory they bound is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,9 +144,12 @@ fn finish(
     };
     let (mut image, color_converted) = color::to_srgb(pixels, &described, &mut notes)?;
     let exif = blocks.exif.as_deref();
+    // What cameras write goes before what editors write, as in the guidelines of the Metadata Working Group.
     let orientation = exif
         .and_then(metadata::orientation)
         .or(blocks.orientation)
+        .or_else(|| xmp::orientation(blocks.xmp.as_deref()?))
+        .filter(|_| !blocks.upright)
         .unwrap_or(Orientation::NoTransforms);
     if swaps_sides(orientation) {
         let copy = image.as_bytes().len() as u64;
@@ -206,3 +209,11 @@ fn read_limited(reader: impl Read, path: &Path, max: u64) -> Result<Vec<u8>, Pic
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "load_orientation_tests.rs"]
+mod orientation_tests;
+
+#[cfg(test)]
+#[path = "load_beside_tests.rs"]
+mod beside_tests;

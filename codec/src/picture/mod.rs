@@ -25,6 +25,7 @@ mod note;
 mod resample;
 mod resize;
 pub mod save;
+mod xmp;
 
 pub use canvas::Canvas;
 pub use decoders::is_decoding;

@@ -19,6 +19,8 @@ pub enum LoadNote {
         /// How many.
         bytes: u64,
     },
+    /// What should follow the picture is not there; the picture is.
+    EndMissing,
 }
 
 /// What a file may have several of.
@@ -41,6 +43,7 @@ impl fmt::Display for LoadNote {
             Self::FirstOf(Parts::Frames) => f.write_str("animated; only the first frame is used"),
             Self::FirstOf(Parts::Pages) => f.write_str("of several pages only the first is used"),
             Self::Transparent => f.write_str("transparent parts show the background"),
+            Self::EndMissing => f.write_str("the file ends early; the picture is all there"),
             Self::SurplusData { bytes } => write!(
                 f,
                 "{bytes} bytes of its data belong to no block; it may be damaged"

@@ -1,12 +1,17 @@
 //! Formats through the decoders that the crate `image` has for them.
 
-use std::io::Cursor;
+use std::borrow::Cow;
+use std::cell::Cell;
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
+use super::ends::{self, Watched};
 use super::stored::check_size;
-use super::{Blocks, LoadOptions, PictureError, PictureFormat, Pixels, Stored, png, webp};
-use crate::picture::{memory, metadata, one_line};
+use super::{
+    Blocks, LoadOptions, PictureError, PictureFormat, Pixels, Stored, bmp, gif, png, webp,
+};
+use crate::picture::{LoadNote, Parts, memory, one_line, xmp};
 
 /// What `image` calls a format.
 fn name_in_crate(format: PictureFormat) -> ImageFormat {
@@ -41,28 +46,52 @@ pub(super) fn decode(
         held = held.saturating_add(png::header_bytes(bytes));
         first = png::header_limit(bytes);
     }
+    let mut file = Cow::Borrowed(bytes);
+    if format == PictureFormat::WebP {
+        file = webp::without_empty_flags(bytes);
+        if matches!(file, Cow::Owned(_)) {
+            held = held.saturating_mul(2);
+        }
+    }
     memory::check(held, options.max_memory)?;
     memory::probe(held.saturating_add(first))?;
+    ends::check(bytes, format)?;
     let first = first.min(options.max_memory);
-    let failed = |error| from_image_error(error, format, options);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), name_in_crate(format));
+    let ended = Cell::new(false);
+    let failed = |error| from_image_error(error, &ended, format, options);
+    let watched = Watched::new(&file, &ended);
+    let mut reader = ImageReader::with_format(watched, name_in_crate(format));
     reader.limits(limits(first));
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, format, options)?;
-    check_end(bytes, format)?;
     let blocks = blocks(&mut decoder, bytes, format).map_err(failed)?;
     // The decoder may keep the profile.
     let held = held.saturating_add(blocks.icc.as_ref().map_or(0, Vec::len) as u64);
     let room = Room::new(bytes, format, &decoder, held, options)?;
-    let failed = |error| room.failed(error, format, options);
+    let failed = |error| room.failed(error, &ended, format, options);
     decoder.set_limits(limits(room.granted)).map_err(failed)?;
     let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
     Ok(Stored {
         pixels: Pixels::Image(image),
         blocks,
-        notes: Vec::new(),
+        notes: notes(bytes, format),
     })
+}
+
+/// What the pixels do not show.
+fn notes(bytes: &[u8], format: PictureFormat) -> Vec<LoadNote> {
+    let animated = match format {
+        PictureFormat::Gif => gif::layout(bytes, 0).frames > 1,
+        PictureFormat::Png => png::is_animated(bytes),
+        PictureFormat::WebP => webp::frames(bytes) > 1,
+        _ => false,
+    };
+    let frames = animated.then_some(LoadNote::FirstOf(Parts::Frames));
+    frames
+        .into_iter()
+        .chain(ends::note(bytes, format))
+        .collect()
 }
 
 fn limits(memory: u64) -> image::Limits {
@@ -78,15 +107,26 @@ fn blocks(
     format: PictureFormat,
 ) -> image::ImageResult<Blocks> {
     decoder.set_limits(limits(memory::METADATA))?;
-    let is_png = format == PictureFormat::Png;
+    match format {
+        // The decoder reads only what stands before the pixels.
+        PictureFormat::Png => return Ok(png::blocks(bytes)),
+        PictureFormat::Bmp => return Ok(bmp::blocks(bytes)),
+        _ => {}
+    }
     Ok(Blocks {
         icc: decoder.icc_profile().ok().flatten(),
-        coding_points: is_png.then(|| png::coding_points(bytes)).flatten(),
-        calibration: None,
         exif: decoder.exif_metadata().ok().flatten(),
-        xmp: decoder.xmp_metadata().ok().flatten(),
-        orientation: decoder.orientation().ok(),
-        title: is_png.then(|| metadata::png_title(bytes)).flatten(),
+        xmp: match format {
+            // The decoder reads only what stands before the first frame.
+            PictureFormat::Gif => gif::layout(bytes, xmp::MOST_BYTES).xmp,
+            _ => decoder.xmp_metadata().ok().flatten(),
+        },
+        // Upright is also what the decoder says of a file that says nothing.
+        orientation: decoder
+            .orientation()
+            .ok()
+            .filter(|&orientation| orientation != Orientation::NoTransforms),
+        ..Blocks::default()
     })
 }
 
@@ -133,6 +173,7 @@ impl Room {
     fn failed(
         &self,
         error: ImageError,
+        ended: &Cell<bool>,
         format: PictureFormat,
         options: &LoadOptions,
     ) -> PictureError {
@@ -140,50 +181,30 @@ impl Room {
             ImageError::Limits(_) if self.short => PictureError::OutOfMemory {
                 bytes: self.bytes.saturating_add(1),
             },
-            error => from_image_error(error, format, options),
+            error => from_image_error(error, ended, format, options),
         }
     }
 }
 
-/// Refuses truncated files that their decoders would accept.
-fn check_end(bytes: &[u8], format: PictureFormat) -> Result<(), PictureError> {
-    let detail = match format {
-        PictureFormat::WebP => {
-            // What a WebP file loses first is its orientation.
-            let length = bytes.get(4..).and_then(|rest| rest.first_chunk::<4>());
-            let need = length.map_or(12, |length| u64::from(u32::from_le_bytes(*length)) + 8);
-            if need > bytes.len() as u64 {
-                format!("it has {} of {need} bytes", bytes.len())
-            } else if webp::overclaims(bytes, need) {
-                format!("a chunk goes beyond its {} bytes", bytes.len())
-            } else {
-                return Ok(());
-            }
-        }
-        _ => return Ok(()),
-    };
-    Err(PictureError::Truncated {
-        format: format.name(),
-        detail,
-    })
-}
-
 fn from_image_error(
     error: ImageError,
+    ended: &Cell<bool>,
     format: PictureFormat,
     options: &LoadOptions,
 ) -> PictureError {
     // Decoders wrap an early end in their own error types.
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    let mut early_end = false;
+    let mut early_end = ended.get();
     while let Some(inner) = cause {
         early_end |= inner
             .downcast_ref::<std::io::Error>()
             .is_some_and(|io| io.kind() == std::io::ErrorKind::UnexpectedEof);
         cause = inner.source();
     }
-    let format = format.name();
     let detail = one_line(&error.to_string());
+    // The decoder of GIF has no kind of error for it.
+    early_end |= format == PictureFormat::Gif && detail.ends_with("image truncated");
+    let format = format.name();
     match error {
         ImageError::Limits(_) => PictureError::TooMuchMemory {
             needed: options.max_memory.saturating_add(1),

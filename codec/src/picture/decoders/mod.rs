@@ -1,6 +1,9 @@
 //! Image files to pixels as stored, by format: the border to decoders of other crates.
 
+mod bmp;
+mod ends;
 mod generic;
+pub(super) mod gif;
 mod guard;
 mod ico;
 mod jpeg;

@@ -34,10 +34,13 @@ pub(in crate::picture) struct Blocks {
     pub(in crate::picture) calibration: Option<Calibration>,
     /// A TIFF structure with EXIF fields, with or without the prefix `Exif\0\0`.
     pub(in crate::picture) exif: Option<Vec<u8>>,
-    /// An XMP packet.
+    /// An XMP packet, in UTF-8 or UTF-16.
     pub(in crate::picture) xmp: Option<Vec<u8>>,
-    /// The orientation that the format has a place of its own for.
+    /// The orientation that the format has a place of its own for, where the file says it: of a TIFF file the tag, which
+    /// goes before an XMP packet.
     pub(in crate::picture) orientation: Option<Orientation>,
+    /// Whether the decoder has turned the pixels already, so that no block counts.
+    pub(in crate::picture) upright: bool,
     pub(in crate::picture) title: Option<String>,
 }
 

@@ -1,5 +1,7 @@
 //! What a WebP file claims in the chunks that its decoder believes before it has seen their data.
 
+use std::borrow::Cow;
+
 /// The chunks of a file from its twelfth byte on: name, declared length, and the part of the body that is present.
 fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], u64, &[u8])> {
     let mut rest = bytes;
@@ -25,6 +27,53 @@ pub(super) fn overclaims(file: &[u8], end: u64) -> bool {
             inside
         })
         .any(|(_, length, body)| length > body.len() as u64)
+}
+
+/// The flags of an extended file (WebP container, section "Extended File Format").
+const ALPHA: u8 = 0x10;
+const EXIF: u8 = 0x08;
+const XMP: u8 = 0x04;
+const ANIMATION: u8 = 0x02;
+
+/// The number of frames of an animation.
+pub(super) fn frames(file: &[u8]) -> usize {
+    let chunks = chunks(file.get(12..).unwrap_or_default());
+    chunks.filter(|(name, ..)| name == b"ANMF").count()
+}
+
+/// The file without flags for chunks that it does not have: editors that leave out metadata forget them, and the decoder
+/// refuses such files.
+pub(super) fn without_empty_flags(file: &[u8]) -> Cow<'_, [u8]> {
+    const FLAGS: usize = 20;
+    let Some(&flags) = file
+        .get(FLAGS)
+        .filter(|_| file.get(12..16) == Some(b"VP8X"))
+    else {
+        return Cow::Borrowed(file);
+    };
+    let mut empty = flags & (EXIF | XMP);
+    let mut lossy = false;
+    let mut alpha = false;
+    for (name, ..) in chunks(file.get(12..).unwrap_or_default()) {
+        match &name {
+            b"EXIF" => empty &= !EXIF,
+            b"XMP " => empty &= !XMP,
+            b"VP8 " => lossy = true,
+            b"ALPH" => alpha = true,
+            _ => {}
+        }
+    }
+    if lossy && !alpha && flags & ANIMATION == 0 {
+        empty |= flags & ALPHA;
+    }
+    if empty == 0 {
+        return Cow::Borrowed(file);
+    }
+    let mut copy = file.to_vec();
+    if let Some(flags) = copy.get_mut(FLAGS) {
+        *flags &= !empty;
+    }
+    Cow::Owned(copy)
 }
 
 /// Memory of the decoder in addition to the returned pixels.

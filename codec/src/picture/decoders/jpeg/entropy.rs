@@ -100,7 +100,7 @@ impl Scan<'_> {
         unit: (u32, u32),
     ) -> Result<u64, PictureError> {
         let surplus = bits.finish();
-        let due = 0xd0 | number % 8;
+        let due = 0xd0 | (number % 8);
         match marker_at(bytes, bits.position()) {
             Some(marker) if marker == due => {
                 bits.restart(behind_marker(bytes, bits.position()));
