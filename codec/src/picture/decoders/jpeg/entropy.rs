@@ -67,14 +67,14 @@ impl Scan<'_> {
         let factors = self.factors();
         let (across, down) = self.units();
         let interval = u32::from(self.restart_interval);
-        let (mut left, mut restarts, mut surplus) = (interval, 0, 0);
+        let (mut left, mut due, mut surplus) = (interval, 0, 0);
         for y in 0..down {
             for x in 0..across {
                 if left == 0 && interval > 0 {
                     let ended = blocks.restart();
                     ended.map_err(|damage| self.damaged(damage, (x, y)))?;
-                    surplus += self.restart(bytes, &mut bits, restarts, (x, y))?;
-                    restarts += 1;
+                    surplus += self.restart(bytes, &mut bits, due, (x, y))?;
+                    due = (due + 1) % 8;
                     left = interval;
                 }
                 left = left.wrapping_sub(1);
@@ -96,13 +96,12 @@ impl Scan<'_> {
         &self,
         bytes: &[u8],
         bits: &mut Bits<'_>,
-        number: u8,
+        due: u8,
         unit: (u32, u32),
     ) -> Result<u64, PictureError> {
         let surplus = bits.finish();
-        let due = 0xd0 | (number % 8);
         match marker_at(bytes, bits.position()) {
-            Some(marker) if marker == due => {
+            Some(marker) if marker == 0xd0 | due => {
                 bits.restart(behind_marker(bytes, bits.position()));
                 Ok(surplus)
             }
@@ -110,7 +109,7 @@ impl Scan<'_> {
                 "its scan {} has restart marker {} where {} is due, after {}",
                 self.number,
                 marker & 7,
-                due & 7,
+                due,
                 self.progress(unit)
             ))),
             _ => Err(self.cut_off(bytes, bits, unit)),
