@@ -99,14 +99,13 @@ impl<'a> Packet<'a> {
         if stored != computed {
             return Err(PacketError::Check { stored, computed });
         }
-        let (id, sequence, payload) = match covered {
-            [_, a, b, low, high, payload @ ..] if wide => ([*a, *b], [*low, *high], payload),
-            [_, a, b, low, payload @ ..] if !wide => ([*a, *b], [*low, 0], payload),
-            _ => return Err(short(minimum)),
-        };
+        let head = overhead(wide).saturating_sub(CHECK_BYTES);
+        let (head, payload) = covered.split_at_checked(head).unwrap_or((covered, &[]));
+        // A number of one byte has no second one.
+        let byte = |index| head.get(index).copied().unwrap_or(0);
         Ok(Self {
-            id: FileId(id),
-            sequence: u16::from_le_bytes(sequence),
+            id: FileId([byte(1), byte(2)]),
+            sequence: u16::from_le_bytes([byte(3), byte(4)]),
             last: kind & LAST != 0,
             wide,
             payload,
