@@ -15,8 +15,8 @@ use crate::commands::serve::ServeArgs;
 use crate::commands::{
     compare::CompareArgs, completions::CompletionsArgs, decode::DecodeArgs, devices::DevicesArgs,
     encode::EncodeArgs, fit::FitArgs, info::InfoArgs, man::ManArgs, model::ModelArgs,
-    pack::PackArgs, preview::PreviewArgs, tokens::TokensArgs, truncate::TruncateArgs,
-    verify::VerifyArgs,
+    pack::PackArgs, packets::PacketsArgs, preview::PreviewArgs, tokens::TokensArgs,
+    truncate::TruncateArgs, verify::VerifyArgs,
 };
 use crate::exit::{Code, report};
 use crate::{choices, output, values};
@@ -26,7 +26,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
     0  success, also with a truncated file that could be used
     2  usage: an invalid option or value, an array (.npy) of the wrong type or shape
-    3  not a flextok file, a corrupt one, or one that this version cannot decode
+    3  not a flextok file, a corrupt one, or one that this version cannot decode; packets of which
+       nothing can be joined
     4  the model is missing, unusable, or not the one that made the file
     5  a limit was exceeded; see the --max-... options
     6  the input image cannot be decoded
@@ -65,6 +66,7 @@ pub(crate) enum Command {
     Decode(DecodeArgs),
     Truncate(TruncateArgs),
     Fit(FitArgs),
+    Packets(PacketsArgs),
     Info(InfoArgs),
     Verify(VerifyArgs),
     Preview(PreviewArgs),
@@ -182,10 +184,14 @@ pub(crate) fn definition() -> Definition {
         let limit = arg.get_help_heading() == Some(LIMITS);
         arg.global(true).hide_short_help(limit)
     };
-    let pointer = "Exit codes and limits: flextok --help";
+    fn inner(command: Definition) -> Definition {
+        let pointer = "Exit codes and limits: flextok --help";
+        let command = negative(command).after_help(pointer);
+        command.mut_subcommands(inner)
+    }
     negative(Cli::command())
         .mut_args(global)
-        .mut_subcommands(|command| negative(command).after_help(pointer))
+        .mut_subcommands(inner)
 }
 
 fn parse_from<I: IntoIterator<Item = S>, S: Into<std::ffi::OsString> + Clone>(
@@ -260,6 +266,8 @@ mod tests {
             ],
             &["flextok", "completions", "cmd.exe"],
             &["flextok", "frobnicate"],
+            &["flextok", "packets", "split", "a", "--size", "8"],
+            &["flextok", "packets", "join", "a", "-o", "b", "--id", "9f3"],
             &["flextok", "encode", "-dash.png"],
             &["flextok", "encode", "a", "--canvas", "-5x5"],
             &["flextok", "decode", "a", "--seed", "0x10"],

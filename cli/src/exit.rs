@@ -88,6 +88,9 @@ pub(crate) enum CliError {
     /// A truncated file where only complete ones are accepted.
     #[error("{name}: truncated: {present}; --complete accepts only complete files")]
     Truncated { name: String, present: String },
+    /// Packets of which nothing can be joined.
+    #[error("{name}: {problem}")]
+    Packets { name: String, problem: String },
     /// An array file that cannot be used.
     #[error("{name}: {source}")]
     Npy { name: String, source: NpyError },
@@ -131,6 +134,14 @@ impl CliError {
         }
     }
 
+    /// An error about the packets of `name`.
+    pub(crate) fn packets(name: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Packets {
+            name: name.into(),
+            problem: problem.into(),
+        }
+    }
+
     /// The exit code.
     pub(crate) fn code(&self) -> Code {
         match self {
@@ -142,7 +153,7 @@ impl CliError {
             Self::Usage { .. } | Self::Npy { .. } | Self::Compare { .. } => Code::Usage,
             Self::TooManyBytes { .. } => Code::Limit,
             Self::Directory { code, .. } => *code,
-            Self::Truncated { .. } => Code::Corrupt,
+            Self::Truncated { .. } | Self::Packets { .. } => Code::Corrupt,
             Self::Read { .. } | Self::Write { .. } | Self::Exists { .. } | Self::Output { .. } => {
                 Code::Io
             }

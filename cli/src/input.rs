@@ -158,11 +158,7 @@ impl Source {
         if damage == Damage::Refuse {
             return self.tokens(limits);
         }
-        let most = limits.container.max_file_bytes();
-        let bytes = match self {
-            Self::Stdin => read_all(io::stdin().lock(), &self.name(), most)?,
-            Self::File(path) => read_all(open(path)?, &self.name(), most)?,
-        };
+        let bytes = self.whole(limits)?;
         let salvage = TokenFile::salvage(&bytes, &limits.container)
             .map_err(|error| CliError::codec(self.name(), error))?;
         Ok(TokenInput {
@@ -170,6 +166,22 @@ impl Source {
             bytes: bytes.len() as u64,
             fault: salvage.fault,
         })
+    }
+
+    /// Reads a token file, cut or complete; gives its bytes as well.
+    pub(crate) fn token_bytes(&self, limits: &Limits) -> Result<(Vec<u8>, TokenInput), CliError> {
+        let bytes = self.whole(limits)?;
+        let input = read_tokens(&*bytes, self.name(), limits)?;
+        Ok((bytes, input))
+    }
+
+    /// All bytes of what should be a token file.
+    fn whole(&self, limits: &Limits) -> Result<Vec<u8>, CliError> {
+        let most = limits.container.max_file_bytes();
+        match self {
+            Self::Stdin => read_all(io::stdin().lock(), &self.name(), most),
+            Self::File(path) => read_all(open(path)?, &self.name(), most),
+        }
     }
 
     /// Reads a token file or, within `loading`, an image, whichever it is.

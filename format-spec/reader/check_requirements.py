@@ -56,8 +56,8 @@ def exists(check):
         test = rf"^def {name}\(" if path.suffix == ".py" else rust
         return re.search(test, path.read_text("utf-8"), re.M) is not None
     kind, _, name = check.partition("/")
-    found = list((SPEC / "vectors" / kind).glob(name + ".flxt"))
-    return kind in ("valid", "invalid") and bool(found)
+    extension = {"valid": ".flxt", "invalid": ".flxt", "packets": ".txt"}.get(kind)
+    return bool(extension and list((SPEC / "vectors" / kind).glob(name + extension)))
 
 
 def fingerprints_are_those_of_the_text(body):

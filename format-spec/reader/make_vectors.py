@@ -1,7 +1,7 @@
 """Writes examples/ and vectors/ with the independent writer; the same bytes every time.
 
-The outcomes are written down in valid.py and invalid.py by hand, from the rules, before any reader
-is asked.
+The outcomes are written down in valid.py, invalid.py and packet_vectors.py by hand, from the rules,
+before any reader is asked.
     python3 make_vectors.py              into this specification
     python3 make_vectors.py DIRECTORY    elsewhere, to compare
 """
@@ -12,6 +12,7 @@ import struct
 import sys
 
 from invalid import invalid_files
+from packet_vectors import packet_vectors
 from valid import MODEL, PHOTO, valid_files
 from writer import IDS, METADATA, coded_fields, file_bytes, header, ids_fields
 
@@ -44,7 +45,7 @@ def report_text(report):
 def main(arguments):
     here = pathlib.Path(__file__).resolve().parent.parent
     root = pathlib.Path(arguments[0]) if arguments else here
-    for directory in ("examples", "vectors/valid", "vectors/invalid"):
+    for directory in ("examples", *(f"vectors/{kind}" for kind in ("valid", "invalid", "packets"))):
         (root / directory).mkdir(parents=True, exist_ok=True)
     for name, example in EXAMPLES.items():
         (root / f"examples/{name}.flxt").write_bytes(example())
@@ -53,6 +54,11 @@ def main(arguments):
             (root / "vectors" / kind / f"{name}.flxt").write_bytes(data)
             text = report_text(report)
             (root / "vectors" / kind / f"{name}.json").write_text(text, encoding="utf-8")
+    for name, packets, report in packet_vectors(coded_example()):
+        lines = "".join(packet.hex() + "\n" for packet in packets)
+        (root / f"vectors/packets/{name}.txt").write_text(lines, encoding="utf-8")
+        text = report_text(report)
+        (root / f"vectors/packets/{name}.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ pub mod config;
 pub mod container;
 pub mod npy;
 pub mod options;
+pub mod packets;
 pub mod picture;
 pub mod reseal;
 pub mod tokens;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use flextok_fuzz::{arguments, config, container, npy, options, picture, tokens, weights};
+use flextok_fuzz::{arguments, config, container, npy, options, packets, picture, tokens, weights};
 
 fn run(target: &str, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -36,6 +36,11 @@ fn container_chunks() {
 #[test]
 fn container_truncate() {
     run("container_truncate", container::truncate);
+}
+
+#[test]
+fn container_packets() {
+    run("container_packets", packets::packets);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use flextok_fuzz::{arguments, config, container, npy, options, picture, tokens, weights};
+use flextok_fuzz::{arguments, config, container, npy, options, packets, picture, tokens, weights};
 
 /// Numbers without a pattern (xorshift64*).
 struct Random(u64);
@@ -75,6 +75,7 @@ targets! {
     container_roundtrip: container::roundtrip;
     container_chunks: container::chunks;
     container_truncate: container::truncate;
+    container_packets: packets::packets;
     weights_file: weights::file;
     config_text: config::text;
     picture_file: picture::file;

@@ -28,6 +28,8 @@ const COMMANDS: &[&str] = &[
     "model",
     "tokens",
     "pack",
+    "packets split",
+    "packets join",
     "completions",
     "man",
     "nonsense",
@@ -79,6 +81,10 @@ const OPTIONS: &[&str] = &[
     "--max-payload",
     "--device",
     "--precision",
+    "--size",
+    "--hex",
+    "--id",
+    "--repeat-first",
     "--help",
     "--version",
     "--",
@@ -140,14 +146,19 @@ fn no_command_line_breaks_the_program() {
         .collect();
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     for _ in 0..400 {
-        let mut args = vec![random.pick(COMMANDS), random.pick(FILES)];
+        let mut args: Vec<&str> = random.pick(COMMANDS).split(' ').collect();
+        args.push(random.pick(FILES));
         for _ in 0..random
             .pick(&["0", "1", "2", "3", "4", "6"])
             .parse()
             .expect("a number")
         {
             args.push(random.pick(OPTIONS));
-            args.push(random.pick(if args.len() % 3 == 0 { FILES } else { VALUES }));
+            args.push(random.pick(if args.len().is_multiple_of(3) {
+                FILES
+            } else {
+                VALUES
+            }));
         }
         let result = run(directory, &args);
         let code = result.code.unwrap_or(-1);
@@ -171,8 +182,11 @@ fn no_command_line_breaks_the_program() {
                 !name.ends_with(".tmp") && (code == 0 || before.contains(&name)),
                 "{args:?} left {name}"
             );
-            if !before.contains(&name) {
-                std::fs::remove_file(directory.join(&name)).expect("it is there");
+            let path = directory.join(&name);
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).expect("it is there");
+            } else if !before.contains(&name) {
+                std::fs::remove_file(path).expect("it is there");
             }
         }
     }

@@ -402,6 +402,7 @@ fn help_completions_and_pages() {
         "completions",
         "man",
         "devices",
+        "packets",
     ];
     let help = run(directory, ["--help"]).ok();
     assert!(help.text().contains("Exit codes:") && help.text().contains("not a flextok file"));
@@ -425,7 +426,9 @@ fn help_completions_and_pages() {
     }
     run(directory, ["man", "-o", "pages"]).ok();
     let pages = listing(&directory.join("pages"));
-    assert_eq!(pages.len(), commands.len() + 1, "{pages:?}");
+    // One of the program, and those of `packets split` and `packets join`.
+    assert_eq!(pages.len(), commands.len() + 3, "{pages:?}");
+    assert!(pages.contains(&"flextok-packets-join.1".to_owned()));
     let page = std::fs::read_to_string(directory.join("pages/flextok-encode.1")).expect("a page");
     assert!(
         page.contains("\\-\\-bytes") && page.starts_with(".ie"),

@@ -31,13 +31,19 @@ pub(crate) fn run(args: &ManArgs, context: &Context) -> Result<(), CliError> {
     };
     std::fs::create_dir_all(directory).map_err(failed)?;
     let mut pages = Vec::new();
-    for command in std::iter::once(&command).chain(command.get_subcommands()) {
+    for command in with_subcommands(&command) {
         let path = directory.join(Man::new(command.clone()).get_filename());
         pages.push((Output::new(&path, context.force)?, render(command, &path)?));
     }
     pages
         .iter()
         .try_for_each(|(output, page)| output.write(page))
+}
+
+/// A command and all below it.
+fn with_subcommands(command: &Command) -> Vec<&Command> {
+    let below = command.get_subcommands().flat_map(with_subcommands);
+    std::iter::once(command).chain(below).collect()
 }
 
 fn render(command: &Command, path: &Path) -> Result<Vec<u8>, CliError> {

@@ -10,6 +10,7 @@ pub(crate) mod info;
 pub(crate) mod man;
 pub(crate) mod model;
 pub(crate) mod pack;
+pub(crate) mod packets;
 pub(crate) mod preview;
 pub(crate) mod sampling;
 #[cfg(feature = "serve")]
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Decode(args) => decode::run(&args, &context),
         Command::Truncate(args) => truncate::run(&args, &context),
         Command::Fit(args) => fit::run(&args, &context),
+        Command::Packets(args) => packets::run(&args, &context),
         Command::Info(args) => info::run(&args, &context),
         Command::Verify(args) => return verify::run(&args, &context),
         Command::Preview(args) => preview::run(&args, &context),

@@ -30,6 +30,7 @@ static FIRST: Crc<u8> = Crc::<u8>::new(&crc8(0x2b, 0x43));
 static SECOND: Crc<u8> = Crc::<u8>::new(&crc8(0x4d, 0x06));
 static END: Crc<u8> = Crc::<u8>::new(&crc8(0x2d, 0x62));
 static MIDDLE: Crc<u16> = Crc::<u16>::new(&crc::CRC_16_IBM_3740);
+static PACKET: Crc<u32> = Crc::<u32>::new(&crc::CRC_32_ISCSI);
 
 /// A kind of check: its length and its polynomial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,12 @@ pub(crate) fn header8(bytes: &[u8]) -> u8 {
 /// The CRC-8 of a chunk's type and length.
 pub(crate) fn frame8(type_and_length: [u8; 3]) -> u8 {
     HEADER.checksum(&type_and_length)
+}
+
+/// The running CRC-32C of a packet, or of a file for its name in packets: a polynomial that no check of a file has, so that
+/// the file's own checks find what a packet's misses.
+pub(crate) fn packet() -> Digest<'static, u32> {
+    PACKET.digest()
 }
 
 /// The running sums of everything in a file that is not a check.

@@ -63,6 +63,10 @@
 //! # Ok::<(), flextok_container::Error>(())
 //! ```
 
+//!
+//! # Send a file over a link that loses packets
+//! The module [`packets`] splits any file into packets and joins what arrived of them.
+
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -90,6 +94,7 @@ mod io;
 pub mod layout;
 mod limits;
 mod metadata;
+pub mod packets;
 mod reader;
 mod scanner;
 mod writer;
