@@ -138,18 +138,18 @@ impl<'a> Directory<'a> {
         }))
     }
 
-    /// The first value of a field that has whole numbers.
+    /// The only value of a field, a whole number.
     pub(super) fn number(&self, tag: u16) -> Result<Option<u64>, PictureError> {
         let Some(field) = self.find(tag)? else {
             return Ok(None);
         };
         match field.uint(0) {
-            Some(value) => Ok(Some(value)),
-            None => Err(field.odd()),
+            Some(value) if field.len() == 1 => Ok(Some(value)),
+            _ => Err(field.odd()),
         }
     }
 
-    /// The first value of a field that every picture has.
+    /// The only value of a field that every picture has.
     pub(super) fn required(&self, tag: u16, name: &str) -> Result<u64, PictureError> {
         self.number(tag)?
             .ok_or_else(|| malformed(format!("it has no {name}")))
@@ -219,8 +219,10 @@ impl<'a> Field<'a> {
     /// The error that a field does not have what it should.
     pub(super) fn odd(&self) -> PictureError {
         malformed(format!(
-            "its field {} has no values of a type that it can have",
-            self.tag
+            "its field {} has {} values of type {}, which it cannot have",
+            self.tag,
+            self.len(),
+            self.kind
         ))
     }
 }
@@ -255,7 +257,8 @@ mod tests {
 
     #[test]
     fn values_beyond_the_file_and_of_unknown_types_are_errors() {
-        let mut file = b"MM\0*\0\0\0\x08\0\x01\x01\0\0\x03\0\0\0\x03\0\0\0\x20\0\0\0\0".to_vec();
+        // One LONG8 at 32.
+        let mut file = b"MM\0*\0\0\0\x08\0\x01\x01\0\0\x10\0\0\0\x01\0\0\0\x20\0\0\0\0".to_vec();
         let find = |file: &[u8]| {
             let (file, at) = File::new(file).unwrap();
             file.directory(at).unwrap().0.number(256)
@@ -266,8 +269,13 @@ mod tests {
         // ASCII is no number.
         file[13] = 2;
         assert!(matches!(find(&file), Err(PictureError::Malformed { .. })));
-        file.extend([0, 0, 0, 0, 0, 0, 9, 0, 1, 0, 2, 0, 3]);
-        file[13] = 3;
+        file.resize(32, 0);
+        file.extend([0, 0, 0, 0, 0, 0, 0, 9]);
+        file[13] = 16;
         assert_eq!(find(&file).unwrap(), Some(9));
+        // Two SHORTs are not one number.
+        file[13] = 3;
+        file[17] = 2;
+        assert!(matches!(find(&file), Err(PictureError::Malformed { .. })));
     }
 }

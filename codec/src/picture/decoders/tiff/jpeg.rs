@@ -6,9 +6,6 @@ use super::tag;
 use crate::picture::decoders::jpeg::{Strip, decode_strip};
 use crate::picture::{LoadNote, LoadOptions, PictureError};
 
-/// How much larger than a strip or tile its stream may be, in pixels per side: to whole blocks of subsampled colours.
-const MOST_SURPLUS: u32 = 32;
-
 /// Decodes a strip or tile. `held` bytes of memory are taken already.
 pub(super) fn decode(
     source: &Source,
@@ -21,14 +18,11 @@ pub(super) fn decode(
         Some(field) => Some(field.raw().ok_or_else(|| field.odd())?),
         None => None,
     };
-    let width = source.strips.width;
-    let most = width
-        .saturating_add(MOST_SURPLUS)
-        .max(part.rows.saturating_add(MOST_SURPLUS));
-    // The size is that of the whole picture, which has been checked.
+    let (width, height) = (source.strips.width, source.strips.height);
+    // Larger ones are refused before they are decoded.
     let options = LoadOptions {
-        max_side: most,
-        max_pixels: u64::from(width + MOST_SURPLUS) * u64::from(part.rows + MOST_SURPLUS),
+        max_side: width.max(height),
+        max_pixels: u64::from(width) * u64::from(height),
         ..*source.options
     };
     let as_stored = layout.meaning != Meaning::YCbCr || layout.is_planar;
@@ -49,7 +43,8 @@ pub(super) fn decode(
             strip.components
         )));
     }
-    if strip.width < width || strip.height < part.rows {
+    // The last strip may be as high as the others.
+    if strip.width != width || !(part.rows..=height).contains(&strip.height) {
         return Err(part.failed(&format!(
             "its JPEG stream has {}x{} of {width}x{} pixels",
             strip.width, strip.height, part.rows

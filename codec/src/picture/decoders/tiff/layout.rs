@@ -108,12 +108,11 @@ impl<'a> Layout<'a> {
             Some(samples) => return Err(malformed(format!("it has {samples} samples per pixel"))),
             None => meaning.samples(),
         };
-        let is_planar = samples > 1
-            && match directory.number(tag::PLANAR)?.unwrap_or(1) {
-                1 => false,
-                2 => true,
-                planar => return Err(malformed(format!("its PlanarConfiguration is {planar}"))),
-            };
+        let is_planar = match directory.number(tag::PLANAR)?.unwrap_or(1) {
+            1 => false,
+            2 => samples > 1,
+            planar => return Err(malformed(format!("its PlanarConfiguration is {planar}"))),
+        };
         let is_reversed = match directory.number(tag::FILL_ORDER)?.unwrap_or(1) {
             1 => false,
             2 => true,
@@ -260,7 +259,7 @@ fn is_float(directory: &Directory, bits: u32) -> Result<bool, PictureError> {
     match same(&field, "different formats")? {
         // 4 says nothing.
         1 | 4 => Ok(false),
-        2 => Err(unsupported("samples with a sign")),
+        2 => Err(unsupported("signed integers")),
         3 if matches!(bits, 16 | 32 | 64) => Ok(true),
         3 => Err(unsupported(format!("floats of {bits} bits"))),
         5 | 6 => Err(unsupported("complex samples")),

@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(u16s(32, Big, &[0x80, 0, 0, 0]), [32_768]);
         assert_eq!(u16s(64, Little, &[255; 8]), [65_535]);
         assert_eq!(u16s(63, Little, &[255; 8]), [65_535]);
-        assert_eq!(u16s(24, Little, &[0, 0, 0xff]), [65_280]);
+        assert_eq!(u16s(24, Little, &[0, 0, 0xff]), [65_279]);
     }
 
     #[test]

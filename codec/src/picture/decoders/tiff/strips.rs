@@ -149,7 +149,8 @@ impl<'a> Strips<'a> {
         let needed = u64::from(self.height_of(down).div_ceil(self.rows)) * self.row_bytes;
         let count = match &self.byte_counts {
             Some(counts) => counts.uint(at).ok_or_else(|| counts.odd())?,
-            None if self.uncompressed => needed,
+            // Where it is plain.
+            None if self.uncompressed && self.offsets.len() == 1 => needed,
             None => return Err(malformed(format!("it has no byte counts of its {name}s"))),
         };
         let part = || {
