@@ -7,6 +7,8 @@ pub(super) mod gif;
 mod guard;
 mod ico;
 mod jpeg;
+#[cfg(feature = "jxl")]
+mod jxl;
 pub(super) mod png;
 mod stored;
 mod tiff;
@@ -34,6 +36,8 @@ pub(super) fn decode(
     guarded(format.name(), || match format {
         PictureFormat::Ico => ico::decode(bytes, options),
         PictureFormat::Jpeg => jpeg::decode(bytes, options),
+        #[cfg(feature = "jxl")]
+        PictureFormat::Jxl => jxl::decode(bytes, options),
         PictureFormat::Tiff => tiff::decode(bytes, options),
         _ => generic::decode(bytes, format, options),
     })
