@@ -303,26 +303,6 @@ describe("the page", () => {
     assert.match(await text(page, "webp-none"), /^WebP cannot be that small: .* has [0-9]+ bytes\.$/);
   });
 
-  it("streams a server file in its demonstration", async (t) => {
-    const page = await open(t, browser, address);
-    await pictureOf(page);
-    await page.selectOption("#arrive-file", { label: "coffee.flxt · 1024 bytes" });
-    await page.selectOption("#arrive-rate", "100");
-    await page.click("#arrive-go");
-    await page.waitForFunction(() => document.getElementById("arriving").state === "complete");
-    assert.equal(await text(page, "arriving-state"), "1008 of 1008 bytes of payload: complete");
-    const strip = await page.evaluate(() =>
-      [...document.querySelectorAll("#strip .there")].map((item) => [
-        Number.parseInt(item.textContent, 10),
-        item.querySelector("canvas").toDataURL(),
-      ]),
-    );
-    assert.ok(strip.length >= 4, `${strip.length} pictures`);
-    assert.equal(new Set(strip.map(([, picture]) => picture)).size, strip.length);
-    assert.deepEqual(strip.map(([bytes]) => bytes).sort((a, b) => a - b), strip.map(([bytes]) => bytes));
-    await shot(page, "demonstration");
-  });
-
   for (const [name, options] of [
     ["light", { viewport: { width: 1280, height: 900 } }],
     ["dark", { viewport: { width: 1280, height: 900 }, colorScheme: "dark" }],
