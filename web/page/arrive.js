@@ -2,7 +2,9 @@
 
 const $ = (id) => document.getElementById(id);
 // Units of payload at which a picture is kept.
-const SLOTS = [8, 16, 32, 64, 128, 256, 512, 1000];
+const KEPT = [8, 16, 32, 64, 128, 256, 512, 1000];
+// When the file that is arriving was asked for.
+let begun = 0;
 
 /** Offers the server's files. */
 export function arrivals(files) {
@@ -15,7 +17,6 @@ export function arrivals(files) {
       return option;
     }),
   );
-  $("strip").replaceChildren(...SLOTS.map(slot));
   $("line").addEventListener("submit", (event) => {
     event.preventDefault();
     start(select.value, Number($("arrive-rate").value));
@@ -24,33 +25,29 @@ export function arrivals(files) {
   $("arrive").hidden = false;
 }
 
-function slot() {
-  const item = document.createElement("li");
-  const canvas = document.createElement("canvas");
-  const label = document.createElement("span");
-  canvas.width = 3;
-  canvas.height = 2;
-  label.textContent = "–";
-  item.append(canvas, label);
-  return item;
-}
-
 function start(url, rate) {
   const image = $("arriving");
-  $("strip").replaceChildren(...SLOTS.map(slot));
+  $("strip").replaceChildren();
+  // From now on there is room for it, so that what is below does not move.
+  $("arrive").classList.add("begun");
   $("arriving-none").hidden = true;
   $("arriving-bytes").textContent = "0 bytes";
   $("arriving-state").textContent = "waiting for the header";
+  $("arriving-said").textContent = "The file is on its way.";
   image.look = $("look").value;
-  image.fetch = async (address, options) => slowly(await fetch(address, options), rate);
+  begun = performance.now();
+  // Not from the browser's cache, where it would be at once.
+  image.fetch = async (address, options) => slowly(await fetch(address, { ...options, cache: "no-store" }), rate);
   if (image.getAttribute("src") === url) image.reload();
   else image.src = url;
 }
 
 function listen(image) {
   let counted = "";
+  const end = (text) => ($("arriving-said").textContent = text);
   const say = (bytes, state) => {
-    if (bytes !== undefined) $("arriving-bytes").textContent = `${bytes} bytes`;
+    const seconds = (performance.now() - begun) / 1000;
+    if (bytes !== undefined) $("arriving-bytes").textContent = `${bytes} bytes in ${seconds.toFixed(1)} s`;
     $("arriving-state").textContent = state;
   };
   image.addEventListener("flextok-header", ({ detail: { width, height, units, payload } }) => {
@@ -66,27 +63,38 @@ function listen(image) {
   });
   image.addEventListener("flextok-complete", ({ detail: { state, units, bytes } }) => {
     say(bytes, `${units}${counted}: ${state}`);
+    end(`All ${bytes} bytes have arrived: ${state}.`);
   });
   image.addEventListener("flextok-error", ({ detail: { error, units } }) => {
     say(undefined, units ? `${units}${counted}, then: ${error.message}` : error.message);
+    end(error.message);
   });
 }
 
-/** Adds a small copy of the shown picture to the strip, if it is the first one for its place, or that one with its look. */
+/** Adds a small copy of the shown picture to the strip, if it is the first one of its size, or that one with its look. */
 function keep(image, units, bytes) {
-  const index = SLOTS.findLastIndex((least) => units >= least);
-  const item = $("strip").children[index];
-  if (!item || (item.dataset.units ?? String(units)) !== String(units)) return;
-  item.dataset.units = units;
-  const [canvas, label] = item.children;
+  const strip = $("strip");
+  const place = KEPT.findLastIndex((least) => units >= least);
+  const last = Number(strip.lastElementChild?.dataset.place ?? -1);
+  if (place > last) strip.append(copy(place, units, bytes));
+  const item = strip.lastElementChild;
+  if (Number(item?.dataset.units) !== units) return;
+  const [canvas] = item.children;
   const factor = 160 / Math.max(image.naturalWidth, image.naturalHeight);
   canvas.width = Math.max(1, Math.round(image.naturalWidth * factor));
   canvas.height = Math.max(1, Math.round(image.naturalHeight * factor));
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(image.canvas, 0, 0, canvas.width, canvas.height);
+}
+
+function copy(place, units, bytes) {
+  const item = document.createElement("li");
+  const label = document.createElement("span");
   label.textContent = `${bytes} bytes`;
-  item.classList.add("there");
+  Object.assign(item.dataset, { place, units });
+  item.append(document.createElement("canvas"), label);
+  return item;
 }
 
 /** The same response with its body throttled to this many bytes per second; 0 is unlimited. */

@@ -2,11 +2,14 @@
 import { load, loadDecoder, shared } from "./api.js";
 import "./flextok-image.js";
 import { arrivals } from "./arrive.js";
-import { Stage } from "./stage.js";
+import { Stage, fetched } from "./stage.js";
 
 const $ = (id) => document.getElementById(id);
 // Thumbnails are streamed and decoded one after another; more of them would keep the stage waiting.
 const MOST_THUMBNAILS = 12;
+
+// What is shown before anything else is chosen.
+const SAMPLE = "cat.jpg";
 
 // Errors that concern one file, so that the next one may work.
 const FAULTS_OF_FILES = ["corrupt", "unsupported", "model", "limit", "http"];
@@ -18,8 +21,19 @@ async function open(source, name) {
   const start = new Uint8Array(await source.slice(0, 2).arrayBuffer().catch(() => new ArrayBuffer()));
   const magic = [0xf6, 0xdc].every((byte, index) => start[index] === byte);
   const file = magic || /\.flxt$/i.test(name) || source.type === "image/vnd.flextok";
+  reveal();
   return file ? stage.openFile(source, name) : stage.openPhoto(source, name);
 }
+
+/** Brings the picture into the window, for those who chose one from further down. */
+const reveal = () => $("decoded").scrollIntoView({ block: "nearest" });
+
+async function fetchSample() {
+  const response = await fetched(new URL(SAMPLE, import.meta.url));
+  return response.blob();
+}
+
+const openSample = (photo) => stage.openPhoto(photo, SAMPLE, "A sample photo. Try the slider, or choose a photo of your own.");
 
 function listenForFiles() {
   $("choose").addEventListener("change", ({ target }) => {
@@ -27,6 +41,10 @@ function listenForFiles() {
     if (file) open(file, file.name);
     // The same file can be chosen once more.
     target.value = "";
+  });
+  $("sample").addEventListener("click", () => {
+    reveal();
+    openSample(fetchSample());
   });
   document.addEventListener("paste", ({ clipboardData }) => {
     const [file] = clipboardData.files;
@@ -94,12 +112,14 @@ function showWeights() {
 
 const size = (bytes) => (bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
+/** The server's files that hold a picture. */
 async function serverFiles() {
   try {
     const response = await fetch("index.json", { headers: { Accept: "application/json" } });
     if (!response.ok) return [];
     const list = await response.json();
-    return list.map((file) => ({ ...file, url: new URL(file.url, document.baseURI).href }));
+    const shown = list.filter((file) => (file.tokens ?? file.bytes_have) > 0);
+    return shown.map((file) => ({ ...file, url: new URL(file.url, document.baseURI).href }));
   } catch {
     // A page without such a list works as well, only without server files.
     return [];
@@ -150,7 +170,23 @@ function offer(files, start) {
   };
 }
 
-/** Shows the first file that can be shown, unless something else was opened before. */
+/** Shows the sample, or the first file that can be shown where there is none, unless something else was opened before. */
+async function start(listed) {
+  // While the model is on its way.
+  const photo = fetchSample();
+  photo.catch(() => {});
+  try {
+    const { tokens } = await load();
+    // A FlexTok network takes long to encode: not unasked.
+    if (tokens === undefined && stage.empty && !(await openSample(photo))) return;
+    await openFirst(await listed);
+    if (stage.empty) stage.note("Choose a photo to see it in a kilobyte.");
+  } catch {
+    // That there is no model is said elsewhere.
+  }
+}
+
+/** Shows the first of these files that can be shown, unless something else was opened before. */
 async function openFirst(files) {
   for (const { url, name } of files.slice(0, MOST_THUMBNAILS)) {
     if (!stage.empty) return;
@@ -159,13 +195,9 @@ async function openFirst(files) {
   }
 }
 
-function showFiles(list) {
-  const files = list.filter((file) => (file.tokens ?? file.bytes_have) > 0);
+function showFiles(files) {
   if (files.length === 0) return;
   stage.addEventListener("open", ({ detail }) => mark(detail.url));
-  if (stage.empty) stage.expect(files[0]);
-  // Before the thumbnails, so that it is the first in the queue.
-  openFirst(files);
   offer(files, 0);
   $("server").hidden = false;
   arrivals(files);
@@ -175,6 +207,7 @@ listenForFiles();
 showWeights();
 // All at once, so that nothing jumps when the list comes; a server that takes long is not waited for.
 const listed = serverFiles();
+start(listed);
 await Promise.race([listed, new Promise((done) => setTimeout(done, 1000))]);
 listed.then(showFiles);
 await Promise.resolve();

@@ -9,6 +9,8 @@ const MOST_PIXELS = 1_500_000;
 const REST = 150;
 // Extreme formats get bars instead of a page-high frame.
 const RATIOS = [0.7, 2];
+// Bytes that a file starts at: all of them would show the same picture twice.
+const FIRST_OF_FILE = 256;
 
 /** Dispatches `open` with the address of each new picture, undefined where it has none. */
 export class Stage extends EventTarget {
@@ -17,8 +19,11 @@ export class Stage extends EventTarget {
   // What is shown: {name, file, info, photo, url}; photo is null where only the file is available.
   #shown = null;
   #opening = null;
-  // The most bytes that the decoded picture may have, as a file of its own. A photo starts with all that it was encoded in.
-  #bytes = 256;
+  // The most bytes that the decoded picture may have, as a file of its own.
+  #bytes = 0;
+  // Where the slider was last moved to, in bytes, Infinity at its end; null before. It stays for the next picture, as far as
+  // that goes, and is not forgotten over one that is smaller.
+  #wanted = null;
   #urls = new Map();
   // Of each canvas: what makes its picture once more, with a look, and what gives that up.
   #refine = new Map();
@@ -29,7 +34,7 @@ export class Stage extends EventTarget {
   constructor() {
     super();
     $("look").addEventListener("change", () => this.#lookAgain());
-    this.#slider.addEventListener("input", () => this.#choose(this.#bytesAt(this.#slider.value), false));
+    this.#slider.addEventListener("input", () => this.#move(this.#bytesAt(this.#slider.value), false));
     this.#slider.addEventListener("keydown", (event) => this.#key(event));
     $("budget").addEventListener("change", () => this.#encodeAgain());
   }
@@ -48,24 +53,22 @@ export class Stage extends EventTarget {
     if (!$("status").classList.contains("bad")) $("status").textContent = text;
   }
 
-  /** Reserves space for one of the server's files before it arrives. */
-  expect({ width, height }) {
-    this.#setShape(width, height, true);
-  }
-
-  openPhoto(photo, name) {
+  /** Opens a photo, or the one that a promise is for. `about` it, the status says when it is shown. */
+  openPhoto(source, name, about) {
     return this.#open(name, async (signal) => {
       this.note("Encoding …");
+      const photo = await source;
       const budget = Number($("budget").value);
       const { bytes, width, height, milliseconds } = await encode(photo, { bytes: budget, signal });
-      const done = `Encoded ${width} × ${height} pixels in ${Math.round(milliseconds)} ms.`;
+      const done = about ?? `Encoded ${width} × ${height} pixels in ${Math.round(milliseconds)} ms.`;
       return { file: bytes, photo, done };
     });
   }
 
-  /** Encodes the photo that is shown, if it is one, for another number of bytes. */
+  /** Encodes the photo that is shown, if it is one, for another number of bytes, and shows all of them. */
   #encodeAgain() {
     const { photo, name } = this.#shown;
+    this.#wanted = Infinity;
     if (photo) this.openPhoto(photo, name);
   }
 
@@ -75,8 +78,8 @@ export class Stage extends EventTarget {
 
   openUrl(url, name) {
     return this.#open(name, async (signal) => {
-      const response = await fetch(url, { signal });
-      if (!response.ok) throw new Error(`${name} could not be fetched: HTTP status ${response.status}`);
+      this.note("Loading …");
+      const response = await fetched(url, signal);
       return { file: new Uint8Array(await response.arrayBuffer()), photo: null, url };
     });
   }
@@ -90,6 +93,7 @@ export class Stage extends EventTarget {
     // The texts about the previous picture do not apply to this one.
     $("status").classList.remove("bad");
     $("status").textContent = "";
+    $("stage").classList.add("busy");
     try {
       const { file: given, photo, url, done } = await read(signal);
       const { file, info, fault } = await examine(given, signal);
@@ -97,7 +101,8 @@ export class Stage extends EventTarget {
       this.#shown = { name, file, photo, url, info };
       this.#setUp();
       this.dispatchEvent(new CustomEvent("open", { detail: { url } }));
-      await this.#choose(photo ? this.#most : this.#within(this.#bytes));
+      $("stage").classList.remove("busy");
+      await this.#choose(this.#within(this.#wanted ?? (photo ? Infinity : FIRST_OF_FILE)));
       if (!signal.aborted) this.note(done ?? describe(info, fault));
       // Without an original to compare with, show the decode of the whole file.
       if (!photo) await this.#paint("whole", file, file);
@@ -106,7 +111,10 @@ export class Stage extends EventTarget {
       this.#complain(name, error);
       return error;
     } finally {
-      if (this.#opening === opening) this.#opening = null;
+      if (this.#opening === opening) {
+        this.#opening = null;
+        $("stage").classList.remove("busy");
+      }
     }
   }
 
@@ -212,7 +220,13 @@ export class Stage extends EventTarget {
     }[event.key];
     if (wanted === undefined) return;
     event.preventDefault();
-    this.#choose(this.#within(wanted));
+    this.#move(this.#within(wanted));
+  }
+
+  /** As the slider is moved, to this many bytes. */
+  #move(bytes, moveSlider = true) {
+    this.#wanted = bytes === this.#most ? Infinity : bytes;
+    return this.#choose(bytes, moveSlider);
   }
 
   /** Shows the picture of at most this many bytes. */
@@ -336,6 +350,13 @@ export class Stage extends EventTarget {
     element.removeAttribute("aria-disabled");
     if (last) URL.revokeObjectURL(last.url);
   }
+}
+
+/** The response to a request, if it is a good one. */
+export async function fetched(url, signal) {
+  const response = await fetch(url, { signal });
+  if (!response.ok) throw new FlextokError(`it could not be fetched: HTTP status ${response.status}`, "http");
+  return response;
 }
 
 /** Inspects a file: all of it, or of a corrupt one the part that its checksums prove, with the fault. */

@@ -17,10 +17,15 @@ const shots = process.env.FLEXTOK_SCREENSHOTS;
 export const photos = resolve(here, "../../tests/photos");
 export const photo = (name) => readFileSync(join(photos, name));
 
-/** For what all tests of a suite share: as the context of a test, it takes what to do after them. */
-export const suite = () => ({ after });
-
 const undone = new WeakMap();
+
+/** For what all tests of a suite share: as the context of a test, it takes what to do after them. */
+export function suite() {
+  const t = { after };
+  // Now: what is to be done after the suite would be done after the hook if it were named there first.
+  afterwards(t, () => {});
+  return t;
+}
 
 /** Does `one` after the test or suite, the last named first: a page is closed before the server that it asks. */
 function afterwards(t, one) {

@@ -20,9 +20,21 @@ describe("the page", () => {
     address = await serve(t, folder(t));
   });
 
-  it("shows a file of the server, isolated and without complaints", async (t) => {
+  it("starts with a photo beside WebP of as many bytes and the original, isolated and without complaints", async (t) => {
     const page = await open(t, browser, address);
-    await pictureOf(page, 256);
+    await pictureOf(page, 1024);
+    await page.waitForSelector("#webp:not([hidden])");
+    assert.equal(await page.getAttribute("#decoded", "aria-label"), "cat.jpg, decoded from 1024 bytes");
+    assert.match(await text(page, "status"), /^A sample photo\. /);
+    const [bytes] = (await text(page, "webp-label")).match(/[0-9]+/).map(Number);
+    assert.ok(bytes > 900 && bytes <= 1024, `${bytes} bytes of WebP`);
+    assert.equal(await text(page, "original-label"), "23 kB · 451 × 300 px");
+    const original = await page.evaluate(async () => {
+      const image = document.getElementById("original");
+      await image.decode();
+      return [image.naturalWidth, image.naturalHeight, image.checkVisibility(), image.alt];
+    });
+    assert.deepEqual(original, [451, 300, true, "The original of cat.jpg"]);
     assert.equal(await page.evaluate(() => crossOriginIsolated), true);
     const moved = await page.evaluate(
       () =>
@@ -33,6 +45,12 @@ describe("the page", () => {
         }),
     );
     assert.ok(moved < 0.02, `the layout shifts by ${moved} while it loads`);
+    await shot(page, "start");
+  });
+
+  it("shows a file of the server, and the sample once more", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page);
     await page.waitForFunction(() => [...document.querySelectorAll("#files flextok-image")].every((i) => i.shownUnits));
     assert.equal(await page.locator("#files li").count(), 3);
     await page.click("#files li:nth-child(2) button");
@@ -41,6 +59,40 @@ describe("the page", () => {
     assert.equal(await text(page, "whole-label"), "1024 bytes");
     assert.deepEqual(await page.locator("#files [aria-current]").allTextContents(), ["chelsea"]);
     await shot(page, "server");
+    await page.click("#sample");
+    await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("cat.jpg"));
+    assert.equal(await page.locator("#files [aria-current]").count(), 0);
+    assert.equal(await page.locator("#original").isVisible(), true);
+  });
+
+  it("works by keyboard alone, and shows where the focus is", async (t) => {
+    const page = await open(t, browser, address);
+    await pictureOf(page, 1024);
+    await page.waitForSelector("#download[href]");
+    const stops = [];
+    for (let i = 0; i < 14; i++) {
+      await page.keyboard.press("Tab");
+      stops.push(
+        await page.evaluate(() => {
+          const element = document.activeElement;
+          // The file input itself is hidden; its label stands for it.
+          const seen = element.id === "choose" ? element.previousElementSibling : element;
+          const { outlineStyle, outlineWidth } = getComputedStyle(seen);
+          const { top, bottom } = seen.getBoundingClientRect();
+          return [element.id || element.title || element.tagName, `${outlineStyle} ${outlineWidth}`, top >= 0 && bottom <= innerHeight];
+        }),
+      );
+    }
+    const files = ["astronaut", "chelsea", "coffee"].map((name) => `${name}.flxt, 1024 bytes`);
+    const controls = ["size", "budget", "look", "download", "download-all", "arrive-file", "arrive-rate", "arrive-go", "PRE"];
+    assert.deepEqual(stops, ["choose", "sample", ...files, ...controls].map((name) => [name, "solid 3px", true]));
+    // From the last one back to the file before the slider, and on with it.
+    for (let i = 0; i < 9; i++) await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("whole").ariaLabel.startsWith("coffee.flxt"));
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Home");
+    await pictureOf(page, 13);
   });
 
   it("is carried by the program, file by file", async (t) => {
@@ -115,7 +167,6 @@ describe("the page", () => {
       }, [look, bytes]);
     const pixels = () => page.evaluate(() => document.getElementById("decoded").toDataURL());
     await painted("0.5");
-    await page.waitForFunction(() => document.getElementById("whole").dataset.look === "0.5");
     assert.equal(await text(page, "decoded-look"), "balanced");
     assert.match(await text(page, "weights"), /^Model tables 1: 30 kB, .* · decoder: 3\.3 MB, from /);
     const seen = new Set([await pixels()]);
@@ -167,7 +218,7 @@ describe("the page", () => {
     assert.equal(await page.getAttribute("#decoded", "data-look"), "plain");
     await page.focus("#size");
     await page.keyboard.press("PageDown");
-    await pictureOf(page, 128);
+    await pictureOf(page, 512);
     missing = false;
     await page.selectOption("#look", "sharp");
     await said("decoder: 3.3 MB, from the server");
@@ -179,7 +230,6 @@ describe("the page", () => {
     await pictureOf(page);
     await drop(page, "a photo.png", photo("coffee.png"), "image/png");
     await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("a photo.png"));
-    await page.waitForSelector("#original:not([hidden])");
     const whole = await download(t, page, "#download-all");
     flextok("verify", "--complete", whole);
     // The browser read the same pixels from the PNG as the program does, and made the same file of them.
@@ -272,6 +322,7 @@ describe("the page", () => {
     const page = await open(t, browser, address, { bypassCSP: true });
     await pictureOf(page);
     await page.setInputFiles("#choose", join(photos, "chelsea.png"));
+    await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("chelsea.png"));
     await page.waitForSelector("#webp:not([hidden])");
     let last = 0;
     for (const key of ["PageDown", "PageUp", "PageDown", "PageDown", "PageDown"]) {
@@ -303,26 +354,6 @@ describe("the page", () => {
     assert.match(await text(page, "webp-none"), /^WebP cannot be that small: .* has [0-9]+ bytes\.$/);
   });
 
-  it("streams a server file in its demonstration", async (t) => {
-    const page = await open(t, browser, address);
-    await pictureOf(page);
-    await page.selectOption("#arrive-file", { label: "coffee.flxt · 1024 bytes" });
-    await page.selectOption("#arrive-rate", "100");
-    await page.click("#arrive-go");
-    await page.waitForFunction(() => document.getElementById("arriving").state === "complete");
-    assert.equal(await text(page, "arriving-state"), "1008 of 1008 bytes of payload: complete");
-    const strip = await page.evaluate(() =>
-      [...document.querySelectorAll("#strip .there")].map((item) => [
-        Number.parseInt(item.textContent, 10),
-        item.querySelector("canvas").toDataURL(),
-      ]),
-    );
-    assert.ok(strip.length >= 4, `${strip.length} pictures`);
-    assert.equal(new Set(strip.map(([, picture]) => picture)).size, strip.length);
-    assert.deepEqual(strip.map(([bytes]) => bytes).sort((a, b) => a - b), strip.map(([bytes]) => bytes));
-    await shot(page, "demonstration");
-  });
-
   for (const [name, options] of [
     ["light", { viewport: { width: 1280, height: 900 } }],
     ["dark", { viewport: { width: 1280, height: 900 }, colorScheme: "dark" }],
@@ -333,6 +364,7 @@ describe("the page", () => {
       const page = await open(t, browser, address, options);
       await pictureOf(page);
       await page.setInputFiles("#choose", join(photos, "coffee.png"));
+      await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("coffee.png"));
       await page.waitForSelector("#webp:not([hidden])");
       await pictureOf(page, 1024);
       const width = options.viewport.width;
@@ -354,6 +386,7 @@ describe("the page", () => {
     const page = await open(t, browser, address);
     await pictureOf(page);
     await page.setInputFiles("#choose", join(photos, "coffee.png"));
+    await page.waitForFunction(() => document.getElementById("decoded").ariaLabel.startsWith("coffee.png"));
     await page.waitForSelector("#webp:not([hidden])");
     const places = () =>
       page.evaluate(() => [...document.querySelectorAll("section")].map((one) => Math.round(one.getBoundingClientRect().top + scrollY)));
