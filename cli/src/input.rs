@@ -89,6 +89,27 @@ impl Source {
         }
     }
 
+    /// The output in a directory, of the input's name with another extension.
+    pub(crate) fn output_in(
+        &self,
+        folder: &Path,
+        extension: &str,
+        code: Code,
+    ) -> Result<PathBuf, CliError> {
+        match self {
+            Self::Stdin => Err(CliError::Output {
+                name: folder.display().to_string(),
+                problem: "is a directory, and standard input has no name; name a file with -o",
+            }),
+            Self::File(path) => match path.file_name() {
+                Some(name) if !path.is_dir() => {
+                    Ok(folder.join(Path::new(name).with_extension(extension)))
+                }
+                _ => Err(directory(self.name(), "a file", code)),
+            },
+        }
+    }
+
     /// Reads and decodes an image.
     pub(crate) fn picture(&self, context: &Context) -> Result<LoadedPicture, CliError> {
         self.picture_within(context, &context.loading)

@@ -241,7 +241,7 @@ fn items(args: &FitArgs, context: &Context) -> Result<Vec<Item>, CliError> {
             Some(target) => {
                 let output = Output::new(&target, context.force)?;
                 output.refuse_other_extensions()?;
-                if let Some(other) = outputs.insert(output.real_path(), source.name()) {
+                if let Some(other) = outputs.insert(output::real_path(&target), source.name()) {
                     let problem = format!(
                         "its output would be that of {other} too; run fit on them separately"
                     );
