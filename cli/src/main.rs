@@ -7,6 +7,7 @@ mod choices;
 mod commands;
 mod context;
 mod exit;
+mod hints;
 mod input;
 mod interrupt;
 mod message;

@@ -402,6 +402,7 @@ fn help_completions_and_pages() {
         "completions",
         "man",
         "devices",
+        "version",
     ];
     let help = run(directory, ["--help"]).ok();
     assert!(help.text().contains("Exit codes:") && help.text().contains("not a flextok file"));

@@ -36,8 +36,9 @@ pub(crate) struct EncodeArgs {
     #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u32>(1..=65_536))]
     tokens: Option<u32>,
 
-    /// A file of at most N bytes, metadata included [default: 1024 and the metadata]
-    #[arg(short, long, value_parser = values::whole::<u64>(0..=u64::MAX), value_name = "N", conflicts_with = "tokens")]
+    /// A file of at most N bytes (300, 300B; 1k and 1KiB are 1024), metadata included [default: 1024 and
+    /// the metadata]
+    #[arg(short, long, value_parser = values::bytes, value_name = "N", conflicts_with = "tokens")]
     bytes: Option<u64>,
 
     #[command(flatten)]
@@ -55,7 +56,7 @@ pub(crate) struct EncodeArgs {
     look: Option<Look>,
 
     /// Choose the canvas for a later cut to N bytes instead of for the whole file
-    #[arg(long, value_name = "N", conflicts_with = "canvas", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    #[arg(long, value_name = "N", conflicts_with = "canvas", value_parser = values::bytes)]
     cut_at: Option<u64>,
 
     /// For FlexTok models, crop the centre as the published preprocessing does, instead of resizing the

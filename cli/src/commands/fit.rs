@@ -38,7 +38,7 @@ pub(crate) struct FitArgs {
     inputs: Vec<PathBuf>,
 
     /// Maximum total size of the cut files in bytes
-    #[arg(short = 'b', long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    #[arg(short = 'b', long, value_name = "N", value_parser = values::bytes)]
     total_bytes: u64,
 
     /// Directory for the cut files, which keep their names

@@ -31,7 +31,10 @@ pub(crate) fn run(args: &ManArgs, context: &Context) -> Result<(), CliError> {
     };
     std::fs::create_dir_all(directory).map_err(failed)?;
     let mut pages = Vec::new();
-    for command in std::iter::once(&command).chain(command.get_subcommands()) {
+    // The help on help is clap's own, and there is nothing in it.
+    let commands = command.get_subcommands();
+    let commands = commands.filter(|command| command.get_name() != "help");
+    for command in std::iter::once(&command).chain(commands) {
         let path = directory.join(Man::new(command.clone()).get_filename());
         pages.push((Output::new(&path, context.force)?, render(command, &path)?));
     }

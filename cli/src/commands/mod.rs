@@ -20,9 +20,10 @@ pub(crate) mod verify;
 
 use std::process::ExitCode;
 
-use crate::args::{Cli, Command};
+use crate::args::{self, Cli, Command};
 use crate::context::Context;
 use crate::exit::CliError;
+use crate::output;
 
 /// Runs the command; its error, if any, is reported here.
 pub(crate) fn run(cli: Cli) -> ExitCode {
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, &context),
+        Command::Version => output::print(&args::version()),
     };
     ended(result.map(|()| ExitCode::SUCCESS))
 }
