@@ -15,7 +15,8 @@ use serde::Serialize;
 
 use crate::args::{GlobalArgs, LimitArgs};
 use crate::exit::{CliError, report};
-use crate::output;
+use crate::output::{self, Output};
+use crate::{message, values};
 
 /// The global options, ready to use.
 #[derive(Debug)]
@@ -128,6 +129,16 @@ impl Context {
     pub(crate) fn detail(&self, message: impl FnOnce() -> String) {
         if self.verbose {
             self.above(|| report(&message()));
+        }
+    }
+
+    /// The line about a file that was written, to people at a terminal; of several inputs the summary says it.
+    pub(crate) fn wrote(&self, output: &Output, bytes: usize, facts: &[String]) {
+        if self.terminal && !self.quiet && self.files.get().is_none() {
+            let facts = facts.iter().map(|fact| format!(", {fact}"));
+            let (name, count) = (output.name(), values::count(bytes as u64, "byte"));
+            let line = format!("{name}: {count}{}", facts.collect::<String>());
+            output::complain(&format!("{}\n", message::one_line(&line)));
         }
     }
 

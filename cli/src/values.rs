@@ -62,6 +62,11 @@ pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
+/// A size as people write it.
+pub(crate) fn pixels(size: Size) -> String {
+    format!("{}×{}", size.width, size.height)
+}
+
 /// A size in pixels, as `WxH`.
 pub(crate) fn size(text: &str) -> Result<Size, String> {
     pair(text).ok_or_else(|| "allowed: WxH in pixels, for example 256x192".to_owned())
@@ -186,6 +191,7 @@ mod tests {
             (count(1_u32, "step"), count(2_u32, "step")),
             ("1 step".into(), "2 steps".into())
         );
+        assert_eq!(size(&pixels(Size::new(3, 2))), Ok(Size::new(3, 2)));
     }
 
     #[test]

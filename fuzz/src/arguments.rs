@@ -33,6 +33,7 @@ pub fn values(data: &[u8]) {
         if let Some(size) = checked(pair(text)) {
             assert!(size.width > 0 && size.height > 0);
             assert_eq!(pair(&size.to_string()), Ok(size));
+            assert_eq!(pair(&values::pixels(size)), Ok(size));
         }
     }
     if let Some(canvas) = checked(values::canvas(text)) {

@@ -137,12 +137,13 @@ fn decode(
             let canvas = model.codec.decode_canvas(&input.file, &options);
             canvas
                 .map_err(failed)
-                .and_then(|canvas| array(&canvas, output))
+                .and_then(|canvas| Ok((array(&canvas, output)?, canvas.size)))
         }
     };
     bar.finish_and_clear();
-    let bytes = decoded?;
+    let (bytes, size) = decoded?;
     output.write(&bytes)?;
+    context.wrote(output, bytes.len(), &[values::pixels(size)]);
     if let Some(note) = input.shortfall(&source.name()) {
         context.note(&note);
     }
@@ -187,9 +188,9 @@ fn picture(
     file: &TokenFile,
     options: &DecodeOptions,
     format: SaveFormat,
-) -> Result<Vec<u8>, Error> {
+) -> Result<(Vec<u8>, Size), Error> {
     let picture = model.codec.decode_file(file, options)?;
-    Ok(save::encode(&picture, format)?)
+    Ok((save::encode(&picture, format)?, picture.dimensions().into()))
 }
 
 fn array(canvas: &Canvas, output: &Output) -> Result<Vec<u8>, CliError> {

@@ -171,13 +171,24 @@ fn encode(
     options.canvas = args.canvas.unwrap_or(CanvasChoice::Auto);
     options.cut_at = args.cut_at;
 
-    let encoded = match args.target.0 {
-        None => model.codec.encode_file(&picture.image, &options),
-        Some(target) => to_target(args, target, &picture, &options, (model, context)),
+    let failed = |error| model.error(&source.name(), error);
+    let (file, quality) = match args.target.0 {
+        None => (model.codec.encode_file(&picture.image, &options), None),
+        Some(target) => {
+            let encoded = to_target(args, target, &picture, &options, (model, context));
+            let (file, reached) = encoded.map_err(failed)?;
+            let quality = match target.metric {
+                Metric::Psnr => format!("{reached:.1} dB"),
+                metric => format!("{} {reached:.3}", metric.label()),
+            };
+            (Ok(file), Some(quality))
+        }
     };
-    let bytes = encoded.and_then(|file| Ok(file.to_bytes()?));
-    let bytes = bytes.map_err(|error| model.error(&source.name(), error))?;
+    let file = file.map_err(failed)?;
+    let bytes = file.to_bytes().map_err(|error| failed(error.into()))?;
     output.write(&bytes)?;
+    let size = values::pixels(file.header().size());
+    context.wrote(output, bytes.len(), &[&[size], quality.as_slice()].concat());
     context.detail(|| {
         let (width, height) = (picture.image.width(), picture.image.height());
         let (from, to, count) = (source.name(), output.name(), bytes.len());
@@ -189,14 +200,14 @@ fn encode(
     Ok(bytes.len() as u64)
 }
 
-/// The smallest file that reaches the target when decoded as `flextok decode` does.
+/// The smallest file that reaches the target when decoded as `flextok decode` does, and what it reaches.
 fn to_target(
     args: &EncodeArgs,
     target: Target,
     picture: &LoadedPicture,
     options: &EncodeOptions,
     (model, context): (&Model, &Context),
-) -> Result<TokenFile, flextok::Error> {
+) -> Result<(TokenFile, f64), flextok::Error> {
     let search = if args.every_cut {
         Search::EveryCut
     } else {
@@ -224,7 +235,7 @@ fn to_target(
             values::count(reached.decodes, "decode")
         )
     });
-    Ok(file)
+    Ok((file, reached.quality))
 }
 
 fn metadata(args: &EncodeArgs, picture: &LoadedPicture) -> Metadata {

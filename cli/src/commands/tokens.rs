@@ -120,6 +120,7 @@ fn write(context: &Context, Job { source, output }: &Job) -> Result<u64, CliErro
             source,
         })?;
         output.write(&bytes)?;
+        context.wrote(output, bytes.len(), &[]);
         Ok(bytes.len() as u64)
     })
 }

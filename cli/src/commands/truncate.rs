@@ -66,6 +66,7 @@ pub(crate) fn run(args: &TruncateArgs, context: &Context) -> Result<(), CliError
     let (cut, bytes) =
         cut(args, &input.file).map_err(|error| CliError::codec(source.name(), error))?;
     output.write(&bytes)?;
+    context.wrote(&output, bytes.len(), &[values::pixels(cut.header().size())]);
 
     let kept = cut.header().payload_bytes();
     if let Some(note) = input.shortfall_kept(&source.name(), kept) {
