@@ -1,6 +1,7 @@
 //! The command line as a whole: the commands, the options that all of them share, and usage errors
 //! as one line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,7 +20,7 @@ use crate::commands::{
     truncate::TruncateArgs, verify::VerifyArgs,
 };
 use crate::exit::{Code, report};
-use crate::{choices, output, values};
+use crate::{choices, hints, output, values};
 
 /// The end of `--help` and of the man page.
 const EXIT_CODES: &str = "\
@@ -49,8 +50,7 @@ const LIMITS: &str = "Limits";
     name = "flextok",
     version,
     after_help = EXIT_CODES,
-    arg_required_else_help = true,
-    disable_help_subcommand = true
+    arg_required_else_help = true
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+    /// Print the version
+    Version,
 }
 
 /// Options of every command; [`definition`] makes them global.
@@ -136,22 +138,22 @@ pub(crate) struct LimitArgs {
     pub(crate) max_pixels: Option<u64>,
 
     /// Maximum size of an input image file in bytes [default: 536870912]
-    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = values::bytes)]
     pub(crate) max_input_bytes: Option<u64>,
 
     /// Maximum number of payload bytes in a .flxt file [default: 33554432]
-    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = values::bytes)]
     pub(crate) max_payload: Option<u64>,
 
     /// Maximum memory in bytes for loading an input image (file, pixels and working copies), and for a
     /// canvas of the embedded model, 24 or 32 bytes a pixel [default: 1073741824]
-    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = values::bytes)]
     pub(crate) max_memory: Option<u64>,
 
     /// Memory in bytes that the embedded model's learned decoder may take for its work: a larger canvas
     /// is decoded in tiles, to the same picture. About 50000000 is the least for large canvases, and ten
     /// times as slow [default: 268435456]
-    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = values::bytes)]
     pub(crate) max_tile_memory: Option<u64>,
 
     /// Maximum number of pixels in the canvas of a FlexTok model [default: 2097152]
@@ -163,7 +165,7 @@ pub(crate) struct LimitArgs {
     pub(crate) max_steps: Option<u32>,
 
     /// Maximum GPU memory in bytes for weights and tensors [default: all that the device has]
-    #[arg(long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = values::bytes)]
     pub(crate) max_device_memory: Option<u64>,
 }
 
@@ -194,7 +196,12 @@ pub(crate) fn definition() -> Definition {
         .mut_subcommands(inner)
 }
 
-fn parse_from<I: IntoIterator<Item = S>, S: Into<std::ffi::OsString> + Clone>(
+/// What `--version` prints.
+pub(crate) fn version() -> String {
+    definition().render_version()
+}
+
+fn parse_from<I: IntoIterator<Item = S>, S: Into<OsString> + Clone>(
     arguments: I,
 ) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&definition().try_get_matches_from(arguments)?)
@@ -202,7 +209,18 @@ fn parse_from<I: IntoIterator<Item = S>, S: Into<std::ffi::OsString> + Clone>(
 
 /// Parses the command line; help and errors are printed here.
 pub(crate) fn parse() -> Result<Cli, ExitCode> {
-    parse_from(std::env::args_os()).map_err(|error| match error.kind() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let given = arguments.get(1..).unwrap_or_default();
+    let definition = definition();
+    let commands: Vec<&str> = definition
+        .get_subcommands()
+        .map(Definition::get_name)
+        .collect();
+    if let Some(hint) = hints::misread(given, &commands) {
+        report(&hint);
+        return Err(Code::Usage.into());
+    }
+    parse_from(&arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             match output::print(&error.render().to_string()) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -214,7 +232,8 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
             Code::Usage.into()
         }
         _ => {
-            report(&one_line(&error.render().to_string()));
+            let hint = hints::refused(given, &commands, &error);
+            report(&hint.unwrap_or_else(|| one_line(&error.render().to_string())));
             Code::Usage.into()
         }
     })

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use flextok::compute::ComputeError;
@@ -11,9 +11,12 @@ use flextok::picture::LoadOptions;
 use flextok::weights::WeightsError;
 use flextok::{Codec, Device, Error, ErrorKind, Limits, Precision, Threads};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use crate::args::{GlobalArgs, LimitArgs};
 use crate::exit::{CliError, report};
+use crate::output::{self, Output};
+use crate::{message, values};
 
 /// The global options, ready to use.
 #[derive(Debug)]
@@ -23,6 +26,10 @@ pub(crate) struct Context {
     pub(crate) loading: LoadOptions,
     pub(crate) force: bool,
     pub(crate) quiet: bool,
+    /// Whether standard error is a terminal.
+    terminal: bool,
+    /// The progress bar over several inputs; lines on standard error appear above it.
+    files: OnceLock<ProgressBar>,
     /// The notes so far.
     said: Mutex<HashSet<String>>,
     verbose: bool,
@@ -50,6 +57,8 @@ impl Context {
             loading,
             force: args.force,
             quiet: args.quiet,
+            terminal: stderr().is_terminal(),
+            files: OnceLock::new(),
             said: Mutex::default(),
             verbose: args.verbose > 0,
             model: args.model,
@@ -112,20 +121,71 @@ impl Context {
     pub(crate) fn note(&self, message: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.quiet && said.insert(message.to_owned()) {
-            report(&format!("note: {message}"));
+            self.above(|| report(&format!("note: {message}")));
         }
     }
 
     /// A line on standard error with `--verbose`.
     pub(crate) fn detail(&self, message: impl FnOnce() -> String) {
         if self.verbose {
+            self.above(|| report(&message()));
+        }
+    }
+
+    /// The line about a file that was written, to people at a terminal; of several inputs the summary says it.
+    pub(crate) fn wrote(&self, output: &Output, bytes: usize, facts: &[String]) {
+        if self.terminal && !self.quiet && self.files.get().is_none() {
+            let facts = facts.iter().map(|fact| format!(", {fact}"));
+            let (name, count) = (output.name(), values::count(bytes as u64, "byte"));
+            let line = format!("{name}: {count}{}", facts.collect::<String>());
+            output::complain(&format!("{}\n", message::one_line(&line)));
+        }
+    }
+
+    /// The line of an error of one of several inputs.
+    pub(crate) fn fail(&self, error: &CliError) {
+        self.above(|| error.report());
+    }
+
+    /// Text on standard output while other inputs may follow.
+    pub(crate) fn print(&self, text: &str) -> Result<(), CliError> {
+        self.above(|| output::print(text))
+    }
+
+    /// An indented JSON document on standard output while other inputs may follow.
+    pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<(), CliError> {
+        self.above(|| output::print_json(value))
+    }
+
+    /// A JSON document on one line of standard output while other inputs may follow.
+    pub(crate) fn print_json_line(&self, value: &impl Serialize) -> Result<(), CliError> {
+        self.above(|| output::print_json_line(value))
+    }
+
+    /// What became of several inputs: to people, and wherever there was a failure.
+    pub(crate) fn summary(&self, failed: bool, message: impl FnOnce() -> String) {
+        if !self.quiet && (failed || self.verbose || self.terminal) {
             report(&message());
         }
     }
 
-    /// A progress bar of `total` steps: only on a terminal, and not for a single step.
+    /// Prints without disturbing the progress bar.
+    fn above<T>(&self, print: impl FnOnce() -> T) -> T {
+        match self.files.get() {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// The progress bar over several inputs.
+    pub(crate) fn files(&self, count: usize, what: &'static str) -> ProgressBar {
+        let bar = self.progress(u32::try_from(count).unwrap_or(u32::MAX), what);
+        self.files.get_or_init(|| bar).clone()
+    }
+
+    /// A progress bar of `total` steps: only on a terminal, not for a single step, and not beneath another.
     pub(crate) fn progress(&self, total: u32, what: &'static str) -> ProgressBar {
-        if self.quiet || total < 2 || !stderr().is_terminal() {
+        if self.quiet || total < 2 || !self.terminal || self.files.get().is_some() {
             return ProgressBar::hidden();
         }
         let bar = ProgressBar::new(total.into()).with_message(what);

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use flextok::Limits;
 use flextok::container::layout::TOKEN_BYTES;
-use flextok::container::{self, Header, MAGIC, Payload, ReadError, State, TokenFile};
+use flextok::container::{self, EXTENSION, Header, MAGIC, Payload, ReadError, State, TokenFile};
 use flextok::image::RgbImage;
 use flextok::picture::{self, LoadOptions, LoadedPicture, PictureError, load};
 
+use crate::batch;
 use crate::context::Context;
 use crate::exit::{CliError, Code};
 use crate::values;
@@ -86,6 +87,27 @@ impl Source {
                 }
                 Ok(output)
             }
+        }
+    }
+
+    /// The output in a directory, of the input's name with another extension.
+    pub(crate) fn output_in(
+        &self,
+        folder: &Path,
+        extension: &str,
+        code: Code,
+    ) -> Result<PathBuf, CliError> {
+        match self {
+            Self::Stdin => Err(CliError::Output {
+                name: folder.display().to_string(),
+                problem: "is a directory, and standard input has no name; name a file with -o",
+            }),
+            Self::File(path) => match path.file_name() {
+                Some(name) if !path.is_dir() => {
+                    Ok(folder.join(Path::new(name).with_extension(extension)))
+                }
+                _ => Err(directory(self.name(), "a file", code)),
+            },
         }
     }
 
@@ -194,10 +216,7 @@ impl Source {
         if let Self::File(path) = self
             && (path.is_file() || path.is_dir() || !path.exists())
         {
-            let by_name = path
-                .extension()
-                .is_some_and(|e| e.eq_ignore_ascii_case("flxt"));
-            if by_name || starts_with_magic(path) {
+            if is_token_file(path) {
                 return self.tokens(limits).map(Either::Tokens);
             }
             return self.picture_within(context, loading).map(Either::Picture);
@@ -328,6 +347,11 @@ fn read_all(stream: impl Read, name: &str, max: u64) -> Result<Vec<u8>, CliError
         });
     }
     Ok(bytes)
+}
+
+/// Whether a file is a token file by its name or its first bytes.
+pub(crate) fn is_token_file(path: &Path) -> bool {
+    batch::has_extension(path, EXTENSION) || (path.is_file() && starts_with_magic(path))
 }
 
 /// False for a file that cannot be read: the reader that runs next reports why.

@@ -2,10 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod batch;
 mod choices;
 mod commands;
 mod context;
 mod exit;
+mod hints;
 mod input;
 mod interrupt;
 mod message;

@@ -118,15 +118,11 @@ impl Output {
         format.map_err(|_| self.wrong_extension(&format!("{}{others}", save::WRITABLE)))
     }
 
-    /// The path of the file with links resolved; for anything else, the name as it was given.
-    pub(crate) fn real_path(&self) -> PathBuf {
-        let (Target::File { path, .. } | Target::Special(path)) = &self.target else {
-            return PathBuf::from("-");
-        };
-        // The directory's name too may be one of several.
-        match (fs::canonicalize(parent_of(path)), path.file_name()) {
-            (Ok(parent), Some(name)) => parent.join(name),
-            _ => path.clone(),
+    /// The path of the file, if it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.target {
+            Target::File { path, .. } => Some(path),
+            _ => None,
         }
     }
 
@@ -278,6 +274,15 @@ fn same_file(a: &Path, b: &Path) -> bool {
         }
     }
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// The path of a file, which need not exist, with links resolved: the same for all of its names.
+pub(crate) fn real_path(path: &Path) -> PathBuf {
+    let path = end_of_links(path);
+    match (fs::canonicalize(parent_of(&path)), path.file_name()) {
+        (Ok(parent), Some(name)) => parent.join(name),
+        _ => path,
+    }
 }
 
 /// The target of symbolic links, which need not exist.

@@ -25,6 +25,24 @@ pub(crate) fn whole<T: TryFrom<u64>>(
     }
 }
 
+/// A number of bytes, with a unit or without. Units of thousands are left out: people mean either by `KB`.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.find(|symbol: char| !symbol.is_ascii_digit());
+    let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1_u64),
+        "k" | "kib" => Some(1 << 10),
+        "m" | "mib" => Some(1 << 20),
+        "g" | "gib" => Some(1 << 30),
+        _ => None,
+    };
+    let number = number.parse::<u64>().ok().zip(factor);
+    let bytes = number.and_then(|(number, factor)| number.checked_mul(factor));
+    bytes.ok_or_else(|| {
+        "allowed: a number of bytes, as 300, 300B, 1k, 1KiB (both 1024), 2M or 1G".to_owned()
+    })
+}
+
 /// A finite number; the model decides which are valid.
 pub(crate) fn real(text: &str) -> Result<f32, String> {
     let value = text.parse::<f32>().ok().filter(|value| value.is_finite());
@@ -42,6 +60,11 @@ pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
     let number = number.into();
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
+}
+
+/// A size as people write it.
+pub(crate) fn pixels(size: Size) -> String {
+    format!("{}×{}", size.width, size.height)
 }
 
 /// A size in pixels, as `WxH`.
@@ -168,6 +191,38 @@ mod tests {
             (count(1_u32, "step"), count(2_u32, "step")),
             ("1 step".into(), "2 steps".into())
         );
+        assert_eq!(size(&pixels(Size::new(3, 2))), Ok(Size::new(3, 2)));
+    }
+
+    #[test]
+    fn numbers_of_bytes() {
+        for (text, number) in [
+            ("300", 300),
+            ("300B", 300),
+            ("0", 0),
+            ("1k", 1024),
+            ("1K", 1024),
+            ("1KiB", 1024),
+            ("3M", 3 << 20),
+            ("2gib", 2 << 30),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(bytes(text), Ok(number), "{text}");
+        }
+        for text in [
+            "",
+            "k",
+            "1KB",
+            "1.5k",
+            "-1",
+            "+1",
+            "1 k",
+            "18446744073709551615k",
+            "1é",
+        ] {
+            let refusal = bytes(text).expect_err(text);
+            assert!(refusal.contains("1KiB (both 1024)"), "{refusal}");
+        }
     }
 
     #[test]

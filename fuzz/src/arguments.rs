@@ -20,6 +20,9 @@ pub fn values(data: &[u8]) {
         values::whole::<u16>(0..=u64::MAX)(text).ok().map(u64::from),
         values::whole::<u64>(0..=65_535)(text).ok()
     );
+    if let Some(bytes) = checked(values::bytes(text)) {
+        assert_eq!(values::bytes(&format!("{bytes}B")), Ok(bytes));
+    }
     checked(values::real(text));
     if let Some(value) = checked(values::quality(text)) {
         assert!(value.is_finite());
@@ -30,6 +33,7 @@ pub fn values(data: &[u8]) {
         if let Some(size) = checked(pair(text)) {
             assert!(size.width > 0 && size.height > 0);
             assert_eq!(pair(&size.to_string()), Ok(size));
+            assert_eq!(pair(&values::pixels(size)), Ok(size));
         }
     }
     if let Some(canvas) = checked(values::canvas(text)) {

@@ -66,6 +66,25 @@ impl Run {
         self
     }
 
+    /// Checks that some of several inputs failed: this exit code, and one line on standard error with each of `mentions`,
+    /// in this order, that starts with the program's name.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn fails_in_part(self, code: i32, mentions: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        let named = lines.iter().all(|line| line.starts_with("flextok: "));
+        assert!(named && lines.len() >= mentions.len(), "{self:?}");
+        let pairs = lines.iter().zip(mentions);
+        assert!(
+            pairs.clone().all(|(line, mention)| line.contains(mention)),
+            "{self:?}"
+        );
+        self
+    }
+
     /// Standard output as text.
     ///
     /// # Panics

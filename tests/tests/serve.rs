@@ -39,7 +39,7 @@ impl Serving {
     }
 
     fn of(directory: &Path, more: &[&str]) -> Self {
-        let args = ["serve", ".", "--port", "0"];
+        let args = ["serve", ".", "0"];
         Self::start(command(directory, args.iter().chain(more)))
     }
 
@@ -235,6 +235,8 @@ fn refusals() {
             7,
             &["file: cannot serve this directory"],
         ),
+        (&["serve", ".", "70000"], 2, &["PORT", "from 0 to 65535"]),
+        (&["serve", ".", "0", "--port", "0"], 2, &["PORT", "--port"]),
         (
             &["serve", ".", "--port", "65536"],
             2,

@@ -403,6 +403,7 @@ fn help_completions_and_pages() {
         "man",
         "devices",
         "packets",
+        "version",
     ];
     let help = run(directory, ["--help"]).ok();
     assert!(help.text().contains("Exit codes:") && help.text().contains("not a flextok file"));

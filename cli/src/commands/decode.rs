@@ -1,30 +1,38 @@
 //! `flextok decode`: a complete or truncated token file to a picture.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Args;
 use flextok::container::TokenFile;
+use flextok::image::ImageFormat;
 use flextok::picture::save::{self, SaveFormat};
 use flextok::picture::{Canvas, PictureError};
 use flextok::{DecodeOptions, Error, OptionName, Size, npy};
 
 use super::sampling::SamplingArgs;
+use crate::batch::{self, Job, Plan, Task};
 use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
 use crate::input::{self, Source};
 use crate::output::Output;
 use crate::values;
 
-/// Decompress a .flxt file, complete or truncated anywhere, to a picture
+/// Decompress .flxt files, complete or truncated anywhere, to pictures
+///
+/// `decode IN OUT` is two names of which only the second has the extension of a picture or .npy;
+/// otherwise all names are inputs. A failed input does not stop the others; the exit code is that of
+/// the first failure.
 #[derive(Debug, Args)]
 pub(crate) struct DecodeArgs {
-    /// A .flxt file, or - for standard input
-    #[arg(value_name = "IN")]
-    input: PathBuf,
+    /// .flxt files, or - for standard input
+    #[arg(value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
 
     /// Output file; its extension selects the format: png, jpg, jpeg, webp, bmp, tif, tiff, ppm, pnm,
     /// qoi, tga, or npy for the float canvas [3, H, W], nominally in [-1, 1] and not clamped. Standard
-    /// output gets PNG
+    /// output gets PNG. Or the directory for outputs in PNG: one that exists, or a name that ends with /
+    /// for a new one
     /// [default: IN with the extension .png, standard output for standard input]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -57,32 +65,56 @@ enum Format {
     Npy,
 }
 
-pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> {
-    let source = Source::new(&args.input);
-    let default = ("png", Code::Corrupt);
-    let output = Output::of(args.output.as_deref(), &source, default, context.force)?;
-    let format = format_of(&output)?;
-    output.keep(&source)?;
-    if let Some(noise) = args.noise.as_deref().map(Source::new) {
-        output.keep(&noise)?;
-        if [&noise, &source] == [&Source::Stdin; 2] {
-            let problem = "cannot read both the token file and the noise from standard input";
-            return Err(CliError::usage(noise.name(), problem));
-        }
+const TASK: Task = Task {
+    doing: "decoding",
+    done: "decoded",
+};
+
+pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<ExitCode, CliError> {
+    let (inputs, output) = batch::in_and_out(&args.inputs, args.output.as_deref(), is_output);
+    let noise = args.noise.as_deref().map(Source::new);
+    let stdin = Some(Source::Stdin);
+    if noise == stdin && inputs.iter().any(|path| Source::new(path) == Source::Stdin) {
+        let problem = "cannot read both the token file and the noise from standard input";
+        return Err(CliError::usage(Source::Stdin.name(), problem));
     }
+    let check = |output: &Output| {
+        format_of(output)?;
+        noise.as_ref().map_or(Ok(()), |noise| output.keep(noise))
+    };
+    let prepare = || {
+        let noise = args.noise.as_deref();
+        let noise = noise.map(|path| read_noise(path, context)).transpose()?;
+        Ok((context.model()?, noise))
+    };
+    Plan::new(inputs, output, ("png", Code::Corrupt), context, check)?.run(
+        context,
+        &TASK,
+        prepare,
+        |(model, noise), job| decode(args, context, (model, noise.as_ref()), job),
+    )
+}
+
+/// Whether a name can only be that of an output.
+fn is_output(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    batch::has_extension(path, "npy") || ImageFormat::from_extension(extension).is_some()
+}
+
+/// Decodes one file and returns the size of the picture's.
+fn decode(
+    args: &DecodeArgs,
+    context: &Context,
+    (model, noise): (&Model, Option<&Noise>),
+    Job { source, output }: &Job,
+) -> Result<u64, CliError> {
+    let format = format_of(output)?;
     let input = source.tokens_of(&context.limits, args.salvage.into())?;
     check_size(args, &input.file, format).map_err(|error| CliError::codec(output.name(), error))?;
-    let noise = args
-        .noise
-        .as_deref()
-        .map(|path| read_noise(path, context))
-        .transpose()?;
-    let model = context.model()?;
-
     let mut options = args.sampling.options().with_keep_canvas(args.keep_canvas);
     options.tokens = args.tokens;
-    if let Some((path, noise)) = noise {
-        options.noise = Some(checked_noise(&path, noise, &input.file, &model)?);
+    if let Some((path, noise)) = args.noise.as_deref().zip(noise) {
+        options.noise = Some(checked_noise(path, noise, &input.file, model)?);
     }
     let default = model
         .codec
@@ -100,16 +132,18 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
         _ => model.error(&source.name(), error),
     };
     let decoded = match format {
-        Format::Picture(format) => decode(&model, &input.file, &options, format).map_err(failed),
+        Format::Picture(format) => picture(model, &input.file, &options, format).map_err(failed),
         Format::Npy => {
             let canvas = model.codec.decode_canvas(&input.file, &options);
             canvas
                 .map_err(failed)
-                .and_then(|canvas| array(&canvas, &output))
+                .and_then(|canvas| Ok((array(&canvas, output)?, canvas.size)))
         }
     };
     bar.finish_and_clear();
-    output.write(&decoded?)?;
+    let (bytes, size) = decoded?;
+    output.write(&bytes)?;
+    context.wrote(output, bytes.len(), &[values::pixels(size)]);
     if let Some(note) = input.shortfall(&source.name()) {
         context.note(&note);
     }
@@ -130,7 +164,7 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<(), CliError> 
         };
         format!("{from}: {used} {how} to {to}, with {name}")
     });
-    Ok(())
+    Ok(bytes.len() as u64)
 }
 
 fn format_of(output: &Output) -> Result<Format, CliError> {
@@ -149,14 +183,14 @@ fn check_size(args: &DecodeArgs, file: &TokenFile, format: Format) -> Result<(),
     }
 }
 
-fn decode(
+fn picture(
     model: &Model,
     file: &TokenFile,
     options: &DecodeOptions,
     format: SaveFormat,
-) -> Result<Vec<u8>, Error> {
+) -> Result<(Vec<u8>, Size), Error> {
     let picture = model.codec.decode_file(file, options)?;
-    Ok(save::encode(&picture, format)?)
+    Ok((save::encode(&picture, format)?, picture.dimensions().into()))
 }
 
 fn array(canvas: &Canvas, output: &Output) -> Result<Vec<u8>, CliError> {
@@ -172,29 +206,26 @@ fn array(canvas: &Canvas, output: &Output) -> Result<Vec<u8>, CliError> {
 
 type Noise = npy::NpyArray<f32>;
 
-fn read_noise(path: &Path, context: &Context) -> Result<(PathBuf, Noise), CliError> {
+fn read_noise(path: &Path, context: &Context) -> Result<Noise, CliError> {
     let source = Source::new(path);
     let bytes = source.bytes(context.limits.image_bytes)?;
-    match npy::read_f32(&bytes) {
-        Ok(array) => Ok((path.to_owned(), array)),
-        Err(error) => Err(CliError::Npy {
-            name: source.name(),
-            source: error,
-        }),
-    }
+    npy::read_f32(&bytes).map_err(|error| CliError::Npy {
+        name: source.name(),
+        source: error,
+    })
 }
 
 /// The noise if it has the shape of the latents; a check of the number of values alone would accept a
 /// transposed array.
 fn checked_noise(
     path: &Path,
-    noise: Noise,
+    noise: &Noise,
     file: &TokenFile,
     model: &Model,
 ) -> Result<Vec<f32>, CliError> {
     // The decode refuses noise for other models and files, and names it.
     let Some((config, ids)) = model.codec.config().zip(file.header().as_ids()) else {
-        return Ok(noise.data);
+        return Ok(noise.data.clone());
     };
     let multiple = config.canvas_multiple();
     let canvas = ids.canvas.map_or(config.canvas, |patches| {
@@ -205,7 +236,7 @@ fn checked_noise(
     });
     // The decode refuses a canvas that the model does not allow, and names the file.
     let Ok(expected) = config.latent_shape(canvas) else {
-        return Ok(noise.data);
+        return Ok(noise.data.clone());
     };
     let shape = match noise.shape.as_slice() {
         [1, rest @ ..] if rest.len() == 3 => rest,
@@ -218,5 +249,5 @@ fn checked_noise(
         );
         return Err(CliError::usage(Source::new(path).name(), problem));
     }
-    Ok(noise.data)
+    Ok(noise.data.clone())
 }

@@ -1,28 +1,34 @@
 //! `flextok encode`: a picture to a token file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::{Arg, ArgGroup, ArgMatches, Args, Command, FromArgMatches};
-use flextok::container::{Metadata, TokenFile};
+use flextok::container::{EXTENSION, Metadata, TokenFile};
 use flextok::metrics::Metric;
 use flextok::picture::LoadedPicture;
 use flextok::rate::{Search, Target};
 use flextok::{CanvasChoice, DecodeOptions, EncodeOptions, Look};
 
+use crate::batch::{self, Job, Plan, Task};
 use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
-use crate::input::{self, Source};
+use crate::input;
 use crate::output::Output;
 use crate::values::{self, Color};
 
-/// Compress a picture to a .flxt file
+/// Compress pictures to .flxt files
+///
+/// `encode IN OUT` is two names of which only the second ends in .flxt; otherwise all names are inputs. A
+/// failed input does not stop the others; the exit code is that of the first failure.
 #[derive(Debug, Args)]
 pub(crate) struct EncodeArgs {
-    /// Image file (bmp, gif, ico, jpeg, png, pnm, qoi, tga, tiff, webp), or - for standard input
-    #[arg(value_name = "IN")]
-    input: PathBuf,
+    /// Image files (bmp, gif, ico, jpeg, png, pnm, qoi, tga, tiff, webp), or - for standard input
+    #[arg(value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
 
-    /// Output file [default: IN with the extension .flxt, standard output for standard input]
+    /// Output file, or directory for the outputs: one that exists, or a name that ends with / for a new
+    /// one [default: IN with the extension .flxt, standard output for standard input]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 
@@ -30,8 +36,9 @@ pub(crate) struct EncodeArgs {
     #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u32>(1..=65_536))]
     tokens: Option<u32>,
 
-    /// A file of at most N bytes, metadata included [default: 1024 and the metadata]
-    #[arg(short, long, value_parser = values::whole::<u64>(0..=u64::MAX), value_name = "N", conflicts_with = "tokens")]
+    /// A file of at most N bytes (300, 300B; 1k and 1KiB are 1024), metadata included [default: 1024 and
+    /// the metadata]
+    #[arg(short, long, value_parser = values::bytes, value_name = "N", conflicts_with = "tokens")]
     bytes: Option<u64>,
 
     #[command(flatten)]
@@ -49,7 +56,7 @@ pub(crate) struct EncodeArgs {
     look: Option<Look>,
 
     /// Choose the canvas for a later cut to N bytes instead of for the whole file
-    #[arg(long, value_name = "N", conflicts_with = "canvas", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    #[arg(long, value_name = "N", conflicts_with = "canvas", value_parser = values::bytes)]
     cut_at: Option<u64>,
 
     /// For FlexTok models, crop the centre as the published preprocessing does, instead of resizing the
@@ -126,15 +133,31 @@ impl FromArgMatches for TargetArgs {
     }
 }
 
-pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> {
-    let source = Source::new(&args.input);
-    let default = (flextok::container::EXTENSION, Code::Image);
-    let output = Output::of(args.output.as_deref(), &source, default, context.force)?;
-    output.refuse_other_extensions()?;
-    output.keep(&source)?;
-    let picture = source.picture(context)?;
-    let model = context.model()?;
+const TASK: Task = Task {
+    doing: "encoding",
+    done: "encoded",
+};
 
+pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<ExitCode, CliError> {
+    let is_output = |path: &Path| batch::has_extension(path, EXTENSION);
+    let (inputs, output) = batch::in_and_out(&args.inputs, args.output.as_deref(), is_output);
+    let check = Output::refuse_other_extensions;
+    Plan::new(inputs, output, (EXTENSION, Code::Image), context, check)?.run(
+        context,
+        &TASK,
+        || context.model(),
+        |model, job| encode(args, context, model, job),
+    )
+}
+
+/// Encodes one picture and returns the size of its file.
+fn encode(
+    args: &EncodeArgs,
+    context: &Context,
+    model: &Model,
+    Job { source, output }: &Job,
+) -> Result<u64, CliError> {
+    let picture = source.picture(context)?;
     let mut options = EncodeOptions::default()
         .with_crop(args.crop)
         .with_background(args.background)
@@ -148,13 +171,24 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
     options.canvas = args.canvas.unwrap_or(CanvasChoice::Auto);
     options.cut_at = args.cut_at;
 
-    let encoded = match args.target.0 {
-        None => model.codec.encode_file(&picture.image, &options),
-        Some(target) => to_target(args, target, &picture, &options, (&model, context)),
+    let failed = |error| model.error(&source.name(), error);
+    let (file, quality) = match args.target.0 {
+        None => (model.codec.encode_file(&picture.image, &options), None),
+        Some(target) => {
+            let encoded = to_target(args, target, &picture, &options, (model, context));
+            let (file, reached) = encoded.map_err(failed)?;
+            let quality = match target.metric {
+                Metric::Psnr => format!("{reached:.1} dB"),
+                metric => format!("{} {reached:.3}", metric.label()),
+            };
+            (Ok(file), Some(quality))
+        }
     };
-    let bytes = encoded.and_then(|file| Ok(file.to_bytes()?));
-    let bytes = bytes.map_err(|error| model.error(&source.name(), error))?;
+    let file = file.map_err(failed)?;
+    let bytes = file.to_bytes().map_err(|error| failed(error.into()))?;
     output.write(&bytes)?;
+    let size = values::pixels(file.header().size());
+    context.wrote(output, bytes.len(), &[&[size], quality.as_slice()].concat());
     context.detail(|| {
         let (width, height) = (picture.image.width(), picture.image.height());
         let (from, to, count) = (source.name(), output.name(), bytes.len());
@@ -163,17 +197,17 @@ pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<(), CliError> 
             model.name
         )
     });
-    Ok(())
+    Ok(bytes.len() as u64)
 }
 
-/// The smallest file that reaches the target when decoded as `flextok decode` does.
+/// The smallest file that reaches the target when decoded as `flextok decode` does, and what it reaches.
 fn to_target(
     args: &EncodeArgs,
     target: Target,
     picture: &LoadedPicture,
     options: &EncodeOptions,
     (model, context): (&Model, &Context),
-) -> Result<TokenFile, flextok::Error> {
+) -> Result<(TokenFile, f64), flextok::Error> {
     let search = if args.every_cut {
         Search::EveryCut
     } else {
@@ -201,7 +235,7 @@ fn to_target(
             values::count(reached.decodes, "decode")
         )
     });
-    Ok(file)
+    Ok((file, reached.quality))
 }
 
 fn metadata(args: &EncodeArgs, picture: &LoadedPicture) -> Metadata {

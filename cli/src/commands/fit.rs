@@ -38,7 +38,7 @@ pub(crate) struct FitArgs {
     inputs: Vec<PathBuf>,
 
     /// Maximum total size of the cut files in bytes
-    #[arg(short = 'b', long, value_name = "N", value_parser = values::whole::<u64>(0..=u64::MAX))]
+    #[arg(short = 'b', long, value_name = "N", value_parser = values::bytes)]
     total_bytes: u64,
 
     /// Directory for the cut files, which keep their names
@@ -241,7 +241,7 @@ fn items(args: &FitArgs, context: &Context) -> Result<Vec<Item>, CliError> {
             Some(target) => {
                 let output = Output::new(&target, context.force)?;
                 output.refuse_other_extensions()?;
-                if let Some(other) = outputs.insert(output.real_path(), source.name()) {
+                if let Some(other) = outputs.insert(output::real_path(&target), source.name()) {
                     let problem = format!(
                         "its output would be that of {other} too; run fit on them separately"
                     );

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
 use flextok::ModelName;
@@ -10,21 +11,22 @@ use flextok::container::{
 };
 use serde::Serialize;
 
+use crate::batch::{self, Task};
 use crate::context::Context;
 use crate::exit::CliError;
 use crate::input::{self, Source, TokenInput};
-use crate::output;
 
-/// Show the contents of a .flxt file: sizes, model, state, cut points
+/// Show the contents of .flxt files: sizes, model, state, cut points
 ///
-/// With --json, one object; docs/json.md lists its keys.
+/// With --json, one object, or for several files one on a line of its own for each; docs/json.md lists
+/// the keys. A failed input does not stop the others; the exit code is that of the first failure.
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    /// A .flxt file, or - for standard input
-    #[arg(value_name = "IN")]
-    input: PathBuf,
+    /// .flxt files, or - for standard input
+    #[arg(value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
 
-    /// Print one JSON object
+    /// Print one JSON object for each file
     #[arg(long)]
     json: bool,
 
@@ -95,14 +97,36 @@ struct Cut {
     complete_bytes: u64,
 }
 
-pub(crate) fn run(args: &InfoArgs, context: &Context) -> Result<(), CliError> {
-    let source = Source::new(&args.input);
+const TASK: Task = Task {
+    doing: "reading",
+    done: "read",
+};
+
+pub(crate) fn run(args: &InfoArgs, context: &Context) -> Result<ExitCode, CliError> {
+    let sources = batch::sources(&args.inputs)?;
+    let single = sources.len() == 1;
+    let mut first = true;
+    Ok(batch::each(context, &TASK, sources, |source| {
+        show(args, context, source, (single, std::mem::take(&mut first))).map(|()| 0)
+    }))
+}
+
+/// Shows one file, on a line of JSON unless it is the single one, below an empty line unless it is the first.
+fn show(
+    args: &InfoArgs,
+    context: &Context,
+    source: &Source,
+    (single, first): (bool, bool),
+) -> Result<(), CliError> {
     let input = source.tokens_of(&context.limits, args.salvage.into())?;
     let info = Info::new(source.name(), &input);
-    if args.json {
-        output::print_json(&info)?;
-    } else {
-        output::print(&info.text())?;
+    match (args.json, single) {
+        (true, true) => context.print_json(&info)?,
+        (true, false) => context.print_json_line(&info)?,
+        (false, _) => {
+            let gap = if first { "" } else { "\n" };
+            context.print(&format!("{gap}{}", info.text()))?;
+        }
     }
     if args.salvage
         && let Some(note) = input.shortfall(&source.name())

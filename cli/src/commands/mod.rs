@@ -21,33 +21,38 @@ pub(crate) mod verify;
 
 use std::process::ExitCode;
 
-use crate::args::{Cli, Command};
+use crate::args::{self, Cli, Command};
 use crate::context::Context;
+use crate::exit::CliError;
+use crate::output;
 
 /// Runs the command; its error, if any, is reported here.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let context = Context::new(cli.global);
     let result = match cli.command {
-        Command::Encode(args) => encode::run(&args, &context),
-        Command::Decode(args) => decode::run(&args, &context),
+        Command::Encode(args) => return ended(encode::run(&args, &context)),
+        Command::Decode(args) => return ended(decode::run(&args, &context)),
         Command::Truncate(args) => truncate::run(&args, &context),
         Command::Fit(args) => fit::run(&args, &context),
         Command::Packets(args) => packets::run(&args, &context),
-        Command::Info(args) => info::run(&args, &context),
+        Command::Info(args) => return ended(info::run(&args, &context)),
         Command::Verify(args) => return verify::run(&args, &context),
         Command::Preview(args) => preview::run(&args, &context),
         Command::Compare(args) => compare::run(&args, &context),
         Command::Model(args) => model::run(&args, &context),
-        Command::Tokens(args) => tokens::run(&args, &context),
+        Command::Tokens(args) => return ended(tokens::run(&args, &context)),
         Command::Pack(args) => pack::run(&args, &context),
         Command::Devices(args) => devices::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, &context),
+        Command::Version => output::print(&args::version()),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.report(),
-    }
+    ended(result.map(|()| ExitCode::SUCCESS))
+}
+
+/// The exit code, after the report of an error.
+fn ended(result: Result<ExitCode, CliError>) -> ExitCode {
+    result.unwrap_or_else(|error| error.report())
 }

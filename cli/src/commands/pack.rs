@@ -64,7 +64,10 @@ pub(crate) fn run(args: &PackArgs, context: &Context) -> Result<(), CliError> {
         .codec
         .pack(&canvases, size, args.canvas, grid, Metadata::default());
     let bytes = packed.and_then(|file| Ok(file.to_bytes()?));
-    output.write(&bytes.map_err(|error| model.error(&source.name(), error))?)
+    let bytes = bytes.map_err(|error| model.error(&source.name(), error))?;
+    output.write(&bytes)?;
+    context.wrote(&output, bytes.len(), &[values::pixels(size)]);
+    Ok(())
 }
 
 /// One list of ids for each canvas; the error names the first invalid id.

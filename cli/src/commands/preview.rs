@@ -14,6 +14,7 @@ use crate::exit::{CliError, Code};
 use crate::input::{self, Either, Source};
 use crate::output::Output;
 use crate::sheet::{self, Tile};
+use crate::values;
 
 /// Draw one sheet of a picture at more and more bytes
 ///
@@ -59,8 +60,12 @@ pub(crate) fn run(args: &PreviewArgs, context: &Context) -> Result<(), CliError>
     };
     let mut tiles = decode_tiles(args, context, &model, &files).map_err(failed)?;
     tiles.extend(original.map(original_tile));
-    let bytes = save::encode(&sheet::draw(&tiles), format);
-    output.write(&bytes.map_err(|error| CliError::codec(output.name(), error))?)?;
+    let sheet = sheet::draw(&tiles);
+    let bytes = save::encode(&sheet, format);
+    let bytes = bytes.map_err(|error| CliError::codec(output.name(), error))?;
+    output.write(&bytes)?;
+    let size = values::pixels(sheet.dimensions().into());
+    context.wrote(&output, bytes.len(), &[size]);
     if let Some(note) = note {
         context.note(&note);
     }

@@ -30,6 +30,10 @@ pub(crate) struct ServeArgs {
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 
+    /// Port, as with --port
+    #[arg(value_name = "PORT", conflicts_with = "port", value_parser = values::whole::<u16>(0..=65_535))]
+    port_of: Option<u16>,
+
     /// Host name or address to listen on; 0.0.0.0 means all interfaces, [::1] is IPv6
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
@@ -78,9 +82,10 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> Result<(), CliError> {
             // The receiver waits as long as the server runs.
             let _ = stop.send(());
         });
-        let address = (args.host.as_str(), args.port);
+        let port = args.port_of.unwrap_or(args.port);
+        let address = (args.host.as_str(), port);
         let mut server = Server::bind(&args.directory, address, options).await?;
-        if !context.quiet || args.port == 0 {
+        if !context.quiet || port == 0 {
             report(&format!("listening on http://{}/", server.local_addr()));
         }
         if let Some(log) = log {

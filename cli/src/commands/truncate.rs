@@ -31,8 +31,8 @@ pub(crate) struct TruncateArgs {
     #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u32>(1..=65_536))]
     tokens: Option<u32>,
 
-    /// Keep as much as fits in a file of N bytes
-    #[arg(short, long, value_parser = values::whole::<u64>(0..=u64::MAX), value_name = "N")]
+    /// Keep as much as fits in a file of N bytes (300, 300B; 1k and 1KiB are 1024)
+    #[arg(short, long, value_parser = values::bytes, value_name = "N")]
     bytes: Option<u64>,
 
     /// Keep the metadata
@@ -66,6 +66,7 @@ pub(crate) fn run(args: &TruncateArgs, context: &Context) -> Result<(), CliError
     let (cut, bytes) =
         cut(args, &input.file).map_err(|error| CliError::codec(source.name(), error))?;
     output.write(&bytes)?;
+    context.wrote(&output, bytes.len(), &[values::pixels(cut.header().size())]);
 
     let kept = cut.header().payload_bytes();
     if let Some(note) = input.shortfall_kept(&source.name(), kept) {
