@@ -38,7 +38,7 @@ fn calibrated_pngs_are_converted_unless_more_is_said() {
         chunk(b"cHRM", &points),
     ]
     .concat();
-    let loaded = load(&png(COLOR, &[calibration.clone()]));
+    let loaded = load(&png(COLOR, std::slice::from_ref(&calibration)));
     assert!(loaded.color_converted);
     close(&loaded, IN_SRGB);
     let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
@@ -107,14 +107,14 @@ fn calibrated_bmps_are_converted() {
 
 #[test]
 fn animations_are_told() {
-    let told = LoadNote::FirstOf(Parts::Frames);
+    let told = [LoadNote::FirstOf(Parts::Frames)];
     for name in [
         "animated.gif",
         "animated.png",
         "animated.webp",
         "default-image.png",
     ] {
-        assert_eq!(load(&bytes(name)).notes, [told.clone()], "{name}");
+        assert_eq!(load(&bytes(name)).notes, told, "{name}");
     }
     for name in ["interlaced.gif", "small.png", "orientation3.webp"] {
         assert!(load(&bytes(name)).notes.is_empty(), "{name}");

@@ -110,7 +110,9 @@ fn calibrations_count_unless_the_file_says_srgb() {
     assert_eq!(found.gamma, Some(0.45455));
     let expected = [[0.3127, 0.329], [0.64, 0.33], [0.21, 0.71], [0.15, 0.06]];
     assert_eq!(found.chromaticities, Some(expected));
-    let found = blocks(&file(&[points.clone()])).calibration.unwrap();
+    let found = blocks(&file(std::slice::from_ref(&points)))
+        .calibration
+        .unwrap();
     assert_eq!(found.gamma, None);
     let srgb = chunk(b"sRGB", &[0]);
     assert!(blocks(&file(&[gamma, points, srgb])).calibration.is_none());
@@ -122,7 +124,10 @@ fn calibrations_count_unless_the_file_says_srgb() {
 fn damaged_profiles_are_profiles_that_cannot_be_read() {
     let body = |profile: &[u8]| [b"name\0\0", profile].concat();
     let good = chunk(b"iCCP", &body(&zlib(b"profile")));
-    assert_eq!(blocks(&file(&[good.clone()])).icc.unwrap(), b"profile");
+    assert_eq!(
+        blocks(&file(std::slice::from_ref(&good))).icc.unwrap(),
+        b"profile"
+    );
     let mut wrong = good;
     *wrong.last_mut().unwrap() ^= 1;
     for damaged in [

@@ -251,7 +251,7 @@ mod tests {
         check(&with_pixels(1, &[&good])).unwrap();
         let bomb = fdeflate::compress_to_vec(&vec![0; 30 << 20]);
         check(&with_pixels(1, &[&bomb])).unwrap();
-        let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n * n >> 7) as u8).collect();
+        let large: Vec<u8> = (0..3_000_000_u32).map(|n| ((n * n) >> 7) as u8).collect();
         check(&with_pixels(
             200,
             &[&fdeflate::compress_to_vec(&large[..800])],
