@@ -51,10 +51,12 @@ pub enum PictureError {
         readable: &'static str,
     },
     /// A known image format that this build does not read.
-    #[error("{format} images are not supported; readable formats: {readable}")]
+    #[error("{format} images are not supported; {advice}; readable formats: {readable}")]
     UnsupportedFormat {
         /// The format that was recognised.
         format: String,
+        /// What to do with such a file, with a program that reads it.
+        advice: &'static str,
         /// The formats that can be read.
         readable: &'static str,
     },

@@ -11,12 +11,12 @@ use super::stored::check_size;
 use super::{
     Blocks, LoadOptions, PictureError, PictureFormat, Pixels, Stored, bmp, gif, png, webp,
 };
-use crate::picture::{LoadNote, Parts, memory, one_line, xmp};
+use crate::picture::{LoadNote, Parts, format as formats, memory, one_line, xmp};
 
 /// What `image` calls a format.
-fn name_in_crate(format: PictureFormat) -> ImageFormat {
+fn name_in_crate(format: PictureFormat) -> Option<ImageFormat> {
     use PictureFormat as F;
-    match format {
+    Some(match format {
         F::Bmp => ImageFormat::Bmp,
         F::Gif => ImageFormat::Gif,
         F::Ico => ImageFormat::Ico,
@@ -27,7 +27,8 @@ fn name_in_crate(format: PictureFormat) -> ImageFormat {
         F::Tga => ImageFormat::Tga,
         F::Tiff => ImageFormat::Tiff,
         F::WebP => ImageFormat::WebP,
-    }
+        F::Jxl => return None,
+    })
 }
 
 /// Decodes a file.
@@ -36,6 +37,9 @@ pub(super) fn decode(
     format: PictureFormat,
     options: &LoadOptions,
 ) -> Result<Stored, PictureError> {
+    let Some(name) = name_in_crate(format) else {
+        return Err(formats::unsupported(format.name(), formats::advice::JXL));
+    };
     let mut held = bytes.len() as u64; // taken before the pixels
     let mut file = Cow::Borrowed(bytes);
     let mut first = memory::METADATA;
@@ -67,7 +71,7 @@ pub(super) fn decode(
     let ended = Cell::new(false);
     let failed = |error| from_image_error(error, &ended, format, options);
     let watched = Watched::new(&file, &ended);
-    let mut reader = ImageReader::with_format(watched, name_in_crate(format));
+    let mut reader = ImageReader::with_format(watched, name);
     reader.limits(limits(first));
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();

@@ -6,6 +6,8 @@ mod generic;
 pub(super) mod gif;
 mod guard;
 mod jpeg;
+#[cfg(feature = "jxl")]
+mod jxl;
 pub(super) mod png;
 mod stored;
 mod webp;
@@ -27,7 +29,11 @@ pub(super) fn decode(
     format: PictureFormat,
     options: &LoadOptions,
 ) -> Result<Stored, PictureError> {
-    guard::guarded(format.name(), || generic::decode(bytes, format, options))
+    guard::guarded(format.name(), || match format {
+        #[cfg(feature = "jxl")]
+        PictureFormat::Jxl => jxl::decode(bytes, options),
+        _ => generic::decode(bytes, format, options),
+    })
 }
 
 /// Working memory of the decoder of a format, without the file and the returned pixels.
