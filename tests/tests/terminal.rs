@@ -57,7 +57,13 @@ fn one_line_says_what_was_written() {
         bytes.starts_with("t.flxt: ") && bytes.ends_with(" bytes"),
         "{text}"
     );
-    assert_eq!(quality, "20.0 dB");
+    let reached = quality
+        .strip_suffix(" dB")
+        .and_then(|number| number.parse::<f64>().ok());
+    assert!(
+        reached.is_some_and(|reached| (20.0..21.0).contains(&reached)),
+        "{text}"
+    );
     let text = shown(directory, &["decode", "a.flxt", "c.png"]).unwrap_or_default();
     let size = flextok_tests::read(directory, "c.png").len();
     assert_eq!(text, format!("c.png: {size} bytes, 451×300\r\n"));

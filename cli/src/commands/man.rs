@@ -40,9 +40,11 @@ pub(crate) fn run(args: &ManArgs, context: &Context) -> Result<(), CliError> {
         .try_for_each(|(output, page)| output.write(page))
 }
 
-/// A command and all below it.
+/// A command and all below it, but for the help on help, which is clap's own, with nothing in it.
 fn with_subcommands(command: &Command) -> Vec<&Command> {
-    let below = command.get_subcommands().flat_map(with_subcommands);
+    let below = command.get_subcommands();
+    let below = below.filter(|command| command.get_name() != "help");
+    let below = below.flat_map(with_subcommands);
     std::iter::once(command).chain(below).collect()
 }
 

@@ -107,18 +107,14 @@ fn calibrated_bmps_are_converted() {
 
 #[test]
 fn animations_are_told() {
-    let told = LoadNote::FirstOf(Parts::Frames);
+    let told = [LoadNote::FirstOf(Parts::Frames)];
     for name in [
         "animated.gif",
         "animated.png",
         "animated.webp",
         "default-image.png",
     ] {
-        assert_eq!(
-            load(&bytes(name)).notes,
-            std::slice::from_ref(&told),
-            "{name}"
-        );
+        assert_eq!(load(&bytes(name)).notes, told, "{name}");
     }
     for name in ["interlaced.gif", "small.png", "orientation3.webp"] {
         assert!(load(&bytes(name)).notes.is_empty(), "{name}");

@@ -150,7 +150,10 @@ fn load(
 /// # Errors
 /// [`PictureError::Malformed`] for PQ and HLG, whose highlights have no place in sRGB.
 fn describe(image: &mut JxlImage, options: &LoadOptions) -> Result<Blocks, PictureError> {
-    if options.color_management {
+    let metadata = &image.image_header().metadata;
+    // Asked of a profile that it cannot read, the decoder panics.
+    let readable = !metadata.colour_encoding.want_icc() || image.original_icc().is_some();
+    if options.color_management && readable {
         match image.hdr_type() {
             Some(HdrType::Pq) => return Err(color::high_dynamic_range(NAME, "PQ")),
             Some(HdrType::Hlg) => return Err(color::high_dynamic_range(NAME, "HLG")),
@@ -158,7 +161,6 @@ fn describe(image: &mut JxlImage, options: &LoadOptions) -> Result<Blocks, Pictu
         }
     }
     let mut colors = Blocks::default();
-    let metadata = &image.image_header().metadata;
     if metadata.xyb_encoded {
         let intent = RenderingIntent::Relative;
         let srgb = match metadata.grayscale() {
