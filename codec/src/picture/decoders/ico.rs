@@ -186,6 +186,10 @@ fn bitmap(
     copy.extend(((HEADER + ENTRY) as u32).to_le_bytes());
     copy.extend_from_slice(bytes);
     if let Some(bitmap) = copy.get_mut(HEADER + ENTRY..) {
+        // What such data leave out is not told from what they have.
+        if matches!(u32_at(bitmap, 16), Some(1 | 2)) && bitmap.first() != Some(&12) {
+            return Err(malformed("it uses runs of pixels, which is not supported"));
+        }
         settle_opacity(bitmap, pixels);
     }
     let decoder = IcoDecoder::new(Cursor::new(copy)).map_err(failed)?;
@@ -261,5 +265,125 @@ fn truncated(detail: impl Into<String>) -> PictureError {
     PictureError::Truncated {
         format: FORMAT.name(),
         detail: detail.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::{PictureErrorKind, fixtures, load};
+
+    /// A file of pictures with the sides and bits that its entries claim.
+    fn file(kind: u8, pictures: &[([u8; 2], u16, Vec<u8>)]) -> Vec<u8> {
+        let mut file = vec![0, 0, kind, 0, pictures.len() as u8, 0];
+        let mut at = HEADER + ENTRY * pictures.len();
+        for ([width, height], bits, bytes) in pictures {
+            file.extend([*width, *height, 0, 0, 1, 0]);
+            file.extend(bits.to_le_bytes());
+            file.extend((bytes.len() as u32).to_le_bytes());
+            file.extend((at as u32).to_le_bytes());
+            at += bytes.len();
+        }
+        for (.., bytes) in pictures {
+            file.extend(bytes);
+        }
+        file
+    }
+
+    /// A bitmap of 2x1 pixels.
+    fn bitmap(bits: u16, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; BITMAP_HEADER];
+        bytes[0] = 40;
+        bytes[4] = 2;
+        bytes[8] = 2;
+        bytes[12] = 1;
+        bytes[14] = bits as u8;
+        if bits < 8 {
+            bytes[32] = 2;
+        }
+        bytes.extend(rest);
+        bytes
+    }
+
+    fn pixels(file: &[u8]) -> Vec<u8> {
+        let loaded = load::decode_bytes(file, &LoadOptions::default()).expect("a picture");
+        loaded.image.to_rgba8().into_raw()
+    }
+
+    #[test]
+    fn bitmaps_have_a_mask_or_an_opacity() {
+        const MASK: [u8; 4] = [0b0100_0000, 0, 0, 0];
+        let of = |kind, bits, parts: &[&[u8]]| {
+            pixels(&file(
+                kind,
+                &[([2, 1], bits, bitmap(bits, &parts.concat()))],
+            ))
+        };
+        // Blue, green, red; rows of four bytes; the second pixel is masked.
+        let right = [3, 2, 1, 255, 6, 5, 4, 0];
+        let rows: &[u8] = &[1, 2, 3, 4, 5, 6, 0, 0];
+        assert_eq!(of(1, 24, &[rows, &MASK]), right);
+        assert_eq!(of(2, 24, &[rows, &MASK]), right);
+        let palette: &[u8] = &[1, 2, 3, 0, 4, 5, 6, 0];
+        let row: &[u8] = &[0b0100_0000, 0, 0, 0];
+        assert_eq!(of(1, 1, &[palette, row, &MASK]), right);
+        let row: &[u8] = &[0x01, 0, 0, 0];
+        assert_eq!(of(1, 4, &[palette, row, &MASK]), right);
+        assert_eq!(of(1, 24, &[rows])[7], 255, "without a mask");
+        // An opacity goes before the mask, unless it is zero throughout.
+        let opacity: &[u8] = &[1, 2, 3, 9, 4, 5, 6, 8];
+        assert_eq!(of(1, 32, &[opacity, &MASK]), [3, 2, 1, 9, 6, 5, 4, 8]);
+        let none: &[u8] = &[1, 2, 3, 0, 4, 5, 6, 0];
+        assert_eq!(of(1, 32, &[none, &MASK]), right);
+    }
+
+    #[test]
+    fn the_largest_picture_of_any_kind_is_chosen() {
+        let small = bitmap(24, &[1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0]);
+        for name in ["grey16.png", "grey_alpha.png", "bilevel.png", "profile.png"] {
+            let png = fixtures::bytes(name);
+            let whole = file(1, &[([2, 1], 24, small.clone()), ([0, 0], 8, png.clone())]);
+            let options = LoadOptions::default();
+            let alone = load::decode_bytes(&png, &options).expect("a picture");
+            let inside = load::decode_bytes(&whole, &options).expect("a picture");
+            assert_eq!(inside.image, alone.image, "{name}");
+            assert_eq!(inside.color_profile, alone.color_profile, "{name}");
+        }
+        let deep = bitmap(32, &[1, 2, 3, 4, 5, 6, 7, 8]);
+        let flat = ([2, 1], 32, small);
+        assert_eq!(pixels(&file(1, &[flat, ([2, 1], 1, deep)]))[3], 4);
+    }
+
+    #[test]
+    fn missing_parts_are_refused() {
+        let plain = bitmap(24, &[1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0]);
+        let whole = file(1, &[([2, 1], 24, plain)]);
+        for cut in 6..whole.len() {
+            let error = load::decode_bytes(&whole[..cut], &LoadOptions::default());
+            let error = error.err().unwrap_or_else(|| panic!("cut to {cut}"));
+            assert!(matches!(error, PictureError::Truncated { .. }), "{error}");
+        }
+        let mut runs = whole.clone();
+        runs[HEADER + ENTRY + 16] = 1;
+        let error = load::decode_bytes(&runs, &LoadOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), PictureErrorKind::Unreadable);
+        assert!(error.to_string().contains("runs of pixels"), "{error}");
+        let few = LoadOptions {
+            max_memory: whole.len() as u64 + 59,
+            ..LoadOptions::default()
+        };
+        let error = load::decode_bytes(&whole, &few).unwrap_err();
+        assert_eq!(error.kind(), PictureErrorKind::Limit, "{error}");
+    }
+
+    #[test]
+    fn a_picture_of_tga_is_no_cursor() {
+        let mut tga = vec![0; 18 + 12];
+        tga[2] = 2;
+        tga[12] = 2;
+        tga[14] = 2;
+        tga[16] = 24;
+        assert!(!is_cursor(&tga));
+        assert!(!is_cursor(&[0, 0, 2, 0, 1, 0]));
     }
 }

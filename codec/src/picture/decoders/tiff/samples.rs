@@ -114,6 +114,15 @@ impl<T: Sample> Packing<T> {
                         .map(|value| from_table(value).unwrap_or_default())
                 }));
             }
+            // As below, but the most common of them.
+            16 if !self.is_float => {
+                let number = match self.order {
+                    Order::Little => u16::from_le_bytes,
+                    Order::Big => u16::from_be_bytes,
+                };
+                let numbers = row.as_chunks::<2>().0.iter();
+                samples.extend(numbers.map(|bytes| T::from_uint(number(*bytes).into(), 0xffff)));
+            }
             bits if bits.is_multiple_of(8) => {
                 let numbers = row.chunks_exact(bits as usize / 8);
                 samples.extend(numbers.map(|bytes| self.sample(self.order.uint(bytes))));
