@@ -23,7 +23,7 @@ use crate::values::{self, Color};
 /// failed input does not stop the others; the exit code is that of the first failure.
 #[derive(Debug, Args)]
 pub(crate) struct EncodeArgs {
-    /// Image files (bmp, gif, ico, jpeg, png, pnm, qoi, tga, tiff, webp), or - for standard input
+    /// Image files (bmp, gif, ico, jpeg, jxl, png, pnm, qoi, tga, tiff, webp), or - for standard input
     #[arg(value_name = "IN", required = true)]
     inputs: Vec<PathBuf>,
 
