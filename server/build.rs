@@ -1,5 +1,5 @@
-//! Lists the files of the built page for embedding: those of `web/dist/`, or of the folder that `FLEXTOK_PAGE` names. None
-//! are there before it is built.
+//! Lists the files of the built page for embedding: those of `page`, which the repository links to `web/dist/`, or of the
+//! folder that `FLEXTOK_PAGE` names. None are there before it is built.
 
 use std::env;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     println!("cargo::rerun-if-env-changed=FLEXTOK_PAGE");
     let named = env::var_os("FLEXTOK_PAGE").map(PathBuf::from);
-    let dist = named.unwrap_or_else(|| root.join("../web/dist"));
+    let dist = named.unwrap_or_else(|| root.join("page"));
     let mut files = Vec::new();
     if dist.is_dir() {
         println!("cargo::rerun-if-changed={}", dist.display());
