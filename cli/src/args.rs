@@ -2,9 +2,11 @@
 //! as one line.
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::ValueHint;
 use clap::error::ErrorKind;
 use clap::{
     Arg, ArgAction, Args, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
@@ -32,13 +34,16 @@ Exit codes:
     4  the model is missing, unusable, or not the one that made the file
     5  a limit was exceeded; see the --max-... options
     6  the input image cannot be decoded
-    7  input or output failed: missing file, full disk, closed pipe, existing output without
-       --force, out of memory
+    7  input or output failed: missing file, full disk, closed pipe or stream, existing output
+       without --force, out of memory
     8  the device does not exist, cannot hold the model, or failed
    70  a bug in this program
   130  interrupted
 
 `-` as IN is standard input, `-` as OUT is standard output. Each error is one line on standard error.";
+
+/// Columns of help where nothing tells the width, as in clap.
+const USUAL_WIDTH: usize = 100;
 
 /// Heading of the options of [`LimitArgs`].
 const LIMITS: &str = "Limits";
@@ -187,13 +192,41 @@ pub(crate) fn definition() -> Definition {
         arg.global(true).hide_short_help(limit)
     };
     fn inner(command: Definition) -> Definition {
+        let command = command.mut_args(hinted);
         let pointer = "Exit codes and limits: flextok --help";
         let command = negative(command).after_help(pointer);
         command.mut_subcommands(inner)
     }
-    negative(Cli::command())
-        .mut_args(global)
+    let whole = match std::env::var("COLUMNS") {
+        Ok(columns) if columns.trim().parse() == Ok(0) && !at_terminal() => {
+            Cli::command().term_width(USUAL_WIDTH)
+        }
+        _ => Cli::command(),
+    };
+    negative(whole)
+        .mut_args(|arg| global(hinted(arg)))
         .mut_subcommands(inner)
+}
+
+/// Whether the width of a terminal is known, which goes before `COLUMNS`.
+fn at_terminal() -> bool {
+    io::stdout().is_terminal() || io::stderr().is_terminal() || io::stdin().is_terminal()
+}
+
+/// The argument with what completion scripts offer for its value: files, directories, or nothing.
+fn hinted(arg: Arg) -> Arg {
+    // What clap makes of a `PathBuf`, and offers without regard to spaces.
+    let paths = arg.get_value_hint() == ValueHint::AnyPath;
+    let name = arg.get_value_names().and_then(|names| names.first());
+    let hint = match (paths, name) {
+        (true, Some(name)) if *name == "DIR" => ValueHint::DirPath,
+        (true, _) => ValueHint::FilePath,
+        (false, _) => ValueHint::Other,
+    };
+    if arg.get_action().takes_values() && arg.get_possible_values().is_empty() {
+        return arg.value_hint(hint);
+    }
+    arg
 }
 
 /// What `--version` prints.

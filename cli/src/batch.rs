@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use crate::context::Context;
 use crate::exit::{CliError, Code};
 use crate::input::Source;
-use crate::output::{self, Output};
-use crate::values;
+use crate::links::{self, Identity};
+use crate::output::Output;
+use crate::{message, values};
 
 /// What a command does with its inputs, in words.
 #[derive(Debug)]
@@ -183,7 +184,7 @@ fn refuse_streams(sources: &[Source], file: Option<&Path>) -> Result<(), CliErro
     if let Some(path) = file {
         let problem =
             "is no directory, which several inputs need; end its name with / to create one";
-        return Err(CliError::usage(path.display().to_string(), problem));
+        return Err(CliError::usage(message::name(path), problem));
     }
     if sources.contains(&Source::Stdin) {
         let problem = "has no name for an output beside other inputs; give - alone";
@@ -200,8 +201,8 @@ fn refuse_collisions(
     let mut taken: BTreeMap<PathBuf, &Source> = BTreeMap::new();
     for (source, name) in sources.iter().zip(names) {
         let Ok(name) = name else { continue };
-        if let Some(other) = taken.insert(output::real_path(name), source) {
-            let (other, name) = (other.name(), name.display());
+        if let Some(other) = taken.insert(links::real_path(name), source) {
+            let (other, name) = (other.name(), message::name(name));
             let problem = format!(
                 "its output {name} would be that of {other} too; give them in separate runs"
             );
@@ -212,21 +213,21 @@ fn refuse_collisions(
 }
 
 /// The files that a run reads.
-struct Inputs(BTreeSet<PathBuf>);
+struct Inputs(BTreeSet<Identity>);
 
 impl Inputs {
     fn new(sources: &[Source]) -> Self {
-        let paths = sources.iter().filter_map(|source| match source {
-            Source::File(path) if sources.len() > 1 => fs::canonicalize(path).ok(),
+        let files = sources.iter().filter_map(|source| match source {
+            Source::File(path) if sources.len() > 1 => Identity::of(path),
             _ => None,
         });
-        Self(paths.collect())
+        Self(files.collect())
     }
 
     /// Refuses to overwrite another input, which may not have been read yet.
     fn keep(&self, output: &Output) -> Result<(), CliError> {
-        match output.path() {
-            Some(path) if self.0.contains(&output::real_path(path)) => {
+        match output.path().and_then(Identity::of) {
+            Some(file) if self.0.contains(&file) => {
                 let problem =
                     "the output would overwrite another input; choose a directory with -o";
                 Err(CliError::usage(output.name(), problem))
@@ -248,7 +249,7 @@ impl NewFolder {
         }
         let made = fs::create_dir(path);
         made.map_err(|source| CliError::Write {
-            name: path.display().to_string(),
+            name: message::name(path),
             source,
         })?;
         Ok(Some(Self(path.to_owned())))

@@ -110,7 +110,7 @@ impl Context {
         let Some(path) = &self.model else {
             return embedded(builder);
         };
-        let name = path.display().to_string();
+        let name = message::name(path);
         match builder.open(path) {
             Ok(codec) => Ok(Model { codec, name }),
             Err(error) => Err(model_error(&name, error)),
@@ -230,7 +230,7 @@ fn model_error(name: &str, error: Error) -> CliError {
         Error::Compute(ComputeError::Threads { .. }) => CliError::codec("--threads", error),
         // The library names the file within the directory, which is more precise.
         Error::Weights(WeightsError::Storage { path, source }) => CliError::Model {
-            name: path.display().to_string(),
+            name: message::name(&path),
             source,
         },
         error => CliError::codec(name, error),

@@ -1,10 +1,11 @@
 //! Inputs: image files, token files and arrays, from a path or standard input.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, ErrorKind, Read, StdinLock};
 use std::path::{Path, PathBuf};
 
 use flextok::Limits;
+use flextok::compute::inherited::Stream;
 use flextok::container::layout::TOKEN_BYTES;
 use flextok::container::{self, EXTENSION, Header, MAGIC, Payload, ReadError, State, TokenFile};
 use flextok::image::RgbImage;
@@ -13,7 +14,7 @@ use flextok::picture::{self, LoadOptions, LoadedPicture, PictureError, load};
 use crate::batch;
 use crate::context::Context;
 use crate::exit::{CliError, Code};
-use crate::values;
+use crate::{message, values};
 
 /// Where an input comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +65,11 @@ impl Source {
         }
     }
 
-    /// Its name in errors and notes.
+    /// Its name in errors, notes and results; what prints it as text escapes it.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Stdin => "standard input".to_owned(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => message::name(path),
         }
     }
 
@@ -99,7 +100,7 @@ impl Source {
     ) -> Result<PathBuf, CliError> {
         match self {
             Self::Stdin => Err(CliError::Output {
-                name: folder.display().to_string(),
+                name: message::name(folder),
                 problem: "is a directory, and standard input has no name; name a file with -o",
             }),
             Self::File(path) => match path.file_name() {
@@ -122,7 +123,7 @@ impl Source {
         options: &LoadOptions,
     ) -> Result<LoadedPicture, CliError> {
         let loaded = match self {
-            Self::Stdin => load::read(io::stdin().lock(), "-", options),
+            Self::Stdin => load::read(stdin()?, "-", options),
             Self::File(path) => load::open(path, options),
         };
         self.noted(context, loaded)
@@ -163,7 +164,7 @@ impl Source {
     /// Reads a token file, cut or complete.
     pub(crate) fn tokens(&self, limits: &Limits) -> Result<TokenInput, CliError> {
         match self {
-            Self::Stdin => read_tokens(io::stdin().lock(), self.name(), limits),
+            Self::Stdin => read_tokens(stdin()?, self.name(), limits),
             Self::File(path) => {
                 let file = open(path)?;
                 read_tokens(file, self.name(), limits)
@@ -201,7 +202,7 @@ impl Source {
     fn whole(&self, limits: &Limits) -> Result<Vec<u8>, CliError> {
         let most = limits.container.max_file_bytes();
         match self {
-            Self::Stdin => read_all(io::stdin().lock(), &self.name(), most),
+            Self::Stdin => read_all(stdin()?, &self.name(), most),
             Self::File(path) => read_all(open(path)?, &self.name(), most),
         }
     }
@@ -233,7 +234,7 @@ impl Source {
     /// All bytes, at most `max`.
     pub(crate) fn bytes(&self, max: u64) -> Result<Vec<u8>, CliError> {
         match self {
-            Self::Stdin => read_all(io::stdin().lock(), &self.name(), max),
+            Self::Stdin => read_all(stdin()?, &self.name(), max),
             Self::File(path) => {
                 let file = File::open(path).map_err(|source| CliError::Read {
                     name: self.name(),
@@ -303,8 +304,19 @@ fn directory(name: String, needed: &'static str, code: Code) -> CliError {
     CliError::Directory { name, needed, code }
 }
 
+/// Standard input, unless it is closed, which would read like an empty file.
+fn stdin() -> Result<StdinLock<'static>, CliError> {
+    if Stream::Input.was_closed() {
+        return Err(CliError::Read {
+            name: Source::Stdin.name(),
+            source: io::Error::new(ErrorKind::NotConnected, "it is closed"),
+        });
+    }
+    Ok(io::stdin().lock())
+}
+
 fn open(path: &Path) -> Result<File, CliError> {
-    let name = || path.display().to_string();
+    let name = || message::name(path);
     let failed = |source| CliError::Read {
         name: name(),
         source,

@@ -10,7 +10,11 @@ use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(unix)]
-use signal_hook::consts::SIGXFSZ;
+use flextok::compute::inherited::is_ignored;
+#[cfg(unix)]
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+#[cfg(unix)]
+use signal_hook::iterator::Signals;
 
 use crate::exit::Code;
 
@@ -22,20 +26,41 @@ static INSTEAD: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
 /// Installs the handler. If that fails, an interrupt still ends the program, without the clean-up.
 pub(crate) fn install() {
-    let _ = ctrlc::set_handler(|| {
-        #[cfg(feature = "serve")]
-        if let Some(instead) = INSTEAD.lock().ok().and_then(|mut instead| instead.take()) {
-            instead();
-            return;
-        }
-        // Held until exit, so that no temporary file is created after the clean-up.
-        let mut temporary = lock();
-        remove(&mut temporary);
-        std::process::exit(Code::Interrupted as i32);
-    });
-    // With a handler, of whatever kind, writing beyond a limit on file sizes fails like a full disk.
     #[cfg(unix)]
-    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    let _ = install_signals();
+    #[cfg(not(unix))]
+    let _ = ctrlc::set_handler(interrupted);
+}
+
+/// Waits for the signals that end programs in a thread of its own. Those that are ignored stay so: `nohup` and shells ask
+/// for that.
+#[cfg(unix)]
+fn install_signals() -> io::Result<()> {
+    let mut signals = Signals::new::<[i32; 0], i32>([])?;
+    let handle = signals.handle();
+    std::thread::Builder::new().spawn(move || signals.forever().for_each(|_| interrupted()))?;
+    // Only now, since without the thread nothing would end the program.
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        if !is_ignored(signal) {
+            handle.add_signal(signal)?;
+        }
+    }
+    // With a handler, of whatever kind, writing beyond a limit on file sizes fails like a full disk.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+    Ok(())
+}
+
+/// What an interrupt does.
+fn interrupted() {
+    #[cfg(feature = "serve")]
+    if let Some(instead) = INSTEAD.lock().ok().and_then(|mut instead| instead.take()) {
+        instead();
+        return;
+    }
+    // Held until exit, so that no temporary file is created after the clean-up.
+    let mut temporary = lock();
+    remove(&mut temporary);
+    std::process::exit(Code::Interrupted as i32);
 }
 
 /// Runs `instead` on the first interrupt; the next one ends the program as usual.

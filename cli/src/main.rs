@@ -10,6 +10,7 @@ mod exit;
 mod hints;
 mod input;
 mod interrupt;
+mod links;
 mod message;
 mod output;
 mod sheet;

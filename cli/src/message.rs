@@ -1,4 +1,7 @@
-//! Untrusted text on one line of a terminal.
+//! Untrusted text, names of files among it, on one line of a terminal.
+
+use std::fmt::Write;
+use std::path::Path;
 
 /// Characters of a message that are shown.
 const MAX_CHARS: usize = 2000;
@@ -21,6 +24,20 @@ pub(crate) fn one_line(text: &str) -> String {
     out
 }
 
+/// The name of a file as text: bytes that are not UTF-8 are `\xNN`, so that two names never read the same.
+#[must_use]
+pub(crate) fn name(path: &Path) -> String {
+    let mut out = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a string does not fail.
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
 /// Characters that format others, separate lines or take no room; those that join letters and emoji are seen in effect.
 fn is_unseen(symbol: char) -> bool {
     matches!(symbol,
@@ -30,7 +47,7 @@ fn is_unseen(symbol: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::one_line;
+    use super::*;
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped() {
@@ -44,7 +61,18 @@ mod tests {
             "\\u{9b}1m\\u{200f}\\u{e0001}"
         );
         assert_eq!(one_line(&"x".repeat(2000)).len(), 2000);
+        assert_eq!(name(Path::new("é a.png")), "é a.png");
         let long = one_line(&"é".repeat(2001));
         assert!(long.ends_with("é…") && long.chars().count() == 2001);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_differ() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let name = |bytes| name(Path::new(OsStr::from_bytes(bytes)));
+        assert_eq!(name(b"a\xff.png"), "a\\xff.png");
+        assert_eq!(name(b"a\xc3\xfe"), "a\\xc3\\xfe");
     }
 }

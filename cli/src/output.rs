@@ -1,16 +1,19 @@
 //! Outputs: written whole or not at all, never over an existing file without --force, never binary to a terminal.
+//! Streams, devices and inherited descriptors are written to, not replaced.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
+use flextok::compute::inherited::{self, Stream};
 use flextok::image::ImageFormat;
 use flextok::picture::save::{self, SaveFormat};
 use serde::Serialize;
 
 use crate::exit::{CliError, Code};
 use crate::input::Source;
-use crate::interrupt;
+use crate::links::{self, Descriptor};
+use crate::{interrupt, message};
 
 /// Where the result of a command goes.
 #[derive(Debug)]
@@ -24,8 +27,13 @@ pub(crate) struct Output {
 #[derive(Debug)]
 enum Target {
     Stdout,
-    /// A pipe or a device: opened and written directly.
+    /// A pipe, a device, or a descriptor of another process: opened and written directly.
     Special(PathBuf),
+    /// A descriptor that the program was started with, such as `/dev/fd/3`: written from its present position on.
+    Descriptor {
+        file: File,
+        name: String,
+    },
     /// A regular file, existing or not, with symbolic links resolved.
     File {
         path: PathBuf,
@@ -63,8 +71,8 @@ impl Output {
     pub(crate) fn name(&self) -> String {
         match &self.target {
             Target::Stdout => "standard output".to_owned(),
-            Target::Special(path) => path.display().to_string(),
-            Target::File { name, .. } => name.clone(),
+            Target::Special(path) => message::name(path),
+            Target::Descriptor { name, .. } | Target::File { name, .. } => name.clone(),
         }
     }
 
@@ -81,10 +89,23 @@ impl Output {
     /// Refuses to overwrite `input`, even with `--force`: the output is a file of another kind.
     pub(crate) fn keep(&self, input: &Source) -> Result<(), CliError> {
         match (&self.target, input) {
-            (Target::File { path, .. }, Source::File(input)) if same_file(path, input) => {
+            (Target::File { path, .. }, Source::File(input)) if links::same_file(path, input) => {
                 let problem =
                     "the output would overwrite the input itself; choose another name with -o";
                 Err(CliError::usage(self.name(), problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses to replace a picture that this program did not write, for outputs that nobody named.
+    pub(crate) fn keep_foreign(&self) -> Result<(), CliError> {
+        match &self.target {
+            Target::File { path, name } if path.exists() && !is_own_picture(path) => {
+                Err(CliError::Output {
+                    name: name.clone(),
+                    problem: "was not written by flextok; to replace it, name it with -o",
+                })
             }
             _ => Ok(()),
         }
@@ -185,9 +206,10 @@ impl Prepared<'_> {
         let published = match self.how {
             How::Stream(bytes) => match &output.target {
                 Target::Special(path) => {
-                    let open = File::options().write(true).open(path);
+                    let open = File::options().append(true).open(path);
                     open.and_then(|mut file| file.write_all(bytes))
                 }
+                Target::Descriptor { file, .. } => (&*file).write_all(bytes),
                 _ => {
                     let mut stdout = io::stdout().lock();
                     stdout.write_all(bytes).and_then(|()| stdout.flush())
@@ -197,10 +219,7 @@ impl Prepared<'_> {
                 temporary, path, ..
             } => {
                 if output.force {
-                    // Whoever could read the old file can read the new one.
-                    if let Ok(old) = fs::metadata(path) {
-                        let _ = fs::set_permissions(&temporary, old.permissions());
-                    }
+                    keep_permissions(path, &temporary);
                     temporary.persist(path).map_err(|error| error.error)
                 } else {
                     match temporary.persist_noclobber(path) {
@@ -219,14 +238,14 @@ impl Prepared<'_> {
 }
 
 fn target_of(path: &Path, force: bool) -> Result<Target, CliError> {
-    if path == Path::new("-") || path == Path::new("/dev/stdout") {
-        if io::stdout().is_terminal() {
-            let problem = "binary data is not written to a terminal; name a file with -o";
-            return Err(CliError::usage("standard output", problem));
-        }
-        return Ok(Target::Stdout);
+    let name = message::name(path);
+    match links::descriptor(path) {
+        _ if path == Path::new("-") => return stdout(),
+        Some(Descriptor::Own(1)) => return stdout(),
+        Some(Descriptor::Own(number)) => return inherited(number, name),
+        Some(Descriptor::Foreign) => return Ok(Target::Special(path.to_owned())),
+        None => {}
     }
-    let name = path.display().to_string();
     let mut path = path.to_owned();
     match fs::metadata(&path) {
         Ok(found) if found.is_dir() => {
@@ -246,8 +265,8 @@ fn target_of(path: &Path, force: bool) -> Result<Target, CliError> {
             if !force && fs::symlink_metadata(&path).is_ok() {
                 return Err(CliError::Exists { name });
             }
-            path = end_of_links(&path);
-            let parent = parent_of(&path);
+            path = links::end(&path);
+            let parent = links::parent(&path);
             if !parent.is_dir() {
                 let problem = "its directory does not exist; create it first";
                 return Err(CliError::Output { name, problem });
@@ -264,45 +283,38 @@ fn target_of(path: &Path, force: bool) -> Result<Target, CliError> {
     Ok(Target::File { path, name })
 }
 
-/// Whether both names refer to one file, also through links.
-fn same_file(a: &Path, b: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if let (Ok(a), Ok(b)) = (fs::metadata(a), fs::metadata(b)) {
-            return (a.dev(), a.ino()) == (b.dev(), b.ino());
-        }
+/// Standard output, unless it is a terminal or closed.
+fn stdout() -> Result<Target, CliError> {
+    check_stdout()?;
+    if io::stdout().is_terminal() {
+        return Err(terminal("standard output"));
     }
-    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+    Ok(Target::Stdout)
 }
 
-/// The path of a file, which need not exist, with links resolved: the same for all of its names.
-pub(crate) fn real_path(path: &Path) -> PathBuf {
-    let path = end_of_links(path);
-    match (fs::canonicalize(parent_of(&path)), path.file_name()) {
-        (Ok(parent), Some(name)) => parent.join(name),
-        _ => path,
+/// A descriptor that the program was started with.
+fn inherited(number: i32, name: String) -> Result<Target, CliError> {
+    match inherited::descriptor(number) {
+        Ok(file) if file.is_terminal() => Err(terminal(&name)),
+        Ok(file) => Ok(Target::Descriptor { file, name }),
+        Err(source) => Err(CliError::Write { name, source }),
     }
 }
 
-/// The target of symbolic links, which need not exist.
-fn end_of_links(path: &Path) -> PathBuf {
-    let mut path = path.to_owned();
-    // As many as Linux follows.
-    for _ in 0..40 {
-        match fs::read_link(&path) {
-            Ok(target) => path = parent_of(&path).join(target),
-            Err(_) => break,
-        }
-    }
-    path
+fn terminal(name: &str) -> CliError {
+    let problem = "binary data is not written to a terminal; name a file with -o";
+    CliError::usage(name, problem)
 }
 
-fn parent_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
+/// Refuses a closed standard output, to which writing would seem to succeed.
+fn check_stdout() -> Result<(), CliError> {
+    if Stream::Output.was_closed() {
+        return Err(CliError::Write {
+            name: "standard output".to_owned(),
+            source: io::Error::new(ErrorKind::NotConnected, "it is closed"),
+        });
     }
+    Ok(())
 }
 
 /// A temporary file in the directory of `path`, with the permissions of an ordinary new file.
@@ -310,15 +322,39 @@ fn temporary_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".flextok-").suffix(".tmp");
     // The default way of opening would add the temporary name to errors.
-    builder.make_in(parent_of(path), |path| {
+    builder.make_in(links::parent(path), |path| {
         let mut options = File::options();
         options.write(true).create_new(true);
         options.open(path)
     })
 }
 
+/// The rights to read, write and execute of an old file for the new one: whoever could read that can read this. The bits
+/// that lend the owner's rights to others were given to other contents.
+fn keep_permissions(old: &Path, new: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if let Ok(old) = fs::metadata(old) {
+            let rights = fs::Permissions::from_mode(old.permissions().mode() & 0o777);
+            let _ = fs::set_permissions(new, rights);
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (old, new);
+}
+
+/// Whether a file is a PNG that this program wrote.
+fn is_own_picture(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read =
+        File::open(path).and_then(|file| file.take(save::SIGNED_WITHIN).read_to_end(&mut start));
+    read.is_ok() && save::is_signed(&start)
+}
+
 /// Prints text on standard output. Whoever closes the pipe early has read enough.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    check_stdout()?;
     let mut stdout = io::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
@@ -441,8 +477,17 @@ mod tests {
         assert_eq!(fs::read(&real).expect("there"), b"new");
         assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
         assert_eq!(
-            fs::metadata(&real).expect("there").permissions().mode() & 0o777,
+            fs::metadata(&real).expect("there").permissions().mode() & 0o7777,
             0o640
+        );
+
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o6751)).expect("own file");
+        Output::new(&real, true)
+            .and_then(|out| out.write(b"newer"))
+            .expect("forced");
+        assert_eq!(
+            fs::metadata(&real).expect("there").permissions().mode() & 0o7777,
+            0o751
         );
     }
 

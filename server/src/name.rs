@@ -57,11 +57,11 @@ impl Name {
         &self.0
     }
 
-    /// Whether it is the name of a token file.
+    /// Whether it is the name of a token file, in upper or lower case: some cameras and file systems write names so.
     pub(crate) fn is_token_file(&self) -> bool {
-        self.0
-            .rsplit_once('.')
-            .is_some_and(|(stem, extension)| extension == EXTENSION && !stem.ends_with('/'))
+        self.0.rsplit_once('.').is_some_and(|(stem, extension)| {
+            extension.eq_ignore_ascii_case(EXTENSION) && !stem.ends_with('/')
+        })
     }
 
     /// The path of a request for it.
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn token_files() {
         let is = |path| Name::from_path(path).expect(path).is_token_file();
-        assert!(is("/a.flxt") && is("/a.b.flxt") && is("/a/b.flxt"));
+        assert!(is("/a.flxt") && is("/a.b.flxt") && is("/a/b.flxt") && is("/A.FLXT"));
         assert!(!is("/flxt") && !is("/a.FLXT") && !is("/a.flxt/b") && !is("/a.flxt.png"));
     }
 }

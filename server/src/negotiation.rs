@@ -1,6 +1,7 @@
 //! Content negotiation: how much of a token file an answer holds, by the query or by client hints.
 
 use hyper::HeaderMap;
+use percent_encoding::percent_decode_str;
 
 use crate::error::{QueryError, Refusal};
 
@@ -18,17 +19,20 @@ pub(crate) enum Budget {
 }
 
 impl Budget {
-    /// Reads `tokens=K` or `bytes=N` and ignores other parameters.
+    /// Reads `tokens=K` or `bytes=N`, percent-encoded or not, and ignores other parameters.
     pub(crate) fn from_query(query: Option<&str>) -> Result<Option<Self>, Refusal> {
         let mut budget = None;
         for pair in query.unwrap_or_default().split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = match key {
+            // What is not UTF-8 is neither a name nor a number.
+            let [key, value] =
+                [key, value].map(|part| percent_decode_str(part).decode_utf8_lossy());
+            let value = match &*key {
                 "tokens" => {
-                    let tokens = count("tokens", value)?;
+                    let tokens = count("tokens", &value)?;
                     Self::Tokens(tokens.try_into().unwrap_or(u32::MAX))
                 }
-                "bytes" => Self::Bytes(count("bytes", value)?),
+                "bytes" => Self::Bytes(count("bytes", &value)?),
                 _ => continue,
             };
             if budget.is_some() {
@@ -121,6 +125,8 @@ mod tests {
         assert_eq!(budget("tokens=16"), Ok(Some(Budget::Tokens(16))));
         assert_eq!(budget("v=3&tokens=0016"), Ok(Some(Budget::Tokens(16))));
         assert_eq!(budget("tokens=70000"), Ok(Some(Budget::Tokens(70_000))));
+        assert_eq!(budget("tokens=%35"), Ok(Some(Budget::Tokens(5))));
+        assert_eq!(budget("%62ytes=1%30"), Ok(Some(Budget::Bytes(10))));
         assert_eq!(
             budget("tokens=4294967296"),
             Ok(Some(Budget::Tokens(u32::MAX)))
@@ -138,7 +144,9 @@ mod tests {
             "tokens=+1",
             "tokens=1.5",
             "tokens=abc",
-            "tokens=%31",
+            "tokens=%2531",
+            "tokens=%ff",
+            "tokens=%3",
             "bytes=0",
             "bytes=1e3",
             "bytes= 1",

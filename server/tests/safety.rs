@@ -21,6 +21,7 @@ fn set_up() -> (tempfile::TempDir, Running) {
     put(&served.join("a.flxt"), &file(256));
     put(&served.join("sub/b c.flxt"), &file(8));
     put(&served.join("%2e%2e.flxt"), &file(4));
+    put(&served.join("UPPER.FLXT"), &file(2));
     for path in ["secret.flxt", "secret.txt", "served-not/x.flxt"] {
         put(&place.path().join(path), SECRET);
     }
@@ -29,7 +30,7 @@ fn set_up() -> (tempfile::TempDir, Running) {
         ".secret.flxt",
         "sub/.git/x.flxt",
         "secret.flxt.bak",
-        "s.FLXT",
+        "s.FLXT.txt",
     ] {
         put(&served.join(path), SECRET);
     }
@@ -74,7 +75,7 @@ fn no_spelling_of_a_path_leaves_the_directory() {
         "/sub/.git/x.flxt",
         "/secret.flxt.bak",
         "/secret.txt%00.flxt",
-        "/s.FLXT",
+        "/s.FLXT.txt",
         "/folder.flxt",
         "/folder.flxt/",
         "/sub",
@@ -107,6 +108,7 @@ fn no_spelling_of_a_path_leaves_the_directory() {
     assert_eq!(server.get("/a.flxt", &[]).body, file(256));
     assert_eq!(server.get("/sub/b%20c.flxt", &[]).body, file(8));
     assert_eq!(server.get("/%252e%252e.flxt", &[]).body, file(4));
+    assert_eq!(server.get("/UPPER.FLXT", &[]).body, file(2));
     assert_eq!(server.get("http://elsewhere/a.flxt", &[]).body, file(256));
     let index = server.get("/index.json", &[]);
     let index: serde_json::Value = serde_json::from_slice(&index.body).expect("JSON");

@@ -246,6 +246,22 @@ fn quality_is_measured_against_the_originals() {
     fit().fails(2, &["chelsea.flxt", "no picture of this name in originals"]);
     let (_, width, height) = PHOTOS[1];
     let other = image::RgbImage::new(width, height);
+    // One letter as two code points, as some file systems write it.
+    std::fs::copy(photo("chelsea.png"), originals.join("cafe\u{301}.png")).expect("copied");
+    std::fs::copy(
+        directory.join("chelsea.flxt"),
+        directory.join("caf\u{e9}.flxt"),
+    )
+    .expect("copied");
+    let against = |args: &[&str]| {
+        let fit = ["fit", "-b", "120", "caf\u{e9}.flxt"];
+        let run = run(directory, fit.iter().chain(args)).notes("or --in-place");
+        let (_, reference) = run.text().split_once(" against ")?;
+        Some(reference.to_owned())
+    };
+    let found = against(&["--originals", "originals"]);
+    assert_eq!(found.as_deref(), Some("originals/cafe\u{301}.png\n"));
+    assert_eq!(against(&[]).as_deref(), Some("the whole file\n"));
     other
         .save(originals.join("chelsea.png"))
         .expect("a picture");

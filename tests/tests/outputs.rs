@@ -58,6 +58,37 @@ fn nothing_is_overwritten_without_force() {
 }
 
 #[test]
+fn pictures_of_others_are_replaced_only_by_name() {
+    let place = workplace();
+    let directory = place.path();
+    encode(directory, "chelsea.png");
+    let decode = |args: &[&str]| run(directory, ["decode", "a.flxt"].iter().chain(args));
+    std::fs::copy(directory.join("a.flxt"), directory.join("b.flxt")).expect("copied");
+    decode(&[]).ok();
+    let own = read(directory, "a.png");
+    decode(&[]).fails(7, &["a.png", "exists"]);
+    decode(&["--force"]).ok();
+    assert!(read(directory, "a.png") == own);
+    for foreign in [
+        &std::fs::read(photo("chelsea.png")).expect("there")[..],
+        b"",
+        &own[..40],
+        &[&own[..8], &own[10..]].concat(),
+    ] {
+        write(directory, "a.png", foreign);
+        decode(&["--force"]).fails(7, &["a.png", "not written by flextok", "-o"]);
+        run(directory, ["decode", "a.flxt", "b.flxt", "--force"])
+            .fails_in_part(7, &["a.png: was not written by flextok", "1 of 2 files"]);
+        assert!(read(directory, "a.png") == foreign);
+        decode(&["a.png", "--force"]).ok();
+        assert!(read(directory, "a.png") == own);
+    }
+    write(directory, "a.png", "x");
+    decode(&["-o", "a.png", "--force"]).ok();
+    assert!(read(directory, "a.png") == own);
+}
+
+#[test]
 fn inputs_are_not_overwritten_by_something_else_even_with_force() {
     let place = workplace();
     let directory = place.path();

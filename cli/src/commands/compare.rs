@@ -11,8 +11,8 @@ use super::sampling::SamplingArgs;
 use crate::context::Context;
 use crate::exit::CliError;
 use crate::input::{Either, Source};
-use crate::output;
 use crate::values::{self, Color};
+use crate::{message, output};
 
 /// Compare two pictures of the same size: PSNR, SSIM, mean absolute error, SSIMULACRA 2, LPIPS
 ///
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
     let lpips = match &args.lpips {
         Some(path) => {
             let opened = Lpips::open(path, threads);
-            let network = opened.map_err(|e| CliError::codec(path.display().to_string(), e))?;
+            let network = opened.map_err(|e| CliError::codec(message::name(path), e))?;
             Some(network.distance(&first, &second).map_err(failed)?)
         }
         None => None,

@@ -21,7 +21,7 @@ use crate::values;
 /// Decompress .flxt files, complete or truncated anywhere, to pictures
 ///
 /// `decode IN OUT` is two names of which only the second has the extension of a picture or .npy;
-/// otherwise all names are inputs. A failed input does not stop the others; the exit code is that of
+/// otherwise all names are inputs. Without -o, --force replaces only PNG files that this program wrote. A failed input does not stop the others; the exit code is that of
 /// the first failure.
 #[derive(Debug, Args)]
 pub(crate) struct DecodeArgs {
@@ -78,8 +78,12 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<ExitCode, CliE
         let problem = "cannot read both the token file and the noise from standard input";
         return Err(CliError::usage(Source::Stdin.name(), problem));
     }
+    let is_named = output.is_some();
     let check = |output: &Output| {
         format_of(output)?;
+        if !is_named {
+            output.keep_foreign()?;
+        }
         noise.as_ref().map_or(Ok(()), |noise| output.keep(noise))
     };
     let prepare = || {

@@ -11,6 +11,7 @@ use flextok::container::{KeepMetadata, TokenFile};
 use flextok::image::RgbImage;
 use flextok::metrics::Metric;
 use flextok::rate::{self, Rung, Search};
+use unicode_normalization::UnicodeNormalization;
 
 use super::sampling::SamplingArgs;
 use crate::choices;
@@ -19,6 +20,7 @@ use crate::exit::CliError;
 use crate::input::{Source, TokenInput};
 use crate::output::{self, Output, Prepared};
 use crate::values::{self, Color};
+use crate::{links, message};
 
 /// Cut several .flxt files to a common budget so that the worst picture is as good as possible
 ///
@@ -78,6 +80,9 @@ pub(crate) struct FitArgs {
     #[command(flatten)]
     sampling: SamplingArgs,
 }
+
+/// The reference of figures without originals.
+const WHOLE_FILE: &str = "whole-file";
 
 /// One file to cut.
 struct Item {
@@ -199,7 +204,7 @@ impl Item {
             payload_bytes_in_file: self.payload(self.units()),
             bytes: rung.bytes,
             quality: rung.quality.is_finite().then_some(rung.quality),
-            reference: (self.original.as_ref()).map_or("whole-file".to_owned(), Source::name),
+            reference: (self.original.as_ref()).map_or(WHOLE_FILE.to_owned(), Source::name),
         }
     }
 }
@@ -217,13 +222,18 @@ impl Line {
         let quality = self.quality.map_or("identical".to_owned(), |quality| {
             format!("{metric} {quality:.3}")
         });
+        let reference = match &*self.reference {
+            WHOLE_FILE => "the whole file",
+            original => original,
+        };
         let output = self.output.as_ref();
-        format!(
-            "{}: {kept}, {} bytes, {quality}{}\n",
+        let line = format!(
+            "{}: {kept}, {} bytes, {quality} against {reference}{}",
             self.file,
             self.bytes,
             output.map_or(String::new(), |output| format!(", in {output}"))
-        )
+        );
+        message::one_line(&line) + "\n"
     }
 }
 
@@ -241,7 +251,7 @@ fn items(args: &FitArgs, context: &Context) -> Result<Vec<Item>, CliError> {
             Some(target) => {
                 let output = Output::new(&target, context.force)?;
                 output.refuse_other_extensions()?;
-                if let Some(other) = outputs.insert(output::real_path(&target), source.name()) {
+                if let Some(other) = outputs.insert(links::real_path(&target), source.name()) {
                     let problem = format!(
                         "its output would be that of {other} too; run fit on them separately"
                     );
@@ -273,7 +283,7 @@ fn original(directory: &Path, file: &Path) -> Result<Source, CliError> {
         paths.collect::<Result<Vec<PathBuf>, _>>()
     });
     let mut paths = read.map_err(|source| CliError::Read {
-        name: directory.display().to_string(),
+        name: message::name(directory),
         source,
     })?;
     paths.sort();
@@ -281,19 +291,29 @@ fn original(directory: &Path, file: &Path) -> Result<Source, CliError> {
         let format = path
             .extension()
             .and_then(flextok::image::ImageFormat::from_extension);
-        path.file_stem() == file.file_stem() && format.is_some() && path.is_file()
+        same_stem(path, file) && format.is_some() && path.is_file()
     };
     match paths.iter().filter(is_picture).collect::<Vec<_>>()[..] {
         [path] => Ok(Source::File(path.clone())),
         [] => {
-            let problem = format!("no picture of this name in {}", directory.display());
-            Err(CliError::usage(file.display().to_string(), problem))
+            let problem = format!("no picture of this name in {}", message::name(directory));
+            Err(CliError::usage(message::name(file), problem))
         }
         [first, second, ..] => {
-            let (first, second) = (first.display(), second.display());
+            let (first, second) = (message::name(first), message::name(second));
             let problem = format!("both {first} and {second} could be its original; keep one");
-            Err(CliError::usage(file.display().to_string(), problem))
+            Err(CliError::usage(message::name(file), problem))
         }
+    }
+}
+
+/// Whether two names agree but for their extensions. File systems and programs spell one letter with an accent as one or
+/// two code points, so the names are compared in the normalization form C.
+fn same_stem(a: &Path, b: &Path) -> bool {
+    let [a, b] = [a, b].map(|path| path.file_stem().unwrap_or_default());
+    match (a.to_str(), b.to_str()) {
+        (Some(a), Some(b)) => a.nfc().eq(b.nfc()),
+        _ => a == b,
     }
 }
 

@@ -8,6 +8,7 @@ use clap_mangen::Man;
 use crate::args;
 use crate::context::Context;
 use crate::exit::CliError;
+use crate::message;
 use crate::output::{self, Output};
 
 /// Print the manual page, or write the pages of all commands to a directory
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &ManArgs, context: &Context) -> Result<(), CliError> {
         return output::print(&String::from_utf8_lossy(&page));
     };
     let failed = |source| CliError::Write {
-        name: directory.display().to_string(),
+        name: message::name(directory),
         source,
     };
     std::fs::create_dir_all(directory).map_err(failed)?;
@@ -52,7 +53,7 @@ fn render(command: &Command, path: &Path) -> Result<Vec<u8>, CliError> {
     let mut page = Vec::new();
     let rendered = Man::new(command.clone()).render(&mut page);
     rendered.map_err(|source| CliError::Write {
-        name: path.display().to_string(),
+        name: message::name(path),
         source,
     })?;
     Ok(page)

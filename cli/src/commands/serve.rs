@@ -10,8 +10,7 @@ use flextok_server::{Options, Server};
 
 use crate::context::Context;
 use crate::exit::{CliError, report};
-use crate::interrupt;
-use crate::values;
+use crate::{interrupt, message, values};
 
 /// Serve the .flxt files of a directory over HTTP, complete or cut to suit the client's connection
 ///
@@ -112,7 +111,7 @@ fn log(args: &ServeArgs, context: &Context) -> Result<Option<Box<dyn Write + Sen
 fn open(path: &Path) -> Result<Box<dyn Write + Send>, CliError> {
     let file = OpenOptions::new().create(true).append(true).open(path);
     let file = file.map_err(|source| CliError::Write {
-        name: path.display().to_string(),
+        name: message::name(path),
         source,
     })?;
     Ok(Box::new(file))

@@ -9,7 +9,7 @@ use flextok::container::State;
 use crate::context::Context;
 use crate::exit::{CliError, Code};
 use crate::input::{self, Source};
-use crate::output;
+use crate::{message, output};
 
 /// Check the checksums and the structure of .flxt files
 ///
@@ -45,7 +45,10 @@ fn verify(source: &Source, complete: bool, context: &Context) -> Result<(), CliE
     let line = match input.file.state() {
         State::Complete => {
             let payload = input::amount(header, header.payload_bytes());
-            format!("{name}: ok ({payload}, {bytes} bytes)\n")
+            format!(
+                "{}: ok ({payload}, {bytes} bytes)\n",
+                message::one_line(&name)
+            )
         }
         State::Truncated { have, total } if complete => {
             let present = input::present(header, have, total);
@@ -54,7 +57,10 @@ fn verify(source: &Source, complete: bool, context: &Context) -> Result<(), CliE
         State::Truncated { have, total } => {
             let present = input::present(header, have, total);
             let proven = input::count(header, input.file.proven_bytes());
-            format!("{name}: truncated ({present}, {proven} proven, {bytes} bytes)\n")
+            format!(
+                "{}: truncated ({present}, {proven} proven, {bytes} bytes)\n",
+                message::one_line(&name)
+            )
         }
     };
     if context.quiet {

@@ -10,6 +10,7 @@ mod error;
 mod freed;
 #[cfg(feature = "cube")]
 pub mod gpu;
+pub mod inherited;
 pub mod lot;
 mod map_fault;
 mod precision;

@@ -20,6 +20,22 @@ const JPEG_QUALITY: u8 = 90;
 /// The extensions that can be written, for messages.
 pub const WRITABLE: &str = "png, jpg, jpeg, webp, bmp, tif, tiff, ppm, pnm, qoi, tga";
 
+/// Where the chunk of a PNG begins that names the program: behind the signature and the header.
+const SIGNED_AT: usize = 8 + 25;
+
+/// The text chunk `Software: flextok` (PNG, third edition, section 11.3.3.2).
+const SIGNATURE: [u8; 28] = *b"\0\0\0\x10tEXtSoftware\0flextok\xb6\xfa\x70\x9a";
+
+/// [`is_signed`] needs so many bytes of a file.
+pub const SIGNED_WITHIN: u64 = (SIGNED_AT + SIGNATURE.len()) as u64;
+
+/// Whether a file that begins like this is a PNG that [`encode`] wrote.
+#[must_use]
+pub fn is_signed(start: &[u8]) -> bool {
+    let chunk = start.get(SIGNED_AT..);
+    start.starts_with(b"\x89PNG") && chunk.is_some_and(|chunk| chunk.starts_with(&SIGNATURE))
+}
+
 /// A format pictures can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -131,7 +147,7 @@ impl SaveFormat {
     }
 }
 
-/// The bytes of an image file with `picture` in it.
+/// The bytes of an image file with `picture` in it. A PNG has the text `Software: flextok`, which [`is_signed`] finds.
 ///
 /// # Errors
 /// [`PictureError::TooLargeForFormat`] if the format cannot express the size,
@@ -170,6 +186,9 @@ pub fn encode(picture: &RgbImage, format: SaveFormat) -> Result<Vec<u8>, Picture
         format: format.name(),
         detail: one_line(&error.to_string()),
     })?;
+    if format == SaveFormat::Png {
+        bytes.splice(SIGNED_AT..SIGNED_AT, SIGNATURE);
+    }
     Ok(bytes)
 }
 
@@ -216,6 +235,21 @@ mod tests {
                 assert!(worst <= Some(allowed), "{format:?} {worst:?}");
             }
         }
+    }
+
+    #[test]
+    fn png_files_name_the_program() {
+        let bytes = encode(&gradient(3, 2), SaveFormat::Png).expect("a small picture");
+        assert!(is_signed(&bytes) && is_signed(&bytes[..SIGNED_WITHIN as usize]));
+        let body = &SIGNATURE[4..SIGNATURE.len() - 4];
+        assert_eq!(SIGNATURE[..4], (body.len() as u32 - 4).to_be_bytes());
+        assert_eq!(
+            SIGNATURE[body.len() + 4..],
+            crc32fast::hash(body).to_be_bytes()
+        );
+        assert!(!is_signed(&bytes[..SIGNED_WITHIN as usize - 1]) && !is_signed(b""));
+        let other = encode(&gradient(3, 2), SaveFormat::Bmp).expect("a small picture");
+        assert!(!is_signed(&other));
     }
 
     #[test]

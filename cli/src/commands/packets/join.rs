@@ -14,7 +14,7 @@ use flextok::{Error, LimitKind};
 use crate::context::Context;
 use crate::exit::CliError;
 use crate::output::{self, Output};
-use crate::values;
+use crate::{message, values};
 
 /// Bytes of the longest line that can be a packet, with the end of the line.
 const LONGEST_LINE: u64 = 2 * MAX_PACKET_BYTES as u64 + 2;
@@ -115,7 +115,7 @@ pub(crate) fn run(args: &JoinArgs, context: &Context) -> Result<(), CliError> {
 fn name(inputs: &[PathBuf]) -> String {
     match inputs {
         [path] if path == Path::new("-") => "standard input".to_owned(),
-        [path] => path.display().to_string(),
+        [path] => message::name(path),
         paths => format!("{} inputs", paths.len()),
     }
 }
@@ -251,7 +251,7 @@ impl Arrivals {
 
 fn failed(path: &Path, source: io::Error) -> CliError {
     CliError::Read {
-        name: path.display().to_string(),
+        name: message::name(path),
         source,
     }
 }

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::exit::CliError;
 use crate::input::Source;
 use crate::output::{self, Output, Prepared};
-use crate::values;
+use crate::{message, values};
 
 /// Split a .flxt file, complete or truncated, into packets of at most N bytes
 ///
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &SplitArgs, context: &Context) -> Result<(), CliError> {
     } else {
         let directory = args.output.as_deref().unwrap_or(Path::new("-"));
         write_files(&sent, id, directory, context)?;
-        directory.display().to_string()
+        message::name(directory)
     };
     if let Some(note) = input.shortfall(&source.name()) {
         context.note(&note);
@@ -114,7 +114,7 @@ fn write_files(
     let is_new = !directory.is_dir();
     if is_new {
         fs::create_dir(directory).map_err(|source| CliError::Write {
-            name: directory.display().to_string(),
+            name: message::name(directory),
             source,
         })?;
     }
