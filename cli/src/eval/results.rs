@@ -1,6 +1,6 @@
 //! What an evaluation found: what `--json` prints, and what the report shows.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// All of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -160,8 +160,13 @@ pub(crate) struct Halt {
     pub(crate) picture: String,
     /// Bytes or tokens; absent where no budget reaches it.
     pub(crate) budget: Option<u32>,
-    /// The quality at that budget, or the best there is.
+    /// The quality at that budget, or the best there is; infinite, in JSON `null`, for an identical picture.
+    #[serde(deserialize_with = "number_or_infinity")]
     pub(crate) reached: f64,
+}
+
+fn number_or_infinity<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
 }
 
 /// A picture that could not be measured.
