@@ -153,10 +153,10 @@ impl Plan {
             let version = codec.version.as_ref()?;
             Some(format!("{} ({version})", codec.name))
         });
-        let decode = &self.decode;
+        let (decode, engine) = (&self.decode, self.model.codec.engine());
         let settings = json!({
             "model": self.model_name(),
-            "engine": self.model.codec.engine().precision.to_string(),
+            "engine": format!("{}, {}", engine.backend, engine.precision),
             "unit": self.unit,
             "budgets": self.budgets,
             "codecs": codecs.collect::<Vec<_>>(),

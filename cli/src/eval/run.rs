@@ -170,7 +170,8 @@ impl<'a> Evaluation<'a> {
                 .map(|file| file.bytes.len() as u64),
         };
         let budgets: Vec<Option<u64>> = plan.budgets.iter().map(bytes).collect();
-        let best = rivals::best(installed, &subject.original, &budgets, plan.threads());
+        let (original, together) = (&subject.original, self.together(subject));
+        let best = rivals::best(installed, original, &budgets, plan.threads(), together);
         if let Some(failure) = best.failure {
             self.context
                 .note(&format!("{}: {failure}", installed.rival.name()));
@@ -211,20 +212,25 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    /// Works on all cores, or on one thing after the other where the picture is so large that memory would not do.
+    /// Works on all cores, or on one thing after the other where the picture is too large for that.
     fn each<T: Sync, R: Send>(
         &self,
         subject: &Subject,
         items: &[T],
         work: impl Fn(&T) -> Result<R, CliError> + Send + Sync,
     ) -> Result<Vec<R>, CliError> {
-        let threads = self.plan.threads();
-        let memory = subject.size().area().saturating_mul(BYTES_A_PIXEL);
-        let together = memory.saturating_mul(threads.count() as u64);
-        if together > self.context.loading.max_memory {
+        if !self.together(subject) {
             return items.iter().map(work).collect();
         }
-        threads.install(|| items.par_iter().with_max_len(1).map(work).collect())
+        let each = || items.par_iter().with_max_len(1);
+        self.plan.threads().install(|| each().map(work).collect())
+    }
+
+    /// Whether memory does for a thing on each thread.
+    fn together(&self, subject: &Subject) -> bool {
+        let threads = self.plan.threads().count() as u64;
+        let each = subject.size().area().saturating_mul(BYTES_A_PIXEL);
+        each.saturating_mul(threads) <= self.context.loading.max_memory
     }
 
     fn figures(&self, subject: &Subject, decode: &RgbImage) -> Result<Figures, CliError> {

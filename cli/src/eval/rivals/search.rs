@@ -31,26 +31,30 @@ pub(crate) struct Best {
 ///
 /// Of each shrinking the highest setting that fits is taken. It is found by bisection, since bytes rise with the setting:
 /// where they do not, a file that is slightly better may be missed. A setting with which the program fails does not fit.
+/// `together` says whether several shrinkings may be tried at once, each of which takes memory for the picture twice.
 pub(crate) fn best(
     installed: &Installed,
     original: &RgbImage,
     budgets: &[Option<u64>],
     threads: &Threads,
+    together: bool,
 ) -> Best {
-    let shrinkings = || {
-        let each = SHRINKINGS.into_par_iter().with_max_len(1);
-        let searched = each.map(|shrinking| {
-            let mut search = Search::new(installed, original, shrinking, threads);
-            let files = search.files(budgets);
-            (files, search.failure)
-        });
-        searched.collect::<Vec<_>>()
+    let search = |shrinking| {
+        let mut search = Search::new(installed, original, shrinking, threads);
+        let files = search.files(budgets);
+        (files, search.failure)
+    };
+    let searched: Vec<_> = if together {
+        let each = || SHRINKINGS.into_par_iter().with_max_len(1);
+        threads.install(|| each().map(search).collect())
+    } else {
+        SHRINKINGS.into_iter().map(search).collect()
     };
     let mut best = Best {
         files: budgets.iter().map(|_| None).collect(),
         failure: None,
     };
-    for (files, failure) in threads.install(shrinkings) {
+    for (files, failure) in searched {
         best.failure = best.failure.or(failure);
         for (best, file) in best.files.iter_mut().zip(files) {
             let worth = |file: &Option<Fitted>| file.as_ref().map_or(f64::MIN, |file| file.psnr);
