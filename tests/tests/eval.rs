@@ -134,17 +134,46 @@ fn lpips_is_that_of_the_published_program() {
     for value in values {
         let of = |key: &str| folder.join(value[key].as_str().expect("a name"));
         let (first, second) = (of("reference"), of("picture"));
-        let args = ["compare", arg(&first), arg(&second), "--json", "--lpips", arg(&weights)];
+        let args = [
+            "compare",
+            arg(&first),
+            arg(&second),
+            "--json",
+            "--lpips",
+            arg(&weights),
+        ];
         let found = run(directory, args).ok().json();
-        close(&found["lpips"], value["lpips_alex"].as_f64().expect("a number"), 1e-3);
-        close(&found["psnr"], value["psnr"].as_f64().expect("a number"), 1e-3);
+        close(
+            &found["lpips"],
+            value["lpips_alex"].as_f64().expect("a number"),
+            1e-3,
+        );
+        close(
+            &found["psnr"],
+            value["psnr"].as_f64().expect("a number"),
+            1e-3,
+        );
     }
     set(directory);
-    let args = ["eval", "set/chelsea.png", "--bytes", "256", "--lpips", arg(&weights)];
+    let args = [
+        "eval",
+        "set/chelsea.png",
+        "--bytes",
+        "256",
+        "--lpips",
+        arg(&weights),
+    ];
     let export = ["--export", "out", "--json"];
     let results = run(directory, args.iter().chain(&export)).ok().json();
     let decode = "out/flextok-256/chelsea.png";
-    let compare = ["compare", "set/chelsea.png", decode, "--json", "--lpips", arg(&weights)];
+    let compare = [
+        "compare",
+        "set/chelsea.png",
+        decode,
+        "--json",
+        "--lpips",
+        arg(&weights),
+    ];
     let compared = run(directory, compare).ok().json();
     let measured = measured(&results, "set/chelsea.png", "flextok", 256);
     assert_eq!(measured["figures"]["lpips"], compared["lpips"]);
@@ -314,8 +343,9 @@ fn an_interrupted_run_keeps_what_is_finished() {
         );
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let kill = std::process::Command::new("kill").arg(child.id().to_string());
-    assert!({ kill }.status().expect("kill is there").success());
+    let mut kill = std::process::Command::new("kill");
+    let killed = kill.arg(child.id().to_string()).status();
+    assert!(killed.expect("kill is there").success());
     assert_eq!(child.wait().expect("a child").code(), Some(130));
     let kept = lines();
     assert!((3..7).contains(&kept), "{kept} lines");
@@ -475,7 +505,8 @@ fn a_rival_is_as_good_as_the_same_programs_by_hand() {
             let compared = run(directory, ["compare", "in.ppm", "a.ppm", "--json"])
                 .ok()
                 .json();
-            best = compared["psnr"].as_f64().max(best);
+            let psnr = compared["psnr"].as_f64().expect("a number");
+            best = Some(best.map_or(psnr, |best: f64| best.max(psnr)));
         }
     }
     let best = best.expect("a file that fits");

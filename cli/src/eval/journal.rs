@@ -33,6 +33,14 @@ pub(crate) struct Finished {
     pub(crate) halt: Option<Halt>,
 }
 
+impl Finished {
+    /// As it is read from a file, where a number may come back changed in its last digit: so the results of a run do not
+    /// depend on whether it was interrupted.
+    pub(crate) fn reread(&self) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(&serde_json::to_string(self)?)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Head {
     flextok_eval: u32,

@@ -124,7 +124,10 @@ impl<'a> Evaluation<'a> {
         if let Some(journal) = &mut self.journal {
             journal.add(&finished)?;
         }
-        Ok(finished)
+        finished.reread().map_err(|error| CliError::Read {
+            name: subject.name,
+            source: error.into(),
+        })
     }
 
     /// Measures the files of this program's own codec.
