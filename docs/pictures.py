@@ -3,20 +3,21 @@
 
     cargo build --release && pip install -r docs/requirements.txt && python3 docs/pictures.py [PHOTO [OUT]]
 
-It takes ten seconds. FLEXTOK names another binary. Each tile is the whole photo, from a file of at most the column's
-bytes: flextok's of that size at its default look, the others' of the best PSNR over shrinkings and qualities (rivals.py).
+It needs cwebp, avifenc and their decoders. FLEXTOK names another binary. Each tile is the whole photo, from a file of at
+most the column's bytes: what `flextok eval --against webp,avif` exports.
 """
+import pathlib
 import sys
+import tempfile
 
 from PIL import Image, ImageDraw, ImageFont
 
 import program
-import rivals
 
 PHOTO = program.ROOT / "tests/photos/coffee.png"
 OUT = program.ROOT / "docs/preview.png"
 BUDGETS = [32, 64, 128, 256, 512, 1024]
-CODECS = ["flextok", "WebP", "AVIF"]
+CODECS = {"flextok": "flextok", "webp": "WebP", "avif": "AVIF"}
 # Twice what GitHub shows a README in.
 WIDTH = 1660
 GAP = 10
@@ -27,18 +28,20 @@ CAPTION = 38
 INK, FAINT, EMPTY = "#1f2328", "#59636e", "#eff1f3"
 
 
-def tiles(photo):
-    """For each codec and number of bytes the file's bytes and its picture, or None."""
-    for codec in CODECS:
-        if codec == "flextok":
-            files = {budget: program.encode(photo, budget) for budget in BUDGETS}
-            yield codec, {budget: (len(file), program.decode(file)) for budget, file in files.items()}
-        else:
-            files = rivals.best(photo, BUDGETS, rivals.RIVALS[codec])
-            yield codec, {budget: file and (len(file), rivals.decoded(file, photo.size)) for budget, file in files.items()}
+def tiles(path):
+    """For each codec and number of bytes the file's bytes and its picture, where there is one."""
+    with tempfile.TemporaryDirectory() as folder:
+        rivals = [codec for codec in CODECS if codec != "flextok"]
+        results = program.evaluate([path], BUDGETS, against=rivals, export=folder)
+        found = {codec: dict.fromkeys(BUDGETS) for codec in CODECS}
+        for one in results["measurements"]:
+            decode = pathlib.Path(folder, f"{one['codec']}-{one['budget']}", f"{path.stem}.png")
+            found[one["codec"]][one["budget"]] = one["bytes"], program.opened(decode)
+    return found
 
 
-def sheet(photo):
+def sheet(path):
+    photo = program.opened(path)
     height = round(photo.height * COLUMN / photo.width)
     step = HEADING + height + CAPTION + GAP
     picture = Image.new("RGB", (WIDTH, len(CODECS) * step), "white")
@@ -54,8 +57,8 @@ def sheet(photo):
             picture.paste(tile.resize((COLUMN, height), Image.LANCZOS), (x, y))
             draw.text((x + COLUMN / 2, y + height + 6), caption, INK, font, anchor="mt")
 
-    for row, (codec, found) in enumerate(tiles(photo)):
-        draw.text((MARGIN, row * step + HEADING - 10), codec, INK, name_font, anchor="ls")
+    for row, (codec, found) in enumerate(tiles(path).items()):
+        draw.text((MARGIN, row * step + HEADING - 10), CODECS[codec], INK, name_font, anchor="ls")
         for column, budget in enumerate(BUDGETS):
             size, tile = found[budget] or (None, None)
             place(column, row, tile, f"{size} bytes" if size else "no file\nthis small")
@@ -65,9 +68,9 @@ def sheet(photo):
 
 def main():
     arguments = sys.argv[1:]
-    photo = program.opened(arguments[0] if arguments else PHOTO)
+    path = pathlib.Path(arguments[0]) if arguments else PHOTO
     out = arguments[1] if len(arguments) > 1 else OUT
-    sheet(photo).save(out, optimize=True)
+    sheet(path).save(out, optimize=True)
 
 
 if __name__ == "__main__":

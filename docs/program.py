@@ -1,5 +1,4 @@
 """The program flextok, for the scripts beside this file: FLEXTOK names another binary than target/release/flextok."""
-import functools
 import io
 import json
 import os
@@ -10,6 +9,9 @@ from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLEXTOK = os.environ.get("FLEXTOK", ROOT / "target/release/flextok")
+LPIPS = ROOT / "docs/metrics/lpips_alex.safetensors"
+# What `decode --look` is given, by the name of the row.
+LOOKS = {"flextok": None} | {f"flextok, {look}": look for look in ("plain", "faithful", "sharp")}
 PHOTOS = [ROOT / "tests/photos" / name for name in ("chelsea.png", "coffee.png", "astronaut.png", "seeding.jpg")]
 
 
@@ -32,24 +34,15 @@ def png(picture):
     return file.getvalue()
 
 
-@functools.cache
-def looks():
-    """What `decode --look` is to be given, by the name of the row; a program without it has one look."""
-    named = ("plain", "faithful", "sharp") if b"--look" in run("decode", "--help") else ()
-    return {"flextok": None} | {f"flextok, {look}": look for look in named}
-
-
-def encode(picture, size):
-    """The file of at most so many bytes."""
-    return run("encode", "-q", "--threads", "1", "-b", str(size), "-", "-o", "-", data=png(picture))
-
-
-def decode(file, look=None):
-    """The picture of a file."""
-    options = ["--look", look] if look else []
-    return Image.open(io.BytesIO(run("decode", "-q", "--threads", "1", *options, "-", "-o", "-", data=file))).convert("RGB")
+def evaluate(pictures, budgets, look=None, against=(), export=None):
+    """The results of `flextok eval`."""
+    options = ["--bytes", ",".join(map(str, budgets)), "--lpips", LPIPS]
+    options += ["--look", look] if look else []
+    options += ["--against", ",".join(against)] if against else []
+    options += ["--export", export] if export else []
+    return json.loads(run("eval", "-q", "--json", *options, *pictures))
 
 
 def compare(path, picture):
-    """PSNR, SSIM and SSIMULACRA 2 of a picture against the one of a PNG file."""
-    return json.loads(run("compare", "--json", "--threads", "1", path, "-", data=png(picture)))
+    """PSNR, SSIM, SSIMULACRA 2 and LPIPS of a picture against the one of a PNG file."""
+    return json.loads(run("compare", "--json", "--lpips", LPIPS, path, "-", data=png(picture)))

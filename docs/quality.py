@@ -1,22 +1,13 @@
 #!/usr/bin/env python3
-"""The measured quality that README.md and models/README.md show, as Markdown tables:
+"""The measured quality that README.md, docs/quality.md and models/README.md show, as Markdown tables of what `flextok eval`
+finds, with BlurHash and ThumbHash beside it, which are no image formats:
 
     cargo build --release && pip install -r docs/requirements.txt && python3 docs/quality.py
     python3 docs/quality.py --drawings        text and drawings instead of the photos of tests/photos
 
-On two cores that other work shared the first took eight minutes, the second one and a half (processor time: four minutes,
-and three quarters of one). FLEXTOK names another binary.
-
-Files of flextok are made for their size, without other options. The others are the best PSNR of 20 shrinkings x 18 qualities
-that fit (rivals.py), enlarged again by Lanczos: a choice by another metric could give them a better value of that metric.
-PSNR, SSIM and SSIMULACRA 2 are those of `flextok compare`, LPIPS that of metrics/lpips.py, all in the photo's own size.
+It needs cwebp, avifenc, cjpeg and their decoders. FLEXTOK names another binary. LPIPS is measured by `flextok` too, with
+docs/metrics/lpips_alex.safetensors.
 """
-import os
-
-# One thread of matrix products in each of two processes; numpy reads this when it is first loaded.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-import concurrent.futures
-import functools
 import io
 import pathlib
 import sys
@@ -27,26 +18,32 @@ from PIL import Image
 
 import drawings
 import program
-import rivals
-from metrics import lpips
 
 BUDGETS = [64, 128, 256, 512, 1024, 2048, 4096]
 SMALL_BUDGETS = [20, 24, 28, 32]
 DRAWING_BUDGETS = [256, 1024, 4096]
+RIVALS = {"webp": "WebP", "avif": "AVIF", "jpeg": "JPEG"}
 # Name in the tables, key, decimals, and whether more is better.
 METRICS = [("PSNR", "psnr", 2, True), ("SSIM", "ssim", 3, True), ("SSIMULACRA 2", "ssimulacra2", 1, True),
            ("LPIPS", "lpips", 3, False)]
 
 
-@functools.lru_cache(maxsize=1)
-def photo_features(path):
-    return lpips.features(program.opened(path))
-
-
-def measured(path, picture, size):
-    """All metrics of a picture, and the bytes of its file."""
-    found = program.compare(path, picture)
-    return found | {"lpips": lpips.distance(photo_features(path), lpips.features(picture)), "bytes": size}
+def evaluated(paths, budgets, looks, against=()):
+    """By picture and codec, the figures of each budget, None where nothing fits; and the versions of the rivals."""
+    found, versions = {}, []
+    for codec, look in looks.items():
+        # The rivals once, beside the first look.
+        rivals = against if look is None else ()
+        results = program.evaluate(paths, budgets, look, rivals)
+        versions += [other["version"] for other in results["codecs"][1:]]
+        for path in paths:
+            for name in ["flextok", *rivals]:
+                found[path, RIVALS.get(name, codec)] = dict.fromkeys(budgets)
+        for one in results["measurements"]:
+            figures = one["figures"]
+            found[pathlib.Path(one["picture"]), RIVALS.get(one["codec"], codec)][one["budget"]] = figures | {
+                "ssim": figures["ssim_gaussian11"], "bytes": one["bytes"]}
+    return found, ", ".join(versions)
 
 
 def blurhash_of(photo, columns, rows):
@@ -60,13 +57,19 @@ def blurhash_of(photo, columns, rows):
     return text, Image.fromarray(picture).resize(photo.size, Image.BICUBIC)
 
 
+def psnr(first, second):
+    """dB, over all samples."""
+    error = numpy.asarray(first, float) - numpy.asarray(second, float)
+    return 10 * numpy.log10(255 ** 2 / (error ** 2).mean())
+
+
 def best_blurhash(photo, budgets):
     """The BlurHash of the best PSNR in at most so many characters: a character for the grid, one for the scale, four for
     the mean and two for each other component."""
     grids = [(columns, rows) for columns in range(1, 10) for rows in range(1, 10)
              if 4 + 2 * columns * rows <= max(budgets) and columns <= 4 * rows and rows <= 4 * columns]
     hashes = [blurhash_of(photo, *grid) for grid in grids]
-    return {budget: max((one for one in hashes if len(one[0]) <= budget), key=lambda one: lpips.psnr(photo, one[1]))
+    return {budget: max((one for one in hashes if len(one[0]) <= budget), key=lambda one: psnr(photo, one[1]))
             for budget in budgets}
 
 
@@ -82,48 +85,14 @@ def thumbhash_of(photo):
     return file, picture.resize(photo.size, Image.BICUBIC)
 
 
-def pictures_of(photo, codec, budgets):
-    """For each of the budgets a file and its picture, or None where nothing fits."""
-    if codec in program.looks():
-        for budget in budgets:
-            file = program.encode(photo, budget)
-            yield budget, file, program.decode(file, program.looks()[codec])
-    elif codec in rivals.RIVALS:
-        for budget, file in rivals.best(photo, budgets, rivals.RIVALS[codec]).items():
-            yield budget, file, file and rivals.decoded(file, photo.size)
-    elif codec == "BlurHash":
-        for budget, (file, picture) in best_blurhash(photo, budgets).items():
-            yield budget, file, picture
-    # These two have sizes of their own: 28 characters, and at most 24 bytes, by the shape of the photo.
-    elif codec == "BlurHash 4×3":
-        yield 28, *blurhash_of(photo, 4, 3)
-    elif codec == "ThumbHash":
-        yield 24, *thumbhash_of(photo)
-
-
-def job(path, codec, budgets):
-    """The metrics of a codec for each of the budgets, None where nothing fits."""
+def placeholders(path, budgets):
+    """By codec, the figures of placeholders of a photo. Two have sizes of their own: 28 characters, and at most 24 bytes."""
     photo = program.opened(path)
-    found = {}
-    for budget, file, picture in pictures_of(photo, codec, budgets):
-        assert file is None or len(file) <= budget
-        found[budget] = file and measured(path, picture, len(file))
-    return found
-
-
-def results(paths, codecs, budgets):
-    """What job() finds, by picture and codec; two processes."""
-    with concurrent.futures.ProcessPoolExecutor(2) as pool:
-        # The slow ones first.
-        order = sorted(((path, codec) for path in paths for codec in codecs),
-                       key=lambda task: (-path_pixels(task[0]), task[1] != "AVIF"))
-        tasks = {task: pool.submit(job, *task, budgets) for task in order}
-        return {(path, codec): tasks[path, codec].result() for path in paths for codec in codecs}
-
-
-def path_pixels(path):
-    width, height = Image.open(path).size
-    return width * height
+    hashes = {"BlurHash": best_blurhash(photo, budgets), "BlurHash 4×3": {28: blurhash_of(photo, 4, 3)},
+              "ThumbHash": {24: thumbhash_of(photo)}}
+    return {(path, codec): {budget: program.compare(path, picture) | {"bytes": len(file)}
+                            for budget, (file, picture) in files.items()}
+            for codec, files in hashes.items()}
 
 
 def row(*cells):
@@ -195,16 +164,17 @@ def print_photos(folder):
     paths = [folder / f"{path.stem}.png" for path in program.PHOTOS]
     for path, source in zip(paths, program.PHOTOS):
         program.opened(source).save(path)
-    looks = list(program.looks())
-    codecs = [*looks, *rivals.RIVALS]
-    found = results(paths, codecs, BUDGETS)
-    print(f"Mean of {len(paths)} photos by bytes of the complete file; {rivals.versions()}\n")
+    found, versions = evaluated(paths, BUDGETS, program.LOOKS, RIVALS)
+    codecs = [*program.LOOKS, *RIVALS.values()]
+    print(f"Mean of {len(paths)} photos by bytes of the complete file; {versions}\n")
     mean_table(found, paths, codecs, BUDGETS)
     print("\nEach photo: PSNR / LPIPS\n")
     picture_table(found, paths, codecs, BUDGETS, ("psnr", "lpips"))
 
     codecs = ["flextok", "BlurHash", "BlurHash 4×3", "ThumbHash"]
-    found = results(paths, codecs, SMALL_BUDGETS)
+    found, _ = evaluated(paths, SMALL_BUDGETS, {"flextok": None})
+    for path in paths:
+        found |= placeholders(path, SMALL_BUDGETS)
     print("\nPlaceholders, mean of the photos: BlurHash as a string, the best of its grids that fits and 4×3; ThumbHash as"
           " bytes\n")
     mean_table(found, paths, codecs, SMALL_BUDGETS)
@@ -221,10 +191,9 @@ def print_drawings(folder):
         picture = draw()
         picture.save(paths[-1])
         row(name, *lossless(picture))
-    codecs = [*program.looks(), "WebP", "AVIF"]
-    found = results(paths, codecs, DRAWING_BUDGETS)
-    print("\nPSNR / SSIM by bytes of the complete file\n")
-    picture_table(found, paths, codecs, DRAWING_BUDGETS, ("psnr", "ssim"))
+    found, versions = evaluated(paths, DRAWING_BUDGETS, program.LOOKS, ["webp", "avif"])
+    print(f"\nPSNR / SSIM by bytes of the complete file; {versions}\n")
+    picture_table(found, paths, [*program.LOOKS, "WebP", "AVIF"], DRAWING_BUDGETS, ("psnr", "ssim"))
 
 
 def main():

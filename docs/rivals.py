@@ -1,15 +1,13 @@
 #!/usr/bin/env python3
-"""What WebP, AVIF and JPEG make of a photo in a given number of bytes: a module for quality.py and pictures.py, and
+"""How long WebP, AVIF and JPEG take for a photo in a given number of bytes, in process: for measure.sh
 
     python3 docs/rivals.py --time PHOTO BYTES [REPS]
                                               bytes, and medians in ms of encode, decode and both, in the photo's own size
     python3 docs/rivals.py --versions         the libraries behind Pillow
 
-A photo is shrunken by Lanczos, encoded, decoded, and enlarged by Lanczos again; best() takes, for each number of bytes,
-the highest PSNR over all shrinkings and qualities whose complete file fits.
+Their quality is measured by `flextok eval --against`.
 """
 import io
-import math
 import pathlib
 import statistics
 import sys
@@ -17,11 +15,8 @@ import time
 
 from PIL import Image, features
 
-from metrics.lpips import psnr
 from program import opened
 
-SCALES = [1, 0.85, 0.7, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25, 0.2, 0.16, 0.13, 0.1, 0.08, 0.06, 0.045, 0.03, 0.02, 0.014, 0.01]
-QUALITIES = [1, 2, 4, 6, 9, 12, 16, 20, 25, 30, 36, 43, 50, 58, 66, 75, 85, 92]
 RIVALS = {
     "WebP": dict(format="WEBP", method=6),
     "AVIF": dict(format="AVIF", speed=6, subsampling="4:2:0", max_threads=1),
@@ -41,35 +36,6 @@ def encoded(picture, quality, options):
     file = io.BytesIO()
     picture.save(file, quality=quality, **options)
     return file.getvalue()
-
-
-def decoded(file, size):
-    """The picture of a file, enlarged to a size."""
-    return Image.open(io.BytesIO(file)).convert("RGB").resize(size, Image.LANCZOS)
-
-
-def best(photo, budgets, options):
-    """The file of the best PSNR in at most so many bytes, for each of the budgets; None where nothing fits."""
-    found = dict.fromkeys(budgets)
-    reached = dict.fromkeys(budgets, -math.inf)
-    for scale in SCALES:
-        small = photo.resize(tuple(max(1, round(side * scale)) for side in photo.size), Image.LANCZOS)
-        files = {}
-        for quality in QUALITIES:
-            files[quality] = encoded(small, quality, options)
-            if len(files[quality]) > max(budgets):
-                break
-        values = {}
-        for budget in budgets:
-            fitting = [quality for quality in files if len(files[quality]) <= budget]
-            if not fitting:
-                continue
-            quality = max(fitting)
-            if quality not in values:
-                values[quality] = psnr(photo, decoded(files[quality], photo.size))
-            if values[quality] > reached[budget]:
-                reached[budget], found[budget] = values[quality], files[quality]
-    return found
 
 
 def median_ms(reps, work):

@@ -17,9 +17,9 @@ use flextok::{Device, Precision};
 use crate::commands::serve::ServeArgs;
 use crate::commands::{
     compare::CompareArgs, completions::CompletionsArgs, decode::DecodeArgs, devices::DevicesArgs,
-    encode::EncodeArgs, fit::FitArgs, info::InfoArgs, man::ManArgs, model::ModelArgs,
-    pack::PackArgs, packets::PacketsArgs, preview::PreviewArgs, tokens::TokensArgs,
-    truncate::TruncateArgs, verify::VerifyArgs,
+    encode::EncodeArgs, eval::EvalArgs, fit::FitArgs, info::InfoArgs, man::ManArgs,
+    model::ModelArgs, pack::PackArgs, packets::PacketsArgs, preview::PreviewArgs,
+    tokens::TokensArgs, truncate::TruncateArgs, verify::VerifyArgs,
 };
 use crate::exit::{Code, report};
 use crate::{choices, hints, output, values};
@@ -76,6 +76,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Preview(PreviewArgs),
     Compare(CompareArgs),
+    Eval(EvalArgs),
     Model(ModelArgs),
     Tokens(TokensArgs),
     Pack(PackArgs),

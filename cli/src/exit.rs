@@ -7,6 +7,7 @@ use flextok::npy::NpyError;
 use flextok::picture::PictureError;
 use flextok::{Error, ErrorKind, LimitKind};
 
+use crate::eval::RivalError;
 use crate::{interrupt, output};
 
 /// The exit codes; `--help` explains them.
@@ -97,6 +98,9 @@ pub(crate) enum CliError {
     /// Pictures that cannot be compared.
     #[error("{name}: {source}")]
     Compare { name: String, source: CompareError },
+    /// Another codec's program failed on a picture.
+    #[error("{name}: {source}")]
+    Rival { name: String, source: RivalError },
     /// The model's file cannot be opened.
     #[error("{name}: cannot open the model: {source}")]
     Model {
@@ -154,9 +158,11 @@ impl CliError {
             Self::TooManyBytes { .. } => Code::Limit,
             Self::Directory { code, .. } => *code,
             Self::Truncated { .. } | Self::Packets { .. } => Code::Corrupt,
-            Self::Read { .. } | Self::Write { .. } | Self::Exists { .. } | Self::Output { .. } => {
-                Code::Io
-            }
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Exists { .. }
+            | Self::Output { .. }
+            | Self::Rival { .. } => Code::Io,
             Self::Model { .. } => Code::Model,
             #[cfg(feature = "serve")]
             Self::Start(flextok_server::StartError::Model { .. }) => Code::Model,

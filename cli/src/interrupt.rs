@@ -1,13 +1,13 @@
-//! Ctrl-C and termination: temporary files are removed, then the program exits; a server shuts down gracefully first.
+//! Ctrl-C and termination: other programs that were started are ended, temporary files are removed, then the program
+//! exits; a server shuts down gracefully first.
 //!
 //! A run holds its result in memory until it writes it, so an immediate stop leaves behind at most the
-//! temporary files that are registered here.
+//! temporary files and the processes that are registered here.
 
 use std::io;
-use std::path::PathBuf;
-#[cfg(unix)]
-use std::sync::Arc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(unix)]
 use flextok::compute::inherited::is_ignored;
@@ -19,6 +19,7 @@ use signal_hook::iterator::Signals;
 use crate::exit::Code;
 
 static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+static CHILDREN: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());
 
 /// What the first interrupt does instead of ending the program.
 #[cfg(feature = "serve")]
@@ -57,8 +58,10 @@ fn interrupted() {
         instead();
         return;
     }
-    // Held until exit, so that no temporary file is created after the clean-up.
-    let mut temporary = lock();
+    // Held until exit, so that no process is started and no temporary file created after the clean-up.
+    let children = lock(&CHILDREN);
+    let mut temporary = lock(&TEMPORARY);
+    end(&children);
     remove(&mut temporary);
     std::process::exit(Code::Interrupted as i32);
 }
@@ -71,9 +74,10 @@ pub(crate) fn first(instead: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Removes the registered temporary files.
+/// Ends the registered processes and removes the registered temporary files.
 pub(crate) fn clean_up() {
-    remove(&mut lock());
+    end(&lock(&CHILDREN));
+    remove(&mut lock(&TEMPORARY));
 }
 
 /// Creates a temporary file that is removed on interruption until the guard is dropped. An interrupt waits until the
@@ -81,28 +85,81 @@ pub(crate) fn clean_up() {
 pub(crate) fn guarded(
     make: impl FnOnce() -> io::Result<tempfile::NamedTempFile>,
 ) -> io::Result<(tempfile::NamedTempFile, Guard)> {
-    let mut temporary = lock();
-    let file = make()?;
-    let path = file.path().to_owned();
+    registered(make, tempfile::NamedTempFile::path)
+}
+
+/// Creates a temporary directory that is removed on interruption, with all that is in it, until the guard is dropped.
+pub(crate) fn guarded_folder() -> io::Result<(tempfile::TempDir, Guard)> {
+    let make = || tempfile::Builder::new().prefix("flextok-").tempdir();
+    registered(make, tempfile::TempDir::path)
+}
+
+fn registered<T>(
+    make: impl FnOnce() -> io::Result<T>,
+    path: impl FnOnce(&T) -> &Path,
+) -> io::Result<(T, Guard)> {
+    let mut temporary = lock(&TEMPORARY);
+    let made = make()?;
+    let path = path(&made).to_owned();
     temporary.push(path.clone());
-    Ok((file, Guard(path)))
+    Ok((made, Guard(path)))
 }
 
 /// See [`guarded`].
+#[derive(Debug)]
 pub(crate) struct Guard(PathBuf);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        lock().retain(|path| *path != self.0);
+        lock(&TEMPORARY).retain(|path| *path != self.0);
     }
 }
 
-fn lock() -> MutexGuard<'static, Vec<PathBuf>> {
-    TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
+/// Another program that runs; an interrupt ends it, and so does dropping this.
+#[derive(Debug)]
+pub(crate) struct Process(Arc<Mutex<Child>>);
+
+impl Process {
+    /// Starts a program. An interrupt waits until it is registered.
+    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+        let mut children = lock(&CHILDREN);
+        let child = Arc::new(Mutex::new(command.spawn()?));
+        children.push(Arc::clone(&child));
+        Ok(Self(child))
+    }
+
+    /// How it has ended, if it has.
+    pub(crate) fn ended(&self) -> io::Result<Option<ExitStatus>> {
+        lock(&self.0).try_wait()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        lock(&CHILDREN).retain(|child| !Arc::ptr_eq(child, &self.0));
+        end(std::slice::from_ref(&self.0));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends processes that still run, and leaves none of them behind for the system to keep.
+fn end(children: &[Arc<Mutex<Child>>]) {
+    for child in children {
+        let mut child = lock(child);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
 }
 
 fn remove(temporary: &mut Vec<PathBuf>) {
     for path in temporary.drain(..) {
-        let _ = std::fs::remove_file(path);
+        let _ = if path.is_dir() {
+            std::fs::remove_dir_all(path)
+        } else {
+            std::fs::remove_file(path)
+        };
     }
 }

@@ -6,6 +6,7 @@ mod batch;
 mod choices;
 mod commands;
 mod context;
+mod eval;
 mod exit;
 mod hints;
 mod input;

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod decode;
 pub(crate) mod devices;
 pub(crate) mod encode;
+pub(crate) mod eval;
 pub(crate) mod fit;
 pub(crate) mod info;
 pub(crate) mod man;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Encode(args) => return ended(encode::run(&args, &context)),
         Command::Decode(args) => return ended(decode::run(&args, &context)),
         Command::Truncate(args) => truncate::run(&args, &context),
+        Command::Eval(args) => return ended(eval::run(&args, &context)),
         Command::Fit(args) => fit::run(&args, &context),
         Command::Packets(args) => packets::run(&args, &context),
         Command::Info(args) => return ended(info::run(&args, &context)),
