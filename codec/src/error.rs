@@ -275,6 +275,8 @@ named! {
         Precision => "precision",
         /// The cuts of one of several pictures that share a budget.
         Rungs => "rungs",
+        /// Number of decodes from different noise.
+        Samples => "samples",
         /// Seed of the starting noise.
         Seed => "seed",
         /// Sampling steps.

@@ -230,7 +230,7 @@ fn checked(first: &RgbImage, second: &RgbImage) -> Result<(u32, u32), CompareErr
 }
 
 /// PSNR of a picture with this sum of squared differences; none if there is no difference.
-fn psnr(first: &RgbImage, squared: u64) -> Option<f64> {
+pub(crate) fn psnr(first: &RgbImage, squared: u64) -> Option<f64> {
     let samples = first.as_raw().len() as f64;
     (squared > 0).then(|| 10.0 * (255.0 * 255.0 * samples / squared as f64).log10())
 }
