@@ -408,6 +408,8 @@ impl Error {
             #[cfg(feature = "metrics")]
             Self::Compare(CompareError::OutOfMemory { .. }) => ErrorKind::Resources,
             #[cfg(feature = "metrics")]
+            Self::Compare(CompareError::NotFinite { .. }) => ErrorKind::Model,
+            #[cfg(feature = "metrics")]
             Self::Compare(_) | Self::TargetNotReached { .. } => ErrorKind::Usage,
         }
     }

@@ -1,15 +1,18 @@
-//! Similarity of two pictures: PSNR, SSIM, mean absolute error, SSIMULACRA 2 and LPIPS.
+//! Similarity of two pictures: PSNR, SSIM, mean absolute error, SSIMULACRA 2 and LPIPS; of two sets of features: the Fréchet
+//! distance.
 //!
 //! PSNR and MAE are one line each and SSIM one page, written here because the available crates
 //! compute SSIM on blocks with unscaled variances, unlike other implementations; these agree with
 //! scikit-image (see the tests). SSIMULACRA 2 comes from the crate of the rust-av project.
 
+mod frechet;
 mod lpips;
 mod ssim;
 
 use std::str::FromStr;
 
 use flextok_compute::{ComputeError, Threads};
+pub use frechet::{FrechetError, frechet};
 use image::RgbImage;
 pub use lpips::Lpips;
 use rayon::prelude::*;
@@ -179,6 +182,12 @@ pub enum CompareError {
         metric: &'static str,
         /// Memory needed, in bytes.
         bytes: u64,
+    },
+    /// The weights of a network are so large that its result is no number.
+    #[error("{metric} of these pictures is not finite with these weights; use the published ones")]
+    NotFinite {
+        /// The metric.
+        metric: &'static str,
     },
     /// The network of a metric failed.
     #[error("LPIPS: {source}")]
