@@ -16,7 +16,11 @@ pub fn file(data: &[u8]) {
             let narrow = wide.data.iter().map(|&x| x as f32).collect::<Vec<_>>();
             assert_eq!(wide.shape, array.shape);
             let numbers = narrow.iter().zip(&array.data);
-            assert!(numbers.clone().all(|(a, b)| a == b || a.is_nan() && b.is_nan()));
+            assert!(
+                numbers
+                    .clone()
+                    .all(|(a, b)| a == b || a.is_nan() && b.is_nan())
+            );
         }
         Err(error) => crate::one_line(&error),
     }

@@ -198,12 +198,12 @@ fn decoded(
         "<figure>{}<figcaption><b>{}</b><br/>{}<br/>{}{settings}</figcaption></figure>",
         image(&picture, &alt)?,
         text(codec),
-        text(&figures_of(&one.figures)),
+        figures_of(&one.figures),
         values::count(one.bytes, "byte")
     ))
 }
 
-/// PSNR, and LPIPS where it was measured.
+/// PSNR, and LPIPS where it was measured, a line each.
 fn figures_of(figures: &Figures) -> String {
     let mut out = match figures.psnr {
         Some(psnr) => format!("PSNR {} dB", number(psnr, 2)),
@@ -212,7 +212,7 @@ fn figures_of(figures: &Figures) -> String {
     if let Some(lpips) = figures.lpips {
         let decimals = FIGURES.iter().find(|figure| figure.key == "lpips");
         let decimals = decimals.map_or(4, |figure| figure.decimals);
-        out.push_str(&format!(", LPIPS {}", number(lpips, decimals)));
+        out.push_str(&format!("<br/>LPIPS {}", number(lpips, decimals)));
     }
     out
 }

@@ -85,7 +85,7 @@ impl Table {
     pub(super) fn html(&self) -> String {
         let caption = text(&self.caption);
         let mut out = format!(
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption>{caption}</caption><thead><tr>"
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption><span>{caption}</span></caption><thead><tr>"
         );
         for (index, column) in self.columns.iter().enumerate() {
             let class = if index < self.words {
@@ -177,7 +177,10 @@ mod tests {
             ],
         };
         let html = table.html();
-        assert!(html.contains("<caption>a &lt;b&gt;</caption>") && html.contains("<td>2.0</td>"));
+        assert!(
+            html.contains("<caption><span>a &lt;b&gt;</span></caption>")
+                && html.contains("<td>2.0</td>")
+        );
         let markdown = table.markdown();
         assert!(markdown.contains("| x\\|y | n |\n| --- | ---: |\n| a\\|b | – |\n| c | 2.0 |"));
     }

@@ -9,6 +9,7 @@ mod tables;
 mod tests;
 
 use flextok::image::RgbImage;
+use flextok::metrics::Metric;
 use markup::text;
 
 use super::results::Results;
@@ -100,7 +101,7 @@ fn facts(results: &Results) -> String {
         out.push_str(&format!("<dt>{name}</dt><dd>{}</dd>", text(value)));
     }
     out.push_str(&format!(
-        "<dt>Command</dt><dd><code>{}</code></dd></dl>\n",
+        "<dt>Command</dt><dd><pre tabindex=\"0\">{}</pre></dd></dl>\n",
         text(&results.command)
     ));
     out
@@ -204,9 +205,11 @@ fn uncertainty(results: &Results) -> Option<Section> {
 fn halting(results: &Results) -> Option<Section> {
     let halting = results.halting.as_ref()?;
     let drawn = plot::histogram(halting, results.unit)?;
+    let metric: Result<Metric, _> = halting.metric.parse();
+    let metric = metric.map_or(halting.metric.as_str(), |metric| metric.label());
     let html = format!(
         "<p>The least budget at which a picture reaches {} {}.</p>\n{drawn}<details><summary>Each picture</summary>{}</details>\n",
-        text(&halting.metric),
+        text(metric),
         halting.target,
         tables::halting(results, halting).html()
     );

@@ -76,7 +76,7 @@ pub(super) fn uncertainty(results: &Results) -> Table {
             .filter(|one| one.budget == budget)
             .collect();
         if !of.is_empty() {
-            let mean = |figure: &dyn Fn(&Uncertainty) -> Option<f64>| {
+            let mean = |figure: Uncertain| {
                 let values: Vec<f64> = of.iter().filter_map(|one| figure(one)).collect();
                 let sum: f64 = values.iter().sum();
                 (!values.is_empty()).then(|| sum / values.len() as f64)
@@ -118,6 +118,9 @@ pub(super) fn uncertainty_of_pictures(results: &Results) -> Table {
     }
 }
 
+/// A figure of what different seeds change, where it is defined.
+type Uncertain = fn(&Uncertainty) -> Option<f64>;
+
 fn uncertain_titles() -> impl Iterator<Item = String> {
     let titles = [
         "Decodes",
@@ -133,16 +136,16 @@ fn uncertain_titles() -> impl Iterator<Item = String> {
 }
 
 /// The cells of [`uncertain_titles`], of what `get` makes of each figure.
-fn uncertain(get: &dyn Fn(&dyn Fn(&Uncertainty) -> Option<f64>) -> Option<f64>) -> Vec<Cell> {
+fn uncertain(get: &dyn Fn(Uncertain) -> Option<f64>) -> Vec<Cell> {
     vec![
-        Cell::maybe(get(&|one| Some(one.seeds.into())), 0),
-        Cell::maybe(get(&|one| Some(one.mse)), 1),
-        Cell::maybe(get(&|one| Some(one.bias2)), 1),
-        Cell::maybe(get(&|one| Some(one.variance)), 1),
-        Cell::maybe(get(&|one| Some(one.pairwise_mse)), 1),
-        Cell::maybe(get(&|one| one.pairwise_lpips), 4),
-        Cell::maybe(get(&|one| one.psnr_mean), 2),
-        Cell::maybe(get(&|one| one.psnr_sample), 2),
+        Cell::maybe(get(|one| Some(one.seeds.into())), 0),
+        Cell::maybe(get(|one| Some(one.mse)), 1),
+        Cell::maybe(get(|one| Some(one.bias2)), 1),
+        Cell::maybe(get(|one| Some(one.variance)), 1),
+        Cell::maybe(get(|one| Some(one.pairwise_mse)), 1),
+        Cell::maybe(get(|one| one.pairwise_lpips), 4),
+        Cell::maybe(get(|one| one.psnr_mean), 2),
+        Cell::maybe(get(|one| one.psnr_sample), 2),
     ]
 }
 

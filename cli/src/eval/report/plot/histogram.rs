@@ -36,7 +36,7 @@ pub(in crate::eval::report) fn histogram(halting: &Halting, unit: Unit) -> Optio
         .map(|bin| (format!("≤ {}", bin.most), bin.count, true))
         .collect();
     if never > 0 {
-        bars.push(("not reached".to_owned(), never, false));
+        bars.push(("never".to_owned(), never, false));
     }
     let highest = bars.iter().map(|(_, count, _)| *count).max()?;
     let unit = unit.name();
@@ -71,7 +71,7 @@ pub(in crate::eval::report) fn histogram(halting: &Halting, unit: Unit) -> Optio
                 BOTTOM - height - 5.0
             ));
         }
-        if index % every == 0 && (index == last || last - index >= every) || index == last {
+        if index == last || index % every == 0 && last - index >= every {
             // The last label stays within the drawing.
             let at = middle.min(WIDTH - width(label) / 2.0);
             out.push_str(&format!(
@@ -83,7 +83,7 @@ pub(in crate::eval::report) fn histogram(halting: &Halting, unit: Unit) -> Optio
         out.push_str("</g>\n");
     }
     out.push_str(&format!(
-        "<path class=\"base\" d=\"M0 {BOTTOM}H{WIDTH}\"/><text class=\"axis\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{unit}, each bar from half of its number</text></svg></figure>\n",
+        "<path class=\"base\" d=\"M0 {BOTTOM}H{WIDTH}\"/><text class=\"axis\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">At most so many {unit}, each bar a doubling</text></svg></figure>\n",
         WIDTH / 2.0,
         BOTTOM + 40.0
     ));
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn nothing_but_failures_is_one_bar_and_nothing_none() {
         let drawn = histogram(&halting(&[None, None]), Unit::Bytes).unwrap();
-        assert!(drawn.contains("not reached: 2 pictures"), "{drawn}");
+        assert!(drawn.contains("never: 2 pictures"), "{drawn}");
         assert!(histogram(&halting(&[]), Unit::Tokens).is_none());
     }
 }

@@ -8,7 +8,7 @@ use scale::{Linear, Log2, spread};
 
 use super::figures::{self, Figure};
 use super::markup::{number, text};
-use crate::eval::results::{Mean, Results};
+use crate::eval::results::{Mean, Results, Unit};
 
 /// The drawing's size and the edges of its plane, in units of about a pixel.
 const WIDTH: f64 = 460.0;
@@ -134,8 +134,8 @@ fn frame(
         ));
     }
     let of = match results.unit {
-        crate::eval::results::Unit::Bytes => "Budget: bytes of a file, each tick twice as many",
-        crate::eval::results::Unit::Tokens => "Budget: tokens, logarithmic",
+        Unit::Bytes => "Budget (bytes of a file, logarithmic)",
+        Unit::Tokens => "Budget (tokens, logarithmic)",
     };
     out.push_str(&format!(
         "<text class=\"axis\" text-anchor=\"middle\" x=\"{:.1}\" y=\"{:.1}\">{of}</text>\n",
