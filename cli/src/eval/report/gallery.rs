@@ -46,7 +46,7 @@ pub(super) fn gallery(
         format!("the PSNR of {own} at {budget}")
     };
     let mut out = format!(
-        "<p>Chosen by {}: the lowest, and the highest. Scaled to at most {SIDE} pixels, without further loss.</p>\n",
+        "<p>Chosen by {}: the lowest, and the highest. Scaled down to at most {SIDE} pixels a side, and stored without loss.</p>\n",
         text(&order)
     );
     for shown in &shown {

@@ -94,7 +94,7 @@ pub(super) fn uncertainty(results: &Results) -> Table {
         caption: "Means over the pictures. Errors are in squared steps of 8 bits; the mean squared error is bias² + variance."
             .to_owned(),
         columns: columns.chain(["Pictures".to_owned()]).collect(),
-        words: 0,
+        words: 1,
         rows,
     }
 }
