@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use flextok::metrics::CompareError;
+use flextok::metrics::{CompareError, FrechetError};
 use flextok::npy::NpyError;
 use flextok::picture::PictureError;
 use flextok::{Error, ErrorKind, LimitKind};
@@ -101,6 +101,9 @@ pub(crate) enum CliError {
     /// Another codec's program failed on a picture.
     #[error("{name}: {source}")]
     Rival { name: String, source: RivalError },
+    /// Arrays that are no sets of features to compare.
+    #[error("{name}: {source}")]
+    Frechet { name: String, source: FrechetError },
     /// The model's file cannot be opened.
     #[error("{name}: cannot open the model: {source}")]
     Model {
@@ -153,8 +156,14 @@ impl CliError {
             Self::Compare {
                 source: CompareError::OutOfMemory { .. },
                 ..
+            }
+            | Self::Frechet {
+                source: FrechetError::OutOfMemory { .. },
+                ..
             } => Code::Io,
-            Self::Usage { .. } | Self::Npy { .. } | Self::Compare { .. } => Code::Usage,
+            Self::Usage { .. } | Self::Npy { .. } | Self::Compare { .. } | Self::Frechet { .. } => {
+                Code::Usage
+            }
             Self::TooManyBytes { .. } => Code::Limit,
             Self::Directory { code, .. } => *code,
             Self::Truncated { .. } | Self::Packets { .. } => Code::Corrupt,

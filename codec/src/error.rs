@@ -275,6 +275,8 @@ named! {
         Precision => "precision",
         /// The cuts of one of several pictures that share a budget.
         Rungs => "rungs",
+        /// Number of decodes from different noise.
+        Samples => "samples",
         /// Seed of the starting noise.
         Seed => "seed",
         /// Sampling steps.
@@ -405,6 +407,8 @@ impl Error {
             Self::Background(error) => error.kind(),
             #[cfg(feature = "metrics")]
             Self::Compare(CompareError::OutOfMemory { .. }) => ErrorKind::Resources,
+            #[cfg(feature = "metrics")]
+            Self::Compare(CompareError::NotFinite { .. }) => ErrorKind::Model,
             #[cfg(feature = "metrics")]
             Self::Compare(_) | Self::TargetNotReached { .. } => ErrorKind::Usage,
         }

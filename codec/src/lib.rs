@@ -82,6 +82,8 @@ pub mod picture;
 pub mod progressive;
 pub mod rate;
 mod sampler;
+#[cfg(feature = "metrics")]
+pub mod uncertainty;
 pub mod weights;
 
 pub use codec::{

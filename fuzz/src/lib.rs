@@ -4,6 +4,7 @@
 pub mod arguments;
 pub mod config;
 pub mod container;
+pub mod lpips;
 pub mod npy;
 pub mod options;
 pub mod packets;

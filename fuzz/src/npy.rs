@@ -12,6 +12,15 @@ pub fn file(data: &[u8]) {
             assert_eq!(again.shape, array.shape);
             let bits = |data: &[f32]| data.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&again.data), bits(&array.data));
+            let wide = npy::read_f64(data).expect("an array that was read");
+            let narrow = wide.data.iter().map(|&x| x as f32).collect::<Vec<_>>();
+            assert_eq!(wide.shape, array.shape);
+            let numbers = narrow.iter().zip(&array.data);
+            assert!(
+                numbers
+                    .clone()
+                    .all(|(a, b)| a == b || a.is_nan() && b.is_nan())
+            );
         }
         Err(error) => crate::one_line(&error),
     }

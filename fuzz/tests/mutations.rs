@@ -5,7 +5,9 @@
 use std::fs;
 use std::path::Path;
 
-use flextok_fuzz::{arguments, config, container, npy, options, packets, picture, tokens, weights};
+use flextok_fuzz::{
+    arguments, config, container, lpips, npy, options, packets, picture, tokens, weights,
+};
 
 /// Numbers without a pattern (xorshift64*).
 struct Random(u64);
@@ -77,6 +79,7 @@ targets! {
     container_truncate: container::truncate;
     container_packets: packets::packets;
     weights_file: weights::file;
+    lpips_weights: lpips::file;
     config_text: config::text;
     picture_file: picture::file;
     picture_metadata: picture::metadata;

@@ -10,6 +10,7 @@ use flextok::picture::save::{self, SaveFormat};
 use flextok::picture::{Canvas, PictureError};
 use flextok::{DecodeOptions, Error, OptionName, Size, npy};
 
+use super::samples::SamplesArgs;
 use super::sampling::SamplingArgs;
 use crate::batch::{self, Job, Plan, Task};
 use crate::context::{Context, Model};
@@ -56,6 +57,9 @@ pub(crate) struct DecodeArgs {
 
     #[command(flatten)]
     sampling: SamplingArgs,
+
+    #[command(flatten)]
+    samples: SamplesArgs,
 }
 
 /// The kind of output.
@@ -71,6 +75,17 @@ const TASK: Task = Task {
 };
 
 pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<ExitCode, CliError> {
+    if let Some(count) = args.samples.count() {
+        let samples = &args.samples;
+        samples.run(
+            count,
+            &args.inputs,
+            options(args),
+            args.salvage.into(),
+            context,
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let (inputs, output) = batch::in_and_out(&args.inputs, args.output.as_deref(), is_output);
     let noise = args.noise.as_deref().map(Source::new);
     let stdin = Some(Source::Stdin);
@@ -115,8 +130,7 @@ fn decode(
     let format = format_of(output)?;
     let input = source.tokens_of(&context.limits, args.salvage.into())?;
     check_size(args, &input.file, format).map_err(|error| CliError::codec(output.name(), error))?;
-    let mut options = args.sampling.options().with_keep_canvas(args.keep_canvas);
-    options.tokens = args.tokens;
+    let mut options = options(args);
     if let Some((path, noise)) = args.noise.as_deref().zip(noise) {
         options.noise = Some(checked_noise(path, noise, &input.file, model)?);
     }
@@ -169,6 +183,13 @@ fn decode(
         format!("{from}: {used} {how} to {to}, with {name}")
     });
     Ok(bytes.len() as u64)
+}
+
+/// The options of the library, but for the noise.
+fn options(args: &DecodeArgs) -> DecodeOptions {
+    let mut options = args.sampling.options().with_keep_canvas(args.keep_canvas);
+    options.tokens = args.tokens;
+    options
 }
 
 fn format_of(output: &Output) -> Result<Format, CliError> {

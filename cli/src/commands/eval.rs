@@ -6,14 +6,17 @@ use std::process::ExitCode;
 
 use clap::Args;
 use flextok::rate::Target;
+use flextok::uncertainty::Ensemble;
 
 use super::sampling::SamplingArgs;
 use crate::batch::{self, Task};
 use crate::context::Context;
 use crate::eval::{
-    self, Budgets, Evaluation, Export, Journal, Meter, Plan, Protocol, Rival, parse_until, table,
+    self, Budgets, Evaluation, Export, Journal, Meter, Plan, Protocol, Rival, Shown, frechet,
+    parse_until, report, table,
 };
 use crate::exit::CliError;
+use crate::output::Output;
 use crate::values;
 
 /// Measure the quality of decodes over a set of pictures, beside other codecs
@@ -27,7 +30,7 @@ use crate::values;
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
     /// Image files, or directories of them
-    #[arg(value_name = "IN", required = true)]
+    #[arg(value_name = "IN", required_unless_present = "frechet")]
     inputs: Vec<PathBuf>,
 
     /// Sizes of files in bytes, as 64,1k [default without a FlexTok model: 64,128,256,512,1024,2048,4096]
@@ -69,6 +72,21 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
 
+    /// Write a report to this HTML file: curves, tables, the worst and the best pictures
+    #[arg(long, value_name = "HTML")]
+    html: Option<PathBuf>,
+
+    /// For FlexTok models, also decode each file N times (2 to 1024) from different noise, and split the
+    /// error into bias² and variance
+    #[arg(long, value_name = "N", value_parser = values::whole::<u32>(2..=Ensemble::MAX_DECODES.into()))]
+    seeds: Option<u32>,
+
+    /// Instead of all that, the Fréchet distance of two arrays of features [N, D], float32 or float64
+    #[arg(long, num_args = 2, value_names = ["A.npy", "B.npy"], conflicts_with_all = [
+        "inputs", "bytes", "tokens", "against", "protocol", "until", "lpips", "results", "export", "html", "seeds",
+    ])]
+    frechet: Option<Vec<PathBuf>>,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -83,6 +101,10 @@ const TASK: Task = Task {
 };
 
 pub(crate) fn run(args: &EvalArgs, context: &Context) -> Result<ExitCode, CliError> {
+    if let Some([a, b]) = args.frechet.as_deref() {
+        return frechet::run(a, b, args.json, context).map(|()| ExitCode::SUCCESS);
+    }
+    let html = html(args, context)?;
     let pictures = eval::pictures(&args.inputs)?;
     let export = args.export.as_deref();
     let export = export.map(|folder| Export::new(folder, context.force, &pictures));
@@ -104,13 +126,30 @@ pub(crate) fn run(args: &EvalArgs, context: &Context) -> Result<ExitCode, CliErr
     let code = batch::each(context, &TASK, jobs, |path| {
         evaluation.picture(path).map(|()| 0)
     });
-    let results = evaluation.results(command_line());
+    let (results, again) = evaluation.results(command_line());
     if args.json {
         context.print_json(&results)?;
     } else {
         context.print(&table(&results))?;
     }
+    if let Some(output) = html {
+        let results = &results;
+        let page = report::html(results, &Shown { again, results })?;
+        output.write(page.as_bytes())?;
+    }
     Ok(code)
+}
+
+/// Where the report goes, if there is to be one.
+fn html(args: &EvalArgs, context: &Context) -> Result<Option<Output>, CliError> {
+    let Some(path) = &args.html else {
+        return Ok(None);
+    };
+    let output = Output::new(path, context.force)?;
+    if output.has_extension("html") || output.has_extension("htm") || output.is_anonymous() {
+        return Ok(Some(output));
+    }
+    Err(output.wrong_extension("html, htm"))
 }
 
 fn plan(args: &EvalArgs, context: &Context) -> Result<Plan, CliError> {
@@ -126,6 +165,9 @@ fn plan(args: &EvalArgs, context: &Context) -> Result<Plan, CliError> {
     let mut plan = Plan::new(context, budgets, decode, args.protocol, &against)?;
     plan.background = args.background;
     plan.until = args.until;
+    if let Some(seeds) = args.seeds {
+        plan.decode_often(seeds)?;
+    }
     Ok(plan)
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod model;
 pub(crate) mod pack;
 pub(crate) mod packets;
 pub(crate) mod preview;
+pub(crate) mod samples;
 pub(crate) mod sampling;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;

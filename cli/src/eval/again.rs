@@ -8,11 +8,13 @@ use flextok::image::RgbImage;
 
 use super::own::{self, OwnFile};
 use super::plan::{OWN, Plan};
-use super::results::Measurement;
+use super::report::Pictures;
+use super::results::{Measurement, Results};
 use super::rivals::{Installed, Recipe};
 use super::set::Subject;
 use crate::context::Context;
 use crate::exit::CliError;
+use crate::message;
 
 /// Makes pictures of a set again, from what its measurements say.
 pub(crate) struct Again<'a> {
@@ -23,6 +25,30 @@ pub(crate) struct Again<'a> {
     last: Mutex<Option<Arc<Opened>>>,
 }
 
+/// The pictures of a run's results.
+pub(crate) struct Shown<'a> {
+    pub(crate) again: Again<'a>,
+    pub(crate) results: &'a Results,
+}
+
+impl Pictures for Shown<'_> {
+    fn original(&self, picture: &str) -> Result<RgbImage, CliError> {
+        self.again.original(picture)
+    }
+
+    fn decoded(
+        &self,
+        picture: &str,
+        codec: &str,
+        budget: u32,
+    ) -> Result<Option<RgbImage>, CliError> {
+        let wanted =
+            |m: &&Measurement| m.picture == picture && m.codec == codec && m.budget == budget;
+        let measured = self.results.measurements.iter().find(wanted);
+        measured.map(|m| self.again.decoded(m)).transpose()
+    }
+}
+
 struct Opened {
     subject: Subject,
     files: Vec<OwnFile>,
@@ -30,7 +56,7 @@ struct Opened {
 
 impl<'a> Again<'a> {
     pub(crate) fn new(plan: &'a Plan, context: &'a Context, pictures: &'a [PathBuf]) -> Self {
-        let named = |path: &'a PathBuf| (path.display().to_string(), path.as_path());
+        let named = |path: &'a PathBuf| (message::name(path), path.as_path());
         Self {
             plan,
             context,

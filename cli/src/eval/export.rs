@@ -8,6 +8,7 @@ use flextok::image::RgbImage;
 use flextok::picture::save::{self, SaveFormat};
 
 use crate::exit::CliError;
+use crate::message;
 use crate::output::Output;
 
 /// The subdirectory of originals.
@@ -26,7 +27,7 @@ impl Export {
         let mut taken = BTreeMap::new();
         for path in pictures {
             if let Some(other) = taken.insert(path.file_stem(), path) {
-                let (path, other) = (path.display().to_string(), other.display());
+                let (path, other) = (message::name(path), message::name(other));
                 let problem = format!("its exports would be those of {other} too; rename one");
                 return Err(CliError::usage(path, problem));
             }
@@ -52,13 +53,13 @@ impl Export {
     pub(crate) fn save(&self, kind: &str, name: &str, picture: &RgbImage) -> Result<(), CliError> {
         let path = self.path(kind, name);
         let bytes = save::encode(picture, SaveFormat::Png);
-        let bytes = bytes.map_err(|error| CliError::codec(path.display().to_string(), error))?;
+        let bytes = bytes.map_err(|error| CliError::codec(message::name(path), error))?;
         if fs::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
         let made = fs::create_dir_all(self.folder.join(kind));
         made.map_err(|source| CliError::Write {
-            name: self.folder.join(kind).display().to_string(),
+            name: message::name(&self.folder.join(kind)),
             source,
         })?;
         Output::new(&path, self.force)?.write(&bytes)

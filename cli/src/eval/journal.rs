@@ -12,8 +12,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::results::{Halt, Measurement, Picture};
+use super::results::{Halt, Measurement, Picture, Uncertainty};
 use crate::exit::CliError;
+use crate::message;
 
 /// The longest line in bytes.
 const MAX_LINE: u64 = 4 << 20;
@@ -31,6 +32,8 @@ pub(crate) struct Finished {
     pub(crate) measurements: Vec<Measurement>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) halt: Option<Halt>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) uncertainty: Vec<Uncertainty>,
 }
 
 impl Finished {
@@ -58,7 +61,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// Opens the results of a run with these settings, or begins them.
     pub(crate) fn open(path: &Path, settings: &Map<String, Value>) -> Result<Self, CliError> {
-        let name = path.display().to_string();
+        let name = message::name(path);
         let failed = |source| CliError::Read {
             name: name.clone(),
             source,
@@ -207,6 +210,7 @@ mod tests {
                 budget: None,
                 reached: f64::INFINITY,
             }),
+            uncertainty: Vec::new(),
         }
     }
 

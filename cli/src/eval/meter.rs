@@ -10,11 +10,12 @@ use super::results::Figures;
 use super::set;
 use crate::context::Context;
 use crate::exit::CliError;
+use crate::message;
 
 /// What measures.
 pub(crate) struct Meter {
     threads: Threads,
-    lpips: Option<Lpips>,
+    pub(crate) lpips: Option<Lpips>,
     /// CRC-32 of the file of LPIPS' weights.
     pub(crate) lpips_crc32: Option<u32>,
 }
@@ -33,7 +34,7 @@ impl Meter {
         };
         if let Some(path) = lpips {
             let network = Lpips::open(path, threads.clone());
-            let name = path.display().to_string();
+            let name = message::name(path);
             meter.lpips = Some(network.map_err(|error| CliError::codec(name, error))?);
             meter.lpips_crc32 = Some(set::checksum(path, context)?);
         }
@@ -47,14 +48,9 @@ impl Meter {
         decode: &RgbImage,
     ) -> Result<Figures, CompareError> {
         let found = metrics::compare(original, decode, &self.threads)?;
-        let lpips = self
-            .lpips
-            .as_ref()
-            .map(|network| network.distance(original, decode));
-        let lpips = match lpips {
-            // It has none, as SSIMULACRA 2 has none for pictures that are smaller still.
-            Some(Err(CompareError::TooSmall { .. })) | None => None,
-            Some(lpips) => Some(lpips?),
+        let lpips = match &self.lpips {
+            Some(network) => lpips(network, original, decode)?,
+            None => None,
         };
         Ok(Figures {
             psnr: found.psnr,
@@ -64,5 +60,17 @@ impl Meter {
             ssimulacra2: found.ssimulacra2,
             lpips,
         })
+    }
+}
+
+/// LPIPS of two pictures; none where it is not defined for pictures as small.
+pub(crate) fn lpips(
+    network: &Lpips,
+    first: &RgbImage,
+    second: &RgbImage,
+) -> Result<Option<f64>, CompareError> {
+    match network.distance(first, second) {
+        Err(CompareError::TooSmall { .. }) => Ok(None),
+        distance => distance.map(Some),
     }
 }

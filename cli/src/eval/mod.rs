@@ -3,18 +3,22 @@
 mod again;
 mod bootstrap;
 mod export;
+pub(crate) mod frechet;
 mod halting;
 mod journal;
 mod meter;
 mod own;
 mod plan;
 mod process;
+pub(crate) mod report;
 pub(crate) mod results;
 mod rivals;
 mod run;
+mod seeds;
 mod set;
 mod table;
 
+pub(crate) use again::Shown;
 pub(crate) use export::Export;
 pub(crate) use journal::Journal;
 pub(crate) use meter::Meter;

@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) codecs: Vec<Contestant>,
     /// The quality whose budget is searched for each picture.
     pub(crate) until: Option<Target>,
+    /// Decodes of each file from different noise.
+    pub(crate) seeds: Option<u32>,
 }
 
 impl Plan {
@@ -79,6 +81,7 @@ impl Plan {
                 missing: None,
             }],
             until: None,
+            seeds: None,
         };
         if protocol.is_some() {
             plan.sample_as_published()?;
@@ -126,6 +129,27 @@ impl Plan {
         checked.map_err(|error| self.model.error(&self.model.name, error))
     }
 
+    /// Has each file decoded from so many seeds.
+    ///
+    /// # Errors
+    /// For a model without noise, and where no such seeds follow the first one.
+    pub(crate) fn decode_often(&mut self, seeds: u32) -> Result<(), CliError> {
+        if self.model.codec.config().is_none() {
+            let name = &self.model.name;
+            let problem = format!(
+                "{name} decodes without noise, so that all decodes are the same; give a FlexTok model with --model"
+            );
+            return Err(CliError::usage("--seeds", problem));
+        }
+        let first = self.decode.seed.unwrap_or(0);
+        if first.checked_add(u64::from(seeds) - 1).is_none() {
+            let problem = format!("no {seeds} seeds follow {first}; give a smaller one");
+            return Err(CliError::usage("--seed", problem));
+        }
+        self.seeds = Some(seeds);
+        Ok(())
+    }
+
     pub(crate) fn threads(&self) -> &Threads {
         self.model.codec.threads()
     }
@@ -169,6 +193,7 @@ impl Plan {
             "color_management": context.loading.color_management,
             "protocol": self.protocol.map(|protocol| format!("{protocol:?}")),
             "lpips": lpips,
+            "seeds": self.seeds,
             "until": self.until.map(|until| format!("{}={}", until.metric.name(), until.value)),
         });
         match settings {

@@ -15,11 +15,15 @@ use super::journal::{Finished, Journal};
 use super::meter::Meter;
 use super::own::{self, OwnFile};
 use super::plan::{OWN, Plan};
-use super::results::{Failure, Figures, Halting, Mean, Measurement, Picture, Results, Unit};
+use super::results::{
+    Failure, Figures, Halting, Mean, Measurement, Picture, Results, Uncertainty, Unit,
+};
 use super::rivals::{self, Fitted, Installed};
+use super::seeds;
 use super::set::{self, Subject};
 use crate::context::Context;
 use crate::exit::CliError;
+use crate::message;
 
 /// Memory that the figures of a decode take at their worst, in bytes a pixel: SSIMULACRA 2's planes and both pictures.
 const BYTES_A_PIXEL: u64 = 200;
@@ -68,7 +72,7 @@ impl<'a> Evaluation<'a> {
             }
             Err(error) => {
                 self.failures.push(Failure {
-                    picture: path.display().to_string(),
+                    picture: message::name(path),
                     error: error.to_string(),
                 });
                 Err(error)
@@ -81,7 +85,7 @@ impl<'a> Evaluation<'a> {
         let Some(journal) = &self.journal else {
             return Ok(None);
         };
-        let name = path.display().to_string();
+        let name = message::name(path);
         let checksum = set::checksum(path, self.context)?;
         let Some(known) = journal.finished(&name, checksum).cloned() else {
             return Ok(None);
@@ -120,6 +124,7 @@ impl<'a> Evaluation<'a> {
             crc32: subject.crc32,
             measurements,
             halt: halt.transpose().map_err(failed)?,
+            uncertainty: self.uncertainty(&subject, &files)?,
         };
         if let Some(journal) = &mut self.journal {
             journal.add(&finished)?;
@@ -155,6 +160,22 @@ impl<'a> Evaluation<'a> {
             })?);
         }
         Ok(measurements)
+    }
+
+    /// What different noise changes, for each file.
+    fn uncertainty(
+        &self,
+        subject: &Subject,
+        files: &[OwnFile],
+    ) -> Result<Vec<Uncertainty>, CliError> {
+        let Some(seeds) = self.plan.seeds else {
+            return Ok(Vec::new());
+        };
+        let lpips = self.meter.lpips.as_ref();
+        let each = files.iter().map(|file| {
+            seeds::uncertainty((self.plan, self.context), (subject, file), (seeds, lpips))
+        });
+        each.collect()
     }
 
     /// Measures the best files of another codec. Where budgets are tokens, it may have the bytes of flextok's file.
@@ -251,8 +272,8 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// All that was found, with means over the pictures.
-    pub(crate) fn results(self, command: String) -> Results {
+    /// All that was found, with means over the pictures, and what makes its pictures again.
+    pub(crate) fn results(self, command: String) -> (Results, Again<'a>) {
         let plan = self.plan;
         let mut results = Results {
             program: concat!("flextok ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -275,12 +296,13 @@ impl<'a> Evaluation<'a> {
         for finished in self.finished {
             results.pictures.push(finished.picture);
             results.measurements.extend(finished.measurements);
+            results.uncertainty.extend(finished.uncertainty);
             if let Some(halting) = &mut results.halting {
                 halting.pictures.extend(finished.halt);
             }
         }
         results.means = plan.threads().install(|| means(&results));
-        results
+        (results, self.again)
     }
 }
 

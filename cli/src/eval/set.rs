@@ -13,6 +13,7 @@ use crate::batch;
 use crate::context::Context;
 use crate::exit::CliError;
 use crate::input::Source;
+use crate::message;
 
 /// Side of the pictures of FlexTok's protocol, in pixels.
 const PROTOCOL_SIDE: u32 = 256;
@@ -46,7 +47,7 @@ pub(crate) fn pictures(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> 
     let mut seen = BTreeSet::new();
     match paths.iter().find(|path| !seen.insert(*path)) {
         Some(path) => Err(CliError::usage(
-            path.display().to_string(),
+            message::name(path),
             "is given twice; name each picture once",
         )),
         None => Ok(paths),
@@ -54,7 +55,7 @@ pub(crate) fn pictures(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> 
 }
 
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let name = || folder.display().to_string();
+    let name = || message::name(folder);
     let entries = fs::read_dir(folder).and_then(|entries| {
         let paths = entries.map(|entry| entry.map(|entry| entry.path()));
         paths.collect::<Result<Vec<_>, _>>()

@@ -1,6 +1,6 @@
 //! The results as text: who was measured, and a table of means that is a table in Markdown too.
 
-use super::results::{Contestant, Mean, Results, Unit};
+use super::results::{Contestant, Mean, Results, Uncertainty, Unit};
 use crate::message::one_line;
 use crate::values;
 
@@ -45,7 +45,51 @@ pub(crate) fn table(results: &Results) -> String {
         }));
         text.push_str(&aligned(&rows));
     }
+    if !results.uncertainty.is_empty() {
+        text.push_str("\nDecodes from different noise, means over the pictures; errors in squared steps of 8 bits\n\n");
+        text.push_str(&aligned(&uncertainty(results)));
+    }
     text
+}
+
+/// A figure of several decodes.
+type Spread = (&'static str, fn(&Uncertainty) -> Option<f64>, usize);
+
+const SPREADS: [Spread; 7] = [
+    ("MSE", |u| Some(u.mse), 2),
+    ("bias²", |u| Some(u.bias2), 2),
+    ("variance", |u| Some(u.variance), 2),
+    ("pairwise MSE", |u| Some(u.pairwise_mse), 2),
+    ("pairwise LPIPS", |u| u.pairwise_lpips, 3),
+    ("PSNR of the mean", |u| u.psnr_mean, 2),
+    ("PSNR of a sample", |u| u.psnr_sample, 2),
+];
+
+/// What different noise changes: a row for each budget, - where a picture lacks the figure.
+fn uncertainty(results: &Results) -> Vec<Vec<String>> {
+    let headings = [unit(results.unit), "seeds"].into_iter();
+    let headings = headings.chain(SPREADS.iter().map(|(heading, ..)| *heading));
+    let mut rows = vec![headings.map(str::to_owned).collect::<Vec<_>>()];
+    for budget in &results.budgets {
+        let of: Vec<&Uncertainty> = { results.uncertainty.iter() }
+            .filter(|found| found.budget == *budget)
+            .collect();
+        let Some(seeds) = of.first().map(|found| found.seeds) else {
+            continue;
+        };
+        let cells = SPREADS.iter().map(|(_, figure, decimals)| {
+            let values: Option<Vec<f64>> = of.iter().map(|found| figure(found)).collect();
+            values.map_or("-".to_owned(), |values| {
+                format!(
+                    "{:.decimals$}",
+                    values.iter().sum::<f64>() / values.len() as f64
+                )
+            })
+        });
+        let start = [budget.to_string(), seeds.to_string()];
+        rows.push(start.into_iter().chain(cells).collect());
+    }
+    rows
 }
 
 fn heading(results: &Results) -> String {

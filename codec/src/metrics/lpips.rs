@@ -9,7 +9,7 @@ use std::path::Path;
 
 use flextok_compute::backend::Epilogue;
 use flextok_compute::cpu::{CpuEngine, PackedLinear};
-use flextok_compute::{Backend, ComputeError, Threads, Weight};
+use flextok_compute::{Backend, ComputeError, Storage, Threads, Weight};
 use image::RgbImage;
 
 use super::{CompareError, check_memory, checked};
@@ -60,6 +60,12 @@ const SCALE: [f32; 3] = [0.458, 0.448, 0.450];
 /// The least side that leaves a position after both poolings.
 const MIN_SIDE: u32 = 35;
 
+/// The largest header of a file of weights; one of these tensors alone has about 1500 bytes. That of all of AlexNet fits.
+const HEADER: HeaderLimits = HeaderLimits {
+    header_bytes: 64 << 10,
+    tensors: 256,
+};
+
 /// Memory for each pixel: the samples of both pictures, and the features of one layer and the next.
 const BYTES: u64 = 80;
 
@@ -97,7 +103,16 @@ impl Lpips {
     /// [`Error::Weights`] naming the file, or the tensor that is missing or has another shape; [`Error::Compute`] where
     /// memory ends.
     pub fn open(path: impl AsRef<Path>, threads: Threads) -> Result<Self, Error> {
-        let tensors = Tensors::map(path.as_ref(), &HeaderLimits::default())?;
+        let tensors = Tensors::map(path.as_ref(), &HEADER)?;
+        Self::new(&tensors, threads)
+    }
+
+    /// Reads the weights from the bytes of a safetensors file.
+    ///
+    /// # Errors
+    /// As [`Lpips::open`].
+    pub fn from_bytes(bytes: Vec<u8>, threads: Threads) -> Result<Self, Error> {
+        let tensors = Tensors::of(Storage::from_vec(bytes), &HEADER)?;
         Self::new(&tensors, threads)
     }
 
@@ -133,7 +148,7 @@ impl Lpips {
     ///
     /// # Errors
     /// [`CompareError::SizesDiffer`], [`CompareError::Empty`], [`CompareError::TooSmall`] below 35 pixels a side,
-    /// [`CompareError::OutOfMemory`],
+    /// [`CompareError::OutOfMemory`], [`CompareError::NotFinite`] for weights whose sums no number holds,
     /// [`CompareError::Compute`] where memory ends.
     pub fn distance(&self, first: &RgbImage, second: &RgbImage) -> Result<f64, CompareError> {
         let (width, height) = checked(first, second)?;
@@ -146,9 +161,15 @@ impl Lpips {
             });
         }
         check_memory(first, "LPIPS", BYTES)?;
-        self.engine
+        let distance = self
+            .engine
             .run(|| self.measured(first, second))
-            .map_err(|source| CompareError::Compute { source })
+            .map_err(|source| CompareError::Compute { source })?;
+        if distance.is_finite() {
+            Ok(distance)
+        } else {
+            Err(CompareError::NotFinite { metric: "LPIPS" })
+        }
     }
 
     fn measured(&self, first: &RgbImage, second: &RgbImage) -> Result<f64, ComputeError> {
@@ -344,6 +365,76 @@ mod tests {
 
     fn crop(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
         image::imageops::crop_imm(picture, 100, 100, width, height).to_image()
+    }
+
+    /// The file with another header, the data being as they are.
+    fn with_header(change: impl Fn(&str) -> String) -> Vec<u8> {
+        let file = file();
+        let length = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+        let header = change(std::str::from_utf8(&file[8..8 + length]).unwrap());
+        let start = (header.len() as u64).to_le_bytes();
+        [&start[..], header.as_bytes(), &file[8 + length..]].concat()
+    }
+
+    #[test]
+    fn hostile_files_are_refused() {
+        let good = file();
+        let mut nan = good.clone();
+        let end = nan.len();
+        nan[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        let long = [&(65_537_u64).to_le_bytes()[..], &[b' '; 70_000]].concat();
+        let many: String = (0..300)
+            .map(|n| format!(r#""x{n}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}},"#))
+            .collect();
+        for (bytes, part) in [
+            (Vec::new(), "0 bytes"),
+            (good[..7].to_vec(), "7 bytes"),
+            (good[..good.len() - 1].to_vec(), "bytes of data"),
+            ([&good[..], &[0]].concat(), "bytes of data"),
+            (vec![255; 64], "at most 65536 are allowed"),
+            (long, "at most 65536 are allowed"),
+            (
+                with_header(|h| h.replacen('{', &format!("{{{many}"), 1)),
+                "at most 256",
+            ),
+            (nan, "\"lin4\" is NaN or infinite at element 255"),
+            (
+                with_header(|h| h.replace("lin2", "lin9")),
+                "\"lin2\" of shape [384] is missing",
+            ),
+            (
+                with_header(|h| h.replace("[64,3,11,11]", "[64,11,3,11]")),
+                "[64, 11, 3, 11]",
+            ),
+            (
+                with_header(|h| h.replace("F32", "I32")),
+                "allowed: F32, F16, BF16",
+            ),
+            (
+                with_header(|h| h.replace("[64,3,11,11]", "[9223372036854775807,9]")),
+                "another number",
+            ),
+        ] {
+            let refused = Lpips::from_bytes(bytes, Threads::new(1).unwrap()).unwrap_err();
+            let refused = refused.to_string();
+            assert!(refused.contains(part), "{refused}");
+        }
+    }
+
+    #[test]
+    fn weights_beyond_all_sums_are_an_error_of_the_measurement() {
+        let mut bytes = file();
+        let length = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        for value in bytes[8 + length..].as_chunks_mut::<4>().0 {
+            *value = 1e30_f32.to_le_bytes();
+        }
+        let huge = Lpips::from_bytes(bytes, Threads::new(1).unwrap()).unwrap();
+        let (black, white) = (RgbImage::new(35, 35), crop(&photo("coffee.png"), 35, 35));
+        let refused = huge.distance(&black, &white).unwrap_err();
+        assert!(
+            matches!(refused, CompareError::NotFinite { .. }),
+            "{refused}"
+        );
     }
 
     #[test]

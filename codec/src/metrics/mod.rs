@@ -1,15 +1,18 @@
-//! Similarity of two pictures: PSNR, SSIM, mean absolute error, SSIMULACRA 2 and LPIPS.
+//! Similarity of two pictures: PSNR, SSIM, mean absolute error, SSIMULACRA 2 and LPIPS; of two sets of features: the Fréchet
+//! distance.
 //!
 //! PSNR and MAE are one line each and SSIM one page, written here because the available crates
 //! compute SSIM on blocks with unscaled variances, unlike other implementations; these agree with
 //! scikit-image (see the tests). SSIMULACRA 2 comes from the crate of the rust-av project.
 
+mod frechet;
 mod lpips;
 mod ssim;
 
 use std::str::FromStr;
 
 use flextok_compute::{ComputeError, Threads};
+pub use frechet::{FrechetError, frechet};
 use image::RgbImage;
 pub use lpips::Lpips;
 use rayon::prelude::*;
@@ -180,6 +183,12 @@ pub enum CompareError {
         /// Memory needed, in bytes.
         bytes: u64,
     },
+    /// The weights of a network are so large that its result is no number.
+    #[error("{metric} of these pictures is not finite with these weights; use the published ones")]
+    NotFinite {
+        /// The metric.
+        metric: &'static str,
+    },
     /// The network of a metric failed.
     #[error("LPIPS: {source}")]
     Compute {
@@ -230,7 +239,7 @@ fn checked(first: &RgbImage, second: &RgbImage) -> Result<(u32, u32), CompareErr
 }
 
 /// PSNR of a picture with this sum of squared differences; none if there is no difference.
-fn psnr(first: &RgbImage, squared: u64) -> Option<f64> {
+pub(crate) fn psnr(first: &RgbImage, squared: u64) -> Option<f64> {
     let samples = first.as_raw().len() as f64;
     (squared > 0).then(|| 10.0 * (255.0 * 255.0 * samples / squared as f64).log10())
 }

@@ -99,14 +99,30 @@ pub enum NpyError {
 /// # Errors
 /// Any [`NpyError`] of reading; [`NpyError::ElementType`] if the elements are not floats.
 pub fn read_f32(bytes: &[u8]) -> Result<NpyArray<f32>, NpyError> {
+    read_floats(bytes, |single| single, |double| double as f32)
+}
+
+/// Reads an array of floats, `f4` or `f8`, in either byte and index order.
+///
+/// # Errors
+/// As [`read_f32`].
+pub fn read_f64(bytes: &[u8]) -> Result<NpyArray<f64>, NpyError> {
+    read_floats(bytes, f64::from, |double| double)
+}
+
+fn read_floats<T: Copy>(
+    bytes: &[u8],
+    of_f32: impl Fn(f32) -> T,
+    of_f64: impl Fn(f64) -> T,
+) -> Result<NpyArray<T>, NpyError> {
     let wanted = "f4 or f8";
     let (header, data) = header::parse(bytes, wanted)?;
     let elements = match (header.kind, header.size) {
         (Kind::Float, 4) => words(data, header.big_endian)
-            .map(f32::from_le_bytes)
+            .map(|word| of_f32(f32::from_le_bytes(word)))
             .collect(),
         (Kind::Float, 8) => words(data, header.big_endian)
-            .map(|word| f64::from_le_bytes(word) as f32)
+            .map(|word| of_f64(f64::from_le_bytes(word)))
             .collect(),
         _ => return Err(header.wrong_type(wanted)),
     };

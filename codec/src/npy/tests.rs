@@ -73,6 +73,11 @@ fn every_type_and_byte_order() {
         .collect();
     let got = read_f32(&file(&header(">f8", false, "(2,)"), &data)).expect("f8");
     assert_eq!(got.data, [0.1f32, -2.5]);
+    let got = read_f64(&file(&header(">f8", false, "(2,)"), &data)).expect("f8");
+    assert_eq!(got.data, [0.1f64, -2.5]);
+    let single = write_f32(&[2], &[0.1, -2.5]).expect("two");
+    let got = read_f64(&single).expect("f4");
+    assert_eq!(got.data, [f64::from(0.1f32), -2.5]);
     let huge = file(&header("<u8", false, "(1,)"), &[255; 8]);
     assert!(matches!(
         read_integers(&huge),

@@ -15,7 +15,7 @@ pub(super) const METADATA: u64 = 16 << 20;
 const SMALL: u64 = 4 << 20;
 
 /// Refuses what is over the limit.
-pub(super) fn check(needed: u64, max: u64) -> Result<(), PictureError> {
+pub(crate) fn check(needed: u64, max: u64) -> Result<(), PictureError> {
     if needed > max {
         return Err(PictureError::TooMuchMemory { needed, max });
     }
@@ -52,7 +52,7 @@ fn has(bytes: u64) -> bool {
 }
 
 /// An empty list with room for `len` values.
-pub(super) fn with_capacity<T>(len: usize) -> Result<Vec<T>, PictureError> {
+pub(crate) fn with_capacity<T>(len: usize) -> Result<Vec<T>, PictureError> {
     let mut values = Vec::new();
     values
         .try_reserve_exact(len)
@@ -63,7 +63,7 @@ pub(super) fn with_capacity<T>(len: usize) -> Result<Vec<T>, PictureError> {
 }
 
 /// This many zeros, or the error that memory is exhausted.
-pub(super) fn zeroed(bytes: u64) -> Result<Vec<u8>, PictureError> {
+pub(crate) fn zeroed(bytes: u64) -> Result<Vec<u8>, PictureError> {
     let length = usize::try_from(bytes).map_err(|_| PictureError::OutOfMemory { bytes })?;
     let mut memory = with_capacity(length)?;
     memory.resize(length, 0);

@@ -28,6 +28,15 @@ impl Tensors {
             path: path.to_owned(),
             source,
         })?;
+        Self::of(storage, limits)
+    }
+
+    /// The tensors of a file's bytes.
+    ///
+    /// # Errors
+    /// [`WeightsError`] for everything that makes the header unusable.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn of(storage: Storage, limits: &HeaderLimits) -> Result<Self, WeightsError> {
         let header = header::read(storage.as_slice(), limits)?;
         Ok(Self { storage, header })
     }

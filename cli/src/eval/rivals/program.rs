@@ -14,7 +14,7 @@ use flextok::{Size, Threads};
 use super::{Recipe, Rival};
 use crate::eval::process::{self, ProcessError};
 use crate::exit::CliError;
-use crate::interrupt;
+use crate::{interrupt, message};
 
 /// A rival whose programs are there.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ impl Installed {
     /// Looks for the programs of rivals; for one of which they are not all there, says why.
     pub(crate) fn find(rivals: &[Rival]) -> Result<Vec<(Rival, Result<Self, String>)>, CliError> {
         let (folder, guard) = interrupt::guarded_folder().map_err(|source| CliError::Write {
-            name: std::env::temp_dir().display().to_string(),
+            name: message::name(&std::env::temp_dir()),
             source,
         })?;
         let workplace = Arc::new(Workplace {
