@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use flextok_fuzz::{arguments, config, container, npy, options, packets, picture, tokens, weights};
+use flextok_fuzz::{
+    arguments, config, container, lpips, npy, options, packets, picture, tokens, weights,
+};
 
 fn run(target: &str, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -46,6 +48,11 @@ fn container_packets() {
 #[test]
 fn weights_file() {
     run("weights_file", weights::file);
+}
+
+#[test]
+fn lpips_weights() {
+    run("lpips_weights", lpips::file);
 }
 
 #[test]

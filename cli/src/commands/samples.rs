@@ -108,27 +108,25 @@ fn decode(
 ) -> Result<Ensemble, flextok::Error> {
     let first = options.seed.unwrap_or(0);
     let bar = context.progress(count, "decoding");
-    let mut ensemble: Option<Ensemble> = None;
-    for index in 0..count {
-        let seed = first.saturating_add(index.into());
-        let picture: RgbImage = model
-            .codec
-            .decode_file(file, &options.clone().with_seed(seed))?;
-        let sums = match &mut ensemble {
-            Some(sums) => sums,
-            none => none.insert(Ensemble::new(
-                picture.dimensions().into(),
-                context.limits.image_memory,
-            )?),
-        };
-        sums.add(&picture)?;
+    let decode = |index: u32| {
+        let options = options.clone().with_seed(first + u64::from(index));
+        let picture = model.codec.decode_file(file, &options);
         bar.inc(1);
-    }
+        picture
+    };
+    let sum = || {
+        let picture = decode(0)?;
+        let size = picture.dimensions().into();
+        let mut ensemble = Ensemble::new(size, context.limits.image_memory)?;
+        ensemble.add(&picture)?;
+        for index in 1..count {
+            ensemble.add(&decode(index)?)?;
+        }
+        Ok(ensemble)
+    };
+    let summed = sum();
     bar.finish_and_clear();
-    match ensemble {
-        Some(ensemble) => Ok(ensemble),
-        None => Ensemble::new(file.header().size(), context.limits.image_memory),
-    }
+    summed
 }
 
 impl Outputs {

@@ -1,5 +1,6 @@
 //! Pictures side by side: the original, flextok and each rival at the same budget, of the worst and the best pictures.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 
 use base64::Engine;
@@ -10,7 +11,7 @@ use flextok::image::{RgbImage, imageops};
 use super::Pictures;
 use super::figures::{self, FIGURES, psnr};
 use super::markup::{number, text};
-use crate::eval::results::{Figures, Measurement, Picture, Results};
+use crate::eval::results::{Figures, Picture, Results};
 use crate::exit::CliError;
 use crate::values;
 
@@ -71,23 +72,25 @@ fn few(budgets: &[u32]) -> Vec<u32> {
 
 /// The worst pictures first, then the best; and whether another codec was there to compare with.
 fn chosen<'a>(results: &'a Results, own: &str, budget: u32) -> (Vec<Shown<'a>>, bool) {
-    let of = |name: &str| {
-        let all = results.measurements.iter();
-        all.filter(|one| one.budget == budget && one.picture == name)
-            .collect::<Vec<&Measurement>>()
-    };
+    // Of each picture the PSNR of flextok, and the best of the others.
+    let mut of: HashMap<&str, (Option<f64>, f64)> = HashMap::new();
+    for one in results
+        .measurements
+        .iter()
+        .filter(|one| one.budget == budget)
+    {
+        let (mine, best) = of.entry(&one.picture).or_insert((None, f64::NAN));
+        if one.codec == own {
+            *mine = Some(psnr(&one.figures));
+        } else {
+            *best = best.max(psnr(&one.figures));
+        }
+    }
     let mut order: Vec<(&Picture, f64, f64)> = Vec::new();
     for picture in &results.pictures {
-        let measured = of(&picture.name);
-        let Some(mine) = measured.iter().find(|one| one.codec == own) else {
-            continue;
-        };
-        let mine = psnr(&mine.figures);
-        let others = measured.iter().filter(|one| one.codec != own);
-        let best = others
-            .map(|one| psnr(&one.figures))
-            .fold(f64::NAN, f64::max);
-        order.push((picture, mine, best));
+        if let Some(&(Some(mine), best)) = of.get(picture.name.as_str()) {
+            order.push((picture, mine, best));
+        }
     }
     let has_others = order.iter().any(|(.., best)| !best.is_nan());
     if has_others {
@@ -124,7 +127,8 @@ fn reason(index: usize, count: usize, rank: f64, gap: bool) -> String {
         (_, high) => format!("number {} from above", high + 1),
     };
     let value = match (gap, rank.is_finite()) {
-        (_, false) => "identical to the original".to_owned(),
+        (_, false) if rank > 0.0 => "identical to the original".to_owned(),
+        (_, false) => "another codec's is identical to the original".to_owned(),
         (true, true) if rank >= 0.0 => format!("{} dB above", number(rank, 2)),
         (true, true) => format!("{} dB below", number(-rank, 2)),
         (false, true) => format!("{} dB", number(rank, 2)),
@@ -285,6 +289,10 @@ mod tests {
         assert_eq!(
             reason(8, 9, f64::INFINITY, false),
             "the highest: identical to the original"
+        );
+        assert_eq!(
+            reason(0, 2, f64::NEG_INFINITY, true),
+            "the lowest: another codec's is identical to the original"
         );
     }
 }
