@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crate::context::Context;
 use crate::exit::{CliError, Code};
 use crate::input::Source;
-use crate::links::{self, Identity};
+use crate::links::{self, Descriptor, Identity};
 use crate::output::Output;
 use crate::{message, values};
 
@@ -79,6 +79,7 @@ impl Plan {
         context: &Context,
         check: impl Fn(&Output) -> Result<(), CliError>,
     ) -> Result<Self, CliError> {
+        refuse_outputs(paths)?;
         let sources: Vec<Source> = paths.iter().map(|path| Source::new(path)).collect();
         let folder = given.filter(|path| is_folder(path));
         if let [_, _, ..] = &sources[..] {
@@ -174,9 +175,22 @@ fn summary(task: &Task, count: usize, failures: usize, bytes: u64) -> String {
 }
 
 /// Whether an output's name is that of a directory to put outputs into.
-fn is_folder(path: &Path) -> bool {
+pub(crate) fn is_folder(path: &Path) -> bool {
     let last = path.as_os_str().as_encoded_bytes().last();
     path != Path::new("-") && path.is_dir() || last.is_some_and(|&byte| is_separator(byte.into()))
+}
+
+/// Refuses to read from standard output or error, which would wait for what the program writes itself.
+fn refuse_outputs(paths: &[PathBuf]) -> Result<(), CliError> {
+    let is_output =
+        |path: &&PathBuf| matches!(links::descriptor(path), Some(Descriptor::Own(1 | 2)));
+    match paths.iter().find(is_output) {
+        Some(path) => {
+            let problem = "is no input; to write to it, name it with -o";
+            Err(CliError::usage(message::name(path), problem))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses what only a single input can have: a file as the output, and standard input.
@@ -187,7 +201,7 @@ fn refuse_streams(sources: &[Source], file: Option<&Path>) -> Result<(), CliErro
         return Err(CliError::usage(message::name(path), problem));
     }
     if sources.contains(&Source::Stdin) {
-        let problem = "has no name for an output beside other inputs; give - alone";
+        let problem = "has no name for an output beside other inputs; give - alone, or -o - for standard output";
         return Err(CliError::usage(Source::Stdin.name(), problem));
     }
     Ok(())
@@ -239,11 +253,11 @@ impl Inputs {
 
 /// A directory that was made for outputs; it goes again if none came into it.
 #[derive(Debug)]
-struct NewFolder(PathBuf);
+pub(crate) struct NewFolder(PathBuf);
 
 impl NewFolder {
     /// `None` if there is one already.
-    fn make(path: &Path) -> Result<Option<Self>, CliError> {
+    pub(crate) fn make(path: &Path) -> Result<Option<Self>, CliError> {
         if path.is_dir() {
             return Ok(None);
         }

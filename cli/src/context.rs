@@ -134,11 +134,15 @@ impl Context {
 
     /// The line about a file that was written, to people at a terminal; of several inputs the summary says it.
     pub(crate) fn wrote(&self, output: &Output, bytes: usize, facts: &[String]) {
+        let facts = facts.iter().map(|fact| format!(", {fact}"));
+        let (name, count) = (output.name(), values::count(bytes as u64, "byte"));
+        self.result(&format!("{name}: {count}{}", facts.collect::<String>()));
+    }
+
+    /// The line of a result, to people at a terminal.
+    pub(crate) fn result(&self, line: &str) {
         if self.terminal && !self.quiet && self.files.get().is_none() {
-            let facts = facts.iter().map(|fact| format!(", {fact}"));
-            let (name, count) = (output.name(), values::count(bytes as u64, "byte"));
-            let line = format!("{name}: {count}{}", facts.collect::<String>());
-            output::complain(&format!("{}\n", message::one_line(&line)));
+            output::complain(&format!("{}\n", message::one_line(line)));
         }
     }
 

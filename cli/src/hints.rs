@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::input;
+use crate::{input, message, values};
 
 /// Commands of other names.
 const COMMANDS: [(&str, &str); 6] = [
@@ -25,6 +25,15 @@ const MODES: [(&str, &str); 6] = [
     ("-d", "decode"),
     ("--decode", "decode"),
     ("--decompress", "decode"),
+];
+
+/// Options for the size of a file.
+const SIZES: [&str; 5] = [
+    "-size",
+    "--size",
+    "--target_size",
+    "--target-size",
+    "-target_size",
 ];
 
 const QUALITY: &str =
@@ -79,8 +88,34 @@ fn no_command(arguments: &[String], word: &str) -> Option<String> {
         Some((_, own)) => vec![*own],
         None => vec![fitting(word)?, word],
     };
-    let line = edited(arguments, word, &replacement);
+    let line = match replacement[..] {
+        ["truncate"] => truncation(arguments, word),
+        // `help` is a command, and this not its command line.
+        _ if arguments.first().is_some_and(|first| first == "help") => return None,
+        _ => edited(arguments, word, &replacement),
+    };
     Some(format!("{} is not a command; try: {line}", quoted(word)))
+}
+
+/// The command line that truncates what follows `word`; other programs take a number of bytes without an option.
+fn truncation(arguments: &[String], word: &str) -> String {
+    let has = |options: &[&str]| {
+        arguments
+            .iter()
+            .any(|text| options.contains(&text.as_str()))
+    };
+    let mut line = arguments.to_vec();
+    let mut more = Vec::new();
+    if !has(&["-b", "--bytes", "-k", "--tokens"]) {
+        let bare = line.iter().position(|text| values::bytes(text).is_ok());
+        let bytes = bare.map_or("N".to_owned(), |place| line.remove(place));
+        more.extend(["--bytes".to_owned(), bytes]);
+    }
+    if !has(&["-o", "--output"]) {
+        more.extend(["-o", "OUT.flxt"].map(str::to_owned));
+    }
+    line.extend(more);
+    edited(&line, word, &["truncate"])
 }
 
 /// About an option where a command should be.
@@ -90,6 +125,8 @@ fn no_mode(arguments: &[String], option: &str) -> Option<String> {
     } else if option == "-i" {
         let input = arguments.iter().skip_while(|text| *text != "-i").nth(1)?;
         edited(arguments, "-i", &[fitting(input).unwrap_or("encode")])
+    } else if arguments.iter().any(|text| text == "-version") {
+        edited(arguments, "-version", &["version"])
     } else {
         return None;
     };
@@ -107,18 +144,33 @@ fn no_option(arguments: &[String], command: &str, option: &str) -> Option<String
             let line = edited(arguments, "-i", &[]);
             Some(format!("inputs have no option; try: {line}"))
         }
-        ("encode", "--quality" | "--distance" | "-d") => {
+        ("encode", _) if arguments.iter().any(|text| SIZES.contains(&text.as_str())) => {
+            Some("the size of a file is that of --bytes, as in --bytes 1k".to_owned())
+        }
+        ("encode", "--quality" | "--distance" | "-d") if typed(arguments, option) => {
             Some(format!("there is no option {option}; {QUALITY}"))
         }
         ("encode", _) if arguments.iter().any(factor) => Some(format!("-q is --quiet; {QUALITY}")),
-        ("encode", "-e" | "--effort" | "-m" | "-s" | "--speed") => Some(format!(
-            "there is no option {option}: there is one effort, which takes milliseconds"
-        )),
+        ("encode", "-e" | "--effort" | "-m" | "-s" | "--speed") if typed(arguments, option) => {
+            Some(format!(
+                "there is no option {option}: there is one effort, which takes milliseconds"
+            ))
+        }
         ("decode", "--quality") => Some(format!(
             "there is no option {option}; JPEG files are of quality 90"
         )),
         _ => None,
     }
+}
+
+/// Whether an option stands there as such, with or without its value; not as the first letter of another word.
+fn typed(arguments: &[String], option: &str) -> bool {
+    arguments.iter().any(|text| {
+        let rest = text.strip_prefix(option);
+        rest.is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with('=') || rest.parse::<f32>().is_ok()
+        })
+    })
 }
 
 /// The command for a file, by its name or, if it has none that tells, its content.
@@ -165,7 +217,7 @@ fn quoted(word: &str) -> String {
 }
 
 fn texts(arguments: &[OsString]) -> Vec<String> {
-    let text = |argument: &OsString| argument.to_string_lossy().into_owned();
+    let text = |argument: &OsString| message::name(Path::new(argument));
     arguments.iter().map(text).collect()
 }
 

@@ -12,7 +12,7 @@ const MAX_CHARS: usize = 2000;
 pub(crate) fn one_line(text: &str) -> String {
     let mut out = String::new();
     for symbol in text.chars().take(MAX_CHARS) {
-        if symbol.is_control() || is_unseen(symbol) {
+        if is_hidden(symbol) {
             out.extend(symbol.escape_default());
         } else {
             out.push(symbol);
@@ -36,6 +36,11 @@ pub(crate) fn name(path: &Path) -> String {
         }
     }
     out
+}
+
+/// Characters that terminals obey or do not show.
+pub(crate) fn is_hidden(symbol: char) -> bool {
+    symbol.is_control() || is_unseen(symbol)
 }
 
 /// Characters that format others, separate lines or take no room; those that join letters and emoji are seen in effect.

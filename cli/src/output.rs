@@ -388,12 +388,14 @@ fn print_serialized(text: serde_json::Result<String>) -> Result<(), CliError> {
     print(&text)
 }
 
-/// The document with control characters escaped that JSON permits but terminals interpret; they occur only in strings.
+/// The document with characters escaped that JSON permits but terminals interpret or do not show; they occur only in strings.
 fn escape_controls(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
-        if character.is_control() && character != '\n' {
-            out.push_str(&format!("\\u{:04x}", u32::from(character)));
+        if character != '\n' && message::is_hidden(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             out.push(character);
         }
@@ -412,10 +414,10 @@ mod tests {
 
     #[test]
     fn json_has_no_controls() {
-        let text = "é\u{9b}1m\u{7f}\u{1b}\"\n";
+        let text = "é\u{9b}1m\u{7f}\u{1b}\"\n\u{202e}\u{2028}\u{e0041}";
         let json = escape_controls(&serde_json::to_string_pretty(&[text]).expect("text"));
         assert!(
-            !json.contains(|c: char| c.is_control() && c != '\n'),
+            !json.contains(|c: char| message::is_hidden(c) && c != '\n'),
             "{json}"
         );
         assert_eq!(

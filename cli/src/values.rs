@@ -43,6 +43,19 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     })
 }
 
+/// A number of bytes in a range.
+pub(crate) fn bytes_within(
+    range: RangeInclusive<u16>,
+) -> impl Fn(&str) -> Result<u16, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let value = bytes(text).ok().and_then(|bytes| bytes.try_into().ok());
+        value.filter(|value| range.contains(value)).ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            format!("allowed: a number of bytes from {least} to {most}")
+        })
+    }
+}
+
 /// A finite number; the model decides which are valid.
 pub(crate) fn real(text: &str) -> Result<f32, String> {
     let value = text.parse::<f32>().ok().filter(|value| value.is_finite());

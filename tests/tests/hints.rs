@@ -24,8 +24,19 @@ fn habits_of_other_programs_get_a_hint() {
         (&["-d", "a.flxt"], "flextok decode a.flxt"),
         (
             &["cut", "a.flxt", "-b", "60"],
-            "flextok truncate a.flxt -b 60",
+            "flextok truncate a.flxt -b 60 -o OUT.flxt",
         ),
+        (
+            &["cut", "a.flxt", "100", "-o", "b.flxt"],
+            "flextok truncate a.flxt -o b.flxt --bytes 100",
+        ),
+        (
+            &["shrink", "a.flxt"],
+            "flextok truncate a.flxt --bytes N -o OUT.flxt",
+        ),
+        (&["-version"], "flextok version"),
+        (&["encode", "-size", "1024", "photo"], "--bytes 1k"),
+        (&["encode", "photo", "--target_size", "1000"], "--bytes 1k"),
         (&["compress", "photo"], "flextok encode photo"),
         (&["decompress", "a.flxt"], "flextok decode a.flxt"),
         (
@@ -54,6 +65,8 @@ fn habits_of_other_programs_get_a_hint() {
     assert_eq!(listing(directory), before);
     // What is no habit is refused as before.
     run(directory, ["frobnicate"]).fails(2, &["unrecognized subcommand", "see --help"]);
+    run(directory, ["help", "photo"]).fails(2, &["photo", "see --help"]);
+    run(directory, ["encode", "photo", "-o", "-dash.flxt"]).fails(2, &["-d", "see --help"]);
     run(directory, ["encode", "photo", "--lossless"]).fails(2, &["--lossless", "see --help"]);
 }
 

@@ -39,6 +39,8 @@ fn looks_trade_squared_error_for_sharpness() {
     .ok();
     let decoded = run(directory, ["compare", arg(&photo), "a.png", "--json"]);
     assert_eq!(number(&decoded.ok().json(), "psnr"), sharp);
+    let swapped = run(directory, ["compare", "a.flxt", arg(&photo)]);
+    swapped.fails(2, &["a.flxt", "A is the original"]);
 }
 
 #[test]

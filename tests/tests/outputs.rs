@@ -83,6 +83,9 @@ fn pictures_of_others_are_replaced_only_by_name() {
         decode(&["a.png", "--force"]).ok();
         assert!(read(directory, "a.png") == own);
     }
+    for name in ["b.jxl", "b.gif", "b.HEIC"] {
+        run(directory, ["decode", "b.flxt", name, "--force"]).fails(2, &[name, "cannot write"]);
+    }
     write(directory, "a.png", "x");
     decode(&["-o", "a.png", "--force"]).ok();
     assert!(read(directory, "a.png") == own);

@@ -288,6 +288,16 @@ fn what_cannot_be_split_or_joined_says_why() {
     split(&["--size", "140", "-o", "no/such"]).fails(7, &["no/such"]);
     split(&["--size", "140", "-o", "a.flxt"]).fails(7, &["a.flxt"]);
     split(&["--size", "140", "--hex", "-o", "a.flxt", "--force"]).fails(2, &["input itself"]);
+    split(&["--size", "140B", "-o", "sent", "--quiet"]).ok();
+    let packets = listing(&directory.join("sent"));
+    let first = format!("sent/{}", packets[0]);
+    let packet = read(directory, &first);
+    for input in ["sent", &first] {
+        let args = ["packets", "join", input, "-o", &first, "--force"];
+        run(directory, args).fails(2, &[&first, "overwrite a packet"]);
+        assert!(read(directory, &first) == packet);
+    }
+    fs::remove_dir_all(directory.join("sent")).expect("own files");
     write(directory, "bad.flxt", "not a file");
     let bad = run(
         directory,

@@ -62,6 +62,18 @@ fn descriptors_are_written_to() {
 }
 
 #[test]
+fn outputs_are_not_read() {
+    let place = workplace();
+    for name in ["/dev/stdout", "/dev/fd/2", "/proc/self/fd/1"] {
+        let line = format!("flextok encode \"$photo\" {name} | cat; flextok decode {name} | cat");
+        let run = shell(place.path(), &line);
+        let lines: Vec<&str> = run.stderr.lines().collect();
+        let refused = |line: &&str| line.contains(name) && line.contains("name it with -o");
+        assert!(lines.len() == 2 && lines.iter().all(refused), "{run:?}");
+    }
+}
+
+#[test]
 fn ignored_signals_stay_ignored() {
     let place = workplace();
     let directory = place.path();

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::sampling::SamplingArgs;
 use crate::context::Context;
 use crate::exit::CliError;
-use crate::input::{Either, Source};
+use crate::input::{Either, Source, is_token_file};
 use crate::values::{self, Color};
 use crate::{message, output};
 
@@ -50,6 +50,12 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> Result<(), CliError>
     if sources == [Source::Stdin, Source::Stdin] {
         let problem = "cannot read both pictures from standard input";
         return Err(CliError::usage("standard input", problem));
+    }
+    if let Source::File(path) = &sources[0]
+        && is_token_file(path)
+    {
+        let problem = "is a .flxt file; A is the original picture, and B may be a .flxt file";
+        return Err(CliError::usage(sources[0].name(), problem));
     }
     let threads = context.threads()?;
     let first = sources[0].rgb(context, args.background)?;

@@ -114,10 +114,12 @@ pub(crate) fn run(args: &DecodeArgs, context: &Context) -> Result<ExitCode, CliE
     )
 }
 
-/// Whether a name can only be that of an output.
+/// Whether a name can only be that of an output, be it of a kind that cannot be written.
 fn is_output(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
-    batch::has_extension(path, "npy") || ImageFormat::from_extension(extension).is_some()
+    let others = ["npy", "jxl", "jp2", "heic", "heif"];
+    let is_other = others.iter().any(|other| batch::has_extension(path, other));
+    is_other || ImageFormat::from_extension(extension).is_some()
 }
 
 /// Decodes one file and returns the size of the picture's.

@@ -14,6 +14,7 @@ use flextok::rate::{self, Rung, Search};
 use unicode_normalization::UnicodeNormalization;
 
 use super::sampling::SamplingArgs;
+use crate::batch::{self, NewFolder};
 use crate::choices;
 use crate::context::{Context, Model};
 use crate::exit::CliError;
@@ -43,7 +44,8 @@ pub(crate) struct FitArgs {
     #[arg(short = 'b', long, value_name = "N", value_parser = values::bytes)]
     total_bytes: u64,
 
-    /// Directory for the cut files, which keep their names
+    /// Directory for the cut files, which keep their names: one that exists, or a name that ends with / for
+    /// a new one
     #[arg(short, long, value_name = "DIR", conflicts_with = "in_place")]
     output: Option<PathBuf>,
 
@@ -120,6 +122,8 @@ pub(crate) fn run(args: &FitArgs, context: &Context) -> Result<(), CliError> {
         let problem = "replaces the files; add --force, or use -o DIR instead to keep them";
         return Err(CliError::usage("--in-place", problem));
     }
+    let folder = args.output.as_deref().filter(|path| batch::is_folder(path));
+    let _folder = folder.map(NewFolder::make).transpose()?;
     let items = items(args, context)?;
     affordable(args, &items)?;
     let model = context.model()?;

@@ -25,7 +25,8 @@ use crate::{interrupt, message, values};
 /// second one exits immediately.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Directory with .flxt files; subdirectories are served too, hidden files are not
+    /// Directory with .flxt files; subdirectories are served too, hidden files and
+    /// names with control characters are not
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 

@@ -1,6 +1,6 @@
 //! `flextok packets join`: the start of a file from what arrived of its packets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use flextok::{Error, LimitKind};
 
 use crate::context::Context;
 use crate::exit::CliError;
+use crate::links::Identity;
 use crate::output::{self, Output};
 use crate::{message, values};
 
@@ -55,6 +56,8 @@ struct Arrivals {
     /// The packets of each file, with the order of their arrival.
     files: BTreeMap<FileId, BTreeMap<Vec<u8>, u64>>,
     doubles: BTreeMap<FileId, u64>,
+    /// The files that were read.
+    read: BTreeSet<Identity>,
     /// Packets that were damaged, and inputs or lines that are none.
     damaged: u64,
     /// Bytes of the file in all packets that are kept.
@@ -97,9 +100,12 @@ pub(crate) fn run(args: &JoinArgs, context: &Context) -> Result<(), CliError> {
     for path in &args.inputs {
         arrivals.read(path, args.hex)?;
     }
+    arrivals.keep(&output)?;
     let id = arrivals.choose(args.id, &name)?;
     let (file, report) = join(&arrivals, id, &name, output.name())?;
     output.write(&file)?;
+    let parts = report.parts();
+    context.wrote(&output, file.len(), &[parts]);
     if report.is_worth_a_note() {
         context.note(&format!("{name}: {}", report.text()));
     } else {
@@ -125,10 +131,22 @@ impl Arrivals {
         Self {
             files: BTreeMap::new(),
             doubles: BTreeMap::new(),
+            read: BTreeSet::new(),
             damaged: 0,
             bytes: 0,
             allowed,
             count: 0,
+        }
+    }
+
+    /// Refuses to overwrite what was read: a packet is a file of another kind.
+    fn keep(&self, output: &Output) -> Result<(), CliError> {
+        match output.path().and_then(Identity::of) {
+            Some(file) if self.read.contains(&file) => {
+                let problem = "the output would overwrite a packet; choose another name with -o";
+                Err(CliError::usage(output.name(), problem))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -158,6 +176,7 @@ impl Arrivals {
 
     fn read_file(&mut self, path: &Path, hex: bool) -> Result<(), CliError> {
         let file = File::open(path).map_err(|error| failed(path, error))?;
+        self.read.extend(Identity::of(path));
         if hex {
             return self.read_lines(file, path);
         }
@@ -319,6 +338,14 @@ fn join(
 }
 
 impl Report {
+    /// How much of the file there is, for people at a terminal.
+    fn parts(&self) -> String {
+        match self.first_missing {
+            None => format!("complete, file {}", self.id),
+            Some(first) => format!("up to missing packet {first}, file {}", self.id),
+        }
+    }
+
     fn is_worth_a_note(&self) -> bool {
         !self.complete || self.damaged + self.contradicting + self.others() > 0
     }

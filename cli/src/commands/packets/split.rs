@@ -25,7 +25,7 @@ pub(crate) struct SplitArgs {
     input: PathBuf,
 
     /// Bytes of a packet at most: 140 for SMS, 200 for LoRa, 340 and 270 for Iridium SBD
-    #[arg(long, value_name = "N", value_parser = values::whole::<u16>(MIN_PACKET_BYTES.into()..=MAX_PACKET_BYTES.into()))]
+    #[arg(long, value_name = "N", value_parser = values::bytes_within(MIN_PACKET_BYTES..=MAX_PACKET_BYTES))]
     size: u16,
 
     /// Directory for the packets, created if it does not exist; with --hex a file [default with --hex:
@@ -61,6 +61,8 @@ pub(crate) fn run(args: &SplitArgs, context: &Context) -> Result<(), CliError> {
     if let Some(note) = input.shortfall(&source.name()) {
         context.note(&note);
     }
+    let count = values::count(sent.len() as u64, "packet");
+    context.result(&format!("{target}: {count}, {all} bytes, file {id}"));
     context.detail(|| {
         let (from, count) = (source.name(), values::count(total, "packet"));
         let again = sent.len() as u64 - u64::from(total);
