@@ -25,6 +25,9 @@ pub(crate) struct Installed {
     workplace: Arc<Workplace>,
 }
 
+/// A rival, or why it cannot be measured.
+type Found = Result<Installed, String>;
+
 /// Where programs find and leave their files.
 #[derive(Debug)]
 struct Workplace {
@@ -79,7 +82,7 @@ pub(crate) struct Bench<'a> {
 
 impl Installed {
     /// Looks for the programs of rivals; for one of which they are not all there, says why.
-    pub(crate) fn find(rivals: &[Rival]) -> Result<Vec<(Rival, Result<Self, String>)>, CliError> {
+    pub(crate) fn find(rivals: &[Rival]) -> Result<Vec<(Rival, Found)>, CliError> {
         let (folder, guard) = interrupt::guarded_folder().map_err(|source| CliError::Write {
             name: message::name(&std::env::temp_dir()),
             source,
@@ -187,8 +190,10 @@ impl Bench<'_> {
         let [_, decoder] = rival.programs();
         let time = process::run(decoder, &args, &self.room.0)
             .map_err(|source| self.installed.failed(1, source))?;
-        let mut options = LoadOptions::default();
-        options.color_management = false;
+        let options = LoadOptions {
+            color_management: false,
+            ..LoadOptions::default()
+        };
         let picture = load::open(out, &options)?.image.into_rgb8();
         let found = Size::from(picture.dimensions());
         if found != self.size {
