@@ -13,7 +13,8 @@ use flextok::{DecodeOptions, Size};
 use crate::context::{Context, Model};
 use crate::exit::CliError;
 use crate::input::{Damage, Source};
-use crate::output::{self, Output};
+use crate::links;
+use crate::output::Output;
 use crate::values;
 
 /// What becomes of several decodes.
@@ -149,7 +150,7 @@ impl Outputs {
                 Err(CliError::usage("--samples", problem))
             }
             (Some(mean), Some(variance))
-                if output::real_path(mean) == output::real_path(variance) =>
+                if links::real_path(mean) == links::real_path(variance) =>
             {
                 let problem = "is the output of --mean too; choose another name";
                 Err(CliError::usage(variance.display().to_string(), problem))

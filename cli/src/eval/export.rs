@@ -53,7 +53,7 @@ impl Export {
     pub(crate) fn save(&self, kind: &str, name: &str, picture: &RgbImage) -> Result<(), CliError> {
         let path = self.path(kind, name);
         let bytes = save::encode(picture, SaveFormat::Png);
-        let bytes = bytes.map_err(|error| CliError::codec(message::name(path), error))?;
+        let bytes = bytes.map_err(|error| CliError::codec(message::name(&path), error))?;
         if fs::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
