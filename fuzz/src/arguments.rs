@@ -22,6 +22,8 @@ pub fn values(data: &[u8]) {
     );
     if let Some(bytes) = checked(values::bytes(text)) {
         assert_eq!(values::bytes(&format!("{bytes}B")), Ok(bytes));
+        let within = (9..=65_535).contains(&bytes);
+        assert_eq!(values::bytes_within(9..=65_535)(text).is_ok(), within);
     }
     checked(values::real(text));
     if let Some(value) = checked(values::quality(text)) {
