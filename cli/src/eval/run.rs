@@ -90,6 +90,14 @@ impl<'a> Evaluation<'a> {
         let Some(known) = journal.finished(&name, checksum).cloned() else {
             return Ok(None);
         };
+        let of_this_run = |m: &Measurement| {
+            let codec = self.plan.codecs.iter().any(|codec| codec.name == m.codec);
+            codec && m.picture == name && self.plan.budgets.contains(&m.budget)
+        };
+        if !known.measurements.iter().all(of_this_run) {
+            let problem = "its line in the results of --results is not one of this run; remove it";
+            return Err(CliError::usage(name, problem));
+        }
         if let Some(export) = &self.export {
             if !export.has(ORIGINAL, &name) {
                 export.save(ORIGINAL, &name, &self.again.original(&name)?)?;

@@ -124,7 +124,13 @@ fn rows(results: &Results) -> Vec<Vec<String>> {
         .filter(|codec| codec.missing.is_none())
         .collect();
     let shown: Vec<_> = { COLUMNS.iter() }
-        .filter(|(_, figure, _)| results.means.iter().any(|mean| mean.figure == *figure))
+        .filter(|(_, figure, _)| {
+            *figure != "lpips"
+                || results
+                    .measurements
+                    .iter()
+                    .any(|m| m.figures.lpips.is_some())
+        })
         .collect();
     let headings = shown.iter().map(|(heading, ..)| *heading);
     let first = [unit(results.unit), "codec"].into_iter().chain(headings);

@@ -34,7 +34,7 @@ pub(super) fn means(results: &Results) -> Table {
         cells
     });
     Table {
-        caption: "Means over the pictures, beneath them the 95 % bootstrap intervals. ↑ higher is better, ↓ lower is better."
+        caption: "Means over the pictures, beneath them the 95 % bootstrap intervals. ↑ higher is better, ↓ lower is better. There is no mean where a picture lacks the figure, as an identical one lacks PSNR."
             .to_owned(),
         columns,
         words: 2,

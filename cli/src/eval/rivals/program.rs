@@ -112,7 +112,10 @@ impl Installed {
         threads: &Threads,
     ) -> Result<Bench<'_>, RivalError> {
         let size = recipe.shrunk(original.dimensions().into());
-        let shrunk = picture::restore(original, size, threads)?;
+        // Rows before columns, each rounded to 8 bits, as other programs resize.
+        let narrow = Size::new(size.width, original.height());
+        let narrow = picture::restore(original, narrow, threads)?;
+        let shrunk = picture::restore(&narrow, size, threads)?;
         let bench = Bench {
             installed: self,
             room: self.workplace.room(),
