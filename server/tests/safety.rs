@@ -118,7 +118,10 @@ fn no_spelling_of_a_path_leaves_the_directory() {
         .iter()
         .map(|e| &e["name"])
         .collect();
-    assert_eq!(names, ["%2e%2e.flxt", "UPPER.FLXT", "a.flxt", "sub/b c.flxt"]);
+    assert_eq!(
+        names,
+        ["%2e%2e.flxt", "UPPER.FLXT", "a.flxt", "sub/b c.flxt"]
+    );
 }
 
 #[cfg(unix)]

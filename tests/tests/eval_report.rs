@@ -48,7 +48,7 @@ fn decodes_from_different_noise_are_split_into_bias_and_variance() {
         "--tokens",
         "1,16",
         "--steps",
-        "1",
+        "4",
         "--guidance",
         "1",
         "--seeds",
