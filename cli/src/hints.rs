@@ -120,13 +120,16 @@ fn truncation(arguments: &[String], word: &str) -> String {
 
 /// About an option where a command should be.
 fn no_mode(arguments: &[String], option: &str) -> Option<String> {
+    // clap reads a dash and letters as options of one letter each.
+    if arguments.iter().any(|text| text == "-version") {
+        let line = edited(arguments, "-version", &["version"]);
+        return Some(format!("-version is not a command; try: {line}"));
+    }
     let line = if let Some((_, command)) = MODES.iter().find(|(other, _)| *other == option) {
         edited(arguments, option, &[command])
     } else if option == "-i" {
         let input = arguments.iter().skip_while(|text| *text != "-i").nth(1)?;
         edited(arguments, "-i", &[fitting(input).unwrap_or("encode")])
-    } else if arguments.iter().any(|text| text == "-version") {
-        edited(arguments, "-version", &["version"])
     } else {
         return None;
     };
