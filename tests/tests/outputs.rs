@@ -346,7 +346,7 @@ mod unix {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         let killed = Command::new("kill")
-            .args(["-INT", &pid])
+            .args(["-TERM", &pid])
             .status()
             .expect("kill runs");
         assert!(killed.success());
@@ -366,6 +366,6 @@ mod unix {
         let mask = caught
             .next()
             .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        mask.is_some_and(|mask| mask & (1 << 1) != 0)
+        mask.is_some_and(|mask| mask & (1 << 14) != 0)
     }
 }

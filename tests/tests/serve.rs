@@ -157,7 +157,7 @@ fn the_model_of_the_page_is_the_embedded_one() {
     let decoder = std::fs::metadata(directory.join("decoder.safetensors"));
     let decoder = decoder.expect("it was written").len();
     assert!(model.json()["bytes"].as_u64() < Some(decoder / 50));
-    server.signal("INT");
+    server.signal("TERM");
     let (status, log) = server.end();
     assert_eq!((status.code(), log.as_str()), (Some(0), ""));
 }
@@ -175,13 +175,13 @@ fn an_interrupt_waits_for_answers_and_a_second_one_does_not() {
         stream.write_all(request).expect("it is sent");
         let mut answer = vec![0];
         stream.read_exact(&mut answer).expect("it has begun");
-        server.signal("INT");
+        server.signal("TERM");
         if second {
             // The first has arrived when nothing is accepted any more.
             while TcpStream::connect(server.address).is_ok() {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            server.signal("INT");
+            server.signal("TERM");
         }
         let _ = stream.read_to_end(&mut answer);
         let (status, rest) = server.end();

@@ -99,8 +99,9 @@ fn ignored_signals_stay_ignored() {
     ] {
         // It waits for its input, with the handlers installed once it has said that it read some.
         let line = format!("{trap}; exec '{program}' serve . --port 0");
-        let mut child = Command::new("sh")
-            .args(["-c", &line])
+        // Whoever runs this test may ignore some itself.
+        let mut child = Command::new("env")
+            .args(["--default-signal=HUP,INT,TERM", "sh", "-c", &line])
             .current_dir(directory)
             .stderr(Stdio::piped())
             .spawn()
