@@ -98,9 +98,9 @@ impl Plan {
         let inputs = Inputs::new(&sources);
         let jobs = sources.into_iter().zip(names).map(|(source, name)| {
             let output = Output::new(&name?, context.force)?;
-            check(&output)?;
             output.keep(&source)?;
             inputs.keep(&output)?;
+            check(&output)?;
             Ok(Job { source, output })
         });
         Ok(Self {

@@ -388,6 +388,7 @@ fn help_completions_and_pages() {
     let directory = place.path();
     let commands = [
         "encode",
+        "eval",
         "decode",
         "truncate",
         "fit",
