@@ -81,7 +81,6 @@ fn impossible_choices_are_usage_errors() {
 }
 
 /// With a device, which has to be there.
-#[cfg(feature = "gpu-tests")]
 mod gpu {
     use flextok_tests::{PHOTOS, encode_ids, read, run, run_ids, tiny};
 
@@ -94,6 +93,7 @@ mod gpu {
     }
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn looks_are_those_of_the_cpu() {
         let place = workplace();
         let (directory, photo) = (place.path(), photo("coffee.png"));
@@ -116,6 +116,7 @@ mod gpu {
     }
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn pictures_are_those_of_the_cpu() {
         // A start of the program compiles every kernel anew, so not each photo is decoded in each way.
         for (photo, tokens, precision, least) in [
@@ -144,6 +145,7 @@ mod gpu {
     }
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn tokens_are_those_of_the_cpu() {
         let place = workplace();
         for (name, ..) in PHOTOS.into_iter().take(2) {
@@ -158,6 +160,7 @@ mod gpu {
     }
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn checkpoints_with_guidance_decode_as_on_the_cpu() {
         let place = workplace();
         let directory = place.path();
@@ -189,6 +192,7 @@ mod gpu {
     }
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn a_device_that_cannot_hold_the_model_is_refused_with_the_numbers() {
         let place = workplace();
         let photo = photo("chelsea.png");
@@ -204,6 +208,7 @@ mod gpu {
     }
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn devices_are_listed_with_their_properties() {
         let place = workplace();
         let list = run(place.path(), ["devices", "--json"]).ok().json();

@@ -10,6 +10,7 @@ use crate::sampler::{Guidance, standard_normal};
 const TOLERANCE: f32 = 1e-3;
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn gpu_batches_of_three_are_those_of_the_cpu() {
     for (name, cpu) in published() {
         let gpu: Stages<GpuEngine> = Stages::open(&name);
@@ -49,6 +50,7 @@ fn gpu_batches_of_three_are_those_of_the_cpu() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn gpu_latents_of_24_by_40_are_those_of_the_cpu() {
     let name = "variants/interpolate_single_null";
     let (cpu, gpu): (Stages<CpuEngine>, Stages<GpuEngine>) =

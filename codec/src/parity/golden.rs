@@ -111,7 +111,7 @@ impl TestEngine for CpuEngine {
     }
 }
 
-#[cfg(feature = "gpu-tests")]
+#[cfg(feature = "gpu")]
 impl TestEngine for flextok_compute::GpuEngine {
     fn shared() -> &'static Self {
         use flextok_compute::gpu::{GpuEngine, GpuOptions, Precision, devices};
@@ -138,9 +138,10 @@ macro_rules! on_every_engine {
             })+
         }
 
-        #[cfg(feature = "gpu-tests")]
+        #[cfg(feature = "gpu")]
         mod on_gpu {
             $(#[test]
+            #[ignore = "needs a device: .ci/run gpu"]
             fn $test() {
                 super::$test::<flextok_compute::GpuEngine>();
             })+

@@ -3,7 +3,7 @@
 //! Data: `tests/data` of the repository. Tolerances are absolute; see each test for why its number is what it is.
 
 mod batches;
-#[cfg(feature = "gpu-tests")]
+#[cfg(feature = "gpu")]
 mod device;
 mod golden;
 mod learned;

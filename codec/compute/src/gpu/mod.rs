@@ -20,7 +20,7 @@ mod norm;
 mod patches;
 mod self_test;
 mod tensor;
-#[cfg(all(test, feature = "gpu-tests"))]
+#[cfg(all(test, feature = "gpu"))]
 mod tests;
 
 use std::ops::Range;

@@ -126,7 +126,7 @@ impl Tile {
     }
 
     /// Panics unless the tile covers heads of `head_dim` channels within `shared` bytes and `units` units.
-    #[cfg(all(test, feature = "gpu-tests"))]
+    #[cfg(all(test, feature = "gpu"))]
     pub(in crate::gpu) fn assert_fits(&self, head_dim: usize, shared: usize, units: usize) {
         assert!(self.words() * 4 <= shared, "{self:?}");
         assert_eq!(self.columns * self.vector, head_dim, "{self:?}");

@@ -105,6 +105,7 @@ impl Case {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn every_head_size_and_length_is_right() {
     for (heads, dim) in [
         (1, 5),
@@ -128,6 +129,7 @@ fn every_head_size_and_length_is_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn heads_of_any_size_are_right() {
     for (heads, dim, rows) in [
         (1, 512, 140),
@@ -146,6 +148,7 @@ fn heads_of_any_size_are_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn the_causal_last_mask_is_right_for_every_prefix() {
     for prefix in [0, 1, 40, 128, 257] {
         for queries in [0..257, 100..257, 256..257, 30..31, 60..60] {
@@ -165,6 +168,7 @@ fn the_causal_last_mask_is_right_for_every_prefix() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn packed_sequences_attend_to_their_own_rows() {
     let batches: [&[(usize, usize)]; 4] = [
         &[(64, 5), (64, 140), (64, 1)],
@@ -202,6 +206,7 @@ fn packed_sequences_attend_to_their_own_rows() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn rows_of_no_sequence_are_neither_looked_at_nor_written() {
     let case = Case {
         sequences: vec![
@@ -237,6 +242,7 @@ fn rows_of_no_sequence_are_neither_looked_at_nor_written() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn large_and_growing_logits_are_rescaled() {
     let case = Case {
         mask: Mask::CausalLast,
@@ -257,6 +263,7 @@ fn large_and_growing_logits_are_rescaled() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn half_precision_is_single_precision_on_rounded_numbers() {
     for dim in [5, 64] {
         let case = Case {
@@ -332,6 +339,7 @@ fn repeated(engine: &GpuEngine, case: &Case) -> (u64, u64) {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn a_repeated_attention_uploads_nothing() {
     // An engine of its own, since the others' counters are shared by tests.
     let devices = crate::gpu::devices();
@@ -358,6 +366,7 @@ fn a_repeated_attention_uploads_nothing() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn tiles_fit_every_head_and_device() {
     for shared in [16 << 10, 32 << 10, 48 << 10] {
         for units in [32, 64, 128, 256, 1024] {
@@ -373,6 +382,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn any_attention_is_as_on_the_cpu(
         heads in 1usize..5,
         dim in proptest::sample::select(vec![16usize, 40, 64]),

@@ -148,6 +148,7 @@ const CHANNELS: [(usize, usize); 8] = [
 const SIZES: [(usize, usize); 5] = [(1, 1), (5, 7), (24, 40), (2, 6), (8, 8)];
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn same_size_is_right() {
     check_kind(ConvKind::Same, 3, &CHANNELS, &SIZES);
     check_kind(ConvKind::Same, 1, &CHANNELS, &SIZES);
@@ -155,6 +156,7 @@ fn same_size_is_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn halving_is_right() {
     // A single pixel and the one of padding do not hold a 3×3 kernel.
     check_kind(ConvKind::HalveAsymmetric, 3, &CHANNELS, &SIZES[1..]);
@@ -163,11 +165,13 @@ fn halving_is_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn doubling_is_right() {
     check_kind(ConvKind::DoubleNearest, 3, &CHANNELS, &SIZES);
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn strided_reflection_is_right() {
     let reflect = |stride, pad| ConvKind::StridedReflect { stride, pad };
     check_kind(reflect(2, 1), 4, &CHANNELS[..6], &SIZES[1..]);
@@ -181,6 +185,7 @@ fn strided_reflection_is_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn many_channels_are_right() {
     let case = Case::new([5, 7, 512], 512, 3, ConvKind::Same);
     Case {
@@ -192,6 +197,7 @@ fn many_channels_are_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn half_precision_is_right() {
     let reflect = ConvKind::StridedReflect { stride: 8, pad: 4 };
     for (kind, kernel, image, outputs) in [
@@ -214,6 +220,7 @@ fn half_precision_is_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn weights_larger_than_a_buffer_are_split() {
     let limited = |bytes| {
         let options = GpuOptions {
@@ -253,6 +260,7 @@ fn weights_larger_than_a_buffer_are_split() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn kernels_that_cannot_be_used_are_refused_as_on_the_cpu() {
     let cpu = CpuEngine::new(1).unwrap();
     let refused = |shape: &[usize], bias: Option<usize>, kind: ConvKind| {
@@ -275,6 +283,7 @@ fn kernels_that_cannot_be_used_are_refused_as_on_the_cpu() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn equal_launches_give_equal_bytes() {
     let case = Case::new([13, 11, 64], 96, 3, ConvKind::Same);
     let case = Case {
@@ -290,6 +299,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn any_size_is_right(
         (height, width) in (2usize..20, 2usize..20),
         (inputs, outputs) in (1usize..70, 1usize..140),

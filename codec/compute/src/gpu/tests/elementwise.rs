@@ -68,6 +68,7 @@ fn run<B: Backend>(engine: &B, shape: [usize; 4], patch: usize) -> Vec<Vec<f32>>
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn every_operation_equals_the_cpu_engines() {
     for (shape, patch) in [
         ([1, 2, 2, 1], 2),
@@ -85,6 +86,7 @@ fn every_operation_equals_the_cpu_engines() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn half_precision_activations_are_close() {
     for (found, expected) in
         run(half_engine(), [2, 8, 8, 4], 2)
@@ -96,6 +98,7 @@ fn half_precision_activations_are_close() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn images_of_a_batch_are_guided_as_alone() {
     let (shape, one) = ([3, 40, 52, 4], 40 * 52 * 4);
     let predictions = values(7, 2 * 3 * one);
@@ -124,6 +127,7 @@ fn images_of_a_batch_are_guided_as_alone() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn zeros_are_zeros_whatever_was_in_the_memory_before() {
     for count in [1usize, 255, 4099] {
         let used = engine().upload(&vec![3.0; count], &[count]).unwrap();
@@ -139,6 +143,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn any_shapes_equal_the_cpu_engines(images in 1usize..4, rows in 1usize..9, columns in 1usize..9, channels in 1usize..4) {
         let shape = [images, 2 * rows, 2 * columns, channels];
         for (found, expected) in run(engine(), shape, 2).iter().zip(run(cpu(), shape, 2)) {
@@ -147,6 +152,7 @@ proptest! {
     }
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn indices_are_those_of_the_cpu_engine(seed: u64, rows in 1usize..300) {
         for levels in [&[8u32, 8, 8, 5, 5, 5][..], &[2, 3], &[16], &[7, 5, 5, 5, 5]] {
             let latents: Vec<f32> = values(seed, rows * levels.len()).iter().map(|v| v * 3.0).collect();

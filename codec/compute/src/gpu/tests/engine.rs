@@ -6,6 +6,7 @@ use crate::gpu::{GpuOptions, Precision, devices};
 use crate::{Backend, ComputeError, Quantizer, Weight};
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn devices_have_a_name_and_numbers_in_their_order() {
     let devices = devices();
     assert!(!devices.is_empty());
@@ -18,6 +19,7 @@ fn devices_have_a_name_and_numbers_in_their_order() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn values_that_are_no_numbers_are_an_error_that_names_the_device() {
     for (bad, what) in [
         (vec![1.0, f32::NAN], "NaN at index 1"),
@@ -45,6 +47,7 @@ fn values_that_are_no_numbers_are_an_error_that_names_the_device() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn memory_beyond_the_limit_is_refused_and_freed_memory_counts_again() {
     let limited = open(&GpuOptions {
         precision: Precision::F32,
@@ -70,6 +73,7 @@ fn memory_beyond_the_limit_is_refused_and_freed_memory_counts_again() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn an_operation_that_runs_out_of_memory_returns_the_error_and_the_next_one_runs() {
     let limited = open(&GpuOptions {
         precision: Precision::F32,
@@ -100,6 +104,7 @@ fn an_operation_that_runs_out_of_memory_returns_the_error_and_the_next_one_runs(
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn a_buffer_that_the_device_refuses_is_an_error_at_the_download() {
     // Larger than any binding of the device, but within the engine's own limit.
     let count = (engine().device().max_binding_bytes / 4 + 1) as usize;

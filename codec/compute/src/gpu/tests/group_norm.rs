@@ -47,6 +47,7 @@ fn check(shape: [usize; 3], groups: usize, mean: f32, tolerance: f32) {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn awkward_sizes_are_right() {
     for (height, width) in [(1, 1), (3, 5), (17, 9), (40, 41)] {
         for (channels, groups) in [
@@ -64,6 +65,7 @@ fn awkward_sizes_are_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn the_cpu_engine_agrees() {
     let (shape, norm) = ([19, 23, 48], group_norm(48, 8));
     let numbers = values(5, 19 * 23 * 48);
@@ -80,12 +82,14 @@ fn the_cpu_engine_agrees() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn a_mean_large_beside_the_spread_costs_no_precision() {
     check([40, 41, 12], 3, 1000.0, 1e-5);
     check([7, 3, 512], 32, -1000.0, 1e-5);
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn a_large_image_is_right() {
     check([256, 256, 128], 32, 2.0, 1e-5);
     // Units take more than their least number of pixels.
@@ -93,6 +97,7 @@ fn a_large_image_is_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn parameters_are_not_mixed_up() {
     let (shape, numbers) = ([3, 4, 8], values(1, 96));
     let mut norm = group_norm(8, 2);
@@ -113,6 +118,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn any_size_is_right(
         (height, width) in (1usize..40, 2usize..40),
         (groups, each) in (1usize..20, 1usize..20),

@@ -60,6 +60,7 @@ const WINDOWS: [(usize, usize, usize); 5] =
     [(16, 8, 4), (4, 2, 1), (7, 3, 2), (4, 4, 0), (3, 1, 1)];
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn awkward_sizes_are_right() {
     for (height, width) in [(1, 1), (1, 4), (3, 2), (5, 7)] {
         for (kernel, stride, pad) in WINDOWS {
@@ -77,6 +78,7 @@ fn awkward_sizes_are_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn half_precision_is_right() {
     let latents = [5, 7, 16];
     Case {
@@ -90,6 +92,7 @@ fn half_precision_is_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn blocks_larger_than_a_buffer_are_taken_in_bands() {
     let case = Case {
         latents: [11, 6, 16],
@@ -119,6 +122,7 @@ fn blocks_larger_than_a_buffer_are_taken_in_bands() {
 
 /// Away from the border, whose windows see reflected pixels, an orthogonal transform and its transpose undo each other.
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn what_was_analysed_is_synthesised_again() {
     let gpu = engine();
     // Daubechies' filters of four taps.
@@ -160,6 +164,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn any_size_is_right(
         latents in (1usize..9, 1usize..9, 1usize..20),
         channels in 1usize..5,

@@ -76,6 +76,7 @@ fn run<B: Backend>(engine: &B, case: &Case, epilogue: &str) -> Vec<f32> {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn every_epilogue_equals_the_cpu_engines() {
     for (inputs, outputs, total, rows) in [
         (1, 1, 1, 0..1),
@@ -101,6 +102,7 @@ fn every_epilogue_equals_the_cpu_engines() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn half_precision_is_close() {
     let case = Case {
         inputs: 96,
@@ -134,6 +136,7 @@ fn run_swiglu<B: Backend>(engine: &B, case: &Case) -> Vec<f32> {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn the_gated_mlp_equals_the_cpu_engines() {
     for (inputs, outputs, total, rows, bias) in [(5, 7, 4, 0..4, true), (64, 172, 30, 7..29, false)]
     {
@@ -153,6 +156,7 @@ fn the_gated_mlp_equals_the_cpu_engines() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn weights_larger_than_a_buffer_are_split() {
     let options = GpuOptions {
         precision: Precision::F32,
@@ -182,6 +186,7 @@ fn weights_larger_than_a_buffer_are_split() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn weights_that_fit_nowhere_are_refused_with_the_numbers() {
     let options = GpuOptions {
         buffer_limit: Some(1000),
@@ -204,6 +209,7 @@ fn weights_that_fit_nowhere_are_refused_with_the_numbers() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn shapes_that_do_not_fit_are_refused_as_on_the_cpu() {
     fn refused<B: Backend>(engine: &B) -> Vec<String> {
         let (a, b, v) = (weight(1, &[4, 3]), weight(2, &[4, 2]), weight(3, &[3]));
@@ -225,6 +231,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn any_sizes_equal_the_cpu_engines(
         (inputs, outputs, total) in (1usize..90, 1usize..140, 1usize..70),
         cut in 0.0f64..1.0,

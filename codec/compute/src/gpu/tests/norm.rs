@@ -59,6 +59,7 @@ impl Case {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn every_width_and_group_of_rows_is_right() {
     for width in [2, 31, 64, 257, 1030] {
         for modulation in [None, Some((0, 0, 0)), Some((2, 4, 9)), Some((1, 100, 100))] {
@@ -76,6 +77,7 @@ fn every_width_and_group_of_rows_is_right() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn no_rows_are_no_launch() {
     let case = Case {
         width: 8,
@@ -87,6 +89,7 @@ fn no_rows_are_no_launch() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn a_large_mean_does_not_swallow_the_variance() {
     let width = 300;
     let x: Vec<f32> = values(9, width).iter().map(|v| 1000.0 + v).collect();
@@ -104,6 +107,7 @@ fn a_large_mean_does_not_swallow_the_variance() {
 }
 
 #[test]
+#[ignore = "needs a device: .ci/run gpu"]
 fn rows_in_half_precision_are_normed_in_single_precision() {
     let (rows, width) = (5, 200);
     let x: Vec<f32> = values(7, rows * width);
@@ -130,6 +134,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    #[ignore = "needs a device: .ci/run gpu"]
     fn any_norm_is_as_on_the_cpu(
         width in 2usize..700,
         rows in 1usize..40,
