@@ -2,7 +2,7 @@
 //! Streams, devices and inherited descriptors are written to, not replaced.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flextok::compute::inherited::{self, Stream};
@@ -175,11 +175,91 @@ impl Output {
         })
     }
 
+    /// Begins a file of any size, which is written piece by piece.
+    pub(crate) fn grow(self) -> Result<Growing, CliError> {
+        let Target::File { path, .. } = &self.target else {
+            return Err(CliError::Output {
+                name: self.name(),
+                problem: "is a stream; this output needs a file",
+            });
+        };
+        let made = interrupt::guarded(|| temporary_beside(path));
+        let (temporary, guard) = made.map_err(|error| self.failed(error))?;
+        let (file, temporary) = temporary.into_parts();
+        Ok(Growing {
+            output: self,
+            file: BufWriter::with_capacity(1 << 16, file),
+            temporary,
+            _guard: guard,
+        })
+    }
+
+    /// Gives a temporary file its final name.
+    fn persist(&self, temporary: tempfile::TempPath, path: &Path) -> Result<(), CliError> {
+        if self.force {
+            keep_permissions(path, &temporary);
+            let moved = temporary.persist(path);
+            return moved.map_err(|error| self.failed(error.error));
+        }
+        match temporary.persist_noclobber(path) {
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                Err(CliError::Exists { name: self.name() })
+            }
+            result => result.map_err(|error| self.failed(error.error)),
+        }
+    }
+
     fn failed(&self, source: io::Error) -> CliError {
         CliError::Write {
             name: self.name(),
             source,
         }
+    }
+}
+
+/// A file that is being written and not yet published; dropping it discards it.
+pub(crate) struct Growing {
+    output: Output,
+    file: BufWriter<File>,
+    temporary: tempfile::TempPath,
+    _guard: interrupt::Guard,
+}
+
+impl Growing {
+    /// Adds these bytes.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|error| self.output.failed(error))
+    }
+
+    /// The error of another writer into it.
+    pub(crate) fn failed(&self, source: io::Error) -> CliError {
+        self.output.failed(source)
+    }
+
+    /// Writes what is still in memory, so that of several files none is published if one is incomplete.
+    pub(crate) fn complete(&mut self) -> Result<(), CliError> {
+        self.file.flush().map_err(|error| self.output.failed(error))
+    }
+
+    /// Moves it to its final name.
+    pub(crate) fn publish(mut self) -> Result<(), CliError> {
+        self.complete()?;
+        match &self.output.target {
+            Target::File { path, .. } => self.output.persist(self.temporary, path),
+            // No other is grown.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -217,21 +297,7 @@ impl Prepared<'_> {
             },
             How::File {
                 temporary, path, ..
-            } => {
-                if output.force {
-                    keep_permissions(path, &temporary);
-                    temporary.persist(path).map_err(|error| error.error)
-                } else {
-                    match temporary.persist_noclobber(path) {
-                        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
-                            return Err(CliError::Exists {
-                                name: output.name(),
-                            });
-                        }
-                        result => result.map_err(|error| error.error),
-                    }
-                }
-            }
+            } => return output.persist(temporary, path),
         };
         published.map_err(|error| output.failed(error))
     }
