@@ -55,6 +55,8 @@ pub(crate) struct Loader<'a> {
     workers: usize,
     /// What one of as many pictures as there are workers may take.
     share: LoadOptions,
+    /// How much more memory is taken than for loading.
+    factor: u64,
     /// Pictures of which there is something to be said.
     noted: AtomicU64,
 }
@@ -67,12 +69,13 @@ enum Tried<T> {
 }
 
 impl<'a> Loader<'a> {
-    /// Loads as many pictures at once as there are workers. Beside what it loads, each takes up to `factor` times that for
-    /// what is made of it.
+    /// Loads as many pictures at once as there are workers. What is made of each takes up to `factor` times the memory that
+    /// loading took.
     pub(crate) fn new(context: &'a Context, workers: usize, factor: u64) -> Self {
         let full = context.loading;
         let workers = workers.max(1);
-        let memory = full.max_memory / workers as u64 / factor.max(1);
+        let factor = factor.max(1);
+        let memory = full.max_memory / workers as u64 / factor;
         let share = LoadOptions {
             max_memory: memory,
             max_bytes: full.max_bytes.min(memory),
@@ -82,6 +85,7 @@ impl<'a> Loader<'a> {
             context,
             workers,
             share,
+            factor,
             noted: AtomicU64::new(0),
         }
     }
@@ -117,7 +121,7 @@ impl<'a> Loader<'a> {
             larger
         };
         let larger = put(self.work(&all, |index| attempt(index, &self.share)));
-        let (groups, mut alone) = groups(larger, full.max_memory);
+        let (groups, mut alone) = groups(larger, full.max_memory / self.factor);
         for group in groups {
             let indices: Vec<usize> = group.iter().map(|&(index, _)| index).collect();
             let tried = self.work(&indices, |index| {

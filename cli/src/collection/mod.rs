@@ -221,8 +221,10 @@ mod tests {
     fn files_are_dealt_one_by_one() {
         let names: Vec<String> = (0..7).map(|number| format!("{number}.png")).collect();
         let all = |index| {
-            let mut collection = Collection::default();
-            collection.items = names.iter().map(|name| item(name, None)).collect();
+            let mut collection = Collection {
+                items: names.iter().map(|name| item(name, None)).collect(),
+                ..Collection::default()
+            };
             collection.deal(index, 3);
             let ids = collection.items.iter().map(|item| item.id().into_owned());
             (ids.collect::<Vec<_>>(), collection.crc32())

@@ -83,7 +83,7 @@ impl Shard {
     }
 
     /// Copies the member that came last as it is, with its padding.
-    pub(crate) fn copy(&mut self, member: &Member, out: &mut Growing) -> Result<(), CliError> {
+    pub(crate) fn copy(&mut self, member: &Member, out: &mut impl Sink) -> Result<(), CliError> {
         let name = self.member_name(member);
         let read = |source| CliError::Read {
             name: name.clone(),
@@ -104,11 +104,8 @@ impl Shard {
             out.put(&buffer[..got])?;
             left -= got as u64;
         }
-        out.put(&vec![
-            0;
-            (member.size.next_multiple_of(512) - member.size)
-                as usize
-        ])
+        let padding = member.size.next_multiple_of(512) - member.size;
+        out.put(&END[..padding as usize])
     }
 
     /// The name of a member in errors.
@@ -183,6 +180,24 @@ impl Seen {
         let name = name.as_ref();
         self.names
             .insert((self.first.hash_one(name), self.second.hash_one(name)))
+    }
+}
+
+/// What members are copied to.
+pub(crate) trait Sink {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), CliError>;
+}
+
+impl Sink for Growing {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        Self::put(self, bytes)
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        self.extend_from_slice(bytes);
+        Ok(())
     }
 }
 
