@@ -187,6 +187,27 @@ impl Context {
         self.files.get_or_init(|| bar).clone()
     }
 
+    /// A line of progress over a collection, in words that change; with a bar where the number of pictures is known.
+    pub(crate) fn collection(&self, count: Option<u64>) -> ProgressBar {
+        if self.quiet || !self.terminal || self.files.get().is_some() {
+            return ProgressBar::hidden();
+        }
+        let (bar, template) = match count {
+            Some(count) => (ProgressBar::new(count), "{msg} {wide_bar} {pos}/{len}"),
+            None => (ProgressBar::new_spinner(), "{spinner} {msg}"),
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        self.files.get_or_init(|| bar).clone()
+    }
+
+    /// Whether lines of progress go to a log: asked for, and nobody looks at a bar.
+    pub(crate) fn logs_progress(&self) -> bool {
+        self.verbose && !self.terminal
+    }
+
     /// A progress bar of `total` steps: only on a terminal, not for a single step, and not beneath another.
     pub(crate) fn progress(&self, total: u32, what: &'static str) -> ProgressBar {
         if self.quiet || total < 2 || !self.terminal || self.files.get().is_some() {

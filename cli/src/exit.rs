@@ -7,6 +7,7 @@ use flextok::npy::NpyError;
 use flextok::picture::PictureError;
 use flextok::{Error, ErrorKind, LimitKind};
 
+use crate::collection::archive::ArchiveError;
 use crate::eval::RivalError;
 use crate::{interrupt, output};
 
@@ -92,6 +93,16 @@ pub(crate) enum CliError {
     /// Packets of which nothing can be joined.
     #[error("{name}: {problem}")]
     Packets { name: String, problem: String },
+    /// A tar archive that cannot be read, or not to its end.
+    #[error("{name}: {source}")]
+    Archive { name: String, source: ArchiveError },
+    /// A member of a collection that cannot be used, for a reason that is not the picture's.
+    #[error("{name}: {problem}")]
+    Member {
+        name: String,
+        problem: String,
+        code: Code,
+    },
     /// An array file that cannot be used.
     #[error("{name}: {source}")]
     Npy { name: String, source: NpyError },
@@ -165,7 +176,12 @@ impl CliError {
                 Code::Usage
             }
             Self::TooManyBytes { .. } => Code::Limit,
-            Self::Directory { code, .. } => *code,
+            Self::Directory { code, .. } | Self::Member { code, .. } => *code,
+            Self::Archive { source, .. } => match source {
+                ArchiveError::Io(_) => Code::Io,
+                ArchiveError::Limit { .. } => Code::Limit,
+                _ => Code::Corrupt,
+            },
             Self::Truncated { .. } | Self::Packets { .. } => Code::Corrupt,
             Self::Read { .. }
             | Self::Write { .. }

@@ -135,10 +135,7 @@ impl Source {
         context: &Context,
         loaded: Result<LoadedPicture, PictureError>,
     ) -> Result<LoadedPicture, CliError> {
-        let loaded = loaded.map_err(|error| match error {
-            PictureError::Directory { .. } => directory(self.name(), "an image file", Code::Image),
-            error => CliError::codec(self.name(), error),
-        })?;
+        let loaded = loaded.map_err(|error| picture_error(self.name(), error))?;
         for note in &loaded.notes {
             context.note(&format!("{}: {note}", self.name()));
         }
@@ -300,12 +297,20 @@ pub(crate) fn present(header: &Header, have: u64, total: u64) -> String {
     format!("{} of {}", count(header, have), amount(header, total))
 }
 
+/// The error of loading a picture.
+pub(crate) fn picture_error(name: String, error: PictureError) -> CliError {
+    match error {
+        PictureError::Directory { .. } => directory(name, "an image file", Code::Image),
+        error => CliError::codec(name, error),
+    }
+}
+
 fn directory(name: String, needed: &'static str, code: Code) -> CliError {
     CliError::Directory { name, needed, code }
 }
 
 /// Standard input, unless it is closed, which would read like an empty file.
-fn stdin() -> Result<StdinLock<'static>, CliError> {
+pub(crate) fn stdin() -> Result<StdinLock<'static>, CliError> {
     if Stream::Input.was_closed() {
         return Err(CliError::Read {
             name: Source::Stdin.name(),

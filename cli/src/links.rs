@@ -38,6 +38,22 @@ impl Identity {
     }
 }
 
+/// Whether an open file is still the one of this name. Where systems keep files that are open, it is.
+pub(crate) fn is_at(file: &fs::File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let found = file.metadata().ok();
+        let node = found.map(|found| Identity::Node(found.dev(), found.ino()));
+        node.is_some() && node == Identity::of(path)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
+    }
+}
+
 /// Whether both names refer to one file, also through links.
 pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     matches!((Identity::of(a), Identity::of(b)), (Some(a), Some(b)) if a == b)

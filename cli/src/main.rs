@@ -4,6 +4,7 @@
 mod args;
 mod batch;
 mod choices;
+mod collection;
 mod commands;
 mod context;
 mod eval;
@@ -15,6 +16,7 @@ mod links;
 mod message;
 mod output;
 mod sheet;
+mod tokenize;
 mod values;
 
 use std::process::ExitCode;

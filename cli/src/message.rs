@@ -27,8 +27,13 @@ pub(crate) fn one_line(text: &str) -> String {
 /// The name of a file as text: bytes that are not UTF-8 are `\xNN`, so that two names never read the same.
 #[must_use]
 pub(crate) fn name(path: &Path) -> String {
+    bytes(path.as_os_str().as_encoded_bytes())
+}
+
+/// [`name`] of a name's bytes.
+pub(crate) fn bytes(name: &[u8]) -> String {
     let mut out = String::new();
-    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+    for chunk in name.utf8_chunks() {
         out.push_str(chunk.valid());
         for byte in chunk.invalid() {
             // Writing to a string does not fail.

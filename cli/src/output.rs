@@ -1,6 +1,8 @@
 //! Outputs: written whole or not at all, never over an existing file without --force, never binary to a terminal.
 //! Streams, devices and inherited descriptors are written to, not replaced.
 
+mod growing;
+
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -8,6 +10,7 @@ use std::path::{Path, PathBuf};
 use flextok::compute::inherited::{self, Stream};
 use flextok::image::ImageFormat;
 use flextok::picture::save::{self, SaveFormat};
+pub(crate) use growing::Growing;
 use serde::Serialize;
 
 use crate::exit::{CliError, Code};
@@ -175,6 +178,21 @@ impl Output {
         })
     }
 
+    /// Gives a temporary file its final name.
+    fn persist(&self, temporary: tempfile::TempPath, path: &Path) -> Result<(), CliError> {
+        if self.force {
+            keep_permissions(path, &temporary);
+            let moved = temporary.persist(path);
+            return moved.map_err(|error| self.failed(error.error));
+        }
+        match temporary.persist_noclobber(path) {
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                Err(CliError::Exists { name: self.name() })
+            }
+            result => result.map_err(|error| self.failed(error.error)),
+        }
+    }
+
     fn failed(&self, source: io::Error) -> CliError {
         CliError::Write {
             name: self.name(),
@@ -217,21 +235,7 @@ impl Prepared<'_> {
             },
             How::File {
                 temporary, path, ..
-            } => {
-                if output.force {
-                    keep_permissions(path, &temporary);
-                    temporary.persist(path).map_err(|error| error.error)
-                } else {
-                    match temporary.persist_noclobber(path) {
-                        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
-                            return Err(CliError::Exists {
-                                name: output.name(),
-                            });
-                        }
-                        result => result.map_err(|error| error.error),
-                    }
-                }
-            }
+            } => return output.persist(temporary, path),
         };
         published.map_err(|error| output.failed(error))
     }

@@ -103,6 +103,30 @@ pub(crate) fn look(text: &str) -> Result<Look, String> {
     look.map_err(|_| "allowed: plain, faithful, sharp, or a number from 0 to 1".to_owned())
 }
 
+/// One of several parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Its number, from 0.
+    pub(crate) index: u32,
+    pub(crate) count: u32,
+}
+
+impl Default for Part {
+    /// The whole.
+    fn default() -> Self {
+        Self { index: 0, count: 1 }
+    }
+}
+
+/// A part, as `I/N`.
+pub(crate) fn part(text: &str) -> Result<Part, String> {
+    let numbers = text.split_once('/').and_then(|(index, count)| {
+        let (index, count) = (index.parse().ok()?, count.parse().ok()?);
+        (index < count).then_some(Part { index, count })
+    });
+    numbers.ok_or_else(|| "allowed: I/N, with I from 0 to N - 1, as 0/8 to 7/8".to_owned())
+}
+
 /// Columns and rows, as `CxR`.
 pub(crate) fn grid(text: &str) -> Result<Size, String> {
     pair(text).ok_or_else(|| "allowed: CxR, columns and rows of at least 1, as in 3x2".to_owned())
@@ -166,6 +190,26 @@ mod tests {
         assert_eq!(canvas("64x32"), Ok(CanvasChoice::Pixels(Size::new(64, 32))));
         for text in ["", "0", "256", "Own", "-1", "1.5", "64x", "auto"] {
             assert!(canvas(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn parts() {
+        let part_of = |index, count| Ok(Part { index, count });
+        assert_eq!(part("0/1"), part_of(0, 1));
+        assert_eq!(part("7/8"), part_of(7, 8));
+        for text in [
+            "",
+            "1",
+            "8/8",
+            "1/0",
+            "0/0",
+            "-1/2",
+            "1/2/3",
+            "0/4294967296",
+            "a/b",
+        ] {
+            assert!(part(text).is_err(), "{text}");
         }
     }
 

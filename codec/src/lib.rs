@@ -43,6 +43,9 @@
 //! [`Codec::encode_batch`], [`Codec::decode_batch`], [`Codec::tokenize_batch`] and [`Codec::detokenize_batch`] put several
 //! pictures through the network together. What becomes of one does not depend on the others.
 //!
+//! For collections too large for memory, [`Codec::prepare`] shrinks each picture to its canvas where it is loaded, in as many
+//! threads as there are, and [`Codec::tokenize_prepared`] makes tokens of what is left.
+//!
 //! # Photos from files
 //! [`picture::load::open`] decodes the common formats within limits, converts what has a colour profile to sRGB and
 //! applies the EXIF orientation; `image::open` does none of it.
@@ -89,7 +92,7 @@ pub mod weights;
 pub use codec::{
     Budget, CancelToken, CanvasChoice, Codec, CodecBuilder, DecodeOptions, Device, EncodeOptions,
     EngineInfo, Latents, Limits, Look, ModelName, ParseDeviceError, ParseLookError,
-    ParsePrecisionError, Precision, Progress, WarmStart,
+    ParsePrecisionError, Precision, Prepared, Progress, WarmStart,
 };
 pub use error::{Error, ErrorKind, LimitKind, OptionName, TokenBound};
 pub use flextok_compute as compute;

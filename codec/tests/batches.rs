@@ -54,6 +54,46 @@ fn files_and_tokens_of_a_batch_are_those_of_each_picture() {
 }
 
 #[test]
+fn tokens_of_prepared_pictures_are_those_of_the_pictures() {
+    for (name, open) in MODELS {
+        let codec = open(Codec::builder().with_threads(2));
+        let multiple = codec.config().unwrap().canvas_multiple();
+        let Size { width, height } = codec.config().unwrap().canvas;
+        let small = Size::new(width - multiple, height);
+        let mut sampled = EncodeOptions::default().with_tokens(9).with_crop(true);
+        sampled.posterior_seed = Some(5);
+        for options in [
+            sampled,
+            EncodeOptions::default().with_bytes(61),
+            EncodeOptions::default().with_canvas(small.into()),
+        ] {
+            let pictures = pictures();
+            let prepared = pictures.iter().map(|one| codec.prepare(one, &options));
+            let prepared: Vec<_> = prepared.collect::<Result<_, _>>().unwrap();
+            let ids = codec.tokenize_prepared(&prepared, options.posterior_seed);
+            for ((picture, prepared), ids) in pictures.iter().zip(&prepared).zip(ids.unwrap()) {
+                assert_eq!(ids, codec.tokenize(picture, &options).unwrap(), "{name}");
+                assert_eq!(ids.len(), prepared.tokens() as usize);
+                let file = codec.encode_file(picture, &options).unwrap();
+                assert_eq!(prepared.size(), file.header().size(), "{name}");
+            }
+        }
+        // Of several canvases at once, in any order.
+        let both = [None, Some(small), None].map(|canvas| {
+            let mut options = EncodeOptions::default();
+            options.canvas = canvas.map_or(options.canvas, Into::into);
+            codec.prepare(&picture(50, 40), &options).unwrap()
+        });
+        assert_eq!(both[1].canvas(), small);
+        let ids = codec.tokenize_prepared(&both, None).unwrap();
+        assert!(ids[0] == ids[2] && ids[0] != ids[1]);
+        let options = EncodeOptions::default().with_tokens(100_000);
+        let refused = codec.prepare(&picture(5, 4), &options).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Usage);
+    }
+}
+
+#[test]
 fn pictures_of_a_batch_are_those_of_each_file() {
     for (name, open) in MODELS {
         let codec = open(Codec::builder().with_threads(2));

@@ -2,6 +2,7 @@
 //! makes up, the tests of this crate with the committed corpus.
 
 pub mod arguments;
+pub mod collections;
 pub mod config;
 pub mod container;
 pub mod lpips;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use flextok_fuzz::{
-    arguments, config, container, lpips, npy, options, packets, picture, tokens, weights,
+    arguments, collections, config, container, lpips, npy, options, packets, picture, tokens,
+    weights,
 };
 
 fn run(target: &str, check: fn(&[u8])) {
@@ -88,4 +89,14 @@ fn option_values() {
 #[test]
 fn tokens() {
     run("tokens", tokens::stream);
+}
+
+#[test]
+fn tar_archive() {
+    run("tar_archive", collections::archive);
+}
+
+#[test]
+fn journal_lines() {
+    run("journal_lines", collections::journal);
 }

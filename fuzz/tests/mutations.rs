@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use flextok_fuzz::{
-    arguments, config, container, lpips, npy, options, packets, picture, tokens, weights,
+    arguments, collections, config, container, lpips, npy, options, packets, picture, tokens,
+    weights,
 };
 
 /// Numbers without a pattern (xorshift64*).
@@ -87,4 +88,6 @@ targets! {
     codec_options: options::both;
     option_values: arguments::values;
     tokens: tokens::stream;
+    tar_archive: collections::archive;
+    journal_lines: collections::journal;
 }

@@ -1,5 +1,6 @@
 //! Shared set-up of the whole-program tests: where the program is, how it is run, where the data are.
 
+pub mod collection;
 pub mod eval;
 
 use std::ffi::OsStr;

@@ -26,6 +26,7 @@ const COMMANDS: &[&str] = &[
     "preview",
     "compare",
     "model",
+    "tokenize",
     "tokens",
     "pack",
     "packets split",
@@ -85,6 +86,9 @@ const OPTIONS: &[&str] = &[
     "--hex",
     "--id",
     "--repeat-first",
+    "--list",
+    "--shard",
+    "--resume",
     "--help",
     "--version",
     "--",
@@ -105,6 +109,7 @@ const VALUES: &[&str] = &[
     "inf",
     "-inf",
     "32x32",
+    "1/2",
     "own",
     "0x0",
     "4294967295x4294967295",
@@ -166,7 +171,8 @@ fn no_command_line_breaks_the_program() {
         if code != 0 {
             let lines: Vec<_> = result.stderr.lines().collect();
             // These have a line for each of their files, and a summary.
-            let takes_several = ["encode", "decode", "info", "tokens", "verify"].contains(&args[0]);
+            let takes_several =
+                ["encode", "decode", "info", "tokenize", "tokens", "verify"].contains(&args[0]);
             let most = if takes_several { args.len() } else { 1 };
             assert!((1..=most).contains(&lines.len()), "{args:?}: {result:?}");
             let named = lines.iter().all(|line| line.starts_with("flextok: "));

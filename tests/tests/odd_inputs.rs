@@ -204,13 +204,15 @@ fn a_file_that_is_not_an_image_is_named_and_leaves_nothing() {
         ("empty.png", 6, "empty"),
         ("cut.png", 6, "png"),
         ("fake.heic", 6, "readable formats"),
+        // For these `encode` asks where its outputs go.
         ("folder", 6, "directory"),
         (".", 6, "directory"),
         ("missing.png", 7, "No such file"),
         ("folder/missing.png", 7, "No such file"),
     ] {
         let name_colon = format!("{name}: ");
-        for command in ["encode", "preview"] {
+        let of_encode = if mention == "directory" { 2 } else { code };
+        for (command, code) in [("encode", of_encode), ("preview", code)] {
             run(directory, [command, name]).fails(code, &[&name_colon, mention]);
         }
         run(directory, ["compare", name, arg(&picture("small.png"))])

@@ -398,6 +398,7 @@ fn help_completions_and_pages() {
         "preview",
         "compare",
         "model",
+        "tokenize",
         "tokens",
         "pack",
         "completions",

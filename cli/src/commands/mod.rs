@@ -17,6 +17,7 @@ pub(crate) mod samples;
 pub(crate) mod sampling;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
+pub(crate) mod tokenize;
 pub(crate) mod tokens;
 pub(crate) mod truncate;
 pub(crate) mod verify;
@@ -43,6 +44,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Preview(args) => preview::run(&args, &context),
         Command::Compare(args) => compare::run(&args, &context),
         Command::Model(args) => model::run(&args, &context),
+        Command::Tokenize(args) => return ended(tokenize::run(&args, &context)),
         Command::Tokens(args) => return ended(tokens::run(&args, &context)),
         Command::Pack(args) => pack::run(&args, &context),
         Command::Devices(args) => devices::run(&args),

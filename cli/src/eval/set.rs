@@ -5,11 +5,11 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flextok::image::{ImageFormat, RgbImage};
+use flextok::image::RgbImage;
 use flextok::{Size, Threads, picture};
 
 use super::plan::{Plan, Protocol};
-use crate::batch;
+use crate::collection;
 use crate::context::Context;
 use crate::exit::CliError;
 use crate::input::Source;
@@ -64,7 +64,7 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
         name: name(),
         source,
     })?;
-    paths.retain(|path| is_picture(path));
+    paths.retain(|path| collection::is_picture(path) && path.is_file());
     paths.sort();
     if paths.is_empty() {
         return Err(CliError::usage(
@@ -73,14 +73,6 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
         ));
     }
     Ok(paths)
-}
-
-fn is_picture(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-    let extension = path.extension().and_then(ImageFormat::from_extension);
-    !hidden && (extension.is_some() || batch::has_extension(path, "jxl")) && path.is_file()
 }
 
 impl Subject {

@@ -6,7 +6,7 @@ use flextok_container::{CanvasGrid, Metadata, TokenFile};
 use image::DynamicImage;
 
 use super::ids::each;
-use super::{Codec, EncodeOptions, Family, limit};
+use super::{Codec, EncodeOptions, Family, Prepared, limit};
 use crate::Size;
 use crate::error::{Error, LimitKind, OptionName};
 use crate::picture::Canvas;
@@ -119,6 +119,36 @@ impl Codec {
     ) -> Result<Vec<Vec<u16>>, Error> {
         each(images, |image| self.check_picture(image.borrow()))?;
         self.ids()?.tokenize_batch(images, options)
+    }
+
+    /// Shrinks a picture to the canvas of a network, as [`Codec::tokenize`] does first. What is left is small, so that a
+    /// program can keep many of them where it could not keep the pictures.
+    ///
+    /// # Errors
+    /// As [`Codec::tokenize`].
+    pub fn prepare(
+        &self,
+        image: &DynamicImage,
+        options: &EncodeOptions,
+    ) -> Result<Prepared, Error> {
+        self.check_picture(image)?;
+        self.ids()?.prepare(image, options)
+    }
+
+    /// The tokens of prepared pictures: those that [`Codec::tokenize`] gives each with the options it was prepared with. At
+    /// most [`Codec::IMAGES_PER_PASS`] of one canvas that follow each other go through the network together.
+    ///
+    /// `posterior_seed` is that of [`EncodeOptions`].
+    ///
+    /// # Errors
+    /// [`Error::InBatch`] for a picture whose canvas or number of tokens this model does not have; [`Error::NoTokenIds`] for
+    /// a model with a coded payload.
+    pub fn tokenize_prepared(
+        &self,
+        prepared: &[Prepared],
+        posterior_seed: Option<u64>,
+    ) -> Result<Vec<Vec<u16>>, Error> {
+        self.ids()?.tokenize_prepared(prepared, posterior_seed)
     }
 
     /// The first `tokens` tokens of a float canvas `[H, W, 3]` in [-1, 1].

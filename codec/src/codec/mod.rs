@@ -25,7 +25,7 @@ use flextok_compute::Threads;
 pub use flextok_compute::{ParsePrecisionError, Precision};
 use ids::IdsCodec;
 pub(crate) use ids::check_time;
-pub use ids::{Latents, WarmStart};
+pub use ids::{Latents, Prepared, WarmStart};
 pub use limits::Limits;
 pub use look::{Look, ParseLookError};
 pub use name::ModelName;

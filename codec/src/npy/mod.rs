@@ -245,6 +245,16 @@ pub fn write_u16(shape: &[usize], data: &[u16]) -> Result<Vec<u8>, NpyError> {
     write("<u2", shape, data, u16::to_le_bytes)
 }
 
+/// The beginning of a `.npy` file of little-endian u16, for arrays that are written piece by piece: the elements in C order
+/// follow it.
+///
+/// # Errors
+/// [`NpyError::Shape`] beyond 32 axes, or more elements than can be addressed.
+pub fn header_u16(shape: &[usize]) -> Result<Vec<u8>, NpyError> {
+    header::elements(shape).ok_or(NpyError::Shape)?;
+    header::write("<u2", shape)
+}
+
 /// The bytes of a `.npy` file of little-endian i64, NumPy's usual integer.
 ///
 /// # Errors

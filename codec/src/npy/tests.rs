@@ -283,3 +283,17 @@ fn types_of_unknown_size_are_named_before_the_data_are_measured() {
         }
     }
 }
+
+#[test]
+fn an_array_written_piece_by_piece_is_that_written_at_once() {
+    let mut bytes = header_u16(&[2, 3]).expect("a shape");
+    for row in [[1_u16, 2, 3], [4, 5, 60_000]] {
+        bytes.extend(row.iter().flat_map(|id| id.to_le_bytes()));
+    }
+    assert_eq!(
+        bytes,
+        write_u16(&[2, 3], &[1, 2, 3, 4, 5, 60_000]).expect("six")
+    );
+    assert!(header_u16(&[usize::MAX, 2]).is_err());
+    assert!(header_u16(&[1; 33]).is_err());
+}

@@ -105,6 +105,19 @@ pub fn decode_bytes(bytes: &[u8], options: &LoadOptions) -> Result<LoadedPicture
     decode(bytes, None, options)
 }
 
+/// [`decode_bytes`] of a file of this name, as a member of an archive has one. Its extension matters only for formats whose
+/// content does not tell (TGA).
+///
+/// # Errors
+/// As [`decode_bytes`].
+pub fn decode_named(
+    bytes: &[u8],
+    name: impl AsRef<Path>,
+    options: &LoadOptions,
+) -> Result<LoadedPicture, PictureError> {
+    decode(bytes, Some(name.as_ref()), options)
+}
+
 fn decode(
     bytes: &[u8],
     path: Option<&Path>,

@@ -9,13 +9,13 @@ use super::{EncodeOptions, IdsCodec, each, only};
 use crate::Size;
 use crate::codec::Budget;
 use crate::error::{Error, OptionName, TokenBound};
-use crate::picture::{self, Canvas, Cropped};
+use crate::picture::Canvas;
 
 /// A picture's tokens, the size that a decoder restores, and the canvas's.
-struct Tokenized {
-    ids: Vec<u16>,
-    size: Size,
-    canvas: Size,
+pub(super) struct Tokenized {
+    pub(super) ids: Vec<u16>,
+    pub(super) size: Size,
+    pub(super) canvas: Size,
 }
 
 impl IdsCodec {
@@ -78,7 +78,7 @@ impl IdsCodec {
     }
 
     /// The first `tokens` tokens of canvases of one size.
-    fn tokenize_canvases(
+    pub(super) fn tokenize_canvases(
         &self,
         canvases: &[Canvas],
         tokens: u32,
@@ -207,24 +207,18 @@ impl IdsCodec {
         let most = self.images_per_pass(canvas);
         let mut all = Vec::with_capacity(images.len());
         for (images, tokens) in images.chunks(most).zip(tokens.chunks(most)) {
-            let prepared = images
-                .iter()
-                .map(|image| self.prepare(image.borrow(), options, canvas));
+            let each = images.iter().zip(tokens);
+            let prepared = each.map(|(image, &tokens)| {
+                self.prepare_checked(image.borrow(), tokens, options, canvas)
+            });
             let prepared: Vec<_> = prepared.collect::<Result<_, Error>>()?;
-            let (canvases, sizes): (Vec<Canvas>, Vec<Size>) = prepared.into_iter().unzip();
-            // Fewer tokens are the beginning of more, whatever the model's mask.
-            let longest = tokens.iter().copied().max().unwrap_or(0);
-            let ids = self.tokenize_canvases(&canvases, longest, options.posterior_seed)?;
-            for ((mut ids, &tokens), size) in ids.into_iter().zip(tokens).zip(sizes) {
-                ids.truncate(tokens as usize);
-                all.push(Tokenized { ids, size, canvas });
-            }
+            all.extend(self.pass(&prepared, options.posterior_seed)?);
         }
         Ok(all)
     }
 
     /// The number of tokens that the budget allows.
-    fn tokens(
+    pub(super) fn tokens(
         &self,
         image: &DynamicImage,
         options: &EncodeOptions,
@@ -246,27 +240,5 @@ impl IdsCodec {
                 Ok(header.layers_in(payload))
             }
         }
-    }
-
-    /// The picture on its canvas, and the size that a decoder restores.
-    fn prepare(
-        &self,
-        image: &DynamicImage,
-        options: &EncodeOptions,
-        canvas: Size,
-    ) -> Result<(Canvas, Size), Error> {
-        let background = options.background;
-        let (picture, size) = if options.crop {
-            let Cropped { picture, source } =
-                picture::crop_image(image, background, canvas, &self.threads)?;
-            (picture, Size::new(source.width, source.height))
-        } else {
-            let picture = picture::resize_image(image, background, canvas, &self.threads)?;
-            (picture, Size::new(image.width(), image.height()))
-        };
-        Ok((
-            Canvas::from_rgb(&picture)?,
-            options.original_size.unwrap_or(size),
-        ))
     }
 }

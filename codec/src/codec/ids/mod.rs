@@ -4,6 +4,7 @@ mod batch;
 mod decode;
 mod encode;
 mod engine;
+mod prepared;
 mod refine;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ pub(super) use batch::{each, only};
 pub(super) use engine::{Engine, NetworkOn};
 use flextok_compute::Threads;
 use flextok_container::Fingerprint;
+pub use prepared::Prepared;
 pub(crate) use refine::check_time;
 pub use refine::{Latents, WarmStart};
 

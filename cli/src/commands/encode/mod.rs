@@ -1,5 +1,7 @@
 //! `flextok encode`: a picture to a token file.
 
+mod collection;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +10,7 @@ use flextok::container::{EXTENSION, Metadata, TokenFile};
 use flextok::metrics::Metric;
 use flextok::picture::LoadedPicture;
 use flextok::rate::{Search, Target};
-use flextok::{CanvasChoice, DecodeOptions, EncodeOptions, Look};
+use flextok::{CanvasChoice, DecodeOptions, EncodeOptions, Look, Size};
 
 use crate::batch::{self, Job, Plan, Task};
 use crate::context::{Context, Model};
@@ -21,9 +23,14 @@ use crate::values::{self, Color};
 ///
 /// `encode IN OUT` is two names of which only the second ends in .flxt; otherwise all names are inputs. A
 /// failed input does not stop the others; the exit code is that of the first failure.
+///
+/// A folder stands for all files in it that are named like pictures or *.tar, however deep, and -o DIR gets
+/// the same folders. A tar shard (WebDataset) becomes one of the same name, in which KEY.flxt replaces each
+/// picture and the other members stay; pictures that fail are left out. Several pictures are encoded at once.
 #[derive(Debug, Args)]
 pub(crate) struct EncodeArgs {
-    /// Image files (bmp, gif, ico, jpeg, jxl, png, pnm, qoi, tga, tiff, webp), or - for standard input
+    /// Image files (bmp, gif, ico, jpeg, jxl, png, pnm, qoi, tga, tiff, webp), or - for standard input;
+    /// folders of these, tar shards
     #[arg(value_name = "IN", required = true)]
     inputs: Vec<PathBuf>,
 
@@ -31,6 +38,10 @@ pub(crate) struct EncodeArgs {
     /// one [default: IN with the extension .flxt, standard output for standard input]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+
+    /// Of folders and tar shards, leave outputs that exist as they are, and go on with the others
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
 
     /// Number of tokens, for FlexTok models [default: the model's maximum]
     #[arg(short = 'k', long, value_name = "K", value_parser = values::whole::<u32>(1..=65_536))]
@@ -141,6 +152,13 @@ const TASK: Task = Task {
 pub(crate) fn run(args: &EncodeArgs, context: &Context) -> Result<ExitCode, CliError> {
     let is_output = |path: &Path| batch::has_extension(path, EXTENSION);
     let (inputs, output) = batch::in_and_out(&args.inputs, args.output.as_deref(), is_output);
+    if collection::is_meant(inputs) {
+        return collection::run(args, inputs, output, context);
+    }
+    if args.resume {
+        let problem = "is for folders and tar shards";
+        return Err(CliError::usage("--resume", problem));
+    }
     let check = Output::refuse_other_extensions;
     Plan::new(inputs, output, (EXTENSION, Code::Image), context, check)?.run(
         context,
@@ -158,24 +176,48 @@ fn encode(
     Job { source, output }: &Job,
 ) -> Result<u64, CliError> {
     let picture = source.picture(context)?;
-    let mut options = EncodeOptions::default()
-        .with_crop(args.crop)
-        .with_background(args.background)
-        .with_metadata(metadata(args, &picture));
-    if let Some(tokens) = args.tokens {
-        options = options.with_tokens(tokens);
-    }
-    if let Some(bytes) = args.bytes {
-        options = options.with_bytes(bytes);
-    }
-    options.canvas = args.canvas.unwrap_or(CanvasChoice::Auto);
-    options.cut_at = args.cut_at;
+    let encoded = file(args, &picture, &source.name(), (model, context))?;
+    output.write(&encoded.bytes)?;
+    let count = encoded.bytes.len();
+    context.wrote(
+        output,
+        count,
+        &[&[values::pixels(encoded.size)], encoded.quality.as_slice()].concat(),
+    );
+    context.detail(|| {
+        let (width, height) = (picture.image.width(), picture.image.height());
+        let (from, to) = (source.name(), output.name());
+        format!(
+            "{from}: {width}x{height} pixels to {count} bytes in {to}, with {}",
+            model.name
+        )
+    });
+    Ok(count as u64)
+}
 
-    let failed = |error| model.error(&source.name(), error);
+/// A picture's file.
+struct Encoded {
+    bytes: Vec<u8>,
+    /// The size that a decoder restores.
+    size: Size,
+    /// The quality that a target had measured, in words.
+    quality: Option<String>,
+}
+
+/// Encodes a picture; `name` is what errors call it.
+fn file(
+    args: &EncodeArgs,
+    picture: &LoadedPicture,
+    name: &str,
+    (model, context): (&Model, &Context),
+) -> Result<Encoded, CliError> {
+    let mut options = options(args);
+    options.metadata = metadata(args, picture);
+    let failed = |error| model.error(name, error);
     let (file, quality) = match args.target.0 {
         None => (model.codec.encode_file(&picture.image, &options), None),
         Some(target) => {
-            let encoded = to_target(args, target, &picture, &options, (model, context));
+            let encoded = to_target(args, target, picture, &options, (model, context));
             let (file, reached) = encoded.map_err(failed)?;
             let quality = match target.metric {
                 Metric::Psnr => format!("{reached:.1} dB"),
@@ -185,19 +227,27 @@ fn encode(
         }
     };
     let file = file.map_err(failed)?;
-    let bytes = file.to_bytes().map_err(|error| failed(error.into()))?;
-    output.write(&bytes)?;
-    let size = values::pixels(file.header().size());
-    context.wrote(output, bytes.len(), &[&[size], quality.as_slice()].concat());
-    context.detail(|| {
-        let (width, height) = (picture.image.width(), picture.image.height());
-        let (from, to, count) = (source.name(), output.name(), bytes.len());
-        format!(
-            "{from}: {width}x{height} pixels to {count} bytes in {to}, with {}",
-            model.name
-        )
-    });
-    Ok(bytes.len() as u64)
+    Ok(Encoded {
+        bytes: file.to_bytes().map_err(|error| failed(error.into()))?,
+        size: file.header().size(),
+        quality,
+    })
+}
+
+/// The options that hold for every picture.
+fn options(args: &EncodeArgs) -> EncodeOptions {
+    let mut options = EncodeOptions::default()
+        .with_crop(args.crop)
+        .with_background(args.background);
+    if let Some(tokens) = args.tokens {
+        options = options.with_tokens(tokens);
+    }
+    if let Some(bytes) = args.bytes {
+        options = options.with_bytes(bytes);
+    }
+    options.canvas = args.canvas.unwrap_or(CanvasChoice::Auto);
+    options.cut_at = args.cut_at;
+    options
 }
 
 /// The smallest file that reaches the target when decoded as `flextok decode` does, and what it reaches.
