@@ -187,6 +187,32 @@ impl Context {
         self.files.get_or_init(|| bar).clone()
     }
 
+    /// The progress bar over pictures, of which there may be an unknown number.
+    pub(crate) fn pictures(
+        &self,
+        total: impl FnOnce() -> Option<u64>,
+        what: &'static str,
+    ) -> ProgressBar {
+        if self.quiet || !self.terminal {
+            return self.files.get_or_init(ProgressBar::hidden).clone();
+        }
+        let total = total();
+        let template = match total {
+            Some(_) => "{msg} {wide_bar} {pos}/{len} {per_sec} {eta}",
+            None => "{msg} {spinner} {pos} {per_sec}",
+        };
+        let bar = match total {
+            Some(total) => ProgressBar::new(total),
+            None => ProgressBar::new_spinner(),
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(250));
+        self.files.get_or_init(|| bar).clone()
+    }
+
     /// A progress bar of `total` steps: only on a terminal, not for a single step, and not beneath another.
     pub(crate) fn progress(&self, total: u32, what: &'static str) -> ProgressBar {
         if self.quiet || total < 2 || !self.terminal || self.files.get().is_some() {

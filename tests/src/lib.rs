@@ -1,6 +1,7 @@
 //! Shared set-up of the whole-program tests: where the program is, how it is run, where the data are.
 
 pub mod eval;
+pub mod tokens;
 
 use std::ffi::OsStr;
 use std::io::Write;
