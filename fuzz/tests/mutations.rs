@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use flextok_fuzz::{
-    arguments, config, container, lpips, npy, options, packets, picture, tokens, weights,
+    arguments, config, container, lpips, npy, options, packets, picture, sets, tokens, weights,
 };
 
 /// Numbers without a pattern (xorshift64*).
@@ -87,4 +87,7 @@ targets! {
     codec_options: options::both;
     option_values: arguments::values;
     tokens: tokens::stream;
+    token_rows: sets::rows;
+    token_table: sets::table;
+    token_shard: sets::shard;
 }
