@@ -16,10 +16,11 @@ use flextok::{Device, Precision};
 #[cfg(feature = "serve")]
 use crate::commands::serve::ServeArgs;
 use crate::commands::{
-    compare::CompareArgs, completions::CompletionsArgs, decode::DecodeArgs, devices::DevicesArgs,
-    encode::EncodeArgs, eval::EvalArgs, fit::FitArgs, info::InfoArgs, man::ManArgs,
-    model::ModelArgs, pack::PackArgs, packets::PacketsArgs, preview::PreviewArgs,
-    tokenize::TokenizeArgs, tokens::TokensArgs, truncate::TruncateArgs, verify::VerifyArgs,
+    compare::CompareArgs, completions::CompletionsArgs, decode::DecodeArgs,
+    detokenize::DetokenizeArgs, devices::DevicesArgs, encode::EncodeArgs, eval::EvalArgs,
+    fit::FitArgs, info::InfoArgs, man::ManArgs, model::ModelArgs, pack::PackArgs,
+    packets::PacketsArgs, preview::PreviewArgs, tokenize::TokenizeArgs, tokens::TokensArgs,
+    truncate::TruncateArgs, verify::VerifyArgs,
 };
 use crate::exit::{Code, report};
 use crate::{choices, hints, output, values};
@@ -30,7 +31,7 @@ Exit codes:
     0  success, also with a truncated file that could be used
     2  usage: an invalid option or value, an array (.npy) of the wrong type or shape
     3  not a flextok file, a corrupt one, or one that this version cannot decode; packets of which
-       nothing can be joined; a tar shard that is damaged or ends early
+       nothing can be joined; a damaged tar shard or file of tokens, or a row of it that cannot be used
     4  the model is missing, unusable, or not the one that made the file
     5  a limit was exceeded; see the --max-... options
     6  the input image cannot be decoded
@@ -69,6 +70,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Encode(EncodeArgs),
     Decode(DecodeArgs),
+    Detokenize(DetokenizeArgs),
     Truncate(TruncateArgs),
     Fit(FitArgs),
     Packets(PacketsArgs),

@@ -187,14 +187,39 @@ impl Context {
         self.files.get_or_init(|| bar).clone()
     }
 
-    /// A line of progress over a collection, in words that change; with a bar where the number of pictures is known.
-    pub(crate) fn collection(&self, count: Option<u64>) -> ProgressBar {
-        if self.quiet || !self.terminal || self.files.get().is_some() {
-            return ProgressBar::hidden();
+    /// A line of progress over a collection, in words that change; with a bar where the number of files is known.
+    pub(crate) fn collection(&self, files: Option<u64>) -> ProgressBar {
+        let templates = ["{msg} {wide_bar} {pos}/{len}", "{spinner} {msg}"];
+        self.bar_over_all(|| files, templates)
+    }
+
+    /// The progress bar over pictures, of which there may be an unknown number.
+    pub(crate) fn pictures(
+        &self,
+        total: impl FnOnce() -> Option<u64>,
+        what: &'static str,
+    ) -> ProgressBar {
+        let templates = [
+            "{msg} {wide_bar} {pos}/{len} {per_sec} {eta}",
+            "{msg} {spinner} {pos} {per_sec}",
+        ];
+        let bar = self.bar_over_all(total, templates);
+        bar.set_message(what);
+        bar
+    }
+
+    /// The bar above which all lines appear, in one of two forms: for a known or an unknown number of things.
+    fn bar_over_all(
+        &self,
+        total: impl FnOnce() -> Option<u64>,
+        [known, unknown]: [&str; 2],
+    ) -> ProgressBar {
+        if self.quiet || !self.terminal {
+            return self.files.get_or_init(ProgressBar::hidden).clone();
         }
-        let (bar, template) = match count {
-            Some(count) => (ProgressBar::new(count), "{msg} {wide_bar} {pos}/{len}"),
-            None => (ProgressBar::new_spinner(), "{spinner} {msg}"),
+        let (bar, template) = match total() {
+            Some(total) => (ProgressBar::new(total), known),
+            None => (ProgressBar::new_spinner(), unknown),
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);

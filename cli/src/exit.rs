@@ -9,6 +9,7 @@ use flextok::{Error, ErrorKind, LimitKind};
 
 use crate::collection::archive::ArchiveError;
 use crate::eval::RivalError;
+use crate::tokenset::{self, RowError, SetError};
 use crate::{interrupt, output};
 
 /// The exit codes; `--help` explains them.
@@ -106,6 +107,12 @@ pub(crate) enum CliError {
     /// An array file that cannot be used.
     #[error("{name}: {source}")]
     Npy { name: String, source: NpyError },
+    /// A file of tokens that gives no rows, or no more of them.
+    #[error("{name}: {source}")]
+    Set { name: String, source: SetError },
+    /// A row of a file of tokens that cannot be used.
+    #[error("{name}: {source}")]
+    Row { name: String, source: RowError },
     /// Pictures that cannot be compared.
     #[error("{name}: {source}")]
     Compare { name: String, source: CompareError },
@@ -175,6 +182,13 @@ impl CliError {
             Self::Usage { .. } | Self::Npy { .. } | Self::Compare { .. } | Self::Frechet { .. } => {
                 Code::Usage
             }
+            Self::Set { source, .. } => match source {
+                SetError::Io(_) | SetError::Index { .. } => Code::Io,
+                SetError::Npy(_) | SetError::Kind => Code::Usage,
+                SetError::Limit { .. } => Code::Limit,
+                SetError::Lines { .. } | SetError::Parquet(_) | SetError::Tar(_) => Code::Corrupt,
+            },
+            Self::Row { .. } => Code::Corrupt,
             Self::TooManyBytes { .. } => Code::Limit,
             Self::Directory { code, .. } | Self::Member { code, .. } => *code,
             Self::Archive { source, .. } => match source {
@@ -227,10 +241,11 @@ pub(crate) fn report(message: &str) {
     output::complain(&line);
 }
 
-/// Reports a panic as one line too, and removes temporary files; but for those of image decoders, which become errors.
+/// Reports a panic as one line too, and removes temporary files; but for those of image decoders and of
+/// readers of tables, which become errors.
 pub(crate) fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
-        if flextok::picture::is_decoding() {
+        if flextok::picture::is_decoding() || tokenset::is_reading() {
             return;
         }
         interrupt::clean_up();

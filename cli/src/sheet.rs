@@ -13,7 +13,7 @@ use flextok::image::imageops::{self, FilterType};
 use flextok::image::{Rgb, RgbImage};
 
 /// Longest side of a tile's picture in pixels.
-pub(crate) const TILE: u32 = 256;
+const TILE: u32 = 256;
 const MARGIN: u32 = 24;
 const GAP: u32 = 20;
 /// From the picture to the first line, and the height of both lines.
@@ -21,7 +21,7 @@ const LABEL_GAP: u32 = 8;
 const LABEL: u32 = 38;
 const LINE: u32 = 19;
 const MOST_COLUMNS: u32 = 5;
-const GROUND: Rgb<u8> = Rgb([247, 247, 245]);
+pub(crate) const GROUND: Rgb<u8> = Rgb([247, 247, 245]);
 const EDGE: Rgb<u8> = Rgb([214, 214, 210]);
 const INK: Rgb888 = Rgb888::new(28, 28, 30);
 const PALE_INK: Rgb888 = Rgb888::new(104, 104, 108);
@@ -34,12 +34,17 @@ pub(crate) struct Tile {
     pub(crate) detail: String,
 }
 
-/// The size at which a picture is drawn in a tile, with its aspect ratio kept.
+/// The size at which a picture is drawn in a tile.
 pub(crate) fn tile_size(picture: Size) -> Size {
+    fitted(picture, TILE)
+}
+
+/// The size of a picture whose longer side is `most` pixels, with its aspect ratio kept.
+pub(crate) fn fitted(picture: Size, most: u32) -> Size {
     let longest = u64::from(picture.width.max(picture.height).max(1));
     let side = |side: u32| {
-        let scaled = (u64::from(side) * u64::from(TILE) + longest / 2) / longest;
-        u32::try_from(scaled).unwrap_or(TILE).clamp(1, TILE)
+        let scaled = (u64::from(side) * u64::from(most) + longest / 2) / longest;
+        u32::try_from(scaled).unwrap_or(most).clamp(1, most)
     };
     Size::new(side(picture.width), side(picture.height))
 }

@@ -11,6 +11,7 @@ pub mod options;
 pub mod packets;
 pub mod picture;
 pub mod reseal;
+pub mod sets;
 pub mod tokens;
 pub mod weights;
 

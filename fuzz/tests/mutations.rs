@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use flextok_fuzz::{
-    arguments, collections, config, container, lpips, npy, options, packets, picture, tokens,
+    arguments, collections, config, container, lpips, npy, options, packets, picture, sets, tokens,
     weights,
 };
 
@@ -90,4 +90,7 @@ targets! {
     tokens: tokens::stream;
     tar_archive: collections::archive;
     journal_lines: collections::journal;
+    token_rows: sets::rows;
+    token_table: sets::table;
+    token_shard: sets::shard;
 }

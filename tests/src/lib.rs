@@ -2,6 +2,7 @@
 
 pub mod collection;
 pub mod eval;
+pub mod tokens;
 
 use std::ffi::OsStr;
 use std::io::Write;

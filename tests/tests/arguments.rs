@@ -20,6 +20,7 @@ impl Random {
 const COMMANDS: &[&str] = &[
     "encode",
     "decode",
+    "detokenize",
     "truncate",
     "info",
     "verify",
@@ -40,6 +41,8 @@ const FILES: &[&str] = &[
     "b.flxt",
     "a.png",
     "ids.npy",
+    "ids.parquet",
+    "ids.tar",
     "bad",
     "missing",
     "",
@@ -68,6 +71,10 @@ const OPTIONS: &[&str] = &[
     "--width",
     "--height",
     "--grid",
+    "--columns",
+    "--cell",
+    "--format",
+    "--resume",
     "--complete",
     "--model",
     "--no-mmap",
@@ -144,6 +151,8 @@ fn no_command_line_breaks_the_program() {
     )
     .ok();
     flextok_tests::write(directory, "bad", "bad");
+    flextok_tests::write(directory, "ids.parquet", "PAR1 bad PAR1");
+    flextok_tests::write(directory, "ids.tar", "bad");
     let before = listing(directory);
     let inputs: Vec<_> = before
         .iter()
@@ -171,8 +180,17 @@ fn no_command_line_breaks_the_program() {
         if code != 0 {
             let lines: Vec<_> = result.stderr.lines().collect();
             // These have a line for each of their files, and a summary.
-            let takes_several =
-                ["encode", "decode", "info", "tokenize", "tokens", "verify"].contains(&args[0]);
+            let takes_several = [
+                "encode",
+                "decode",
+                "detokenize",
+                "info",
+                "pack",
+                "tokenize",
+                "tokens",
+                "verify",
+            ]
+            .contains(&args[0]);
             let most = if takes_several { args.len() } else { 1 };
             assert!((1..=most).contains(&lines.len()), "{args:?}: {result:?}");
             let named = lines.iter().all(|line| line.starts_with("flextok: "));
@@ -186,7 +204,8 @@ fn no_command_line_breaks_the_program() {
         }
         for name in listing(directory) {
             // A failure of one input does not undo the others.
-            let may_be_new = code == 0 || ["encode", "decode"].contains(&args[0]);
+            let several = ["encode", "decode", "detokenize", "pack"];
+            let may_be_new = code == 0 || several.contains(&args[0]);
             assert!(
                 !name.ends_with(".tmp") && (may_be_new || before.contains(&name)),
                 "{args:?} left {name}"

@@ -4,7 +4,9 @@
 mod arguments;
 mod arrays;
 mod damage;
+mod detokenize;
 mod devices;
+mod encode_folders;
 mod eval;
 mod eval_report;
 mod eval_runs;
@@ -25,4 +27,6 @@ mod several;
 mod shell;
 mod targets;
 mod terminal;
+mod tokenize;
+mod tokenize_restart;
 mod usage;

@@ -390,6 +390,7 @@ fn help_completions_and_pages() {
         "encode",
         "eval",
         "decode",
+        "detokenize",
         "truncate",
         "fit",
         "serve",

@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod decode;
+pub(crate) mod detokenize;
 pub(crate) mod devices;
 pub(crate) mod encode;
 pub(crate) mod eval;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Encode(args) => return ended(encode::run(&args, &context)),
         Command::Decode(args) => return ended(decode::run(&args, &context)),
+        Command::Detokenize(args) => return ended(detokenize::run(&args, &context)),
         Command::Truncate(args) => truncate::run(&args, &context),
         Command::Eval(args) => return ended(eval::run(&args, &context)),
         Command::Fit(args) => fit::run(&args, &context),
@@ -46,7 +48,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Model(args) => model::run(&args, &context),
         Command::Tokenize(args) => return ended(tokenize::run(&args, &context)),
         Command::Tokens(args) => return ended(tokens::run(&args, &context)),
-        Command::Pack(args) => pack::run(&args, &context),
+        Command::Pack(args) => return ended(pack::run(&args, &context)),
         Command::Devices(args) => devices::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(&args, &context),

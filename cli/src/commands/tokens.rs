@@ -1,34 +1,41 @@
-//! `flextok tokens`: the ids of a token file. No model is needed.
+//! `flextok tokens`: the ids of token files and of files of tokens. No model is needed.
 
-use std::path::PathBuf;
+mod stack;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use flextok::container::TokenFile;
 use flextok::npy;
 use serde::Serialize;
 
 use crate::batch::{self, Job, Plan, Task};
 use crate::context::Context;
 use crate::exit::{CliError, Code};
-use crate::input::Source;
+use crate::input::{self, Source};
 use crate::message;
 use crate::output::Output;
+use crate::rows::{self, Named, Tally, Trouble};
+use crate::tokenset::{MAX_TOKENS, TokenSet};
 
 /// Print the token ids of .flxt files of a FlexTok model, coarse to fine, one line per canvas
 ///
 /// With --json, an array of numbers; for several canvases, one such array for each. Of several files,
 /// lines begin with the file's name, and with --json each file is an object on a line of its own, with
-/// the keys file and tokens. A failed input does not stop the others; the exit code is that of the first
-/// failure.
+/// the keys file and tokens. Of files of tokens (.npy, .parquet, .tar), each picture has a line that
+/// begins with its id, or an object with the keys id, width, height and tokens. A failed input does not
+/// stop the others; the exit code is that of the first failure.
 #[derive(Debug, Args)]
 pub(crate) struct TokensArgs {
-    /// Token files, or - for standard input
+    /// Token files, or - for standard input; or files of tokens: .npy with a .jsonl beside it, .parquet, .tar
     #[arg(value_name = "IN", required = true)]
     inputs: Vec<PathBuf>,
 
     /// Write a NumPy array of uint16 instead, of shape (tokens), or (canvases, tokens) for several
-    /// canvases. Or the directory for such files: one that exists, or a name that ends with / for a new
-    /// one
+    /// canvases; of several files of as many tokens one of shape (files, tokens), and beside it an index
+    /// of their names and sizes with the extension .jsonl. Or the directory for an array of each file: one
+    /// that exists, or a name that ends with / for a new one
     #[arg(short, long, value_name = "NPY", conflicts_with = "json")]
     output: Option<PathBuf>,
 
@@ -59,7 +66,24 @@ enum Json<'a> {
     Several(&'a [Vec<u16>]),
 }
 
+/// A picture of a file of tokens.
+#[derive(Debug, Serialize)]
+struct PictureLine<'a> {
+    id: &'a str,
+    width: Option<u32>,
+    height: Option<u32>,
+    tokens: &'a [u16],
+}
+
 pub(crate) fn run(args: &TokensArgs, context: &Context) -> Result<ExitCode, CliError> {
+    if args.inputs.iter().any(|path| is_set(path)) {
+        return sets(args, context);
+    }
+    if let (Some(output), [_, _, ..]) = (&args.output, &args.inputs[..])
+        && !batch::is_folder(output)
+    {
+        return stack::run(&args.inputs, output, context);
+    }
     if let Some(output) = args.output.as_deref() {
         let plan = Plan::new(
             &args.inputs,
@@ -77,6 +101,52 @@ pub(crate) fn run(args: &TokensArgs, context: &Context) -> Result<ExitCode, CliE
     }))
 }
 
+/// Whether an input is a file of tokens; a token file may have any name.
+fn is_set(path: &Path) -> bool {
+    TokenSet::is_named(path) && !input::is_token_file(path)
+}
+
+/// Prints the rows of files of tokens.
+fn sets(args: &TokensArgs, context: &Context) -> Result<ExitCode, CliError> {
+    if let Some(path) = args.inputs.iter().find(|path| !is_set(path)) {
+        let problem = "is no file of tokens as others here are; give them in separate runs";
+        return Err(CliError::usage(message::name(path), problem));
+    }
+    if args.output.is_some() {
+        let problem = "is a file of tokens, which is printed; -o writes those of .flxt files";
+        return Err(CliError::usage(message::name(&args.inputs[0]), problem));
+    }
+    let tally = Tally::new();
+    rows::each(
+        (context, &tally),
+        &args.inputs,
+        |_, _| Ok(()),
+        |named, about| {
+            let Named { row, name, .. } = named;
+            let ids = row.ids(1 << 16, MAX_TOKENS, about.tokens);
+            let ids = ids.map_err(|source| CliError::Row { name, source })?;
+            let printed = if args.json {
+                context.print_json_line(&PictureLine {
+                    id: &row.id,
+                    width: row.size.map(|(width, _)| width),
+                    height: row.size.map(|(_, height)| height),
+                    tokens: &ids,
+                })
+            } else {
+                context.print(&format!(
+                    "{}: {}\n",
+                    message::one_line(&row.id),
+                    words(&ids)
+                ))
+            };
+            printed.map_err(Trouble::Run)?;
+            tally.done();
+            Ok(())
+        },
+    )?;
+    Ok(tally.end(context, "read"))
+}
+
 fn check(output: &Output) -> Result<(), CliError> {
     if output.has_extension("npy") || output.is_anonymous() {
         Ok(())
@@ -85,11 +155,11 @@ fn check(output: &Output) -> Result<(), CliError> {
     }
 }
 
-/// Calls `with` on the ids of a file, then tells what the file lacks.
+/// Calls `with` on a file and its ids, then tells what the file lacks.
 fn ids<T>(
     context: &Context,
     source: &Source,
-    with: impl FnOnce(Ids) -> Result<T, CliError>,
+    with: impl FnOnce(&TokenFile, Ids) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let input = source.tokens(&context.limits)?;
     let Some(ids) = input.file.header().as_ids() else {
@@ -99,7 +169,7 @@ fn ids<T>(
     let layers = input.file.layers() as usize;
     let canvases =
         (0..ids.canvases()).map(|canvas| input.file.canvas_ids(canvas).take(layers).collect());
-    let result = with(canvases.collect())?;
+    let result = with(&input.file, canvases.collect())?;
     if let Some(note) = input.shortfall(&source.name()) {
         context.note(&note);
     }
@@ -108,7 +178,7 @@ fn ids<T>(
 
 /// Writes an array file and returns its size.
 fn write(context: &Context, Job { source, output }: &Job) -> Result<u64, CliError> {
-    ids(context, source, |canvases| {
+    ids(context, source, |_, canvases| {
         let layers = canvases.first().map_or(0, Vec::len);
         let shape = match canvases.as_slice() {
             [_] => vec![layers],
@@ -131,7 +201,7 @@ fn print(
     source: &Source,
     single: bool,
 ) -> Result<(), CliError> {
-    ids(context, source, |canvases| {
+    ids(context, source, |_, canvases| {
         let (name, tokens) = (source.name(), Json::of(&canvases));
         match (args.json, single) {
             (true, true) => context.print_json_line(&tokens),

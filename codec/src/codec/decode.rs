@@ -196,8 +196,11 @@ impl Codec {
         }
     }
 
-    /// Everything about the options that does not depend on a file.
-    pub(crate) fn check_options(&self, options: &DecodeOptions) -> Result<(), Error> {
+    /// Checks all about the options that does not depend on a file, before any is decoded.
+    ///
+    /// # Errors
+    /// [`Error::Option`] or [`Error::Limit`], as [`Codec::decode`] has them.
+    pub fn check_options(&self, options: &DecodeOptions) -> Result<(), Error> {
         match &self.family {
             Family::Ids(ids) => ids.check_options(options),
             Family::Coded(coded) => coded.check_options(options),

@@ -52,38 +52,19 @@ pub(super) fn parse<'a>(
     bytes: &'a [u8],
     wanted: &'static str,
 ) -> Result<(Header, &'a [u8]), NpyError> {
-    let rest = bytes.strip_prefix(MAGIC).ok_or(NpyError::NotNpy)?;
-    let need = |more: u64| NpyError::Truncated {
-        have: bytes.len() as u64,
-        need: (MAGIC.len() as u64).saturating_add(more),
-    };
-    let ([major, minor], rest) = rest.split_first_chunk::<2>().ok_or(need(4))?;
-    let (length, rest, before) = match (major, minor) {
-        (1, 0) => {
-            let (length, rest) = rest.split_first_chunk::<2>().ok_or(need(4))?;
-            (u64::from(u16::from_le_bytes(*length)), rest, 4)
-        }
-        (2 | 3, 0) => {
-            let (length, rest) = rest.split_first_chunk::<4>().ok_or(need(6))?;
-            (u64::from(u32::from_le_bytes(*length)), rest, 6)
-        }
-        (&major, &minor) => return Err(NpyError::Version { major, minor }),
-    };
+    let have = bytes.len() as u64;
+    let (length, rest) = text_length(bytes)?;
     let (text, data) = usize::try_from(length)
         .ok()
         .and_then(|length| rest.split_at_checked(length))
-        .ok_or(need(before + length))?;
-    let header = Header::from_value(&parse_python(utf8(text)?)?)?;
-    if header.kind == Kind::Other {
-        return Err(header.wrong_type(wanted));
-    }
-
-    let announced = elements(&header.shape)
-        .and_then(|elements| elements.checked_mul(header.size))
-        .ok_or(NpyError::Shape)?;
+        .ok_or(NpyError::Truncated {
+            have,
+            need: (have - rest.len() as u64).saturating_add(length),
+        })?;
+    let header = Header::of_text(text, wanted)?;
+    let announced = header.data_bytes()?;
     if announced != data.len() {
-        let have = bytes.len() as u64;
-        let need = ((bytes.len() - data.len()) as u64).saturating_add(announced as u64);
+        let need = (have - data.len() as u64).saturating_add(announced as u64);
         return Err(if need > have {
             NpyError::Truncated { have, need }
         } else {
@@ -91,6 +72,30 @@ pub(super) fn parse<'a>(
         });
     }
     Ok((header, data))
+}
+
+/// Bytes of the signature, the version and the longest length of a header text.
+pub(super) const MAX_START: usize = MAGIC.len() + 6;
+
+/// The length of the header text, and what follows the length.
+pub(super) fn text_length(bytes: &[u8]) -> Result<(u64, &[u8]), NpyError> {
+    let rest = bytes.strip_prefix(MAGIC).ok_or(NpyError::NotNpy)?;
+    let need = |more: usize| NpyError::Truncated {
+        have: bytes.len() as u64,
+        need: (MAGIC.len() + more) as u64,
+    };
+    let ([major, minor], rest) = rest.split_first_chunk::<2>().ok_or(need(4))?;
+    match (major, minor) {
+        (1, 0) => {
+            let (length, rest) = rest.split_first_chunk::<2>().ok_or(need(4))?;
+            Ok((u16::from_le_bytes(*length).into(), rest))
+        }
+        (2 | 3, 0) => {
+            let (length, rest) = rest.split_first_chunk::<4>().ok_or(need(6))?;
+            Ok((u32::from_le_bytes(*length).into(), rest))
+        }
+        (&major, &minor) => Err(NpyError::Version { major, minor }),
+    }
 }
 
 /// Signature, version 1.0 and header text, padded.
@@ -118,6 +123,21 @@ pub(super) fn write(descr: &str, shape: &[usize]) -> Result<Vec<u8>, NpyError> {
 }
 
 impl Header {
+    /// Reads the text of a header.
+    pub(super) fn of_text(text: &[u8], wanted: &'static str) -> Result<Self, NpyError> {
+        let header = Self::from_value(&parse_python(utf8(text)?)?)?;
+        if header.kind == Kind::Other {
+            return Err(header.wrong_type(wanted));
+        }
+        Ok(header)
+    }
+
+    /// Bytes of the data that the header declares.
+    pub(super) fn data_bytes(&self) -> Result<usize, NpyError> {
+        let bytes = elements(&self.shape).and_then(|elements| elements.checked_mul(self.size));
+        bytes.ok_or(NpyError::Shape)
+    }
+
     /// Reads the dictionary that a header's text is.
     fn from_value(header: &Value) -> Result<Self, NpyError> {
         let refused = |found: String| NpyError::Header { found };

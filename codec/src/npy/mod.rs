@@ -5,8 +5,10 @@
 //! size buffers by the header and recurse over it without bound, which is why this is not one of them.
 
 mod header;
+mod rows;
 
 use header::{Header, Kind};
+pub use rows::{ReadRowsError, Rows};
 
 use crate::literal::LiteralError;
 
@@ -84,6 +86,20 @@ pub enum NpyError {
         /// The element.
         value: u64,
     },
+    /// An array that has no rows to read one after another.
+    #[error(
+        "the .npy array has shape {shape:?}{}; allowed: [rows, columns] or [columns], with 1 to {max_columns} \
+         columns, in C order",
+        if *.fortran_order { " in Fortran order" } else { "" }
+    )]
+    Rows {
+        /// The shape.
+        shape: Vec<usize>,
+        /// Whether the first index runs fastest.
+        fortran_order: bool,
+        /// Most columns.
+        max_columns: usize,
+    },
     /// The shape to write does not match the data.
     #[error("an array of shape {shape:?} does not have {elements} elements")]
     Elements {
@@ -135,10 +151,18 @@ fn read_floats<T: Copy>(
 /// Any [`NpyError`] of reading; [`NpyError::ElementType`] if the elements are not integers,
 /// [`NpyError::ElementRange`] for a `u8` (64-bit) element beyond [`i64::MAX`].
 pub fn read_integers(bytes: &[u8]) -> Result<NpyArray<i64>, NpyError> {
-    let wanted = "an integer type of 1 to 8 bytes";
-    let (header, data) = header::parse(bytes, wanted)?;
+    let (header, data) = header::parse(bytes, INTEGERS)?;
+    let elements = integers(&header, data)?;
+    Ok(header.array(elements))
+}
+
+/// The accepted types in the error of an array that is not of integers.
+const INTEGERS: &str = "an integer type of 1 to 8 bytes";
+
+/// The elements of `data`, which are of the header's type.
+fn integers(header: &Header, data: &[u8]) -> Result<Vec<i64>, NpyError> {
     let big = header.big_endian;
-    let elements = match (header.kind, header.size) {
+    Ok(match (header.kind, header.size) {
         (Kind::Signed, 1) => words(data, big)
             .map(|w| i64::from(i8::from_le_bytes(w)))
             .collect(),
@@ -163,9 +187,8 @@ pub fn read_integers(bytes: &[u8]) -> Result<NpyArray<i64>, NpyError> {
                 i64::try_from(value).map_err(|_| NpyError::ElementRange { index, value })
             })
             .collect::<Result<_, _>>()?,
-        _ => return Err(header.wrong_type(wanted)),
-    };
-    Ok(header.array(elements))
+        _ => return Err(header.wrong_type(INTEGERS)),
+    })
 }
 
 /// The elements of `data` in little-endian order.
@@ -181,9 +204,9 @@ fn words<const N: usize>(data: &[u8], big_endian: bool) -> impl Iterator<Item = 
 }
 
 impl Header {
-    fn wrong_type(self, wanted: &'static str) -> NpyError {
+    fn wrong_type(&self, wanted: &'static str) -> NpyError {
         NpyError::ElementType {
-            descr: self.descr,
+            descr: self.descr.clone(),
             wanted,
         }
     }
