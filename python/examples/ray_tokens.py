@@ -17,6 +17,12 @@ ACTOR, FILES = 0.75, 0.25
 IMAGES = ["bmp", "gif", "jpg", "jpeg", "jxl", "png", "qoi", "tga", "tif", "tiff", "webp"]
 
 
+def column(member: str) -> str:
+    """The picture of a sample of a shard becomes its column `bytes`; its other members are left out."""
+    start, _, kind = member.rpartition(".")
+    return f"{start}.bytes" if kind.lower() in IMAGES and "." not in os.path.basename(start) else member
+
+
 class Tokenize:
     """An actor, which opens the model once. There is one on each core, so that it has one thread."""
 
@@ -30,9 +36,7 @@ class Tokenize:
         for row in batch.to_pylist():
             name = os.path.relpath(row["path"], self.folder)
             if "__key__" in row:
-                # A sample of a shard; its picture is the member with the extension of an image.
                 name = f"{name.removesuffix('.tar')}/{row['__key__']}"
-                row["bytes"] = next((row[kind] for kind in IMAGES if row.get(kind) is not None), b"")
             ids.append(name)
             files.append(row["bytes"])
         rows = flextok.tables.rows(self.codec, ids, files, tokens=self.tokens)
@@ -48,7 +52,13 @@ def tokenize(
     actors = actors or int(ray.cluster_resources()["CPU"])
     if shards:
         pictures = ray.data.read_webdataset(
-            folder, decoder=None, include_paths=True, file_extensions=["tar"], num_cpus=FILES
+            folder,
+            decoder=None,
+            filerename=column,
+            fileselect=["*.bytes"],
+            include_paths=True,
+            file_extensions=["tar"],
+            num_cpus=FILES,
         )
     else:
         pictures = ray.data.read_binary_files(folder, include_paths=True, file_extensions=IMAGES, num_cpus=FILES)

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::errors::{OrRaise, usage};
+use crate::errors::{OrRaise, in_batch, usage};
 use crate::interrupt::{Watched, detached};
 use crate::options::{Decode, Encode, Sides, limits};
 use crate::pixels;
@@ -67,7 +67,7 @@ impl Core {
         options: Encode<'py>,
         offset: Option<usize>,
     ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let (codec, options, pictures) = self.prepare(py, arrays, options)?;
+        let (codec, options, pictures) = self.prepare(py, arrays, options, offset)?;
         let work = || numbered(codec.encode_batch(&pictures, &options), offset);
         let files = detached(py, None, work)?.or_raise(py)?;
         Ok(files.iter().map(|file| PyBytes::new(py, file)).collect())
@@ -81,7 +81,7 @@ impl Core {
         options: Encode<'py>,
         offset: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<u16>>> {
-        let (codec, options, pictures) = self.prepare(py, arrays, options)?;
+        let (codec, options, pictures) = self.prepare(py, arrays, options, offset)?;
         let work = || numbered(codec.tokenize_batch(&pictures, &options), offset);
         let rows = detached(py, None, work)?.or_raise(py)?;
         PyArray2::from_vec2(py, &rows).map_err(|error| usage(py, &error.to_string()))
@@ -189,11 +189,13 @@ impl Core {
         py: Python<'py>,
         arrays: Vec<Bound<'py, PyAny>>,
         options: Encode<'py>,
+        offset: Option<usize>,
     ) -> PyResult<(std::sync::Arc<Codec>, EncodeOptions, Vec<DynamicImage>)> {
         let (codec, options) = (self.codec(py)?, options.options(py)?);
-        let pictures = arrays
-            .iter()
-            .map(|array| pixels::picture(array, codec.limits()));
+        let pictures = arrays.iter().enumerate().map(|(index, array)| {
+            let picture = pixels::picture(array, codec.limits());
+            picture.or_else(|error| Err(in_batch(py, error, offset.map(|offset| offset + index))?))
+        });
         let pictures = pictures.collect::<PyResult<_>>()?;
         Ok((codec, options, pictures))
     }

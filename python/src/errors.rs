@@ -28,6 +28,17 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     described(py, error).unwrap_or_else(|failure| failure)
 }
 
+/// An exception about one input of a batch, as the library words it.
+pub(crate) fn in_batch(py: Python<'_>, error: PyErr, index: Option<usize>) -> PyResult<PyErr> {
+    if let Some(index) = index {
+        let exception = error.value(py);
+        let message = format!("input {index} of the batch, counted from 0: {exception}");
+        exception.setattr("args", (message,))?;
+        exception.setattr("index", index)?;
+    }
+    Ok(error)
+}
+
 fn described(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let refused = system(error);
     let exception = raised(py, class(error, refused), &error.to_string())?;

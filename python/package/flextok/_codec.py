@@ -68,8 +68,8 @@ class Codec:
     `__dlpack__`:
 
     - [H, W], or [H, W, C] of 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGBA) channels, with any strides;
-    - [C, H, W] where the last axis cannot be channels and the first can (1, 3 or 4). What could be both is refused, but for
-      one row of pixels; `layout="hwc"` or `"chw"` says it;
+    - [C, H, W] where the last axis cannot be channels and the first can (1, 3 or 4). Three rows of pixels that could be three
+      channels are refused; `layout="hwc"` or `"chw"` says it;
     - uint8, uint16 (0 to 65535), or float16, float32 and float64 from 0 to 1. Other values are refused.
 
     Pixels are taken as sRGB. Of a picture that Pillow has opened, and that was not changed since, the EXIF orientation is

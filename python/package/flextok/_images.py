@@ -58,7 +58,8 @@ def _channels_last(array: Array, layout: Layout) -> Array:
     first, last = array.shape[0], array.shape[2]
     if layout == "auto":
         is_last, is_first = 1 <= last <= 4, first in (1, 3, 4)
-        if is_last and is_first and first != 1:
+        # One row of pixels, or four, is likelier than a stripe of that width with its channels first.
+        if is_last and first == 3:
             raise UsageError(
                 f"the shape {array.shape} may be [H, W, C] or [C, H, W]; say layout=\"hwc\" or layout=\"chw\""
             )
@@ -131,7 +132,7 @@ def _of_pil(image: Any) -> Array:
     if mode == "F":
         raise UsageError("Pillow's mode F has no range of values; convert the picture to another mode")
     if mode not in ("L", "LA", "RGB", "RGBA") or "transparency" in image.info:
-        plain = "L" if mode == "1" else "RGB"
-        image = image.convert("RGBA" if image.has_transparency_data else plain)
+        with_alpha = "RGBA" if image.has_transparency_data else "RGB"
+        image = image.convert({"1": "L", "La": "LA"}.get(mode, with_alpha))
     array = np.asarray(image)
     return array[:, :, np.newaxis] if array.ndim == 2 else array

@@ -52,7 +52,7 @@ def data(value: "Data") -> bytes:
         return bytes(memoryview(value))
     except TypeError:
         raise TypeError(
-            f"expected the bytes of a .flxt file, not {type(value).__name__}; read the file first"
+            f"expected the bytes of a file, not {type(value).__name__}; read the file first"
         ) from None
 
 

@@ -3,7 +3,8 @@
 >>> import flextok.pillow
 >>> from PIL import Image
 >>> Image.new("RGB", (60, 40), "red").save("red.flxt", bytes=64)
->>> Image.open("red.flxt").size
+>>> with Image.open("red.flxt") as image:
+...     image.size
 (60, 40)
 
 Opening a file parses it, checks included; its pixels are decoded when they are first used. `info` of the picture has `model`,

@@ -45,7 +45,7 @@ def rows(
                 if error.index is None:
                     raise
                 row, _ = waiting.pop(error.index)
-                table["error"][row] = str(error.__cause__ or error)
+                table["error"][row] = str(error).removeprefix(f"input {error.index} of the batch, counted from 0: ")
             else:
                 for (row, picture), one in zip(waiting, made, strict=True):
                     table["tokens"][row] = one
