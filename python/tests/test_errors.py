@@ -36,11 +36,11 @@ def test_each_failure_has_its_class(codec: flextok.Codec, tiny: flextok.Codec, p
         (flextok.UsageError, lambda: codec.encode(photo, tokens=5)),
         (flextok.UsageError, lambda: tiny.encode(photo, tokens=5, bytes=99)),
         (flextok.UsageError, lambda: tiny.tokenize(photo, tokens=300)),
-        (flextok.UsageError, lambda: codec.encode(photo, canvas="big")),  # type: ignore[arg-type]
+        (flextok.UsageError, lambda: codec.encode(photo, canvas="big")),
         (flextok.UsageError, lambda: codec.encode(photo, canvas=256)),
         (flextok.UsageError, lambda: codec.decode(data, look=2)),
         (flextok.UsageError, lambda: codec.decode(data, steps=3)),
-        (flextok.UsageError, lambda: codec.decode(data, output="jpeg")),  # type: ignore[call-overload]
+        (flextok.UsageError, lambda: codec.decode(data, output="jpeg")),
         (flextok.UsageError, lambda: flextok.Codec(device="quantum")),
         (flextok.UsageError, lambda: flextok.Codec(precision="f8")),
         (flextok.UsageError, lambda: flextok.Codec(threads=100_000)),
@@ -53,14 +53,14 @@ def test_each_failure_has_its_class(codec: flextok.Codec, tiny: flextok.Codec, p
         (flextok.LimitError, lambda: flextok.load(ROOT / "tests/photos/coffee.png", limits={"pixels": 99})),
         (flextok.LimitError, lambda: flextok.Codec(TINY, limits={"steps": 4}).detokenize([1], steps=5)),
         (flextok.LimitError, lambda: flextok.Codec(TINY, limits={"side": 400}).detokenize([1], size=(500, 9))),
-        (TypeError, lambda: codec.decode("a.flxt")),  # type: ignore[call-overload]
-        (TypeError, lambda: codec.encode(photo, bytes=1.5)),  # type: ignore[arg-type]
+        (TypeError, lambda: codec.decode("a.flxt")),
+        (TypeError, lambda: codec.encode(photo, bytes=1.5)),
         (TypeError, lambda: codec.encode(photo, bytes=True)),
-        (TypeError, lambda: codec.encode(photo, original_size=3)),  # type: ignore[arg-type]
-        (TypeError, lambda: codec.decode(data, on_step=3)),  # type: ignore[call-overload]
+        (TypeError, lambda: codec.encode(photo, original_size=3)),
+        (TypeError, lambda: codec.decode(data, on_step=3)),
     ]
     for kind, call in cases:
-        with pytest.raises(kind) as raised:  # type: ignore[var-annotated]
+        with pytest.raises(kind) as raised:
             call()
         text = str(raised.value)
         assert text and "\n" not in text and "panicked" not in text
@@ -96,7 +96,7 @@ def test_cut_and_changed_files_never_crash(codec: flextok.Codec, tiny: flextok.C
         flextok.info(data)
         for end in range(len(data)):
             try:
-                model.decode(data[:end], **options)  # type: ignore[call-overload]
+                model.decode(data[:end], **options)
             except flextok.CorruptError:
                 # What is there of a header or of the first unit of payload is too little.
                 assert end < 30
