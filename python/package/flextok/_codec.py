@@ -1,32 +1,23 @@
 """A model, ready to encode and decode."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypedDict, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from flextok import _images, _values
+from flextok import _images, _options, _values
 from flextok._errors import UsageError
 from flextok._flextok import Core
+from flextok._options import Canvas, Look, OnStep, Pixels
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from flextok._flextok import _Decode, _Encode
     from flextok._images import Layout
     from flextok._values import Data
-
-Canvas: TypeAlias = Literal["own"] | SupportsIndex | tuple[SupportsIndex, SupportsIndex]
-Look: TypeAlias = Literal["plain", "faithful", "sharp"] | float
-OnStep: TypeAlias = Callable[[int, int], object]
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-
-_WORD = 0xFFFF_FFFF
-_LONG = 2**64 - 1
-
 
 class Limits(TypedDict, total=False):
     """Bounds on what strangers may send; those left out are the defaults."""
@@ -188,7 +179,7 @@ class Codec:
 
         Raises `UsageError` (a `ValueError`), `LimitError`, `TypeError`.
         """
-        options = _encode(bytes, tokens, crop, canvas, cut_at, original_size, background, title, posterior_seed)
+        options = _options.encode(bytes, tokens, crop, canvas, cut_at, original_size, background, title, posterior_seed)
         return self._core.encode([_images.pixels(image, layout)], options, None)[0]
 
     def encode_batch(
@@ -209,7 +200,7 @@ class Codec:
 
         Raises what `encode` raises; the text and `index` say which picture it is about.
         """
-        options = _encode(bytes, tokens, crop, canvas, cut_at, None, background, None, posterior_seed)
+        options = _options.encode(bytes, tokens, crop, canvas, cut_at, None, background, None, posterior_seed)
         files: list[Any] = []
         for some in _passes(_images.batch(images, layout)):
             files += self._core.encode(some, options, len(files))
@@ -234,7 +225,7 @@ class Codec:
 
         Raises what `encode` raises; the text and `index` say which picture it is about.
         """
-        options = _encode(None, tokens, crop, canvas, None, None, background, None, posterior_seed)
+        options = _options.encode(None, tokens, crop, canvas, None, None, background, None, posterior_seed)
         parts: list[npt.NDArray[np.uint16]] = []
         done = 0
         for some in _passes(_images.batch(images, layout)):
@@ -299,9 +290,9 @@ class Codec:
         Raises `CorruptError` for bytes that are damaged or no token file, or too few of them; `WrongModelError`,
         `UnsupportedError`, `UsageError`, `LimitError`, `CancelledError`, `DeviceError`. A file that was cut is no error.
         """
-        _check_output(output)
-        options = _decode(tokens, steps, guidance, apg, seed, look, keep_canvas, None, on_step)
-        picture: Pixels | Image.Image = _output(self._core.decode([_values.data(data)], options, True)[0], output)
+        _options.check_output(output)
+        options = _options.decode(tokens, steps, guidance, apg, seed, look, keep_canvas, None, on_step)
+        picture: Pixels | Image.Image = _options.returned(self._core.decode([_values.data(data)], options, True)[0], output)
         return picture
 
     @overload
@@ -352,10 +343,10 @@ class Codec:
 
         Raises what `decode` raises; the text and `index` say which file it is about.
         """
-        _check_output(output)
-        options = _decode(tokens, steps, guidance, apg, seed, look, keep_canvas, None, on_step)
+        _options.check_output(output)
+        options = _options.decode(tokens, steps, guidance, apg, seed, look, keep_canvas, None, on_step)
         contents = [_values.data(data) for data in files]
-        return [_output(one, output) for one in self._core.decode(contents, options, False)]
+        return [_options.returned(one, output) for one in self._core.decode(contents, options, False)]
 
     @overload
     def detokenize(
@@ -407,13 +398,13 @@ class Codec:
 
         Raises what `decode` raises.
         """
-        _check_output(output)
-        rows = _rows(tokens)
-        options = _decode(
+        _options.check_output(output)
+        rows = _options.rows(tokens)
+        options = _options.decode(
             None, steps, guidance, apg, seed, None, False, _values.size("canvas", canvas), on_step
         )
-        pictures = self._core.detokenize(rows, _sizes(size, len(rows)), options)
-        return [_output(one, output) for one in pictures]
+        pictures = self._core.detokenize(rows, _options.sizes(size, len(rows)), options)
+        return [_options.returned(one, output) for one in pictures]
 
     def pack(
         self,
@@ -426,7 +417,7 @@ class Codec:
 
         `flextok.tokens` is the way back.
         """
-        rows = _rows(tokens)
+        rows = _options.rows(tokens)
         if len(rows) != 1:
             raise UsageError(f"a file is made of one row of tokens, not {len(rows)}")
         sides = _values.size("size", size)
@@ -442,102 +433,3 @@ def _passes(pictures: Iterator[Any]) -> Iterator[list[Any]]:
     """As many pictures at a time as go through a network together."""
     while some := list(islice(pictures, Core.IMAGES_PER_PASS)):
         yield some
-
-
-def _encode(
-    bytes: SupportsIndex | None,
-    tokens: SupportsIndex | None,
-    crop: bool,
-    canvas: Canvas | None,
-    cut_at: SupportsIndex | None,
-    original_size: Sequence[SupportsIndex] | None,
-    background: Sequence[SupportsIndex],
-    title: str | None,
-    posterior_seed: SupportsIndex | None,
-) -> "_Encode":
-    red, green, blue = (_values.whole("background", part, 255) or 0 for part in background)
-    return {
-        "bytes": _values.whole("bytes", bytes, _LONG),
-        "tokens": _values.whole("tokens", tokens, _WORD),
-        "crop": bool(crop),
-        "canvas": canvas,  # type: ignore[typeddict-item]
-        "cut_at": _values.whole("cut_at", cut_at, _LONG),
-        "original_size": _values.size("original_size", original_size),
-        "background": (red, green, blue),
-        "title": title,
-        "posterior_seed": _values.whole("posterior_seed", posterior_seed, _LONG),
-    }
-
-
-def _decode(
-    tokens: SupportsIndex | None,
-    steps: SupportsIndex | None,
-    guidance: float | None,
-    apg: bool | None,
-    seed: SupportsIndex | None,
-    look: Look | None,
-    keep_canvas: bool,
-    canvas: tuple[int, int] | None,
-    on_step: OnStep | None,
-) -> "_Decode":
-    if on_step is not None and not callable(on_step):
-        raise TypeError(f"on_step {on_step!r} cannot be called")
-    return {
-        "tokens": _values.whole("tokens", tokens, _WORD),
-        "steps": _values.whole("steps", steps, _WORD),
-        "guidance": None if guidance is None else float(guidance),
-        "apg": None if apg is None else bool(apg),
-        "seed": _values.whole("seed", seed, _LONG),
-        "look": None if look is None else str(look),
-        "keep_canvas": bool(keep_canvas),
-        "canvas": canvas,
-        "on_step": on_step,
-    }
-
-
-def _check_output(output: str) -> None:
-    if output not in ("numpy", "pil"):
-        raise UsageError(f"output {output!r} is not supported; allowed: numpy, pil")
-    if output == "pil":
-        # Before the work, not after it.
-        import PIL.Image  # noqa: F401
-
-
-def _output(pixels: Pixels, output: str) -> Any:
-    if output == "numpy":
-        return pixels
-    from PIL import Image
-
-    return Image.fromarray(pixels)
-
-
-def _rows(tokens: Any) -> list[npt.NDArray[np.uint16]]:
-    """Rows of tokens; what is no token is refused."""
-    is_ragged = isinstance(tokens, (list, tuple)) and any(np.ndim(row) for row in tokens)
-    parts = [np.asarray(row) for row in tokens] if is_ragged else [*np.atleast_2d(np.asarray(tokens))]
-    return [_row(row) for row in parts]
-
-
-def _row(row: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
-    if row.ndim != 1:
-        raise UsageError(f"tokens are an array [N, K] or rows [K], but a row has the shape {row.shape}")
-    if row.dtype.kind not in "iu":
-        if row.size:
-            raise TypeError(f"tokens are whole numbers, not {row.dtype}")
-        row = row.astype(np.uint16)
-    if row.size and not 0 <= row.min() <= row.max() <= 0xFFFF:
-        wrong = row.min() if row.min() < 0 else row.max()
-        raise UsageError(f"token id {wrong} is not supported; allowed: 0 to 65535")
-    return row.astype(np.uint16, copy=False)
-
-
-def _sizes(size: Sequence[Any] | None, rows: int) -> list[tuple[int, int]] | None:
-    if size is None:
-        return None
-    if len(size) == 2 and not any(np.ndim(side) for side in size):
-        sizes = [_values.size("size", size)] * rows
-    else:
-        sizes = [_values.size("size", one) for one in size]
-    if len(sizes) != rows:
-        raise UsageError(f"there are {rows} rows of tokens, but {len(sizes)} sizes")
-    return [one for one in sizes if one is not None]

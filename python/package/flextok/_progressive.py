@@ -1,19 +1,19 @@
 """Pictures of a file while it arrives."""
 
-from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from flextok import _codec, _flextok, _values
+from flextok import _flextok, _options, _values
 from flextok._errors import UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from flextok._codec import Codec, Look
+    from flextok._codec import Codec
+    from flextok._options import Look
     from flextok._values import Data
 
 
@@ -85,7 +85,7 @@ class ProgressiveDecoder:
         look: "Look | None" = None,
         keep_canvas: bool = False,
     ) -> None:
-        options = _codec._decode(tokens, steps, guidance, apg, seed, look, keep_canvas, None, None)
+        options = _options.decode(tokens, steps, guidance, apg, seed, look, keep_canvas, None, None)
         self._complete: bool | None = None
         self._decoder = _flextok.Progressive(codec._core, options, _refresh(refresh), warm_start)
 
