@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use flextok::Limits;
 use flextok::compute::inherited::Stream;
-use flextok::container::layout::TOKEN_BYTES;
 use flextok::container::{self, EXTENSION, Header, MAGIC, Payload, ReadError, State, TokenFile};
 use flextok::image::RgbImage;
+use flextok::info::count;
 use flextok::picture::{self, LoadOptions, LoadedPicture, PictureError, load};
 
 use crate::batch;
@@ -273,14 +273,6 @@ impl TokenInput {
             ));
         }
         Some(note)
-    }
-}
-
-/// How many of the payload's bytes, or of all canvases' tokens.
-pub(crate) fn count(header: &Header, payload: u64) -> u64 {
-    match header.payload() {
-        Payload::Ids(_) => payload / TOKEN_BYTES,
-        Payload::Coded(_) => payload,
     }
 }
 

@@ -70,6 +70,7 @@ mod codec;
 mod coded;
 pub mod config;
 mod error;
+pub mod info;
 #[doc(hidden)]
 pub mod literal;
 mod macros;

@@ -5,16 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use flextok::ModelName;
-use flextok::container::{
-    BLOCK, CanvasGrid, CodedCanvas, CutOffset, Metadata, Payload, TokenFile, VERSION,
-};
+use flextok::info::{CutInfo, FileInfo, MetadataInfo, PayloadInfo};
 use serde::Serialize;
 
 use crate::batch::{self, Task};
 use crate::context::Context;
 use crate::exit::CliError;
-use crate::input::{self, Source, TokenInput};
+use crate::input::{Source, TokenInput};
 
 /// Show the contents of .flxt files: sizes, model, state, cut points
 ///
@@ -38,63 +35,8 @@ pub(crate) struct InfoArgs {
 #[derive(Debug, Serialize)]
 struct Info {
     file: String,
-    format_version: u8,
-    width: u32,
-    height: u32,
-    model: String,
     #[serde(flatten)]
-    payload: PayloadInfo,
-    state: &'static str,
-    declared_fraction: f64,
-    proven_fraction: f64,
-    bytes: u64,
-    bits_per_pixel: f64,
-    metadata: MetadataInfo,
-    cuts: Vec<Cut>,
-}
-
-/// Fields of the payload, by its kind.
-#[derive(Debug, Serialize)]
-#[serde(tag = "payload", rename_all = "snake_case")]
-enum PayloadInfo {
-    Ids {
-        /// Columns and rows of patches; the model's own if absent.
-        canvas: Option<(u32, u32)>,
-        grid: (u32, u32),
-        canvases: u64,
-        codebook_size: u32,
-        tokens_per_canvas: u32,
-        tokens_have: u64,
-        tokens_total: u64,
-        tokens_proven: u64,
-    },
-    Coded {
-        /// Width and height in pixels, before the decoder restores the picture's size.
-        canvas: (u32, u32),
-        /// Whether the canvas is the picture in its own size.
-        canvas_is_own: bool,
-        bytes_have: u64,
-        bytes_total: u64,
-        bytes_proven: u64,
-    },
-}
-
-#[derive(Debug, Serialize)]
-struct MetadataInfo {
-    encoder: Option<String>,
-    title: Option<String>,
-    capture_time: Option<String>,
-    color_profile: Option<String>,
-    other_chunks: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct Cut {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tokens: Option<u32>,
-    payload_bytes: u64,
-    prefix_bytes: u64,
-    complete_bytes: u64,
+    about: FileInfo,
 }
 
 const TASK: Task = Task {
@@ -136,131 +78,81 @@ fn show(
     Ok(())
 }
 
-impl PayloadInfo {
-    fn new(file: &TokenFile) -> Self {
-        let header = file.header();
-        let count = |payload| input::count(header, payload);
-        let have = count(file.payload().len() as u64);
-        let (total, proven) = (count(header.payload_bytes()), count(file.proven_bytes()));
-        match header.payload() {
-            Payload::Ids(ids) => Self::Ids {
-                canvas: ids.canvas.map(|grid| (grid.columns, grid.rows)),
-                grid: (ids.grid.columns, ids.grid.rows),
-                canvases: ids.canvases(),
-                codebook_size: ids.codebook_size,
-                tokens_per_canvas: ids.tokens,
-                tokens_have: have,
-                tokens_total: total,
-                tokens_proven: proven,
-            },
-            Payload::Coded(coded) => {
-                let blocks = header.blocks().unwrap_or(CanvasGrid::SINGLE);
-                Self::Coded {
-                    canvas: (blocks.columns * BLOCK, blocks.rows * BLOCK),
-                    canvas_is_own: coded.canvas == CodedCanvas::Own,
-                    bytes_have: have,
-                    bytes_total: total,
-                    bytes_proven: proven,
-                }
+/// What is counted, and how much of it there is, the whole file has and checksums prove.
+fn counts(payload: &PayloadInfo) -> (&'static str, u64, u64, u64) {
+    match *payload {
+        PayloadInfo::Ids {
+            tokens_have: have,
+            tokens_total: total,
+            tokens_proven: proven,
+            ..
+        } => ("tokens", have, total, proven),
+        PayloadInfo::Coded {
+            bytes_have: have,
+            bytes_total: total,
+            bytes_proven: proven,
+            ..
+        } => ("payload", have, total, proven),
+    }
+}
+
+/// What there is to say about one kind of payload.
+fn lines(payload: &PayloadInfo, mut line: impl FnMut(&str, &str)) {
+    match payload {
+        PayloadInfo::Ids {
+            canvas,
+            grid: (columns, rows),
+            canvases,
+            codebook_size,
+            ..
+        } => {
+            line("codebook", &format!("{codebook_size} ids"));
+            let own = || "the model's own".to_owned();
+            let size = |(columns, rows): &(u32, u32)| format!("{columns}x{rows} patches");
+            line("canvas", &canvas.as_ref().map_or_else(own, size));
+            if *canvases > 1 {
+                line("grid", &format!("{columns}x{rows} canvases"));
             }
         }
-    }
-
-    /// What is counted, and how much of it there is, the whole file has and checksums prove.
-    fn counts(&self) -> (&'static str, u64, u64, u64) {
-        match *self {
-            Self::Ids {
-                tokens_have: have,
-                tokens_total: total,
-                tokens_proven: proven,
-                ..
-            } => ("tokens", have, total, proven),
-            Self::Coded {
-                bytes_have: have,
-                bytes_total: total,
-                bytes_proven: proven,
-                ..
-            } => ("payload", have, total, proven),
-        }
-    }
-
-    fn lines(&self, mut line: impl FnMut(&str, &str)) {
-        match self {
-            Self::Ids {
-                canvas,
-                grid: (columns, rows),
-                canvases,
-                codebook_size,
-                ..
-            } => {
-                line("codebook", &format!("{codebook_size} ids"));
-                let own = || "the model's own".to_owned();
-                let size = |(columns, rows): &(u32, u32)| format!("{columns}x{rows} patches");
-                line("canvas", &canvas.as_ref().map_or_else(own, size));
-                if *canvases > 1 {
-                    line("grid", &format!("{columns}x{rows} canvases"));
-                }
-            }
-            Self::Coded {
-                canvas: (width, height),
-                canvas_is_own,
-                ..
-            } => {
-                let how = match canvas_is_own {
-                    true => "the picture's own size in whole blocks",
-                    false => "the picture is resampled to it and back",
-                };
-                line("canvas", &format!("{width}x{height} pixels; {how}"));
-            }
+        PayloadInfo::Coded {
+            canvas: (width, height),
+            canvas_is_own,
+            ..
+        } => {
+            let how = match canvas_is_own {
+                true => "the picture's own size in whole blocks",
+                false => "the picture is resampled to it and back",
+            };
+            line("canvas", &format!("{width}x{height} pixels; {how}"));
         }
     }
 }
 
 impl Info {
     fn new(file: String, input: &TokenInput) -> Self {
-        let header = input.file.header();
-        let cut = |cut: CutOffset| Cut {
-            tokens: cut.tokens,
-            payload_bytes: cut.payload,
-            prefix_bytes: cut.prefix_bytes,
-            complete_bytes: cut.complete_bytes,
-        };
-        Self {
-            file,
-            format_version: VERSION,
-            width: header.size().width,
-            height: header.size().height,
-            model: ModelName::of(header).to_string(),
-            payload: PayloadInfo::new(&input.file),
-            state: if input.fault.is_some() {
-                "damaged"
-            } else if input.file.is_complete() {
-                "complete"
-            } else {
-                "truncated"
-            },
-            declared_fraction: input.file.declared_fraction(),
-            proven_fraction: input.file.proven_fraction(),
-            bytes: input.bytes,
-            bits_per_pixel: input.bytes as f64 * 8.0 / header.size().area() as f64,
-            metadata: MetadataInfo::new(input.file.metadata()),
-            cuts: input.file.cut_offsets().map(cut).collect(),
+        let mut about = FileInfo::new(&input.file, input.bytes);
+        if input.fault.is_some() {
+            about.state = "damaged";
         }
+        Self { file, about }
     }
 
     fn text(&self) -> String {
-        let mut text = String::new();
+        let (mut text, about) = (String::new(), &self.about);
         let mut line = |name: &str, value: &str| {
             // Writing to a string does not fail. Values may hold anything, so they are kept on their line.
             let _ = writeln!(text, "{name:<14} {}", crate::message::one_line(value));
         };
         line("file", &self.file);
-        line("format", &format!("flextok {}", self.format_version));
-        line("picture", &format!("{}x{} pixels", self.width, self.height));
-        line("model", &self.model);
-        self.payload.lines(&mut line);
-        line("state", self.state);
-        let (counted, have, total, proven) = self.payload.counts();
+        line("format", &format!("flextok {}", about.format_version));
+        line(
+            "picture",
+            &format!("{}x{} pixels", about.width, about.height),
+        );
+        line("model", &about.model);
+        lines(&about.payload, &mut line);
+        line("state", about.state);
+        let (counted, have, total, proven) = counts(&about.payload);
         let unit = if counted == "payload" { " bytes" } else { "" };
         line(
             counted,
@@ -283,15 +175,15 @@ impl Info {
             "bytes",
             &format!(
                 "{} ({} bits per pixel)",
-                self.bytes,
-                significant(self.bits_per_pixel)
+                about.bytes,
+                significant(about.bits_per_pixel)
             ),
         );
-        for (name, value) in self.metadata.texts() {
+        for (name, value) in texts(&about.metadata) {
             line(name, value);
         }
-        if self.metadata.other_chunks > 0 {
-            line("other chunks", &self.metadata.other_chunks.to_string());
+        if about.metadata.other_chunks > 0 {
+            line("other chunks", &about.metadata.other_chunks.to_string());
         }
         self.write_cuts(&mut text);
         text
@@ -299,18 +191,20 @@ impl Info {
 
     /// The cuts at powers of two and at the last token or byte.
     fn write_cuts(&self, text: &mut String) {
-        let Some(last) = self.cuts.last() else { return };
-        if matches!(self.payload, PayloadInfo::Ids { canvases: 2.., .. }) {
+        let Some(last) = self.about.cuts.last() else {
+            return;
+        };
+        if matches!(self.about.payload, PayloadInfo::Ids { canvases: 2.., .. }) {
             let _ = write!(text, "\nper canvas:");
         }
-        let (counted, ..) = self.payload.counts();
+        let (counted, ..) = counts(&self.about.payload);
         let _ = writeln!(
             text,
             "\n{counted:>7}  {:>8}  {:>13}",
             "head -c", "truncate size"
         );
-        let amount = |cut: &Cut| cut.tokens.map_or(cut.payload_bytes, u64::from);
-        for cut in &self.cuts {
+        let amount = |cut: &CutInfo| cut.tokens.map_or(cut.payload_bytes, u64::from);
+        for cut in &self.about.cuts {
             let amount = amount(cut);
             if amount.is_power_of_two() || cut.payload_bytes == last.payload_bytes {
                 let (prefix, complete) = (cut.prefix_bytes, cut.complete_bytes);
@@ -331,27 +225,16 @@ fn significant(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-impl MetadataInfo {
-    fn new(metadata: &Metadata) -> Self {
-        Self {
-            encoder: metadata.encoder.clone(),
-            title: metadata.title.clone(),
-            capture_time: metadata.capture_time.clone(),
-            color_profile: metadata.color_profile.clone(),
-            other_chunks: metadata.other.len(),
-        }
-    }
-
-    fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [
-            ("encoder", &self.encoder),
-            ("title", &self.title),
-            ("captured", &self.capture_time),
-            ("colour profile", &self.color_profile),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
-    }
+/// The texts that there are, with what they are called.
+fn texts(metadata: &MetadataInfo) -> impl Iterator<Item = (&'static str, &str)> {
+    [
+        ("encoder", &metadata.encoder),
+        ("title", &metadata.title),
+        ("captured", &metadata.capture_time),
+        ("colour profile", &metadata.color_profile),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value.as_deref()?)))
 }
 
 #[cfg(test)]

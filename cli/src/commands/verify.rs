@@ -56,7 +56,7 @@ fn verify(source: &Source, complete: bool, context: &Context) -> Result<(), CliE
         }
         State::Truncated { have, total } => {
             let present = input::present(header, have, total);
-            let proven = input::count(header, input.file.proven_bytes());
+            let proven = flextok::info::count(header, input.file.proven_bytes());
             format!(
                 "{}: truncated ({present}, {proven} proven, {bytes} bytes)\n",
                 message::one_line(&name)
