@@ -4,7 +4,6 @@
 """
 
 import argparse
-import functools
 import os
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
@@ -19,12 +18,6 @@ SCHEMA = "id string, tokens array<int>, width int, height int, error string"
 IMAGES = "*.{bmp,gif,jpg,jpeg,jxl,png,qoi,tga,tif,tiff,webp}"
 
 
-@functools.cache
-def codec(model: str) -> flextok.Codec:
-    """That of this worker, which is used for one partition after the other; Spark runs one worker on each core."""
-    return flextok.Codec(model, threads=1)
-
-
 def tokenize(
     spark: SparkSession, folder: str, out: str, model: str, *, tokens: int | None = None, partitions: int = 4
 ) -> None:
@@ -32,9 +25,11 @@ def tokenize(
     root, model = os.path.abspath(folder), os.path.abspath(model)
 
     def rows(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        # Once for all batches of a partition. Spark runs one worker on each core, so that it has one thread.
+        codec = flextok.Codec(model, threads=1)
         for batch in batches:
             ids = [os.path.relpath(unquote(urlsplit(path).path), root) for path in batch["path"]]
-            table = flextok.tables.rows(codec(model), ids, batch["content"], tokens=tokens)
+            table = flextok.tables.rows(codec, ids, batch["content"], tokens=tokens)
             yield pd.DataFrame(table, dtype=object)
 
     files = spark.read.format("binaryFile").option("recursiveFileLookup", True).option("pathGlobFilter", IMAGES)
