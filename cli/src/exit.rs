@@ -7,7 +7,7 @@ use flextok::npy::NpyError;
 use flextok::picture::PictureError;
 use flextok::{Error, ErrorKind, LimitKind};
 
-use crate::collection::archive::ArchiveError;
+use crate::archive::ArchiveError;
 use crate::eval::RivalError;
 use crate::tokenset::{self, RowError, SetError};
 use crate::{interrupt, output};
@@ -186,16 +186,13 @@ impl CliError {
                 SetError::Io(_) | SetError::Index { .. } => Code::Io,
                 SetError::Npy(_) | SetError::Kind => Code::Usage,
                 SetError::Limit { .. } => Code::Limit,
-                SetError::Lines { .. } | SetError::Parquet(_) | SetError::Tar(_) => Code::Corrupt,
+                SetError::Lines { .. } | SetError::Parquet(_) => Code::Corrupt,
+                SetError::Archive(error) => archive_code(error),
             },
             Self::Row { .. } => Code::Corrupt,
             Self::TooManyBytes { .. } => Code::Limit,
             Self::Directory { code, .. } | Self::Member { code, .. } => *code,
-            Self::Archive { source, .. } => match source {
-                ArchiveError::Io(_) => Code::Io,
-                ArchiveError::Limit { .. } => Code::Limit,
-                _ => Code::Corrupt,
-            },
+            Self::Archive { source, .. } => archive_code(source),
             Self::Truncated { .. } | Self::Packets { .. } => Code::Corrupt,
             Self::Read { .. }
             | Self::Write { .. }
@@ -263,6 +260,14 @@ pub(crate) fn install_panic_hook() {
         ));
         std::process::exit(Code::Internal as i32);
     }));
+}
+
+fn archive_code(error: &ArchiveError) -> Code {
+    match error {
+        ArchiveError::Io(_) => Code::Io,
+        ArchiveError::Limit { .. } => Code::Limit,
+        _ => Code::Corrupt,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The `flextok` program: pictures to truncatable token files and back, on the command line.
 #![forbid(unsafe_code)]
 
+mod archive;
 mod args;
 mod batch;
 mod choices;

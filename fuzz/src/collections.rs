@@ -2,14 +2,13 @@
 
 use std::io::{Cursor, Read};
 
-// The program's own parsers; a program has no library to take them from.
-#[path = "../../cli/src/collection/archive.rs"]
-mod archive;
+// The program's own parser; a program has no library to take it from.
 #[path = "../../cli/src/tokenize/entry.rs"]
 mod entry;
 
-use archive::{Archive, ArchiveError, MAX_NAME, Member, MemberKind};
 use entry::Entry;
+
+use crate::archive::{Archive, ArchiveError, MAX_NAME, Member, MemberKind};
 
 /// Each member lies in the archive behind the one before it, and all end in finite time; the headers that are kept are those
 /// of the archive.

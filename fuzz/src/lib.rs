@@ -1,6 +1,10 @@
 //! What the fuzz targets check, as plain functions: the targets call them with what libFuzzer
 //! makes up, the tests of this crate with the committed corpus.
 
+// The program's own parser, which other modules of it use; a program has no library to take it from.
+#[allow(dead_code)]
+#[path = "../../cli/src/archive.rs"]
+mod archive;
 pub mod arguments;
 pub mod collections;
 pub mod config;

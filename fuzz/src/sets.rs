@@ -67,7 +67,10 @@ fn bytes(data: &[u8]) -> impl ChunkReader + 'static {
 
 /// Of a tar file: samples or errors.
 pub fn shard(data: &[u8]) {
-    drain(tokenset::tar::read(Cursor::new(data.to_vec()), "shard"));
+    match tokenset::tar::read(Cursor::new(data.to_vec()), "shard") {
+        Ok(set) => drain(set),
+        Err(error) => crate::one_line(&error),
+    }
 }
 
 fn drain(set: TokenSet) {

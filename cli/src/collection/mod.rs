@@ -1,7 +1,6 @@
 //! Collections of pictures: what folders, lists and tar shards hold, in a fixed order, and how their pictures are loaded
 //! on all cores within the memory that is allowed.
 
-pub(crate) mod archive;
 mod find;
 mod list;
 mod load;

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use tar::{Builder, Header};
 
-use super::archive::{self, Archive, Member, MemberKind};
 use super::{check_id, is_picture, member_error};
+use crate::archive::{self, Archive, Member, MemberKind};
 use crate::exit::CliError;
 use crate::message;
 use crate::output::Growing;

@@ -9,7 +9,7 @@ use super::entry::Entry;
 use super::journal::{Entries, Journal};
 use super::lines::{Described, Failures};
 use super::target::{SAMPLES, Target};
-use crate::collection::archive::{self, Member};
+use crate::archive::{self, Member};
 use crate::collection::shard::{Role, Seen, Shard, append, finish};
 use crate::collection::{Collection, Item, Kind};
 use crate::context::Context;

@@ -5,6 +5,7 @@ use std::io;
 use flextok::npy::{NpyError, ReadRowsError};
 
 use super::{MAX_ID, MAX_LINE, MAX_SIDE};
+use crate::archive::ArchiveError;
 
 /// Why a file gives no rows, or no more of them.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +28,9 @@ pub(crate) enum SetError {
     /// A Parquet file that is damaged or of a kind that is not read.
     #[error("cannot be used as Parquet: {0}")]
     Parquet(String),
-    /// A tar file that is damaged.
-    #[error("damaged tar file: {0}")]
-    Tar(String),
+    /// A tar file that is damaged, ends early, or exceeds a limit.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// Something of the file exceeds a limit.
     #[error("{what}: {actual}; allowed: at most {allowed}")]
     Limit {

@@ -138,7 +138,7 @@ impl TokenSet {
             Kind::Tar => {
                 let shard = path.with_extension("");
                 let shard = shard.file_name().unwrap_or_default().to_string_lossy();
-                Ok(tar::read(BufReader::new(file), &shard))
+                tar::read(BufReader::new(file), &shard)
             }
         }
     }

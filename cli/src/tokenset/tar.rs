@@ -1,190 +1,52 @@
 //! Tar files of tokens in WebDataset's layout: of each sample `KEY.tokens.npy` and `KEY.tokens.json`; the members beside
 //! them are passed over.
 
-use std::io::{self, Read};
+use std::borrow::Cow;
+use std::io::{Read, Seek};
 
 use flextok::npy::{ReadRowsError, Rows};
-use tar::{EntryType, Header, PaxExtensions};
 
-use super::error::plain;
 use super::index::Entry;
 use super::{About, Item, MAX_LINE, MAX_TOKENS, Row, RowError, SetError, TokenSet, checked_id};
+use crate::archive::{Archive, Member, MemberKind, key};
 
 /// Bytes of the tokens of a sample: the longest row of the widest type, and its header.
 const MAX_ARRAY: u64 = 8 * MAX_TOKENS as u64 + 4096;
-/// Bytes of what precedes a member: a long name, or PAX records.
-const MAX_RECORDS: u64 = 64 << 10;
-const BLOCK: u64 = 512;
 
 /// The ends of the members' names, as far as they are not the key.
 const ARRAY: &str = "tokens.npy";
 const INDEX: &str = "tokens.json";
 
 /// The samples of a tar file. `shard` begins the ids of those without an index.
-pub(crate) fn read(stream: impl Read + 'static, shard: &str) -> TokenSet {
-    TokenSet {
+///
+/// # Errors
+/// [`SetError::Io`] where the stream has no length.
+pub(crate) fn read(stream: impl Read + Seek + 'static, shard: &str) -> Result<TokenSet, SetError> {
+    Ok(TokenSet {
         about: About::default(),
         items: Box::new(Samples {
-            members: Members { stream },
+            archive: Archive::new(stream)?,
             shard: shard.to_owned(),
             open: None,
             number: 0,
             error: None,
             ended: false,
         }),
-    }
-}
-
-/// A file, or what else has a name and bytes.
-struct Member {
-    name: Vec<u8>,
-    kind: EntryType,
-    /// Bytes that follow in the stream.
-    size: u64,
-}
-
-/// The members of a tar file, one after another.
-struct Members<R> {
-    stream: R,
-}
-
-impl<R: Read> Members<R> {
-    /// The next member; its bytes must be read or skipped. `None` at the mark of the end.
-    fn next(&mut self) -> Result<Option<Member>, SetError> {
-        let (mut long_name, mut long_size) = (None, None);
-        loop {
-            let Some(header) = self.header()? else {
-                return Ok(None);
-            };
-            let kind = header.entry_type();
-            let size = header.entry_size().map_err(of_crate)?;
-            match kind {
-                EntryType::GNULongName => {
-                    let mut name = self.records(size)?;
-                    name.truncate(
-                        name.iter()
-                            .position(|&byte| byte == 0)
-                            .unwrap_or(name.len()),
-                    );
-                    long_name = Some(name);
-                }
-                EntryType::XHeader => {
-                    let records = self.records(size)?;
-                    for record in PaxExtensions::new(&records) {
-                        let record = record.map_err(of_crate)?;
-                        match record.key_bytes() {
-                            b"path" => long_name = Some(record.value_bytes().to_vec()),
-                            b"size" => long_size = Some(record.value_bytes().to_vec()),
-                            _ => {}
-                        }
-                    }
-                }
-                EntryType::XGlobalHeader | EntryType::GNULongLink => self.skip(size)?,
-                EntryType::GNUSparse => return Err(damaged("it holds a sparse file")),
-                kind => {
-                    let size = long_size.map_or(Ok(size), |text| {
-                        let text = std::str::from_utf8(&text).ok();
-                        let size = text.and_then(|text| text.parse().ok());
-                        size.ok_or_else(|| damaged("a size is no number"))
-                    })?;
-                    let name = long_name.unwrap_or_else(|| header.path_bytes().into_owned());
-                    return Ok(Some(Member { name, kind, size }));
-                }
-            }
-        }
-    }
-
-    /// The header that follows; `None` at the mark of the end.
-    fn header(&mut self) -> Result<Option<Header>, SetError> {
-        let mut header = Header::new_old();
-        let have = fill(&mut self.stream, header.as_mut_bytes())?;
-        if have == 0 {
-            return Err(damaged("it has no mark of its end; it may be cut"));
-        }
-        if have < BLOCK as usize {
-            return Err(damaged("it ends within a header"));
-        }
-        let bytes = header.as_bytes();
-        if bytes.iter().all(|&byte| byte == 0) {
-            return Ok(None);
-        }
-        // The checksum counts its own eight bytes as spaces.
-        let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
-        let sum = sum(&bytes[..148]) + 8 * u32::from(b' ') + sum(&bytes[156..]);
-        if header.cksum().ok() != Some(sum) {
-            return Err(damaged("the checksum of a header does not match"));
-        }
-        Ok(Some(header))
-    }
-
-    /// Reads the bytes of a member and what fills its last block.
-    fn bytes(&mut self, size: u64) -> Result<Vec<u8>, SetError> {
-        let mut bytes = Vec::new();
-        let read = self.stream.by_ref().take(size).read_to_end(&mut bytes)?;
-        if (read as u64) < size {
-            return Err(damaged("it ends within a member"));
-        }
-        self.skip_exactly(size.next_multiple_of(BLOCK) - size)?;
-        Ok(bytes)
-    }
-
-    fn records(&mut self, size: u64) -> Result<Vec<u8>, SetError> {
-        if size > MAX_RECORDS {
-            return Err(SetError::Limit {
-                what: "bytes of a member's name and attributes",
-                actual: size,
-                allowed: MAX_RECORDS,
-            });
-        }
-        self.bytes(size)
-    }
-
-    fn skip(&mut self, size: u64) -> Result<(), SetError> {
-        let blocks = size.checked_next_multiple_of(BLOCK);
-        self.skip_exactly(blocks.ok_or_else(|| damaged("a member is larger than any file"))?)
-    }
-
-    fn skip_exactly(&mut self, count: u64) -> Result<(), SetError> {
-        let skipped = io::copy(&mut self.stream.by_ref().take(count), &mut io::sink())?;
-        if skipped < count {
-            return Err(damaged("it ends within a member"));
-        }
-        Ok(())
-    }
-}
-
-/// Reads until the buffer is full or the stream ends.
-fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut have = 0;
-    while have < buffer.len() {
-        match stream.read(&mut buffer[have..]) {
-            Ok(0) => break,
-            Ok(count) => have += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(have)
-}
-
-fn of_crate(error: io::Error) -> SetError {
-    SetError::Tar(plain(error))
-}
-
-fn damaged(problem: &str) -> SetError {
-    SetError::Tar(problem.to_owned())
+    })
 }
 
 /// A sample whose members are being collected.
 #[derive(Default)]
 struct Sample {
-    key: Vec<u8>,
+    key: String,
+    /// Whether the names of the members are text.
+    is_text: bool,
     array: Option<Result<Vec<i64>, RowError>>,
     index: Option<Result<Entry, RowError>>,
 }
 
 struct Samples<R> {
-    members: Members<R>,
+    archive: Archive<R>,
     shard: String,
     open: Option<Sample>,
     /// Samples that were given.
@@ -194,53 +56,49 @@ struct Samples<R> {
     ended: bool,
 }
 
-/// Key and extension of a member's name, as WebDataset has them: at the first dot of the last component.
-fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
-    let last = name
-        .iter()
-        .rposition(|&byte| byte == b'/')
-        .map_or(0, |slash| slash + 1);
-    let dot = name[last..].iter().position(|&byte| byte == b'.')?;
-    Some((&name[..last + dot], &name[last + dot + 1..]))
-}
-
-impl<R: Read> Samples<R> {
+impl<R: Read + Seek> Samples<R> {
     /// The sample that follows: when a member of another one begins, or at the end.
     fn read(&mut self) -> Result<Option<Item>, SetError> {
-        while let Some(member) = self.members.next()? {
-            let name = split(&member.name).filter(|_| !member.kind.is_dir());
-            let Some((key, extension)) = name else {
-                self.members.skip(member.size)?;
+        while let Some(member) = self.archive.next()? {
+            let name = String::from_utf8_lossy(&member.name);
+            let Some((key, extension)) = key(&name) else {
                 continue;
             };
             let is_open = self.open.as_ref().is_some_and(|sample| sample.key == key);
             let done = if is_open { None } else { self.open.take() };
             self.open.get_or_insert_with(|| Sample {
-                key: key.to_vec(),
+                key: key.to_owned(),
+                is_text: matches!(name, Cow::Borrowed(_)),
                 ..Sample::default()
             });
-            self.take(&member, extension)?;
-            if let Some(done) = done {
-                return Ok(Some(self.item(done)));
+            let taken = self.take(&member, extension);
+            let Some(done) = done else {
+                taken?;
+                continue;
+            };
+            // The sample before this member is whole, whatever became of the member.
+            if let Err(error) = taken {
+                self.open = None;
+                self.error = Some(error);
+                self.ended = true;
             }
+            return Ok(Some(self.item(done)));
         }
         self.ended = true;
         Ok(self.open.take().map(|sample| self.item(sample)))
     }
 
     /// Takes a member into the open sample, if it is one of tokens.
-    fn take(&mut self, member: &Member, extension: &[u8]) -> Result<(), SetError> {
+    fn take(&mut self, member: &Member, extension: &str) -> Result<(), SetError> {
         let (name, most) = match extension {
-            ext if ext == ARRAY.as_bytes() => (ARRAY, MAX_ARRAY),
-            ext if ext == INDEX.as_bytes() => (INDEX, MAX_LINE as u64),
-            _ => return self.members.skip(member.size),
+            ARRAY => (ARRAY, MAX_ARRAY),
+            INDEX => (INDEX, MAX_LINE as u64),
+            _ => return Ok(()),
         };
         let problem = |problem| RowError::Members { name, problem };
-        let read = if !member.kind.is_file() {
-            self.members.skip(member.size)?;
+        let read = if member.kind != MemberKind::File {
             Err(problem("is no file"))
         } else if member.size > most {
-            self.members.skip(member.size)?;
             let bytes = member.size;
             Err(RowError::Member {
                 name,
@@ -248,7 +106,9 @@ impl<R: Read> Samples<R> {
                 allowed: most,
             })
         } else {
-            Ok(self.members.bytes(member.size)?)
+            let mut bytes = Vec::new();
+            self.archive.data(member)?.read_to_end(&mut bytes)?;
+            Ok(bytes)
         };
         let Some(sample) = &mut self.open else {
             return Ok(());
@@ -274,7 +134,7 @@ impl<R: Read> Samples<R> {
     fn item(&mut self, sample: Sample) -> Item {
         let number = self.number;
         self.number += 1;
-        let key = String::from_utf8_lossy(&sample.key).into_owned();
+        let key = sample.key;
         let array = match (sample.array, &sample.index) {
             (None, None) => return Item::Empty,
             (None, Some(_)) => Err(RowError::Members {
@@ -284,7 +144,10 @@ impl<R: Read> Samples<R> {
             (Some(array), _) => array,
         };
         let entry = sample.index.unwrap_or_else(|| {
-            checked_id(&sample.key).map(|key| Entry {
+            if !sample.is_text {
+                return Err(RowError::IdText);
+            }
+            checked_id(key.as_bytes()).map(|key| Entry {
                 id: format!("{}/{key}", self.shard),
                 size: None,
             })
@@ -319,7 +182,7 @@ fn array(bytes: &[u8]) -> Result<Vec<i64>, RowError> {
     rows.next().unwrap_or(Ok(Vec::new())).map_err(failed)
 }
 
-impl<R: Read> Iterator for Samples<R> {
+impl<R: Read + Seek> Iterator for Samples<R> {
     type Item = Result<Item, SetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -345,8 +208,10 @@ impl<R: Read> Iterator for Samples<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use flextok::npy::write_u16;
-    use tar::Builder;
+    use tar::{Builder, EntryType, Header};
 
     use super::*;
 
@@ -364,9 +229,8 @@ mod tests {
     }
 
     fn items(bytes: &[u8]) -> Vec<Result<Item, SetError>> {
-        read(io::Cursor::new(bytes.to_vec()), "shard")
-            .items
-            .collect()
+        let set = read(Cursor::new(bytes.to_vec()), "shard").expect("memory");
+        set.items.collect()
     }
 
     fn ids(tokens: &[u16]) -> Vec<u8> {
@@ -433,9 +297,15 @@ mod tests {
         let end = bytes.len() - 1024;
         for cut in (0..end).step_by(64).chain([end]) {
             let items = items(&bytes[..cut]);
-            assert!(matches!(items.last(), Some(Err(SetError::Tar(_)))), "{cut}");
+            assert!(
+                matches!(items.last(), Some(Err(SetError::Archive(_)))),
+                "{cut}"
+            );
             let rows = items.iter().filter(|item| matches!(item, Ok(Item::Row(_))));
-            assert_eq!(rows.count(), cut / 2048, "{cut}");
+            // Behind the data of the second members, whatever fills their last block.
+            let ends = [1536 + index.len(), 3584 + good.len()];
+            let whole = ends.iter().filter(|&&end| cut >= end).count();
+            assert_eq!(rows.count(), whole, "{cut}");
         }
         assert_eq!(items(&bytes[..end + 512]).len(), 2);
     }
@@ -458,7 +328,7 @@ mod tests {
         let mut bytes = tar(&[("a.tokens.npy", &ids(&[5]))]);
         bytes[0] ^= 1;
         assert!(
-            matches!(&items(&bytes)[..], [Err(SetError::Tar(text))] if text.contains("checksum"))
+            matches!(&items(&bytes)[..], [Err(SetError::Archive(error))] if error.to_string().contains("checksum"))
         );
     }
 }

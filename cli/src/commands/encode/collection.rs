@@ -13,8 +13,8 @@ use flextok::{CanvasChoice, Codec};
 use indicatif::ProgressBar;
 
 use super::{EncodeArgs, file, options};
+use crate::archive::{self, Member};
 use crate::batch::{self, NewFolder};
-use crate::collection::archive::{self, Member};
 use crate::collection::shard::{Role, Shard, append, finish};
 use crate::collection::{self, Collection, Input, Item, Kind, Loader};
 use crate::context::{Context, Model};

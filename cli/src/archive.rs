@@ -1,4 +1,5 @@
-//! The members of a tar archive, one after the other, within limits. It knows nothing of pictures.
+//! The members of a tar archive, one after the other, within limits. It knows nothing of pictures, nor of the program
+//! around it, so that the fuzz targets can include it.
 //!
 //! The reader of the crate `tar` keeps names of any length in memory and takes an archive that was cut between two members
 //! for a whole one, so the blocks are walked here; what is in them that crate reads.
