@@ -8,7 +8,7 @@ mod entry;
 
 use entry::Entry;
 
-use crate::archive::{Archive, ArchiveError, MAX_NAME, Member, MemberKind};
+use crate::archive::{self, Archive, ArchiveError, MAX_NAME, Member, MemberKind};
 
 /// Each member lies in the archive behind the one before it, and all end in finite time; the headers that are kept are those
 /// of the archive.

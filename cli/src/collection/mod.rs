@@ -91,7 +91,7 @@ impl Collection {
 }
 
 impl Item {
-    /// What a failure and a token set call it; of a shard what stands before the key of each sample.
+    /// What failures and files of tokens call it; of a shard what stands before the key of each sample.
     pub(crate) fn id(&self) -> Cow<'_, str> {
         let id = match self.name.to_str() {
             Some(name) => Cow::Borrowed(name),

@@ -13,7 +13,7 @@ use crate::exit::CliError;
 use crate::tokenize::{self, Job, Target};
 use crate::values::{self, Color, Part};
 
-/// Make the tokens of many pictures: folders, lists and tar shards to one token set
+/// Make the tokens of many pictures: folders, lists and tar shards to one file of tokens, or shards
 ///
 /// For FlexTok models. Pictures are loaded on all cores while others go through the network. A picture that
 /// cannot be used is listed and skipped; the exit code is that of the first of them.
