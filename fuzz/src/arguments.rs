@@ -38,6 +38,12 @@ pub fn values(data: &[u8]) {
             assert_eq!(pair(&values::pixels(size)), Ok(size));
         }
     }
+    if let Some(part) = checked(values::part(text)) {
+        assert!(part.index < part.count);
+        let again = format!("{}/{}", part.index, part.count);
+        assert_eq!(values::part(&again), Ok(part));
+        assert_eq!(values::Part::default().count, 1);
+    }
     if let Some(canvas) = checked(values::canvas(text)) {
         assert_eq!(values::canvas(&canvas.to_string()), Ok(canvas));
     }
