@@ -38,7 +38,7 @@ pub fn archive(data: &[u8]) {
 }
 
 fn check(member: &Member) {
-    assert!(member.name.len() <= MAX_NAME && member.headers.len() % 512 == 0);
+    assert!(member.name.len() <= MAX_NAME && member.headers.len().is_multiple_of(512));
     let _ = (member.kind == MemberKind::File, member.time);
     let Ok(name) = std::str::from_utf8(&member.name) else {
         return;
