@@ -36,7 +36,7 @@ class Tokenize:
         for row in batch.to_pylist():
             name = os.path.relpath(row["path"], self.folder)
             if "__key__" in row:
-                name = f"{name.removesuffix('.tar')}/{row['__key__']}"
+                name = f"{name.removesuffix('.tar')}/{row['__key__'].removeprefix('./')}"
             ids.append(name)
             files.append(row["bytes"])
         rows = flextok.tables.rows(self.codec, ids, files, tokens=self.tokens)
@@ -46,7 +46,9 @@ class Tokenize:
 def tokenize(
     folder: str, out: str, model: str, *, shards: bool = False, tokens: int | None = None, actors: int | None = None
 ) -> None:
-    """Writes the tokens of the pictures beneath a folder into Parquet files in the folder `out`."""
+    """Writes the tokens of the pictures beneath a folder into Parquet files in the folder `out`, which is new or empty."""
+    if os.path.isdir(out) and os.listdir(out):
+        raise SystemExit(f"{out} is not empty, and rows would be there twice; name another folder")
     if not ray.is_initialized():
         ray.init()
     actors = actors or int(ray.cluster_resources()["CPU"])

@@ -107,6 +107,20 @@ impl Progressive {
 
     /// Ends the input and waits for the last picture; whether the file is complete.
     fn finish(&self, py: Python<'_>) -> PyResult<(bool, Picture)> {
+        let ended = self.with(py, |state| state.decoder.end())?;
+        // Not under the lock: other threads look at pictures meanwhile.
+        let mut pictures = self.with(py, |state| state.pictures.clone())?;
+        let waited = loop {
+            let start = Instant::now();
+            match py.detach(|| pictures.wait_for(POLL)) {
+                Err(error) => break Err(error),
+                Ok(None) if start.elapsed() < POLL => break Ok(()),
+                Ok(_) => py.check_signals().inspect_err(|_| self.cancel.cancel())?,
+            }
+        };
+        ended.or_raise(py)?;
+        waited.or_raise(py)?;
+        self.with(py, |state| state.pictures = pictures)?;
         let work = || self.locked(|state| state.decoder.finish());
         let finished = detached(py, Some(&self.cancel), work)?.ok_or_else(gone)?;
         let (state, picture) = finished.or_raise(py)?;

@@ -173,3 +173,9 @@ def test_files_are_those_of_the_program(codec: flextok.Codec, tiny: flextok.Code
         assert about == {key: value for key, value in __import__("json").loads(printed.stdout).items() if key != "file"}
     subprocess.run([program, "decode", tmp_path / "a.flxt", "-o", tmp_path / "a.png"], check=True)
     assert (flextok.load(tmp_path / "a.png") == codec.decode((tmp_path / "a.flxt").read_bytes())).all()
+
+
+def test_tokens_in_fields_of_packed_records(tiny: flextok.Codec) -> None:
+    records = np.zeros(4, dtype=[("id", "u2"), ("w", "u1")])
+    records["id"], records["w"] = [10, 20, 30, 40], 255
+    assert flextok.tokens(tiny.pack(records["id"], (9, 9))).tolist() == [10, 20, 30, 40]

@@ -162,3 +162,11 @@ def test_large_claims_take_no_memory(codec: flextok.Codec) -> None:
     with pytest.raises(flextok.LimitError) as raised:
         codec.encode(huge)
     assert raised.value.limit == "pixels"
+
+
+def test_fields_of_packed_records_are_read_where_they_are(codec: flextok.Codec) -> None:
+    records = np.zeros((4, 4, 3), dtype=[("x", "u1"), ("v", "u2"), ("f", "f4")])
+    records["x"], records["v"], records["f"] = 255, 1000, 0.5
+    for field in ("x", "v", "f"):
+        packed = codec.encode(records[field], bytes=100)
+        assert packed == codec.encode(np.ascontiguousarray(records[field]), bytes=100), field

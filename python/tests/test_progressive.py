@@ -96,3 +96,24 @@ def test_options(codec: flextok.Codec, tiny: flextok.Codec, photo: Any) -> None:
         flextok.ProgressiveDecoder(tiny, warm_start=2)
     with pytest.raises(flextok.UsageError, match="timeout"):
         flextok.ProgressiveDecoder(codec).wait(-1)
+
+
+def test_pictures_can_be_looked_at_while_another_thread_finishes(tiny: flextok.Codec, photo: Any) -> None:
+    decoder = flextok.ProgressiveDecoder(tiny, steps=1000)
+    decoder.feed(tiny.encode(photo, tokens=16))
+    ended = []
+
+    def finish() -> None:
+        try:
+            decoder.finish()
+        except flextok.Error as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    # These return although the last picture is far away, so that it can be given up.
+    assert decoder.units == 16
+    decoder.picture()
+    decoder.close()
+    thread.join()
+    assert not ended or isinstance(ended[0], flextok.CancelledError)

@@ -122,3 +122,10 @@ def test_rows_go_on_after_a_picture_that_fails() -> None:
     assert all("of the batch" not in (error or "") for error in rows["error"])
     with pytest.raises(flextok.UsageError):
         flextok.tables.rows(flextok.Codec(), ["a"], [files["cof/00.png"]])
+
+
+def test_impossible_options_are_raised() -> None:
+    codec = flextok.Codec(TINY)
+    photo = (PHOTOS / "coffee.png").read_bytes()
+    with pytest.raises(flextok.UsageError, match="allowed: 1 to"):
+        flextok.tables.rows(codec, ["a"], [photo], tokens=100_000)

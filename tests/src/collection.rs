@@ -92,8 +92,10 @@ pub fn photos(directory: &Path) {
         ("one.txt", b"first"),
         ("bad.cls", b"2"),
         ("bad.jpg", b"no picture"),
-        ("d/two.left.png", &two),
+        ("d/two.png", &two),
         ("d/two.json", b"{}"),
+        ("d/two.seg.png", &one),
+        ("d/two.tokens.json", b"old"),
         ("one.png", &two),
         ("alone.txt", b"without a picture"),
     ]);

@@ -51,6 +51,8 @@ fn shard(directory: &std::path::Path) {
             "bad.cls",
             "d/two.flxt",
             "d/two.json",
+            "d/two.seg.png",
+            "d/two.tokens.json",
             "alone.txt"
         ]
     );
@@ -156,11 +158,6 @@ fn what_cannot_be_is_refused() {
         (&["photos", "-o", "x.flxt"], 2, &["photos", "-o DIR/"]),
         (&["photos", "x.flxt"], 2, &["photos", "-o DIR/"]),
         (&["photos/shard.tar"], 2, &["shard.tar", "-o DIR/"]),
-        (
-            &["photos", "-o", "out/"],
-            2,
-            &["photos/a.png", "photos/a.jpg", "a.flxt"],
-        ),
         (&["empty", "-o", "out/"], 2, &["empty"]),
         (&["photos/sub", "-o", "out/", "-k", "3"], 2, &["tokens 3"]),
         (&["photos/sub", "-o", "no/such/"], 7, &["no/such"]),
@@ -175,4 +172,24 @@ fn what_cannot_be_is_refused() {
     let args = ["encode", "photos/shard.tar", "-o", "photos", "--force"];
     run(directory, args).fails_in_part(2, &["shard.tar: the output would overwrite the input"]);
     assert_eq!(listing(directory), before);
+}
+
+#[test]
+fn of_two_pictures_with_one_output_the_second_fails() {
+    let place = workplace();
+    let directory = place.path();
+    std::fs::create_dir(directory.join("photos")).expect("writable");
+    for (number, extension) in [(1, "jpg"), (2, "png")] {
+        let file = part_file(number, extension);
+        write(directory, &format!("photos/a.{extension}"), file);
+    }
+    for resume in [&[][..], &["--resume"]] {
+        let args = ["encode", "photos", "-o", "out/"].iter().chain(resume);
+        run(directory, args).fails_in_part(2, &["photos/a.png: its output out/a.flxt", "1 failed"]);
+    }
+    run(directory, ["encode", "photos/a.jpg"]).ok();
+    assert_eq!(
+        read(directory, "photos/a.flxt"),
+        read(directory, "out/a.flxt")
+    );
 }

@@ -71,7 +71,7 @@ const USED: [&str; 7] = [
     "sub/a.png",
     "sub/deep/é.png",
 ];
-const FAILED: [&str; 3] = ["shard/bad", "shard/one", "sub/broken.png"];
+const FAILED: [&str; 3] = ["shard/bad", "shard/one.png", "sub/broken.png"];
 
 #[test]
 fn tokens_are_those_of_each_picture_alone() {
@@ -181,7 +181,7 @@ fn every_kind_of_output_holds_the_same() {
         "shard/one",
         "shard/bad failed",
         "shard/d/two",
-        "shard/one failed",
+        "shard/one.png failed",
         "sub.jpg",
         "sub/a.png",
         "sub/broken.png failed",
@@ -222,6 +222,7 @@ fn shards<'a>(directory: &Path, of: impl Fn(&str) -> (&'a Vec<i64>, &'a Value)) 
             "d/two.tokens.npy",
             "d/two.tokens.json",
             "d/two.json",
+            "d/two.seg.png",
             "alone.txt",
         ]
     );

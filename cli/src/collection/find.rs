@@ -53,7 +53,7 @@ pub(crate) fn find(
             format!("{count} {problem}: {MAX_ITEMS}"),
         ));
     }
-    collection.refuse_doubles(Item::id, "id")?;
+    collection.refuse_doubles(Item::id, "id", |_, _| true)?;
     Ok(collection)
 }
 
@@ -68,19 +68,21 @@ impl Collection {
         });
     }
 
-    /// Refuses two files of which `key` makes the same; `what` calls that.
+    /// Refuses two files of which `key` makes the same, unless these may be there; `what` calls that.
     pub(crate) fn refuse_doubles<'a, K: Ord + std::fmt::Display>(
         &'a self,
         key: impl Fn(&'a Item) -> K,
         what: &str,
+        refused: impl Fn(&Item, &Item) -> bool,
     ) -> Result<(), CliError> {
         let mut order: Vec<u32> = (0..self.items.len() as u32).collect();
         let item = |index: u32| &self.items[index as usize];
         // Stable, so that the first of two is named first.
         order.sort_by_cached_key(|&index| key(item(index)));
-        let double = order
-            .windows(2)
-            .find(|pair| key(item(pair[0])) == key(item(pair[1])));
+        let double = order.windows(2).find(|pair| {
+            let [first, second] = [pair[0], pair[1]].map(item);
+            key(first) == key(second) && refused(first, second)
+        });
         let Some(&[first, second]) = double else {
             return Ok(());
         };

@@ -116,6 +116,11 @@ impl Item {
         check_id(&self.id(), name)
     }
 
+    /// Whether both were found in one folder.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        self.folder.is_some() && self.folder == other.folder
+    }
+
     /// Its path under the folder it was found in, or the name of the file.
     pub(crate) fn relative(&self) -> &Path {
         match self.folder {

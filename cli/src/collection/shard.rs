@@ -118,11 +118,15 @@ impl Shard {
         if member.kind == MemberKind::Other || !is_picture(Path::new(&name)) {
             return Role::Other;
         }
-        let Some((key, _)) = archive::key(&name) else {
+        // `KEY.jpg` is the picture of a sample; `KEY.seg.png` is something that belongs to it.
+        let key = archive::key(&name).filter(|(_, kind)| !kind.contains('.'));
+        let Some((key, _)) = key else {
             return Role::Other;
         };
-        let id = format!("{}/{key}", self.id);
         let double = !self.keys.insert(key);
+        // An id is that of one picture.
+        let own = if double { &*name } else { key };
+        let id = format!("{}/{own}", self.id);
         match self.check(member, &name, (&id, double)) {
             Ok(()) => Role::Picture { id },
             Err(error) => Role::Refused { id, error },

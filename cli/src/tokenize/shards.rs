@@ -174,7 +174,7 @@ impl Writer<'_> {
                 Role::Picture { id } | Role::Refused { id, .. } => id,
                 Role::Other => {
                     let is_new = group.names.insert(&member.name);
-                    if !group.dropped && is_new {
+                    if !group.dropped && is_new && !is_tokens(&member) {
                         shard.copy(&member, out)?;
                     }
                     continue;
@@ -242,6 +242,12 @@ impl Writer<'_> {
             names: Seen::default(),
         };
     }
+}
+
+/// Whether a member is of tokens that were made before, which the new ones replace.
+fn is_tokens(member: &Member) -> bool {
+    let name = String::from_utf8_lossy(&member.name);
+    archive::key(&name).is_some_and(|(_, kind)| ["tokens.npy", "tokens.json"].contains(&kind))
 }
 
 /// Adds the two members of a sample's tokens.

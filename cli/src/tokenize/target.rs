@@ -123,7 +123,7 @@ impl Target {
             // These share shards.
             _ => item.id().into_owned(),
         };
-        collection.refuse_doubles(name, "output")?;
+        collection.refuse_doubles(name, "output", |_, _| true)?;
         let first = self.shard(0);
         for item in shards() {
             let (input, output) = (collection.path(item), self.of_shard(item));

@@ -128,10 +128,7 @@ impl TokenSet {
     /// Opens a file of a kind that its extension tells.
     pub(crate) fn open(path: &Path) -> Result<Self, SetError> {
         let kind = Kind::of(path).ok_or(SetError::Kind)?;
-        let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
-        }
+        let file = open_file(path)?;
         match kind {
             Kind::Npy => npy::open(file, path),
             Kind::Parquet => parquet::read(file),
@@ -142,6 +139,19 @@ impl TokenSet {
             }
         }
     }
+}
+
+/// Opens a file: a stream may have no end, and its beginning is read more than once.
+fn open_file(path: &Path) -> io::Result<File> {
+    let found = std::fs::metadata(path)?;
+    if found.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !found.is_file() {
+        let problem = "it has to be a file, not a stream or a device";
+        return Err(io::Error::other(problem));
+    }
+    File::open(path)
 }
 
 /// The kinds of files.

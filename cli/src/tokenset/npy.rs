@@ -7,7 +7,7 @@ use std::path::Path;
 use flextok::npy::{NpyError, ReadRowsError, Rows};
 
 use super::index::{Lines, count_lines};
-use super::{About, Item, MAX_TOKENS, Row, RowError, SetError, TokenSet};
+use super::{About, Item, MAX_TOKENS, Row, RowError, SetError, TokenSet, open_file};
 
 /// The rows of an array with the lines of its index; without one, ids are the rows' numbers in nine digits.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) fn open(file: File, path: &Path) -> Result<TokenSet, SetError> {
     }
     let beside = path.with_extension("jsonl");
     let name = beside.to_string_lossy().into_owned();
-    let index = match File::open(&beside) {
+    let index = match open_file(&beside) {
         Ok(index) => Some(index),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(source) => return Err(SetError::Index { name, source }),
@@ -42,7 +42,7 @@ pub(super) fn open(file: File, path: &Path) -> Result<TokenSet, SetError> {
             name: name.clone(),
             source,
         };
-        let counted = File::open(&beside).and_then(|index| count_lines(BufReader::new(index)));
+        let counted = open_file(&beside).and_then(|index| count_lines(BufReader::new(index)));
         let lines = counted.map_err(failed)?;
         if lines != rows.rows() {
             let rows = rows.rows();

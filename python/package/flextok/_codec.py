@@ -421,7 +421,8 @@ class Codec:
         if len(rows) != 1:
             raise UsageError(f"a file is made of one row of tokens, not {len(rows)}")
         sides = _values.size("size", size)
-        assert sides is not None
+        if sides is None:
+            raise TypeError("size is None; a file needs a pair (width, height)")
         return self._core.pack(rows[0], sides, _values.size("canvas", canvas))
 
 

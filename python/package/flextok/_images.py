@@ -73,12 +73,20 @@ def _samples(array: npt.NDArray[Any]) -> Array:
     if kind == "u" and size == 1:
         return array
     if kind == "u" and size == 2:
-        return array.astype(np.uint16, copy=False)
+        return aligned(array.astype(np.uint16, copy=False))
     if kind == "f" and size in (2, 4, 8):
-        return array.astype(np.float32, copy=False)
+        return aligned(array.astype(np.float32, copy=False))
     raise TypeError(
         f"samples of {array.dtype} are not supported; allowed: uint8, uint16, and float16, float32 and float64 from 0 to 1"
     )
+
+
+def aligned(array: Array) -> Array:
+    """The array, or a copy where its elements do not lie at multiples of their size, as fields of packed records: the extension
+    counts strides in elements."""
+    size = array.dtype.itemsize
+    whole = array.flags.aligned and not any(stride % size for stride in array.strides)
+    return array if whole else np.ascontiguousarray(array)
 
 
 def _is_array(image: Any) -> bool:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from flextok import _values
 from flextok._errors import UsageError
+from flextok._images import aligned
 
 if TYPE_CHECKING:
     from flextok._flextok import _Decode, _Encode
@@ -32,7 +33,10 @@ def encode(
     title: str | None,
     posterior_seed: SupportsIndex | None,
 ) -> "_Encode":
-    red, green, blue = (_values.whole("background", part, 255) or 0 for part in background)
+    parts = [_values.whole("background", part, 255) or 0 for part in background]
+    if len(parts) != 3:
+        raise UsageError(f"background has {len(parts)} numbers; allowed: 3, red, green and blue")
+    red, green, blue = parts
     return {
         "bytes": _values.whole("bytes", bytes, _LONG),
         "tokens": _values.whole("tokens", tokens, _WORD),
@@ -105,7 +109,7 @@ def _row(row: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
     if row.size and not 0 <= row.min() <= row.max() <= 0xFFFF:
         wrong = row.min() if row.min() < 0 else row.max()
         raise UsageError(f"token id {wrong} is not supported; allowed: 0 to 65535")
-    return row.astype(np.uint16, copy=False)
+    return aligned(row.astype(np.uint16, copy=False))
 
 
 def sizes(size: Sequence[Any] | None, rows: int) -> list[tuple[int, int]] | None:

@@ -7,8 +7,10 @@ upright picture, which decoders restore), and `error`. A picture that fails has 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
+import numpy as np
+
 from flextok import _flextok
-from flextok._errors import Error
+from flextok._errors import Error, UsageError
 from flextok._files import load
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ def rows(
             except Error as error:
                 if error.index is None:
                     raise
+                if isinstance(error, UsageError):
+                    # Options that are wrong for every picture are wrong for this one too.
+                    codec.tokenize([np.zeros((1, 1, 3), np.uint8)], tokens=tokens, crop=crop, canvas=canvas)
                 row, _ = waiting.pop(error.index)
                 table["error"][row] = str(error).removeprefix(f"input {error.index} of the batch, counted from 0: ")
             else:

@@ -1,5 +1,6 @@
 //! `flextok encode` of folders and tar shards: several pictures at once, within the memory of one.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,8 @@ pub(super) fn run(
     };
     let collection = collection::find(inputs, None, None, context)?;
     let outputs = |item| message::name(&output_of(folder, item));
-    collection.refuse_doubles(outputs, "output")?;
+    // What lies in one folder cannot be given in separate runs: there the second fails.
+    collection.refuse_doubles(outputs, "output", |first, second| !first.is_beside(second))?;
     let model = context.model()?;
     refuse_options(args, &model)?;
     let new = NewFolder::make(folder)?;
@@ -68,6 +70,7 @@ pub(super) fn run(
         loader: loader(args, &model, context),
         bar,
         sums: Sums::default(),
+        taken: BTreeSet::new(),
     };
     let start = Instant::now();
     encoding.all();
@@ -138,6 +141,8 @@ struct Encoding<'a> {
     loader: Loader<'a>,
     bar: ProgressBar,
     sums: Sums,
+    /// The outputs so far.
+    taken: BTreeSet<PathBuf>,
 }
 
 /// Members of a shard that follow each other, in memory.
@@ -221,9 +226,16 @@ impl Encoding<'_> {
     }
 
     /// The output of a file, for which there is a directory; none if it is to be left as it is.
-    fn output(&self, item: &Item) -> Result<Option<Output>, CliError> {
+    fn output(&mut self, item: &Item) -> Result<Option<Output>, CliError> {
         let (path, input) = (output_of(self.folder, item), self.collection.path(item));
         item.check(message::name(&input))?;
+        if !self.taken.insert(path.clone()) {
+            let path = message::name(&path);
+            let problem = format!(
+                "its output {path} is that of another picture of the folder; encode it alone, with another name"
+            );
+            return Err(CliError::usage(message::name(&input), problem));
+        }
         if self.args.resume && path.exists() {
             return Ok(None);
         }
