@@ -6,7 +6,7 @@ What is an array already, or shares its memory as tensors of PyTorch do, is not 
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from flextok._errors import UsageError
 Array: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 Layout: TypeAlias = Literal["auto", "hwc", "chw"]
 
+_Sample = TypeVar("_Sample", np.uint8, np.uint16, np.float32)
 _LAYOUTS = ("auto", "hwc", "chw")
 
 
@@ -81,7 +82,7 @@ def _samples(array: npt.NDArray[Any]) -> Array:
     )
 
 
-def aligned(array: Array) -> Array:
+def aligned(array: npt.NDArray[_Sample]) -> npt.NDArray[_Sample]:
     """The array, or a copy where its elements do not lie at multiples of their size, as fields of packed records: the extension
     counts strides in elements."""
     size = array.dtype.itemsize
