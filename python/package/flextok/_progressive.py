@@ -123,7 +123,8 @@ class ProgressiveDecoder:
     def finish(self) -> Picture:
         """Ends the file and waits for the last picture, that of `Codec.decode` of all bytes.
 
-        Raises what `Codec.decode` raises; `picture` then has what came before it.
+        Raises what `Codec.decode` raises; `picture` then has what came before it. Other threads can look at pictures meanwhile; if
+        one closes the decoder, this raises `RuntimeError`.
         """
         self._complete, picture = self._decoder.finish()
         return Picture(picture)
