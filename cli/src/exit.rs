@@ -9,7 +9,7 @@ use flextok::{Error, ErrorKind, LimitKind};
 
 use crate::archive::ArchiveError;
 use crate::eval::RivalError;
-use crate::tokenset::{self, RowError, SetError};
+use crate::tokenset::{RowError, SetError};
 use crate::{interrupt, output};
 
 /// The exit codes; `--help` explains them.
@@ -242,7 +242,7 @@ pub(crate) fn report(message: &str) {
 /// readers of tables, which become errors.
 pub(crate) fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
-        if flextok::picture::is_decoding() || tokenset::is_reading() {
+        if flextok::picture::is_decoding() {
             return;
         }
         interrupt::clean_up();

@@ -1,8 +1,6 @@
 //! A directory of outputs that are named by ids, which strangers chose: nothing is written outside of it.
 
-use std::collections::HashSet;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +11,7 @@ use crate::batch::NewFolder;
 use crate::exit::CliError;
 use crate::message;
 use crate::output::Output;
+use crate::seen::Seen;
 use crate::tokenset::{RowError, path};
 
 /// What becomes of outputs that are there already.
@@ -55,8 +54,8 @@ pub(crate) struct Folder {
     real: PathBuf,
     extension: String,
     existing: Existing,
-    /// Hashes of the files that rows have; of 128 bits, so that no two files share one.
-    taken: Mutex<HashSet<[u64; 2]>>,
+    /// The files that rows have.
+    taken: Mutex<Seen>,
     _new: Option<NewFolder>,
 }
 
@@ -86,7 +85,7 @@ impl Folder {
         };
         let file = path::of_id(id, &self.extension).map_err(failed)?;
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if !taken.insert(hashes(&file)) {
+        if !taken.insert(spelling(&file)) {
             let name = message::name(&self.name.join(&file));
             return Err(failed(RowError::Twice(name)));
         }
@@ -175,17 +174,13 @@ impl Folder {
     }
 }
 
-/// Two hashes of a file's path; where file systems take spellings for the same, these have the same.
-fn hashes(file: &Path) -> [u64; 2] {
-    let mut name = file.to_string_lossy().into_owned();
+/// What tells a file from others; where file systems take spellings for the same, these have the same.
+fn spelling(file: &Path) -> String {
+    let name = file.to_string_lossy();
     if cfg!(any(windows, target_vendor = "apple")) {
-        name = name.nfc().flat_map(char::to_lowercase).collect();
+        return name.nfc().flat_map(char::to_lowercase).collect();
     }
-    [0_u8, 1].map(|salt| {
-        let mut hasher = DefaultHasher::new();
-        (salt, &name).hash(&mut hasher);
-        hasher.finish()
-    })
+    name.into_owned()
 }
 
 #[cfg(test)]

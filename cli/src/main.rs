@@ -20,6 +20,8 @@ mod message;
 mod output;
 mod packing;
 mod rows;
+mod seen;
+mod settings;
 mod sheet;
 mod tokenize;
 mod tokenset;

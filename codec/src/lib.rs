@@ -70,6 +70,8 @@ mod codec;
 mod coded;
 pub mod config;
 mod error;
+#[doc(hidden)]
+pub mod guard;
 pub mod info;
 #[doc(hidden)]
 pub mod literal;

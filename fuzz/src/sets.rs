@@ -13,11 +13,6 @@ mod tokenset;
 
 use tokenset::{Item, MAX_ID, MAX_SIDE, MAX_TOKENS, Row, TokenSet};
 
-/// Whether this thread is inside a reader whose panics become errors.
-pub fn is_reading() -> bool {
-    tokenset::is_reading()
-}
-
 /// Of an array and its index, behind the length of the array in two bytes: the rows are those of the array read at once,
 /// one item for each of them, and a bad line spoils only its own.
 pub fn rows(data: &[u8]) {

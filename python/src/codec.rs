@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use flextok::image::{DynamicImage, RgbImage};
-use flextok::{Codec, Device, EncodeOptions, Error, LimitKind, Precision, Size, picture};
+use flextok::{Codec, Device, EncodeOptions, Error, Precision, Size, picture};
 use numpy::{PyArray2, PyArray3, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -115,7 +115,10 @@ impl Core {
         let rows: Vec<Vec<u16>> = rows.iter().map(|row| row.as_array().to_vec()).collect();
         let sizes: Vec<Size> = sizes.into_iter().flatten().map(Size::from).collect();
         for size in &sizes {
-            within_limits(&codec, *size).or_raise(py)?;
+            let within = codec
+                .limits()
+                .check_size(size.width.into(), size.height.into());
+            within.or_raise(py)?;
         }
         let (options, on_step) = options.options(py)?;
         let (watched, options) = Watched::new(options, on_step);
@@ -211,24 +214,6 @@ fn numbered<T>(result: Result<T, Error>, offset: Option<usize>) -> Result<T, Err
         },
         (other, _) => other,
     })
-}
-
-fn within_limits(codec: &Codec, size: Size) -> Result<(), Error> {
-    let limits = codec.limits();
-    let side = u64::from(size.width.max(size.height));
-    for (limit, actual, allowed) in [
-        (LimitKind::Pixels, size.area(), limits.pixels),
-        (LimitKind::Side, side, limits.side.into()),
-    ] {
-        if actual > allowed {
-            return Err(Error::Limit {
-                limit,
-                actual,
-                allowed,
-            });
-        }
-    }
-    Ok(())
 }
 
 fn arrays(py: Python<'_>, pictures: Vec<RgbImage>) -> PyResult<Vec<Bound<'_, PyArray3<u8>>>> {

@@ -3,8 +3,6 @@
 //! An array that comes in is copied once, while the interpreter is locked: later, another thread could write to it. A picture
 //! that goes out is not copied; the array owns its memory.
 
-use flextok::Error;
-use flextok::LimitKind;
 use flextok::Limits;
 use flextok::image::{DynamicImage, ImageBuffer, Luma, LumaA, Pixel, Rgb, RgbImage, Rgba};
 use numpy::ndarray::{Array3, ArrayView3, s};
@@ -74,24 +72,8 @@ fn channels<T>(py: Python<'_>, view: &ArrayView3<'_, T>, limits: &Limits) -> PyR
         let message = format!("a picture has 1 to 4 channels, not {channels}");
         return Err(usage(py, &message));
     }
-    let exceeds = |limit, actual: usize, allowed: u64| {
-        let actual = actual as u64;
-        let error = Error::Limit {
-            limit,
-            actual,
-            allowed,
-        };
-        match actual > allowed {
-            true => Err(exception(py, &error)),
-            false => Ok(()),
-        }
-    };
-    exceeds(LimitKind::Side, height.max(width), limits.side.into())?;
-    exceeds(
-        LimitKind::Pixels,
-        height.saturating_mul(width),
-        limits.pixels,
-    )?;
+    let within = limits.check_size(width as u64, height as u64);
+    within.map_err(|error| exception(py, &error))?;
     Ok(channels)
 }
 

@@ -164,7 +164,7 @@ fn ids_do_not_lead_out_of_the_output() {
     let directory = place.path();
     let hostile = [
         "../escaped",
-        "/tmp/flextok-escaped",
+        "/flextok-escaped",
         "a/../../escaped",
         "C:\\escaped",
         "nul\0",

@@ -19,11 +19,10 @@ pub(crate) use samples::{Place, Sample, Samples, Step};
 use crate::batch;
 use crate::exit::{CliError, Code};
 use crate::message;
+pub(crate) use crate::tokenset::MAX_ID;
 
 /// The most files of a collection.
 pub(crate) const MAX_ITEMS: usize = 1 << 24;
-/// The longest id in bytes.
-pub(crate) const MAX_ID: usize = 4096;
 
 /// Files in the order of work.
 #[derive(Debug, Default)]

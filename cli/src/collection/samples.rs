@@ -1,9 +1,7 @@
 //! The pictures of a collection, one after the other, from where an earlier run ended.
 
-use std::io::Read;
-
 use super::shard::{Role, Shard};
-use super::{Collection, Input, Kind, member_error};
+use super::{Collection, Input, Kind};
 use crate::exit::CliError;
 use crate::message;
 
@@ -139,19 +137,8 @@ impl<'a> Samples<'a> {
                 Role::Refused { id, error } => return Ok((id, Step::Failed(error))),
                 Role::Picture { id } => id,
             };
-            let name = shard.member_name(&member);
-            let mut bytes = Vec::new();
-            let read = shard
-                .data(&member)
-                .and_then(|mut data| data.read_to_end(&mut bytes));
-            let step = match read {
-                Err(source) => Step::Failed(CliError::Read { name, source }),
-                Ok(read) if read as u64 != member.size => Step::Failed(member_error(
-                    name,
-                    "the archive became shorter while it was read",
-                )),
-                Ok(_) => Step::Load(Input::Member { name, bytes }),
-            };
+            let picture = shard.picture(&member);
+            let step = picture.map_or_else(Step::Failed, Step::Load);
             return Ok((id, step));
         }
     }

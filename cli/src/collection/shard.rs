@@ -1,18 +1,17 @@
 //! A tar shard in the layout of WebDataset: which of its members are pictures, and what samples they are of.
 
-use std::collections::HashSet;
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
 use std::path::Path;
 
 use tar::{Builder, Header};
 
-use super::{check_id, is_picture, member_error};
+use super::{Input, check_id, is_picture, member_error};
 use crate::archive::{self, Archive, Member, MemberKind};
 use crate::exit::CliError;
 use crate::message;
 use crate::output::Growing;
+use crate::seen::Seen;
 
 /// A shard that is being read.
 #[derive(Debug)]
@@ -80,6 +79,23 @@ impl Shard {
     /// The data of the member that came last.
     pub(crate) fn data(&mut self, member: &Member) -> io::Result<impl Read + use<'_>> {
         self.archive.data(member)
+    }
+
+    /// The picture in the member that came last, to be loaded.
+    pub(crate) fn picture(&mut self, member: &Member) -> Result<Input, CliError> {
+        let name = self.member_name(member);
+        let mut bytes = Vec::new();
+        let read = self
+            .data(member)
+            .and_then(|mut data| data.read_to_end(&mut bytes));
+        match read {
+            Err(source) => Err(CliError::Read { name, source }),
+            Ok(read) if read as u64 != member.size => {
+                let problem = "the archive became shorter while it was read";
+                Err(member_error(name, problem))
+            }
+            Ok(_) => Ok(Input::Member { name, bytes }),
+        }
     }
 
     /// Copies the member that came last as it is, with its padding.
@@ -167,23 +183,6 @@ fn text(name: &[u8]) -> String {
     match str::from_utf8(name) {
         Ok(name) => name.to_owned(),
         Err(_) => message::bytes(name),
-    }
-}
-
-/// Names that occurred, each in 16 bytes.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    names: HashSet<(u64, u64)>,
-    first: RandomState,
-    second: RandomState,
-}
-
-impl Seen {
-    /// Whether a name is new.
-    pub(crate) fn insert(&mut self, name: impl AsRef<[u8]>) -> bool {
-        let name = name.as_ref();
-        self.names
-            .insert((self.first.hash_one(name), self.second.hash_one(name)))
     }
 }
 

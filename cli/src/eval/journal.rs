@@ -10,11 +10,11 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::results::{Halt, Measurement, Picture, Uncertainty};
 use crate::exit::CliError;
 use crate::message;
+use crate::settings::{Settings, difference};
 
 /// The longest line in bytes.
 const MAX_LINE: u64 = 4 << 20;
@@ -47,7 +47,7 @@ impl Finished {
 #[derive(Serialize, Deserialize)]
 struct Head {
     flextok_eval: u32,
-    settings: Map<String, Value>,
+    settings: Settings,
 }
 
 /// The file, open to append to.
@@ -60,7 +60,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Opens the results of a run with these settings, or begins them.
-    pub(crate) fn open(path: &Path, settings: &Map<String, Value>) -> Result<Self, CliError> {
+    pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, CliError> {
         let name = message::name(path);
         let failed = |source| CliError::Read {
             name: name.clone(),
@@ -116,7 +116,7 @@ impl Journal {
 /// The pictures of a file, and where its last whole line ends.
 fn read(
     mut lines: impl BufRead,
-    settings: &Map<String, Value>,
+    settings: &Settings,
     name: &str,
 ) -> Result<(BTreeMap<String, Finished>, u64), CliError> {
     let refuse =
@@ -164,25 +164,18 @@ fn read(
 const OTHER_FILE: &str = "is not that of results of flextok eval; name another file";
 
 /// Whether a file is of the same run, or what differs.
-fn same(head: &Head, settings: &Map<String, Value>) -> Result<(), String> {
+fn same(head: &Head, settings: &Settings) -> Result<(), String> {
     if head.flextok_eval != VERSION {
         let found = head.flextok_eval;
         return Err(format!(
             "is of version {found}; allowed: {VERSION}, so name another file"
         ));
     }
-    let keys = head.settings.keys().chain(settings.keys());
-    let differs = |key: &&String| head.settings.get(*key) != settings.get(*key);
-    match { keys }.find(differs) {
+    match difference(&head.settings, settings) {
         None => Ok(()),
-        Some(key) => {
-            let shown =
-                |from: &Map<String, Value>| from.get(key).unwrap_or(&Value::Null).to_string();
-            let (old, new) = (shown(&head.settings), shown(settings));
-            Err(format!(
-                "the results are of other settings: {key} is {old} there and {new} now; name another file"
-            ))
-        }
+        Some(difference) => Err(format!(
+            "the results are of other settings: {difference}; name another file"
+        )),
     }
 }
 
@@ -192,8 +185,8 @@ mod tests {
 
     use super::*;
 
-    fn settings(look: &str) -> Map<String, Value> {
-        Map::from_iter([("look".to_owned(), json!(look))])
+    fn settings(look: &str) -> Settings {
+        Settings::from_iter([("look".to_owned(), json!(look))])
     }
 
     fn entry(name: &str, crc32: u32) -> Finished {

@@ -10,19 +10,16 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::entry::{Entry, MAX_LINE};
 use crate::collection::{Collection, Kind, Place};
 use crate::context::Context;
 use crate::exit::CliError;
+use crate::settings::{Settings, difference};
 use crate::{links, message};
 
 /// The version of the lines.
 const VERSION: u32 = 1;
-
-/// What tells one run from another.
-pub(super) type Settings = Map<String, Value>;
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -342,17 +339,11 @@ fn same(line: &[u8], settings: &Settings) -> Result<(), String> {
             "is of version {found}; allowed: {VERSION}, so name another output with -o, or remove the journal to start anew"
         ));
     }
-    let keys = head.settings.keys().chain(settings.keys());
-    let differs = |key: &&String| head.settings.get(*key) != settings.get(*key);
-    match { keys }.find(differs) {
+    match difference(&head.settings, settings) {
         None => Ok(()),
-        Some(key) => {
-            let shown = |from: &Settings| from.get(key).unwrap_or(&Value::Null).to_string();
-            let (old, new) = (shown(&head.settings), shown(settings));
-            Err(format!(
-                "the journal is of other settings: {key} is {old} there and {new} now; name another output with -o, or remove the journal to start anew"
-            ))
-        }
+        Some(difference) => Err(format!(
+            "the journal is of other settings: {difference}; name another output with -o, or remove the journal to start anew"
+        )),
     }
 }
 

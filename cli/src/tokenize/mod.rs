@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use entry::Entry;
 use flextok::{EncodeOptions, Prepared};
-use journal::{Journal, Settings};
+use journal::Journal;
 use progress::Progress;
 use run::Run;
 pub(crate) use target::{Format, Target};
@@ -24,6 +24,7 @@ use crate::batch::NewFolder;
 use crate::collection::Collection;
 use crate::context::{Context, Model};
 use crate::exit::CliError;
+use crate::settings::Settings;
 
 /// What is to be done.
 pub(crate) struct Job<'a> {

@@ -12,10 +12,11 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::entry::Entry;
-use super::journal::{Journal, Settings};
+use super::journal::Journal;
 use super::target::Target;
 use crate::exit::CliError;
 use crate::output::Growing;
+use crate::settings::Settings;
 
 const SCHEMA: &str = "message tokens {
     required binary id (STRING);

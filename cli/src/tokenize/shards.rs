@@ -10,12 +10,13 @@ use super::journal::{Entries, Journal};
 use super::lines::{Described, Failures};
 use super::target::{SAMPLES, Target};
 use crate::archive::{self, Member};
-use crate::collection::shard::{Role, Seen, Shard, append, finish};
+use crate::collection::shard::{Role, Shard, append, finish};
 use crate::collection::{Collection, Item, Kind};
 use crate::context::Context;
 use crate::exit::CliError;
 use crate::message;
 use crate::output::Growing;
+use crate::seen::Seen;
 
 /// When the members of shards of single files were changed: 1980, so that no tool takes it for a mistake.
 const TIME: u64 = 315_532_800;

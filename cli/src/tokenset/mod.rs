@@ -5,7 +5,6 @@
 //! a Parquet file, of a page of each column, never that of the file.
 
 mod error;
-mod guard;
 pub(crate) mod index;
 pub(crate) mod npy;
 pub(crate) mod parquet;
@@ -17,7 +16,6 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 pub(crate) use error::{RowError, SetError};
-pub(crate) use guard::is_reading;
 
 /// Bytes of a line of an index.
 pub(crate) const MAX_LINE: usize = 64 << 10;

@@ -4,9 +4,9 @@ use flextok_container::{Header, TokenFile};
 use image::RgbImage;
 
 use super::ids::each;
-use super::{Codec, DecodeOptions, Family, Latents, ModelName, WarmStart, limit};
+use super::{Codec, DecodeOptions, Family, Latents, ModelName, WarmStart};
 use crate::Size;
-use crate::error::{Error, LimitKind};
+use crate::error::Error;
 use crate::picture::Canvas;
 
 impl Codec {
@@ -182,9 +182,8 @@ impl Codec {
     pub fn check_header(&self, header: &Header, options: &DecodeOptions) -> Result<(), Error> {
         if !options.keep_canvas {
             let size = header.size();
-            limit(LimitKind::Pixels, size.area(), self.limits.pixels)?;
-            let side = size.width.max(size.height);
-            limit(LimitKind::Side, side.into(), self.limits.side.into())?;
+            self.limits
+                .check_size(size.width.into(), size.height.into())?;
         }
         let (expected, found) = (ModelName::of(header), self.name());
         if expected != found {

@@ -6,9 +6,9 @@ use flextok_container::{CanvasGrid, Metadata, TokenFile};
 use image::DynamicImage;
 
 use super::ids::each;
-use super::{Codec, EncodeOptions, Family, Prepared, limit};
+use super::{Codec, EncodeOptions, Family, Prepared};
 use crate::Size;
-use crate::error::{Error, LimitKind, OptionName};
+use crate::error::{Error, OptionName};
 use crate::picture::Canvas;
 
 impl Codec {
@@ -198,8 +198,7 @@ impl Codec {
             let value = format!("of {size} pixels");
             return Err(OptionName::Picture.refuse(value, "1x1 pixels and more"));
         }
-        let side = size.width.max(size.height);
-        limit(LimitKind::Side, side.into(), self.limits.side.into())?;
-        limit(LimitKind::Pixels, size.area(), self.limits.pixels)
+        self.limits
+            .check_size(size.width.into(), size.height.into())
     }
 }

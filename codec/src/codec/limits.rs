@@ -1,5 +1,7 @@
 //! All bounds on what a codec accepts, checked before it allocates or computes.
 
+use super::limit;
+use crate::error::{Error, LimitKind};
 use crate::weights::HeaderLimits;
 
 /// Bounds on untrusted input. The defaults suit photographs; raise what your own data needs.
@@ -51,6 +53,15 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Checks the size of a picture in pixels, which may be larger than any that can be made.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for a side or an area beyond these limits.
+    pub fn check_size(&self, width: u64, height: u64) -> Result<(), Error> {
+        limit(LimitKind::Side, width.max(height), self.side.into())?;
+        limit(LimitKind::Pixels, width.saturating_mul(height), self.pixels)
+    }
+
     /// The part of the limits that concerns image files.
     #[must_use]
     pub fn load_options(&self) -> crate::picture::LoadOptions {

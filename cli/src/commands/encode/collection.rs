@@ -1,8 +1,6 @@
 //! `flextok encode` of folders and tar shards: several pictures at once, within the memory of one.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -21,6 +19,7 @@ use crate::collection::{self, Collection, Input, Item, Kind, Loader};
 use crate::context::{Context, Model};
 use crate::exit::{CliError, Code};
 use crate::output::{Growing, Output};
+use crate::seen::Seen;
 use crate::{links, message, values};
 
 /// Most bytes of members of a shard that are in memory, but for the last picture.
@@ -70,7 +69,7 @@ pub(super) fn run(
         loader: loader(args, &model, context),
         bar,
         sums: Sums::default(),
-        taken: BTreeSet::new(),
+        taken: Seen::default(),
     };
     let start = Instant::now();
     encoding.all();
@@ -142,7 +141,7 @@ struct Encoding<'a> {
     bar: ProgressBar,
     sums: Sums,
     /// The outputs so far.
-    taken: BTreeSet<PathBuf>,
+    taken: Seen,
 }
 
 /// Members of a shard that follow each other, in memory.
@@ -229,7 +228,7 @@ impl Encoding<'_> {
     fn output(&mut self, item: &Item) -> Result<Option<Output>, CliError> {
         let (path, input) = (output_of(self.folder, item), self.collection.path(item));
         item.check(message::name(&input))?;
-        if !self.taken.insert(path.clone()) {
+        if !self.taken.insert(path.as_os_str().as_encoded_bytes()) {
             let path = message::name(&path);
             let problem = format!(
                 "its output {path} is that of another picture of the folder; encode it alone, with another name"
@@ -349,18 +348,15 @@ impl Encoding<'_> {
                 part.pieces.push(Piece::Bytes(bytes));
             }
             Role::Picture { .. } => {
-                let name = shard.member_name(member);
-                let mut bytes = Vec::new();
-                let read = shard
-                    .data(member)
-                    .and_then(|mut data| data.read_to_end(&mut bytes));
-                if let Err(source) = read {
-                    let error = CliError::Read { name, source };
-                    part.pieces.push(Piece::Failed(error));
-                    return Ok(());
-                }
-                part.bytes += bytes.len() as u64;
-                part.inputs.push(Input::Member { name, bytes });
+                let input = match shard.picture(member) {
+                    Ok(input) => input,
+                    Err(error) => {
+                        part.pieces.push(Piece::Failed(error));
+                        return Ok(());
+                    }
+                };
+                part.bytes += input.bytes() as u64;
+                part.inputs.push(input);
                 let name = String::from_utf8_lossy(&member.name);
                 let key = archive::key(&name).map_or(&*name, |(key, _)| key);
                 part.pieces.push(Piece::File {

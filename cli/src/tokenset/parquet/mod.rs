@@ -9,6 +9,7 @@ mod thrift;
 
 use std::sync::Arc;
 
+use flextok::guard::guarded;
 use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
@@ -17,7 +18,6 @@ use parquet::schema::types::SchemaDescriptor;
 
 use self::column::{Column, List};
 use super::error::plain;
-use super::guard::guarded;
 use super::{About, Item, MAX_TOKENS, Row, RowError, SetError, TokenSet, checked_id, size};
 
 /// Rows that are read at a time.
@@ -88,7 +88,7 @@ pub(crate) fn read<R: ChunkReader + 'static>(reader: R) -> Result<TokenSet, SetE
 
 /// Runs what calls the crate.
 fn inside<T>(read: impl FnOnce() -> Result<T, SetError>) -> Result<T, SetError> {
-    guarded(|| Ok(read())).unwrap_or_else(|panic| Err(damaged(&panic)))
+    guarded(read).unwrap_or_else(|panic| Err(damaged(&format!("its reader gave up: {panic}"))))
 }
 
 fn of_crate(error: ParquetError) -> SetError {

@@ -8,14 +8,19 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is inside a reader where a panic becomes an error: the panic hook stays silent then.
-pub(crate) fn is_reading() -> bool {
+/// Whether this thread is inside a decoder of image files, or another reader that was called by [`guarded`], where a panic
+/// becomes an error: a program's panic hook should stay silent then. In a build with `panic = "abort"` the panic ends the
+/// program.
+#[must_use]
+pub fn is_decoding() -> bool {
     INSIDE.get()
 }
 
-/// Runs a reader of another crate; a panic is an error with its message. What the reader had in hand must not be used
-/// after it.
-pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+/// Runs a reader of another crate; of a panic it gives the message. What the reader had in hand must not be used after one.
+///
+/// # Errors
+/// The message of a panic.
+pub fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
     struct Outside(bool);
     impl Drop for Outside {
         fn drop(&mut self) {
@@ -25,7 +30,7 @@ pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, 
     let outside = Outside(INSIDE.replace(true));
     let done = catch_unwind(AssertUnwindSafe(read));
     drop(outside);
-    done.unwrap_or_else(|panic| Err(format!("its reader gave up: {}", message(&*panic))))
+    done.map_err(|panic| message(&*panic).to_owned())
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
@@ -40,9 +45,9 @@ mod tests {
 
     #[test]
     fn panics_become_errors_and_are_known_to_be_inside() {
-        assert_eq!(guarded(|| Ok(is_reading())), Ok(true));
+        assert_eq!(guarded(is_decoding), Ok(true));
         let failed = guarded::<()>(|| panic!("on purpose"));
-        assert_eq!(failed, Err("its reader gave up: on purpose".to_owned()));
-        assert!(!is_reading());
+        assert_eq!(failed, Err("on purpose".to_owned()));
+        assert!(!is_decoding());
     }
 }
