@@ -12,7 +12,8 @@ use crate::status::{Failure, Outcome, Status};
 
 /// Called while a decode computes: `done` of `total` steps, and the pointer given with it. Anything but 0 stops the decode,
 /// which then returns `FLEXTOK_CANCELLED`. It may be called on a thread of the library, but never twice at once.
-pub type ProgressCallback = Option<unsafe extern "C" fn(done: u32, total: u32, user: *mut c_void) -> i32>;
+pub type ProgressCallback =
+    Option<unsafe extern "C" fn(done: u32, total: u32, user: *mut c_void) -> i32>;
 
 /// Which bound [`flextok_codec_set_limit`] sets.
 #[repr(C)]

@@ -148,11 +148,7 @@ fn decode(
 }
 
 /// Hands a picture out to a place that is not null.
-pub(crate) unsafe fn put_image(
-    place: *mut Image,
-    picture: &RgbImage,
-    format: u32,
-) -> Outcome<()> {
+pub(crate) unsafe fn put_image(place: *mut Image, picture: &RgbImage, format: u32) -> Outcome<()> {
     if place.is_null() {
         return Err(crate::status::Failure::usage(
             "image is null; give a place for the result",

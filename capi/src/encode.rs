@@ -64,7 +64,9 @@ pub unsafe extern "C" fn flextok_encode(
             unsafe { (bytes(pixels, pixels_size, "pixels")?, options.as_ref()) };
         for (is_null, name) in [(file.is_null(), "file"), (file_size.is_null(), "file_size")] {
             if is_null {
-                return Err(Failure::usage(format!("{name} is null; give a place for it")));
+                return Err(Failure::usage(format!(
+                    "{name} is null; give a place for it"
+                )));
             }
         }
         let encoded = encode(handle, &shape, pixels, options)?;

@@ -113,4 +113,3 @@ pub unsafe extern "C" fn flextok_truncate(
 fn failed(error: flextok::container::Error) -> Failure {
     flextok::Error::from(error).into()
 }
-

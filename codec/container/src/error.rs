@@ -184,6 +184,14 @@ pub enum Error {
         /// Bytes of payload of the whole file.
         total: u64,
     },
+    /// A buffer of the caller is too short for the file.
+    #[error("a buffer of {have} bytes is too short: the file needs {needed}")]
+    BufferTooShort {
+        /// Bytes of the buffer.
+        have: u64,
+        /// Bytes of the file.
+        needed: u64,
+    },
     /// The system did not give the memory for bytes that are there.
     #[error("out of memory: {bytes} bytes could not be allocated")]
     OutOfMemory {

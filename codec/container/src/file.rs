@@ -416,14 +416,7 @@ impl TokenFile {
 
     /// Bytes of payload of which complete files can be made: whole layers of tokens.
     fn available(&self) -> Result<u64, Error> {
-        let (have, unit) = (self.payload.len() as u64, self.header.unit());
-        match have.saturating_sub(have.checked_rem(unit).unwrap_or(0)) {
-            0 => Err(Error::NoPayload {
-                have,
-                total: self.header.payload_bytes(),
-            }),
-            available => Ok(available),
-        }
+        self.header.whole_units(self.payload.len() as u64)
     }
 }
 

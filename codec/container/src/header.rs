@@ -373,6 +373,17 @@ impl Header {
         self.metadata
     }
 
+    /// Of so many bytes of payload those of which complete files can be made: whole layers of tokens.
+    pub(crate) fn whole_units(&self, have: u64) -> Result<u64, Error> {
+        match have.saturating_sub(have.checked_rem(self.unit()).unwrap_or(0)) {
+            0 => Err(Error::NoPayload {
+                have,
+                total: self.payload_bytes(),
+            }),
+            whole => Ok(whole),
+        }
+    }
+
     /// Bytes of the header with its check: 9 to 33.
     #[must_use]
     pub fn byte_len(&self) -> u64 {

@@ -3,7 +3,8 @@
 //! A file holds one picture as a payload that is ordered from coarse to fine, so that every prefix of it is the same picture
 //! with less detail: bytes of a model's coder, or a list of 16-bit tokens. This crate reads and writes the file around it:
 //! header, checks that survive cutting, optional metadata. It knows nothing of networks or pixels, has no `unsafe` code, and
-//! works without `std` (it needs `alloc`; [`Scanner`], [`Header`] and [`layout`] need not even that).
+//! works without `std`. Without the feature `alloc` it allocates nothing: [`Scanner`], [`cut_within`], [`packets`], [`Header`] and
+//! [`layout`] are left.
 //!
 //! The format is specified in `format-spec/README.md` of the repository; section numbers in these pages refer to it.
 //!
@@ -80,12 +81,15 @@
     )
 )]
 
+#[cfg(any(feature = "alloc", test))]
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
 mod checks;
+mod cut;
 mod error;
+#[cfg(feature = "alloc")]
 mod file;
 mod fingerprint;
 mod header;
@@ -93,14 +97,18 @@ mod header;
 mod io;
 pub mod layout;
 mod limits;
+#[cfg(feature = "alloc")]
 mod metadata;
 pub mod packets;
+#[cfg(feature = "alloc")]
 mod reader;
 mod scanner;
 mod writer;
 
 pub use checks::Check;
+pub use cut::cut_within;
 pub use error::{CutUnit, Error, Fault, LimitKind, Region};
+#[cfg(feature = "alloc")]
 pub use file::{CutOffset, KeepMetadata, Salvage, State, TokenFile};
 pub use fingerprint::Fingerprint;
 pub use header::{
@@ -111,7 +119,9 @@ pub use header::{
 #[cfg(feature = "std")]
 pub use io::ReadError;
 pub use limits::Limits;
+#[cfg(feature = "alloc")]
 pub use metadata::{Chunk, MAX_CHUNK_CONTENT, Metadata};
+#[cfg(feature = "alloc")]
 pub use reader::{Event, Reader};
 pub use scanner::{Part, Scanner};
 

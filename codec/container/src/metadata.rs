@@ -5,14 +5,11 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::layout::CHUNK_FRAME_BYTES;
-use crate::scanner::LAST;
+use crate::scanner::{KIND_MASK, LAST};
 use crate::{Error, Fault, Region};
 
 /// The greatest number of bytes in one chunk.
 pub const MAX_CHUNK_CONTENT: usize = u16::MAX as usize;
-
-const CRITICAL: u8 = 1 << 7;
-const KIND_MASK: u8 = LAST - 1;
 
 const ENCODER: u8 = 1;
 const TITLE: u8 = 2;
@@ -134,10 +131,6 @@ impl Metadata {
         (index, range, proven): (u64, Range<u64>, u64),
     ) -> Result<(), Error> {
         let kind = tag & KIND_MASK;
-        if tag & CRITICAL != 0 {
-            // Version 2 defines no critical type.
-            return Err(Error::UnsupportedChunk { index, kind });
-        }
         let slot = match kind {
             ENCODER => &mut self.encoder,
             TITLE => &mut self.title,

@@ -1,5 +1,5 @@
 //! The one parser of the crate: takes a file's bytes in pieces of any size and says what they are. It needs no memory beyond
-//! itself; [`Reader`](crate::Reader) keeps what it says.
+//! itself; `Reader` keeps what it says.
 
 use crate::checks::{self, Check, MAX_CHECK_BYTES, Sums};
 use crate::header::{self, MAX_ANNOUNCED, required_len};
@@ -11,6 +11,12 @@ pub(crate) const CHUNK_HEAD: usize = 4;
 
 /// Marks the last chunk in its type.
 pub(crate) const LAST: u8 = 1 << 6;
+
+/// Marks chunks that a reader has to understand.
+pub(crate) const CRITICAL: u8 = 1 << 7;
+
+/// The number of a chunk's type, without the marks.
+pub(crate) const KIND_MASK: u8 = 0x3f;
 
 /// A part of the file, in file order; what it says has been checked as far as its own check is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +46,8 @@ pub enum Part<'a> {
 
 /// Takes a file apart without memory of its own: for programs that check, cut or pass on files as they arrive.
 ///
-/// It judges structure and checks. What the contents of chunks mean, whether their types may stand there, and whether texts
-/// are UTF-8 is for who reads them, as [`Reader`](crate::Reader) does.
+/// It judges structure and checks, and refuses chunks that must be understood. What the contents of chunks mean, whether a
+/// type may occur twice, and whether texts are UTF-8 is for who reads them, as the crate's `Reader` does.
 ///
 /// ```
 /// use flextok_container::{CodedCanvas, Coded, Header, Metadata, Part, Scanner, Size, TablesName, TokenFile};
@@ -89,12 +95,12 @@ enum Stage {
     Complete,
 }
 
-/// The chunk that is being read: where it starts, what is left of its content, whether it is the last one.
+/// The chunk that is being read: where it starts, what is left of its content, its type with the marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ChunkPlace {
     start: u64,
     left: u16,
-    last: bool,
+    tag: u8,
 }
 
 /// A few bytes that belong together and arrive in pieces.
@@ -229,26 +235,6 @@ impl Scanner {
             have: bytes.len() as u64,
             needed: required_len(bytes)? as u64,
         })
-    }
-
-    /// Keeps an error of what a part holds, so that every later call gives it.
-    pub(crate) fn refuse(&mut self, error: Error) -> Error {
-        self.error = Some(error.clone());
-        error
-    }
-
-    pub(crate) fn error(&self) -> Option<&Error> {
-        self.error.as_ref()
-    }
-
-    /// Bytes of the file so far.
-    pub(crate) fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Whole chunks so far.
-    pub(crate) fn chunks(&self) -> u64 {
-        self.chunks
     }
 
     /// Whether a stage ends without another byte: a chunk without content does.
@@ -419,7 +405,7 @@ impl Scanner {
         self.stage = Stage::Content(ChunkPlace {
             start,
             left: length,
-            last: tag & LAST != 0,
+            tag,
         });
         Ok(Some(Part::Chunk { tag, length }))
     }
@@ -454,9 +440,16 @@ impl Scanner {
             let fault = Fault::Checksum { stored, computed };
             return Err(self.corrupt(Region::Chunk { index }, place.start..end, fault));
         }
+        if place.tag & CRITICAL != 0 {
+            // Version 2 defines no critical type.
+            return Err(Error::UnsupportedChunk {
+                index: self.chunks,
+                kind: place.tag & KIND_MASK,
+            });
+        }
         self.offset = end;
         self.chunks = self.chunks.saturating_add(1);
-        self.stage = if place.last {
+        self.stage = if place.tag & LAST != 0 {
             Stage::Complete
         } else {
             Stage::ChunkHead
@@ -471,5 +464,29 @@ impl Scanner {
             fault,
             proven: self.proven,
         }
+    }
+}
+
+/// What readers of whole files need.
+#[cfg(feature = "alloc")]
+impl Scanner {
+    /// Keeps an error of what a part holds, so that every later call gives it.
+    pub(crate) fn refuse(&mut self, error: Error) -> Error {
+        self.error = Some(error.clone());
+        error
+    }
+
+    pub(crate) fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    /// Bytes of the file so far.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whole chunks so far.
+    pub(crate) fn chunks(&self) -> u64 {
+        self.chunks
     }
 }

@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
+use crate::scanner::CRITICAL;
 use crate::{Coded, CodedCanvas, Header, Size, TablesName, TokenFile};
 
 fn all() -> Metadata {
@@ -73,9 +74,18 @@ fn a_chunk_stands_as_the_specification_says() {
 
 #[test]
 fn critical_types_are_refused_whatever_their_number() {
+    let metadata = Metadata {
+        title: Some("ab".into()),
+        ..Metadata::default()
+    };
+    let mut bytes = write(&metadata);
     for kind in 0..64 {
-        let refused = accept(&[(1, b"x"), (kind | CRITICAL, b"y")]);
-        assert_eq!(refused, Err(Error::UnsupportedChunk { index: 1, kind }));
+        bytes[14] = kind | CRITICAL | LAST;
+        bytes[17] = crate::checks::frame8([bytes[14], 2, 0]);
+        let covered = [&bytes[..8], &bytes[9..10], &bytes[14..17], b"ab"].concat();
+        bytes[20..].copy_from_slice(&crc32fast::hash(&covered).to_le_bytes());
+        let refused = TokenFile::parse(&bytes);
+        assert_eq!(refused, Err(Error::UnsupportedChunk { index: 0, kind }));
     }
 }
 
