@@ -1,6 +1,10 @@
 //! The model as two files, for programs that start before all of it is there: the tables, which encode and decode, and the
 //! learned decoder, by far the larger part.
 
+use std::borrow::ToOwned;
+use std::string::String;
+use std::vec::Vec;
+
 use serde_json::{Map, Value, json};
 
 use crate::BUILTIN;
@@ -71,6 +75,7 @@ fn part(header: &Map<String, Value>, data: &[u8], prefix: &str, config: &str) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables;
 
     fn parsed(file: &[u8]) -> (Map<String, Value>, &[u8]) {
         let (length, rest) = file.split_first_chunk::<8>().unwrap();
@@ -87,6 +92,7 @@ mod tests {
     #[test]
     fn each_tensor_is_in_one_of_the_parts() {
         let Parts { tables, decoder } = split();
+        assert_eq!(tables, crate::TABLES);
         assert!(tables.len() < 40_000 && decoder.len() < BUILTIN.len());
         let (whole, data) = parsed(BUILTIN);
         let mut seen = 1;
@@ -108,6 +114,22 @@ mod tests {
             assert_eq!(length, own.len());
         }
         assert_eq!(seen, whole.len());
+    }
+
+    #[test]
+    fn the_compiler_finds_the_tensors_of_the_tables() {
+        let (header, data) = parsed(crate::TABLES);
+        for (name, found) in [
+            ("tables.ac_size", tables::AC_SIZE),
+            ("tables.dc_steps", tables::DC_STEPS),
+            ("tables.dc_top", tables::DC_TOP),
+            ("tables.mean_size", tables::MEAN_SIZE),
+            ("tables.order", tables::ORDER),
+            ("tables.p_one", tables::P_ONE),
+            ("tables.weights", tables::WEIGHTS),
+        ] {
+            assert_eq!(found, tensor(&header, data, name), "{name}");
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub enum Error {
     /// The coefficients or the grid of a coded payload were refused.
     #[error(transparent)]
     Coefficients(#[from] flextok_tokens::Error),
+    /// The memory for a plain picture was not there.
+    #[error(transparent)]
+    Plain(flextok_plain::Error),
     /// The engine could not start, or failed.
     #[error(transparent)]
     Compute(#[from] ComputeError),
@@ -358,6 +361,16 @@ named! {
     }
 }
 
+impl From<flextok_plain::Error> for Error {
+    fn from(error: flextok_plain::Error) -> Self {
+        match error {
+            flextok_plain::Error::Container(error) => error.into(),
+            flextok_plain::Error::Coefficients(error) => error.into(),
+            other => Self::Plain(other),
+        }
+    }
+}
+
 impl Error {
     /// The group that this error belongs to.
     #[must_use]
@@ -371,9 +384,11 @@ impl Error {
                 PictureErrorKind::Io | PictureErrorKind::Encode => ErrorKind::Io,
                 PictureErrorKind::Resources => ErrorKind::Resources,
             },
-            Self::Coefficients(flextok_tokens::Error::OutOfMemory { .. }) => ErrorKind::Resources,
+            Self::Coefficients(flextok_tokens::Error::OutOfMemory { .. })
+            | Self::Plain(flextok_plain::Error::OutOfMemory { .. }) => ErrorKind::Resources,
             Self::Weights(_)
             | Self::Coefficients(_)
+            | Self::Plain(_)
             | Self::WrongModel { .. }
             | Self::Codebook { .. }
             | Self::FileCanvas { .. } => ErrorKind::Model,
@@ -445,6 +460,7 @@ fn container_kind(error: &flextok_container::Error) -> ErrorKind {
         E::UnsupportedVersion { .. } | E::UnsupportedChunk { .. } => ErrorKind::Unsupported,
         E::CannotCut { .. }
         | E::CannotFit { .. }
+        | E::BufferTooShort { .. }
         | E::InvalidHeader { .. }
         | E::InvalidId { .. }
         | E::InvalidTokenCount { .. }

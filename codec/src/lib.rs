@@ -65,6 +65,8 @@
 //! Files are parsed, cut and inspected by [`container`], which needs no model and links no network; it is a crate of its
 //! own.
 #![forbid(unsafe_code)]
+// A build without a part keeps the part's code, for the compiler to check and to leave out: see `codec::present`.
+#![cfg_attr(not(all(feature = "learned", feature = "networks")), allow(dead_code))]
 
 mod codec;
 mod coded;
@@ -102,6 +104,7 @@ pub use flextok_compute as compute;
 pub use flextok_compute::Threads;
 pub use flextok_container as container;
 pub use flextok_container::Size;
+pub use flextok_plain as plain;
 pub use flextok_tokens as tokens;
 pub use image;
 pub use literal::LiteralError;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use common::{nano_path, picture};
 use flextok::container::{CodedCanvas, KeepMetadata, TokenFile};
 use flextok::{
-    CanvasChoice, Codec, DecodeOptions, EncodeOptions, Error, LimitKind, Limits, OptionName, Size,
+    CanvasChoice, Codec, DecodeOptions, EncodeOptions, Error, LimitKind, Limits, Look, OptionName,
+    Size,
 };
 
 fn codec() -> Codec {
@@ -62,6 +63,65 @@ fn every_prefix_decodes_as_the_file_cut_to_it() {
         let of_cut = codec.decode_file(&cut, &keep).unwrap();
         assert!(decoded.unwrap() == of_cut, "{length}");
     }
+}
+
+#[test]
+fn plain_pictures_need_no_codec() {
+    use flextok::plain;
+
+    let codec = codec();
+    let tables = codec.tables().unwrap();
+    for (width, height) in [(400, 300), (31, 700), (5, 3)] {
+        let options = EncodeOptions::default().with_bytes(700);
+        let file = codec.encode(&picture(width, height), &options).unwrap();
+        let look = DecodeOptions::default().with_look(Look::Plain);
+        for bytes in [14, 60, 333, file.len()] {
+            let cut = &file[..bytes.min(file.len())];
+            let decoded = plain::decode(tables, cut, &plain::Limits::default()).unwrap();
+            let expected = codec.decode(cut, &look).unwrap();
+            assert_eq!(expected.dimensions(), decoded.size.into());
+            assert!(
+                expected.into_raw() == decoded.rgb,
+                "{width}x{height} {bytes}"
+            );
+        }
+    }
+    let refuse = |file: &[u8], limits| plain::decode(tables, file, &limits).unwrap_err();
+    let file = codec
+        .encode(&picture(400, 300), &EncodeOptions::default())
+        .unwrap();
+    let small = plain::Limits {
+        pixels: 119_999,
+        ..Default::default()
+    };
+    assert!(matches!(
+        refuse(&file, small),
+        plain::Error::Limit {
+            actual: 120_000,
+            ..
+        }
+    ));
+    let small = plain::Limits {
+        memory: 1 << 20,
+        ..Default::default()
+    };
+    assert!(matches!(refuse(&file, small), plain::Error::Limit { .. }));
+    let none = refuse(&file[..12], plain::Limits::default());
+    assert!(
+        matches!(
+            none,
+            plain::Error::NoPayload { .. } | plain::Error::Container(_)
+        ),
+        "{none}"
+    );
+    let nano = Codec::open(nano_path()).unwrap();
+    let ids = nano
+        .encode(&picture(64, 64), &EncodeOptions::default())
+        .unwrap();
+    assert_eq!(
+        refuse(&ids, plain::Limits::default()),
+        plain::Error::TokenIds
+    );
 }
 
 #[test]

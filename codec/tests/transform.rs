@@ -1,6 +1,6 @@
 //! The lapped transform against the coefficients that its reference in Python made of photos and drawings.
 
-use flextok::compute::lot::{BLOCK, LappedTransform};
+use flextok::plain::lot::{BLOCK, LappedTransform};
 use safetensors::SafeTensors;
 
 #[test]

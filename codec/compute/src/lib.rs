@@ -11,7 +11,6 @@ mod freed;
 #[cfg(feature = "cube")]
 pub mod gpu;
 pub mod inherited;
-pub mod lot;
 mod map_fault;
 mod precision;
 mod quantizer;

@@ -4,6 +4,8 @@
 //! would be missed by the other as well.
 
 use crc::{Algorithm, Crc, Digest};
+#[cfg(feature = "std")]
+use crc32fast::Hasher as Crc32;
 
 /// Bytes of the longest check.
 pub(crate) const MAX_CHECK_BYTES: usize = 4;
@@ -31,6 +33,28 @@ static SECOND: Crc<u8> = Crc::<u8>::new(&crc8(0x4d, 0x06));
 static END: Crc<u8> = Crc::<u8>::new(&crc8(0x2d, 0x62));
 static MIDDLE: Crc<u16> = Crc::<u16>::new(&crc::CRC_16_IBM_3740);
 static PACKET: Crc<u32> = Crc::<u32>::new(&crc::CRC_32_ISCSI);
+
+/// A running CRC-32. With the standard library it takes the processor's instructions; without, they could not be looked for,
+/// and this has a small table and no panics.
+#[cfg(not(feature = "std"))]
+#[derive(Clone)]
+pub(crate) struct Crc32(Digest<'static, u32>);
+
+#[cfg(not(feature = "std"))]
+impl Crc32 {
+    fn new() -> Self {
+        static LONG: Crc<u32> = Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+        Self(LONG.digest())
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finalize(self) -> u32 {
+        self.0.finalize()
+    }
+}
 
 /// A kind of check: its length and its polynomial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +89,13 @@ pub(crate) fn header8(bytes: &[u8]) -> u8 {
     HEADER.checksum(bytes)
 }
 
+/// The CRC-32 of a header of ids.
+pub(crate) fn header32(bytes: &[u8]) -> u32 {
+    let mut sum = Crc32::new();
+    sum.update(bytes);
+    sum.finalize()
+}
+
 /// The CRC-8 of a chunk's type and length.
 pub(crate) fn frame8(type_and_length: [u8; 3]) -> u8 {
     HEADER.checksum(&type_and_length)
@@ -84,7 +115,7 @@ pub(crate) struct Sums {
     second: Digest<'static, u8>,
     end: Digest<'static, u8>,
     middle: Digest<'static, u16>,
-    long: crc32fast::Hasher,
+    long: Crc32,
 }
 
 impl core::fmt::Debug for Sums {
@@ -103,7 +134,7 @@ impl Sums {
             second: SECOND.digest(),
             end: END.digest(),
             middle: MIDDLE.digest(),
-            long: crc32fast::Hasher::new(),
+            long: Crc32::new(),
         }
     }
 

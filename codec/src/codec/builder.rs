@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use flextok_compute::{Storage, Threads};
 
-use super::coded::CodedCodec;
-use super::device::{Choice, FlexTok, Learned};
-use super::ids::IdsCodec;
-use super::{Codec, Device, Family, Limits, Precision};
-use crate::config::{CodedConfig, Config, LearnedDecoderConfig};
+use super::coded::{CodedCodec, Learned};
+use super::device::Choice;
+#[cfg(any(feature = "networks", feature = "learned"))]
+use super::present::Present;
+use super::{Codec, Device, EngineInfo, Family, Limits, Precision};
+#[cfg(not(feature = "networks"))]
+use crate::config::ConfigError;
+use crate::config::{CodedConfig, Config};
 use crate::error::Error;
 use crate::macros::setters;
 use crate::weights::{OpenOptions, Weights, WeightsError};
@@ -69,13 +72,16 @@ impl CodecBuilder {
         with_limits(limits: Limits);
     }
 
-    /// The codec with the model that is embedded in the program.
+    /// The codec with the model that is embedded in the program: without the feature `learned`, its tables alone.
     ///
     /// # Errors
     /// As [`Codec::embedded`].
     #[cfg(feature = "embedded-model")]
     pub fn embedded(self) -> Result<Codec, Error> {
+        #[cfg(feature = "learned")]
         let weights = Weights::from_static(flextok_models::BUILTIN)?;
+        #[cfg(not(feature = "learned"))]
+        let weights = Weights::from_static(flextok_models::TABLES)?;
         self.build(weights)
     }
 
@@ -115,24 +121,13 @@ impl CodecBuilder {
         };
         let limits = self.limits.clone();
         let (family, engine_info) = match weights.config() {
-            Config::Network(_) => {
-                let (engine, info) = choice.open(&FlexTok(&weights))?;
-                let ids = IdsCodec::new(Arc::clone(&weights), engine, threads.clone(), limits)?;
-                (Family::Ids(Box::new(ids)), info)
-            }
+            Config::Network(_) => network(&weights, &choice, limits)?,
             Config::Coded(config) => {
                 let apart = self.learned_decoder.take();
                 let apart = apart.map(|bytes| self.learned_weights(bytes, config));
                 let apart = apart.transpose()?;
-                let learned = apart.as_ref().unwrap_or(&weights);
-                let (engine, info) = match decoder_of(learned) {
-                    Some(decoder) => {
-                        let (engine, info) = choice.open(&Learned(learned, decoder))?;
-                        (Some(engine), info)
-                    }
-                    None => (None, choice.without_network()?),
-                };
-                let coded = CodedCodec::new(&weights, engine, threads.clone(), limits)?;
+                let (learned, info) = learned(apart.as_ref().unwrap_or(&weights), &choice)?;
+                let coded = CodedCodec::new(&weights, learned, threads.clone(), limits)?;
                 (Family::Coded(coded), info)
             }
         };
@@ -161,10 +156,42 @@ impl CodecBuilder {
     }
 }
 
-/// The config of the learned decoder, where there is one.
-fn decoder_of(weights: &Weights) -> Option<&LearnedDecoderConfig> {
-    match weights.config() {
+/// The family of FlexTok networks.
+#[cfg(feature = "networks")]
+fn network(
+    weights: &Arc<Weights>,
+    choice: &Choice,
+    limits: Limits,
+) -> Result<(Family, EngineInfo), Error> {
+    let (engine, info) = choice.open(&super::device::FlexTok(weights))?;
+    let threads = choice.threads.clone();
+    let ids = super::ids::IdsCodec::new(Arc::clone(weights), engine, threads, limits)?;
+    Ok((Family::Ids(Present::new(Box::new(ids), ())), info))
+}
+
+#[cfg(not(feature = "networks"))]
+fn network(_: &Arc<Weights>, _: &Choice, _: Limits) -> Result<(Family, EngineInfo), Error> {
+    Err(Error::Weights(ConfigError::NoNetworks.into()))
+}
+
+/// The learned decoder of a model that has one; without it decodes are plain.
+#[cfg(feature = "learned")]
+fn learned(
+    weights: &Arc<Weights>,
+    choice: &Choice,
+) -> Result<(Option<Learned>, EngineInfo), Error> {
+    let config = match weights.config() {
         Config::Coded(config) => config.decoder.as_ref(),
         Config::Network(_) => None,
-    }
+    };
+    let Some(config) = config else {
+        return Ok((None, choice.without_network()?));
+    };
+    let (engine, info) = choice.open(&super::device::Learned(weights, config))?;
+    Ok((Some(Present::new(engine, ())), info))
+}
+
+#[cfg(not(feature = "learned"))]
+fn learned(_: &Arc<Weights>, choice: &Choice) -> Result<(Option<Learned>, EngineInfo), Error> {
+    Ok((None, choice.without_network()?))
 }

@@ -63,6 +63,7 @@ impl Limits {
     }
 
     /// The part of the limits that concerns image files.
+    #[cfg(feature = "files")]
     #[must_use]
     pub fn load_options(&self) -> crate::picture::LoadOptions {
         crate::picture::LoadOptions {

@@ -13,6 +13,7 @@ mod limits;
 mod look;
 mod name;
 mod options;
+mod present;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use limits::Limits;
 pub use look::{Look, ParseLookError};
 pub use name::ModelName;
 pub use options::{Budget, CancelToken, CanvasChoice, DecodeOptions, EncodeOptions, Progress};
+use present::{HasLearned, HasNetworks, Present};
 
 use crate::config::ModelConfig;
 use crate::error::{Error, LimitKind};
@@ -50,7 +52,7 @@ pub struct Codec {
 /// The two families, which differ in what their files hold.
 enum Family {
     /// FlexTok networks: ids of a codebook.
-    Ids(Box<IdsCodec>),
+    Ids(Present<IdsCodec, HasNetworks>),
     /// Fixed transforms: entropy-coded coefficients.
     Coded(CodedCodec),
 }

@@ -1,14 +1,14 @@
 //! Pictures to coefficients, and coefficients to bytes.
 
 use flextok_compute::Threads;
-use flextok_compute::lot::LappedTransform;
 use flextok_container::CodedCanvas;
+use flextok_plain::canvas::{grid_of, pixels_of};
+use flextok_plain::lot::LappedTransform;
 use flextok_tokens::{Band, Grid, Tables, encode};
 #[cfg(any(test, feature = "metrics"))]
 use flextok_tokens::{Measured, encode_measured};
 use image::{DynamicImage, RgbImage};
 
-use super::canvas::{grid_of, pixels_of};
 use crate::picture::{pad_image, shrink_image};
 use crate::{Error, Size};
 
@@ -23,7 +23,7 @@ impl Analysis {
     /// Brings a picture to the canvas of a picture of `size`, and transforms it.
     ///
     /// # Errors
-    /// [`Error::Picture`] or [`Error::Compute`] if memory is exhausted, [`Error::Container`] for an impossible canvas.
+    /// [`Error::Picture`] or [`Error::Plain`] if memory is exhausted, [`Error::Container`] for an impossible canvas.
     pub(crate) fn new(
         image: &DynamicImage,
         background: [u8; 3],

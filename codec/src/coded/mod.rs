@@ -5,7 +5,6 @@
 //! learned decoder, which makes the picture of the digits a better one.
 
 mod analysis;
-mod canvas;
 mod learned;
 mod synthesis;
 #[cfg(test)]
@@ -15,17 +14,14 @@ mod tiles;
 pub(crate) use analysis::Analysis;
 #[cfg(feature = "metrics")]
 pub(crate) use analysis::on_canvas;
-pub(crate) use canvas::{canvas_for, grid_of, memory, memory_of_floats};
-use flextok_container::{Fingerprint, TablesName};
+pub(crate) use flextok_plain::canvas::{canvas_for, grid_of, memory, memory_of_floats};
+pub(crate) use flextok_plain::name_of;
 use flextok_tokens::{TableParts, Tables};
 pub(crate) use learned::LearnedDecoder;
 pub(crate) use synthesis::{Plain, canvas_of, in_8_bits, picture_of, plain_of};
 pub(crate) use tiles::{Tile, tiles};
 
 use crate::weights::{Weights, WeightsError};
-
-/// Fingerprint of the tables that files name by number 1.
-const BUILTIN: [u8; 4] = [0x1d, 0xfb, 0x3c, 0x26];
 
 /// The tables of a checkpoint, its tensors `tables.*`.
 ///
@@ -47,12 +43,4 @@ pub(crate) fn tables(weights: &Weights) -> Result<Tables, WeightsError> {
         p_one: &narrow("p_one", 3 * 72)?,
         weights: &narrow("weights", 3 * 6)?,
     })?)
-}
-
-/// What files name tables by.
-pub(crate) fn name_of(tables: &Tables) -> TablesName {
-    match tables.fingerprint() {
-        BUILTIN => TablesName::BUILTIN,
-        other => TablesName::Model(Fingerprint(other)),
-    }
 }

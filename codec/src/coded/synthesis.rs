@@ -1,13 +1,13 @@
 //! Bytes to coefficients, and coefficients to pictures.
 
-use flextok_compute::lot::{self, LappedTransform, Source};
 use flextok_compute::{Threads, release_freed_memory};
 use flextok_container::CodedCanvas;
-use flextok_tokens::{Band, Decoder, Grid, Tables};
+use flextok_plain::canvas::pixels_of;
+use flextok_plain::lot::{self, LappedTransform};
+use flextok_plain::{Digits, digits, fitted};
+use flextok_tokens::{Grid, Tables};
 use image::RgbImage;
 
-use super::canvas::pixels_of;
-use crate::picture::enlarge;
 use crate::{Error, Size};
 
 /// Pixels of a canvas whose digits take so much memory that it is given back before the network begins.
@@ -33,13 +33,9 @@ pub(crate) fn plain_of(
     payload: &[u8],
     threads: &Threads,
 ) -> Result<Plain, Error> {
-    let decoder = decoder_of(tables, grid, payload)?;
+    let decoder = digits(tables, grid, payload)?;
     let transform = LappedTransform::new(grid.rows(), grid.columns());
-    let source = Digits {
-        decoder: &decoder,
-        columns: grid.columns(),
-    };
-    let samples = threads.install(|| transform.to_signed(&source))?;
+    let samples = threads.install(|| transform.to_signed(&Digits::new(&decoder, grid)))?;
     let (size, slope) = (pixels_of(grid), decoder.slope());
     drop(decoder);
     if size.area() >= LARGE {
@@ -59,30 +55,17 @@ pub(crate) fn in_8_bits(sample: f32) -> u8 {
     lot::in_8_bits(sample * 127.5 + 127.5)
 }
 
-/// All digits that the bytes determine.
-fn decoder_of(tables: &Tables, grid: Grid, payload: &[u8]) -> Result<Decoder, Error> {
-    let mut decoder = Decoder::new(tables, grid)?;
-    decoder.feed(payload)?;
-    Ok(decoder)
-}
-
 /// The canvas that the bytes determine, its colours from 0 to 255.
 ///
 /// # Errors
-/// [`Error::Coefficients`] or [`Error::Compute`] if memory is exhausted.
+/// [`Error::Plain`] if memory is exhausted.
 pub(crate) fn canvas_of(
     tables: &Tables,
     grid: Grid,
     payload: &[u8],
     threads: &Threads,
 ) -> Result<RgbImage, Error> {
-    let decoder = decoder_of(tables, grid, payload)?;
-    let transform = LappedTransform::new(grid.rows(), grid.columns());
-    let source = Digits {
-        decoder: &decoder,
-        columns: grid.columns(),
-    };
-    let samples = threads.install(|| transform.to_rgb(&source))?;
+    let samples = threads.install(|| flextok_plain::canvas_of(tables, grid, payload))?;
     let Size { width, height } = pixels_of(grid);
     Ok(RgbImage::from_raw(width, height, samples).unwrap_or_default())
 }
@@ -90,55 +73,13 @@ pub(crate) fn canvas_of(
 /// The canvas in the picture's size: without what was repeated to fill the last blocks, or resampled.
 ///
 /// # Errors
-/// [`Error::Picture`] if memory is exhausted.
+/// [`Error::Plain`] if memory is exhausted.
 pub(crate) fn picture_of(
     pixels: RgbImage,
     size: Size,
-    canvas: CodedCanvas,
+    (canvas, grid): (CodedCanvas, Grid),
     threads: &Threads,
 ) -> Result<RgbImage, Error> {
-    match canvas {
-        CodedCanvas::Own => Ok(cropped(pixels, size)),
-        CodedCanvas::Long(_) => Ok(enlarge(&pixels, size, threads)?),
-    }
-}
-
-/// The upper left part, moved to the front of its own memory.
-fn cropped(pixels: RgbImage, size: Size) -> RgbImage {
-    let (from, to) = (3 * pixels.width() as usize, 3 * size.width as usize);
-    if pixels.dimensions() == size.into() {
-        return pixels;
-    }
-    let mut samples = pixels.into_raw();
-    for row in 0..size.height as usize {
-        samples.copy_within(row * from..row * from + to, row * to);
-    }
-    samples.truncate(to * size.height as usize);
-    RgbImage::from_raw(size.width, size.height, samples).unwrap_or_default()
-}
-
-/// The coefficients that a decoder has so far.
-struct Digits<'a> {
-    decoder: &'a Decoder,
-    columns: usize,
-}
-
-impl Digits<'_> {
-    fn band(&self, colour: usize, (u, v): (usize, usize), row: usize, values: &mut [f32]) {
-        if let Some(band) = Band::new(colour, u, v) {
-            self.decoder.read(band, row * self.columns, values);
-        }
-    }
-}
-
-impl Source for Digits<'_> {
-    fn read(&self, colour: usize, row: usize, values: &mut [f32]) {
-        for (index, values) in values.chunks_exact_mut(self.columns).enumerate() {
-            self.band(colour, (index % 32, index / 32), row, values);
-        }
-    }
-
-    fn read_means(&self, colour: usize, row: usize, values: &mut [f32]) {
-        self.band(colour, (0, 0), row, values);
-    }
+    let samples = threads.install(|| fitted(pixels.into_raw(), grid, size, canvas))?;
+    Ok(RgbImage::from_raw(size.width, size.height, samples).unwrap_or_default())
 }

@@ -27,7 +27,7 @@ fn picture(size: Size) -> DynamicImage {
 
 #[test]
 fn the_embedded_tables_have_number_1() {
-    assert_eq!(name_of(&embedded()), TablesName::BUILTIN);
+    assert_eq!(name_of(&embedded()), flextok_container::TablesName::BUILTIN);
 }
 
 #[test]
@@ -73,7 +73,8 @@ fn every_shape_comes_back_in_its_size() {
             let payload = analysis.encode(&tables, bytes as usize).expect("bytes");
             assert!(payload.len() as u64 <= bytes && !payload.is_empty());
             let pixels = canvas_of(&tables, analysis.grid(), &payload, &threads).expect("memory");
-            let decoded = picture_of(pixels, size, canvas, &threads).expect("memory");
+            let decoded =
+                picture_of(pixels, size, (canvas, analysis.grid()), &threads).expect("memory");
             assert_eq!(Size::from(decoded.dimensions()), size);
             if bytes == 5000 && size.area() < 4000 {
                 let worst = decoded.iter().zip(photo.as_bytes());

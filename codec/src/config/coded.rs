@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flextok_compute::lot;
+use flextok_plain::lot;
 use serde::Serialize;
 
 use super::error::ConfigError;
@@ -62,13 +62,16 @@ impl Config {
     /// Reads the config in a safetensors file's metadata; `None` if they hold none.
     ///
     /// # Errors
-    /// [`ConfigError`] naming the key and what is allowed there.
+    /// [`ConfigError::NoNetworks`] for all but models with a coded payload in a build without networks; [`ConfigError`] naming the key and what is allowed there.
     pub fn from_metadata(metadata: &BTreeMap<String, String>) -> Result<Option<Self>, ConfigError> {
         if let Some(text) = metadata.get(NATIVE_KEY) {
             let value = parse("metadata.config", literal::parse_json, text)?;
             if is_coded(&value) {
                 return read(&value).map(|config| Some(Self::Coded(config)));
             }
+        }
+        if !cfg!(feature = "networks") {
+            return Err(ConfigError::NoNetworks);
         }
         let network = ModelConfig::from_metadata(metadata)?;
         Ok(network.map(|config| Self::Network(Box::new(config))))
@@ -83,6 +86,9 @@ impl Config {
         let value = parse("config.json", json, text)?;
         if is_coded(&value) {
             return read(&value).map(Self::Coded);
+        }
+        if !cfg!(feature = "networks") {
+            return Err(ConfigError::NoNetworks);
         }
         Ok(Self::Network(Box::new(ModelConfig::from_json(text)?)))
     }

@@ -15,6 +15,11 @@ pub enum ConfigError {
         /// The metadata keys of the published layout.
         allowed: String,
     },
+    /// The model is a FlexTok network, which this build cannot run.
+    #[error(
+        "not a model with a coded payload, and this build runs no FlexTok networks; build it with the feature `networks`"
+    )]
+    NoNetworks,
     /// The text is neither JSON nor a Python literal.
     #[error("config text {name}: {source}")]
     Syntax {

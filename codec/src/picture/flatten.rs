@@ -1,8 +1,8 @@
 //! Every pixel type to 8-bit RGB: alpha over a background, deep samples rounded once.
 
+use flextok_plain::resample::{Plain, Rows};
 use image::{DynamicImage, ImageBuffer, Pixel, RgbImage, RgbaImage};
 
-use super::resample::Rows;
 use super::{PictureError, memory};
 
 /// [`try_flatten`] without a limit.
@@ -79,10 +79,23 @@ pub(super) struct Flat<'a> {
     pub(super) background: [u8; 3],
 }
 
+/// The rows of a picture.
+pub(super) fn plain_rows(picture: &RgbImage) -> Plain<'_> {
+    Plain {
+        samples: picture.as_raw(),
+        stride: 3 * picture.width() as usize,
+    }
+}
+
+fn row_of(picture: &RgbImage, y: usize) -> &[u8] {
+    let Plain { samples, stride } = plain_rows(picture);
+    &samples[y * stride..][..stride]
+}
+
 impl Rows for Flat<'_> {
     fn row<'a>(&'a self, y: usize, scratch: &'a mut Vec<u8>) -> &'a [u8] {
         if let DynamicImage::ImageRgb8(rgb) = self.image {
-            return rgb.row(y, scratch);
+            return row_of(rgb, y);
         }
         scratch.resize(self.image.width() as usize * 3, 0);
         self.convert(y, scratch);
@@ -95,7 +108,7 @@ impl Flat<'_> {
     fn convert(&self, y: usize, target: &mut [u8]) {
         let background = self.background;
         match self.image {
-            DynamicImage::ImageRgb8(rgb) => target.copy_from_slice(rgb.row(y, &mut Vec::new())),
+            DynamicImage::ImageRgb8(rgb) => target.copy_from_slice(row_of(rgb, y)),
             DynamicImage::ImageLuma8(grey) => map(grey, y, target, |p: [u8; 1]| [p[0]; 3]),
             DynamicImage::ImageLumaA8(grey) => map(grey, y, target, |p: [u8; 2]| {
                 background.map(|under| over8(p[0], p[1], under))

@@ -5,8 +5,6 @@
 //! again. Another process may take it between the probe and the real use; nothing prevents that.
 
 use super::PictureError;
-use super::save::SaveFormat;
-use crate::Size;
 
 /// Maximum decompressed size of a colour profile or similar, in bytes.
 pub(super) const METADATA: u64 = 16 << 20;
@@ -68,25 +66,6 @@ pub(crate) fn zeroed(bytes: u64) -> Result<Vec<u8>, PictureError> {
     let mut memory = with_capacity(length)?;
     memory.resize(length, 0);
     Ok(memory)
-}
-
-/// Memory of an encoder without the 8-bit RGB picture but with the file it makes, even for incompressible pictures.
-pub(super) fn encoding(format: SaveFormat, size: Size) -> u64 {
-    // A vector that grows has up to twice the bytes that it needs.
-    let per_pixel = match format {
-        // compressed data of 3 bytes and the file
-        SaveFormat::Png => 12,
-        // at worst some 3 bytes, as noise
-        SaveFormat::Jpeg => 8,
-        // four channels, codes of up to 15 bits for each, and the file
-        SaveFormat::WebP => 24,
-        // 4 bytes and the file
-        SaveFormat::Qoi | SaveFormat::Tga => 12,
-        SaveFormat::Bmp | SaveFormat::Tiff | SaveFormat::Pnm => 6,
-    };
-    // Rows are padded, and have a filter or a strip entry each.
-    let rows = u64::from(size.height) * 64 + u64::from(size.width) * 16;
-    size.area().saturating_mul(per_pixel).saturating_add(rows)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Resizing pictures to the canvas and back: plain resize, the published centre crop, restore.
 
 use flextok_compute::Threads;
+use flextok_plain::resample::{Kernel, Rows, Span, resampled, rows_first};
 use image::{DynamicImage, RgbImage};
 
-use super::flatten::Flat;
-use super::resample::{Kernel, Rows, Span, columns_first, rows_first};
+use super::flatten::{Flat, plain_rows};
 use super::{PictureError, memory};
 use crate::Size;
 
@@ -40,7 +40,12 @@ pub struct Cropped {
 /// # Errors
 /// [`PictureError::OutOfMemory`].
 pub fn resize(picture: &RgbImage, size: Size, threads: &Threads) -> Result<RgbImage, PictureError> {
-    resize_rows(picture, picture.dimensions().into(), size, threads)
+    resize_rows(
+        &plain_rows(picture),
+        picture.dimensions().into(),
+        size,
+        threads,
+    )
 }
 
 /// [`resize`] of the [flattened](super::flatten) image, row by row.
@@ -60,8 +65,35 @@ fn resize_rows(
     to: Size,
     threads: &Threads,
 ) -> Result<RgbImage, PictureError> {
-    let (x, y) = whole(from, to);
-    threads.install(|| rows_first(rows, Kernel::Triangle, x, y))
+    let (x, y) = Span::both(from, to);
+    by_rows(rows, Kernel::Triangle, (x, y), threads)
+}
+
+/// Resamples rows in the normative order.
+fn by_rows(
+    rows: &impl Rows,
+    kernel: Kernel,
+    (x, y): (Span, Span),
+    threads: &Threads,
+) -> Result<RgbImage, PictureError> {
+    let samples = threads.install(|| rows_first(rows, kernel, x, y));
+    Ok(picture(Size::new(x.count, y.count), samples?))
+}
+
+/// A picture of as many samples as resampling gives: none for a side of zero.
+fn picture(size: Size, samples: Vec<u8>) -> RgbImage {
+    let Size { width, height } = size;
+    RgbImage::from_raw(width, height, samples).unwrap_or_else(|| RgbImage::new(width, height))
+}
+
+impl From<flextok_plain::Error> for PictureError {
+    fn from(error: flextok_plain::Error) -> Self {
+        match error {
+            flextok_plain::Error::OutOfMemory { bytes } => Self::OutOfMemory { bytes },
+            // Resampling has no other errors.
+            _ => Self::OutOfMemory { bytes: u64::MAX },
+        }
+    }
 }
 
 /// The published pre-processing: `picture` scaled until it just covers the canvas, then its centre.
@@ -78,7 +110,12 @@ pub fn published_crop(
     canvas: Size,
     threads: &Threads,
 ) -> Result<Cropped, PictureError> {
-    crop_rows(picture, picture.dimensions().into(), canvas, threads)
+    crop_rows(
+        &plain_rows(picture),
+        picture.dimensions().into(),
+        canvas,
+        threads,
+    )
 }
 
 /// [`published_crop`] of the [flattened](super::flatten) image, row by row.
@@ -99,16 +136,8 @@ fn crop_rows(
     threads: &Threads,
 ) -> Result<Cropped, PictureError> {
     let (x, y, source) = spans(from, to);
-    let picture = threads.install(|| rows_first(rows, Kernel::Triangle, x, y))?;
+    let picture = by_rows(rows, Kernel::Triangle, (x, y), threads)?;
     Ok(Cropped { picture, source })
-}
-
-/// Both axes of a scaling of the whole picture.
-fn whole(from: Size, to: Size) -> (Span, Span) {
-    (
-        Span::whole(from.width, to.width),
-        Span::whole(from.height, to.height),
-    )
 }
 
 /// Both axes of the scaling, and the part of the source that is shown.
@@ -121,7 +150,7 @@ fn spans(from: Size, to: Size) -> (Span, Span, SourceRect) {
             width: w,
             height: h,
         };
-        let (x, y) = whole(from, to);
+        let (x, y) = Span::both(from, to);
         return (x, y, source);
     }
     // Compares width / w with height / h without rounding.
@@ -175,9 +204,13 @@ pub(crate) fn shrink_image(
     size: Size,
     threads: &Threads,
 ) -> Result<RgbImage, PictureError> {
-    let (x, y) = whole(Size::new(image.width(), image.height()), size);
-    let rows = Flat { image, background };
-    threads.install(|| rows_first(&rows, Kernel::Lanczos3, x, y))
+    let spans = Span::both(Size::new(image.width(), image.height()), size);
+    by_rows(
+        &Flat { image, background },
+        Kernel::Lanczos3,
+        spans,
+        threads,
+    )
 }
 
 /// The [flattened](super::flatten) image with its last column and row repeated up to `size`, which is no smaller.
@@ -212,6 +245,7 @@ pub(crate) fn pad_image(
 ///
 /// # Errors
 /// [`PictureError::OutOfMemory`].
+#[cfg(feature = "metrics")]
 pub(crate) fn enlarge(
     canvas: &RgbImage,
     size: Size,
@@ -247,12 +281,7 @@ fn restore_with(canvas: &RgbImage, to: Size, kernel: Kernel) -> Result<RgbImage,
     if from == to {
         return copy(canvas);
     }
-    let (x, y) = whole(from, to);
-    if Size::new(to.width, from.height).area() <= Size::new(from.width, to.height).area() {
-        rows_first(canvas, kernel, x, y)
-    } else {
-        columns_first(canvas, kernel, x, y)
-    }
+    Ok(picture(to, resampled(canvas.as_raw(), from, to, kernel)?))
 }
 
 #[cfg(test)]

@@ -156,7 +156,7 @@ impl SaveFormat {
 pub fn encode(picture: &RgbImage, format: SaveFormat) -> Result<Vec<u8>, PictureError> {
     let size = picture.dimensions().into();
     format.check_size(size)?;
-    memory::probe(memory::encoding(format, size))?;
+    memory::probe(encoding_memory(format, size))?;
     let mut bytes = Vec::new();
     let mut seekable = std::io::Cursor::new(&mut bytes);
     match format {
@@ -195,6 +195,25 @@ pub fn encode(picture: &RgbImage, format: SaveFormat) -> Result<Vec<u8>, Picture
 fn write(picture: &RgbImage, encoder: impl ImageEncoder) -> image::ImageResult<()> {
     let (width, height) = picture.dimensions();
     encoder.write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8)
+}
+
+/// Memory of an encoder without the 8-bit RGB picture but with the file it makes, even for incompressible pictures.
+fn encoding_memory(format: SaveFormat, size: Size) -> u64 {
+    // A vector that grows has up to twice the bytes that it needs.
+    let per_pixel = match format {
+        // compressed data of 3 bytes and the file
+        SaveFormat::Png => 12,
+        // at worst some 3 bytes, as noise
+        SaveFormat::Jpeg => 8,
+        // four channels, codes of up to 15 bits for each, and the file
+        SaveFormat::WebP => 24,
+        // 4 bytes and the file
+        SaveFormat::Qoi | SaveFormat::Tga => 12,
+        SaveFormat::Bmp | SaveFormat::Tiff | SaveFormat::Pnm => 6,
+    };
+    // Rows are padded, and have a filter or a strip entry each.
+    let rows = u64::from(size.height) * 64 + u64::from(size.width) * 16;
+    size.area().saturating_mul(per_pixel).saturating_add(rows)
 }
 
 #[cfg(test)]

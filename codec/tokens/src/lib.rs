@@ -58,3 +58,5 @@ pub use encode::{Measured, Source, encode, encode_coefficients, encode_measured}
 pub use error::Error;
 pub use grid::{BLOCK, Band, COLOURS, Grid, bands_of_blocks, blocks_of_bands};
 pub use tables::{TableParts, Tables};
+#[doc(hidden)]
+pub use vectors::vectorized;

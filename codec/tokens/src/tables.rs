@@ -279,7 +279,8 @@ fn fingerprint(parts: &TableParts<'_>) -> [u8; 4] {
         ("p_one", "I32", &[STATES, ROWS], i32s(parts.p_one)),
         ("weights", "I32", &[STATES, FEATURES], i32s(parts.weights)),
     ];
-    let mut crc = crc32fast::Hasher::new();
+    let sum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let mut crc = sum.digest();
     for (name, dtype, shape, elements) in tables {
         for text in ["tables.", name, "\0", dtype, "\0"] {
             crc.update(text.as_bytes());

@@ -17,6 +17,6 @@ impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Inlined<F> {
 
 /// Runs `work`, a closure that is `#[inline(always)]` as all that it calls, compiled for the widest vectors of the processor.
 #[inline(always)]
-pub(crate) fn vectorized<R>(work: impl FnMut() -> R) -> R {
+pub fn vectorized<R>(work: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Inlined(work))
 }

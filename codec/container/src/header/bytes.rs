@@ -158,7 +158,7 @@ const fn check_len(kind: u8) -> usize {
 fn value(kind: u8, body: &[u8]) -> u32 {
     match kind & IDS {
         0 => checks::header8(body).into(),
-        _ => crc32fast::hash(body),
+        _ => checks::header32(body),
     }
 }
 
@@ -193,7 +193,9 @@ impl Out {
         let end = self.0.length.saturating_add(bytes.len());
         // The longest header fits; see `MAX_HEADER_BYTES`.
         if let Some(place) = self.0.bytes.get_mut(self.0.length..end) {
-            place.copy_from_slice(bytes);
+            for (place, &byte) in place.iter_mut().zip(bytes) {
+                *place = byte;
+            }
             self.0.length = end;
         }
     }

@@ -28,7 +28,7 @@ impl CodedCodec {
         if options.keep_canvas {
             return Ok(pixels);
         }
-        coded::picture_of(pixels, header.size(), coded.canvas, &self.threads)
+        coded::picture_of(pixels, header.size(), (coded.canvas, grid), &self.threads)
     }
 
     /// The canvas of a file, not clamped. The file has passed [`CodedCodec::check_header`].

@@ -14,17 +14,20 @@ use flextok_container::{
 use flextok_tokens::{Grid, Tables};
 use image::DynamicImage;
 
-use super::{Budget, CanvasChoice, EncodeOptions, Limits, limit as limit_of};
+use super::{Budget, CanvasChoice, EncodeOptions, HasLearned, Limits, Present, limit as limit_of};
 use crate::Size;
 use crate::coded::{self, Analysis};
 use crate::error::{Error, LimitKind, OptionName};
 use crate::weights::{Weights, WeightsError};
 
+/// A learned decoder on an engine.
+pub(super) type Learned = Present<dyn LearnedEngine, HasLearned>;
+
 /// Tables, the threads to use them on, and the learned decoder.
 pub(super) struct CodedCodec {
     tables: Box<Tables>,
     name: TablesName,
-    learned: Option<Box<dyn LearnedEngine>>,
+    learned: Option<Learned>,
     threads: Threads,
     limits: Limits,
 }
@@ -32,7 +35,7 @@ pub(super) struct CodedCodec {
 impl CodedCodec {
     pub(super) fn new(
         weights: &Weights,
-        learned: Option<Box<dyn LearnedEngine>>,
+        learned: Option<Learned>,
         threads: Threads,
         limits: Limits,
     ) -> Result<Self, WeightsError> {

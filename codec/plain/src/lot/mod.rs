@@ -5,7 +5,7 @@
 //! other, `[rows][3][32][32][columns]`: colour, horizontal frequency, vertical frequency, then the blocks of the row side
 //! by side, so that one frequency of a row of blocks is one run of memory. Frequency (0, 0) holds the DCT of the means.
 //!
-//! Rows of blocks are spread over the threads of the current rayon pool. Each sample is computed in one way whatever the
+//! Rows of blocks are spread over threads, where the build has them. Each sample is computed in one way whatever the
 //! tasks are, without fused operations, so that the result is the same for any number of threads and on any processor.
 
 mod across;
@@ -18,10 +18,10 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
-use bytemuck::allocation::try_zeroed_vec;
-use rayon::prelude::*;
+use flextok_tokens::vectorized;
 
 use self::across::Across;
 use self::colour::COLOURS;
@@ -29,9 +29,9 @@ use self::forward::Forward;
 use self::inverse::Inverse;
 use self::means::{Dct, transposed};
 use self::tables::Tables;
-use crate::ComputeError;
-use crate::cpu::vectorized;
-use crate::error::with_capacity;
+use crate::Error;
+use crate::memory::{with_capacity, zeros};
+use crate::parallel;
 
 /// Side of a block in samples.
 pub const BLOCK: usize = 32;
@@ -94,8 +94,8 @@ impl LappedTransform {
     /// The coefficients of a picture, `rgb` of `[32·rows, 32·columns, 3]` samples.
     ///
     /// # Errors
-    /// [`ComputeError::OutOfMemory`].
-    pub fn forward(&self, rgb: &[u8]) -> Result<Vec<f32>, ComputeError> {
+    /// [`Error::OutOfMemory`].
+    pub fn forward(&self, rgb: &[u8]) -> Result<Vec<f32>, Error> {
         assert_eq!(
             rgb.len(),
             self.coefficients(),
@@ -104,14 +104,15 @@ impl LappedTransform {
         let mut coefficients = zeros(self.coefficients())?;
         // Twice as many tasks as threads, since a thread may be late.
         let (chunk, across) = (self.chunk().div_ceil(2), Across::new(self.columns)?);
-        let tasks = coefficients.par_chunks_mut(chunk * self.columns * PER_BLOCK);
-        tasks.enumerate().try_for_each(|(task, out)| {
+        let pieces = (chunk * self.columns * PER_BLOCK, 1);
+        let none = || ();
+        parallel::chunks(&mut coefficients, pieces, none, |(), task, out| {
             let (first, width) = (task * chunk, self.columns * BLOCK);
             let mut forward = Forward::new(&self.tables, &across, rgb, width, first)?;
             for (row, out) in out.chunks_exact_mut(self.columns * PER_BLOCK).enumerate() {
                 forward.row(first + row, out);
             }
-            Ok(())
+            Ok::<_, Error>(())
         })?;
         self.replace_means(&mut coefficients)?;
         Ok(coefficients)
@@ -120,16 +121,16 @@ impl LappedTransform {
     /// The picture of coefficients, `[32·rows, 32·columns, 3]` samples from 0 to 255, clamped and rounded to even.
     ///
     /// # Errors
-    /// [`ComputeError::OutOfMemory`].
-    pub fn to_rgb<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<u8>, ComputeError> {
+    /// [`Error::OutOfMemory`].
+    pub fn to_rgb<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<u8>, Error> {
         self.inverse(source, in_8_bits)
     }
 
     /// [`LappedTransform::to_rgb`] in units of a network: (sample − 127.5) / 127.5, not clamped.
     ///
     /// # Errors
-    /// [`ComputeError::OutOfMemory`].
-    pub fn to_signed<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<f32>, ComputeError> {
+    /// [`Error::OutOfMemory`].
+    pub fn to_signed<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<f32>, Error> {
         self.inverse(
             source,
             #[inline(always)]
@@ -141,12 +142,13 @@ impl LappedTransform {
         &self,
         source: &S,
         convert: impl Fn(f32) -> T + Sync + Copy,
-    ) -> Result<Vec<T>, ComputeError> {
+    ) -> Result<Vec<T>, Error> {
         let means = self.means_of(source)?;
         let mut picture: Vec<T> = zeros(self.coefficients())?;
         let (chunk, across) = (self.chunk(), Across::new(self.columns)?);
-        let tasks = picture.par_chunks_mut(chunk * self.columns * PER_BLOCK);
-        tasks.enumerate().try_for_each(|(task, out)| {
+        let pieces = (chunk * self.columns * PER_BLOCK, 1);
+        let none = || ();
+        parallel::chunks(&mut picture, pieces, none, |(), task, out| {
             let mut read = zeros(BLOCK * BLOCK * self.columns)?;
             let mut inverse = Inverse::new(&self.tables, &across, self.columns * BLOCK)?;
             let mut lines = Lines {
@@ -169,13 +171,13 @@ impl LappedTransform {
             if end >= self.rows {
                 lines.put(self.rows * BLOCK, 0..LAP, inverse.end());
             }
-            Ok(())
+            Ok::<_, Error>(())
         })?;
         Ok(picture)
     }
 
     /// The means of the blocks, `[3][rows][columns]`, from the DCT that stands in their place.
-    fn means_of<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<f32>, ComputeError> {
+    fn means_of<S: Source + ?Sized>(&self, source: &S) -> Result<Vec<f32>, Error> {
         let (rows, columns) = (self.rows, self.columns);
         let mut means = zeros(COLOURS * rows * columns)?;
         for (index, means) in means.chunks_exact_mut(columns).enumerate() {
@@ -188,7 +190,7 @@ impl LappedTransform {
     }
 
     /// The DCT of one colour's means over the grid, `[rows][columns]`, in place, forwards or back.
-    fn transform_means(&self, means: &mut [f32], back: bool) -> Result<(), ComputeError> {
+    fn transform_means(&self, means: &mut [f32], back: bool) -> Result<(), Error> {
         let (rows, columns) = (self.rows, self.columns);
         Dct::new(rows).columns(means, columns, back);
         let mut turned = transposed(means, columns);
@@ -198,7 +200,7 @@ impl LappedTransform {
     }
 
     /// Puts the DCT of the means in the place of the means.
-    fn replace_means(&self, coefficients: &mut [f32]) -> Result<(), ComputeError> {
+    fn replace_means(&self, coefficients: &mut [f32]) -> Result<(), Error> {
         let (rows, columns) = (self.rows, self.columns);
         for colour in 0..COLOURS {
             let start = |row: usize| (row * COLOURS + colour) * BLOCK * BLOCK * columns;
@@ -216,9 +218,7 @@ impl LappedTransform {
 
     /// Rows of blocks of a task.
     fn chunk(&self) -> usize {
-        self.rows
-            .div_ceil(rayon::current_num_threads())
-            .clamp(1, MAX_CHUNK)
+        self.rows.div_ceil(parallel::threads()).clamp(1, MAX_CHUNK)
     }
 }
 
@@ -257,8 +257,4 @@ impl<T, F: Fn(f32) -> T> Lines<'_, T, F> {
 pub fn in_8_bits(sample: f32) -> u8 {
     // Behind 2²³ a float has no fraction: the sum is rounded to even, and its low byte is the number.
     (sample.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8
-}
-
-fn zeros<T: bytemuck::Zeroable>(len: usize) -> Result<Vec<T>, ComputeError> {
-    try_zeroed_vec(len).map_err(|()| ComputeError::OutOfMemory { shape: vec![len] })
 }

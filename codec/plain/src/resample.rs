@@ -2,14 +2,16 @@
 //!
 //! Two passes over 8-bit samples with an 8-bit picture in between. The kernel is stretched by the
 //! scale when shrinking (built-in antialiasing). Only the wanted window of the output is computed,
-//! so that a crop of a huge enlargement costs no more than the crop. Rows are spread over the
-//! threads of the rayon pool that the caller has installed; each is computed alone, so the result does not depend on them.
+//! so that a crop of a huge enlargement costs no more than the crop. Rows are spread over
+//! threads, where the build has them; each is computed alone, so the result does not depend on them.
 
-use flextok_compute::vectorized;
-use image::RgbImage;
-use rayon::prelude::*;
+use alloc::vec::Vec;
+use core::convert::Infallible;
 
-use super::{PictureError, memory};
+use flextok_tokens::vectorized;
+
+use crate::memory::zeros;
+use crate::{Error, Size, parallel};
 
 /// Fraction bits of the weights: 8-bit samples and 2 bits of overshoot leave 22 of 32.
 const PRECISION: u32 = 32 - 8 - 2;
@@ -28,7 +30,7 @@ const SPAN: usize = 8 << 10;
 
 /// The interpolation kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kernel {
+pub enum Kernel {
     /// The triangle, normative for pre-processing.
     Triangle,
     /// The cubic through the samples with a = −1/2 (Catmull-Rom).
@@ -64,33 +66,42 @@ fn sinc(x: f64) -> f64 {
     if x == 0.0 {
         return 1.0;
     }
-    let x = x * std::f64::consts::PI;
-    x.sin() / x
+    let x = x * core::f64::consts::PI;
+    libm::sin(x) / x
 }
 
 /// One axis of a resampling: the input length, the length of the whole output, and the part of
 /// that output that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub struct Span {
     /// Samples of the input.
-    pub(super) input: u32,
+    pub input: u32,
     /// Samples of the whole output.
-    pub(super) output: u64,
+    pub output: u64,
     /// First wanted sample of the output.
-    pub(super) first: u64,
+    pub first: u64,
     /// Number of wanted samples.
-    pub(super) count: u32,
+    pub count: u32,
 }
 
 impl Span {
     /// The whole output.
-    pub(super) fn whole(input: u32, output: u32) -> Self {
+    pub fn whole(input: u32, output: u32) -> Self {
         Self {
             input,
             output: u64::from(output),
             first: 0,
             count: output,
         }
+    }
+
+    /// Both axes of a scaling of a whole picture.
+    #[must_use]
+    pub fn both(from: Size, to: Size) -> (Self, Self) {
+        (
+            Self::whole(from.width, to.width),
+            Self::whole(from.height, to.height),
+        )
     }
 
     fn is_identity(&self) -> bool {
@@ -159,25 +170,35 @@ fn clip(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
+/// A whole picture of `[height, width, 3]` samples at another size. The pass that leaves the smaller picture goes first.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn resampled(samples: &[u8], from: Size, to: Size, kernel: Kernel) -> Result<Vec<u8>, Error> {
+    let stride = 3 * from.width as usize;
+    let rows = Plain { samples, stride };
+    let (x, y) = Span::both(from, to);
+    if Size::new(to.width, from.height).area() <= Size::new(from.width, to.height).area() {
+        rows_first(&rows, kernel, x, y)
+    } else {
+        columns_first(&rows, kernel, x, y)
+    }
+}
+
 /// Resamples horizontally, then vertically: the normative order. Of the rows in between only those are held that a band
 /// of the output needs.
-pub(super) fn rows_first(
-    source: &impl Rows,
-    kernel: Kernel,
-    x: Span,
-    y: Span,
-) -> Result<RgbImage, PictureError> {
+pub fn rows_first(source: &impl Rows, kernel: Kernel, x: Span, y: Span) -> Result<Vec<u8>, Error> {
     if is_empty(x) || is_empty(y) {
-        return Ok(RgbImage::new(x.count, y.count));
+        return Ok(Vec::new());
     }
     let across = (!x.is_identity()).then(|| Weights::new(kernel, x));
     let narrow =
         |first: usize, target: &mut [u8]| horizontal(source, first, across.as_ref(), x, target);
     let stride = x.count as usize * 3;
-    let mut out = memory::zeroed(stride as u64 * u64::from(y.count))?;
+    let mut out = zeros(stride * y.count as usize)?;
     if y.is_identity() {
         narrow(0, &mut out);
-        return Ok(picture(x, y, out));
+        return Ok(out);
     }
     let down = Weights::new(kernel, y);
     let most = (BAND / stride).max(1);
@@ -194,7 +215,7 @@ pub(super) fn rows_first(
         held.truncate(kept_bytes);
         let more = bytes.saturating_sub(held.len());
         held.try_reserve_exact(more)
-            .map_err(|_| PictureError::OutOfMemory {
+            .map_err(|_| Error::OutOfMemory {
                 bytes: bytes as u64,
             })?;
         held.resize(bytes, 0);
@@ -204,43 +225,32 @@ pub(super) fn rows_first(
         rows = needed;
         rest = after;
     }
-    Ok(picture(x, y, out))
+    Ok(out)
 }
 
 /// Resamples the whole picture vertically, then horizontally: less memory for long upright
 /// pictures.
-pub(super) fn columns_first(
-    source: &RgbImage,
+pub fn columns_first(
+    source: &Plain<'_>,
     kernel: Kernel,
     x: Span,
     y: Span,
-) -> Result<RgbImage, PictureError> {
+) -> Result<Vec<u8>, Error> {
     if is_empty(x) || is_empty(y) {
-        return Ok(RgbImage::new(x.count, y.count));
+        return Ok(Vec::new());
     }
     let down = Weights::new(kernel, y);
-    let stride = u64::from(x.input) * 3;
-    let mut tall = memory::zeroed(stride * u64::from(y.count))?;
-    vertically(
-        source.as_raw(),
-        stride as usize,
-        0,
-        &down,
-        &down.windows,
-        &mut tall,
-    );
-    let mut out = memory::zeroed(u64::from(x.count) * 3 * u64::from(y.count))?;
+    let stride = x.input as usize * 3;
+    let mut tall = zeros(stride * y.count as usize)?;
+    vertically(source.samples, stride, 0, &down, &down.windows, &mut tall);
+    let mut out = zeros(x.count as usize * 3 * y.count as usize)?;
     let across = Weights::new(kernel, x);
     let tall = Plain {
         samples: &tall,
-        stride: stride as usize,
+        stride,
     };
     horizontal(&tall, 0, Some(&across), x, &mut out);
-    Ok(picture(x, y, out))
-}
-
-fn picture(x: Span, y: Span, samples: Vec<u8>) -> RgbImage {
-    RgbImage::from_raw(x.count, y.count, samples).unwrap_or_else(|| RgbImage::new(x.count, y.count))
+    Ok(out)
 }
 
 fn is_empty(span: Span) -> bool {
@@ -250,7 +260,7 @@ fn is_empty(span: Span) -> bool {
 /// The windows in runs that need at most this many input rows each, or one window that needs more.
 fn bands(windows: &[Window], most: usize) -> impl Iterator<Item = &[Window]> {
     let mut rest = windows;
-    std::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         let first = rest.first()?.start;
         let fitting = rest
             .iter()
@@ -262,29 +272,25 @@ fn bands(windows: &[Window], most: usize) -> impl Iterator<Item = &[Window]> {
 }
 
 /// The input samples that the windows use.
-fn used(windows: &[Window]) -> std::ops::Range<usize> {
+fn used(windows: &[Window]) -> core::ops::Range<usize> {
     let start = windows.iter().map(|w| w.start).min().unwrap_or(0);
     let end = windows.iter().map(|w| w.start + w.len).max();
     start..end.unwrap_or(start)
 }
 
 /// Rows of 8-bit RGB, wherever they come from.
-pub(super) trait Rows: Sync {
+pub trait Rows: Sync {
     /// Row `y`, in `scratch` where it has to be made.
     fn row<'a>(&'a self, y: usize, scratch: &'a mut Vec<u8>) -> &'a [u8];
 }
 
-impl Rows for RgbImage {
-    fn row<'a>(&'a self, y: usize, _scratch: &'a mut Vec<u8>) -> &'a [u8] {
-        let stride = self.width() as usize * 3;
-        &self.as_raw()[y * stride..][..stride]
-    }
-}
-
 /// Rows one after the other.
-struct Plain<'p> {
-    samples: &'p [u8],
-    stride: usize,
+#[derive(Debug, Clone, Copy)]
+pub struct Plain<'p> {
+    /// `[rows][stride]`
+    pub samples: &'p [u8],
+    /// Samples of a row, three for each pixel.
+    pub stride: usize,
 }
 
 impl Rows for Plain<'_> {
@@ -315,16 +321,24 @@ fn horizontal(
 ) {
     let stride = x.count as usize * 3;
     let Some(weights) = weights else {
-        let rows = out.par_chunks_exact_mut(stride).enumerate();
-        rows.with_min_len(MIN_ROWS)
-            .for_each_init(Vec::new, |scratch, (y, target)| {
+        let rows = (stride, MIN_ROWS);
+        never(parallel::chunks(
+            out,
+            rows,
+            Vec::new,
+            |scratch, y, target| {
                 target.copy_from_slice(source.row(first + y, scratch));
-            });
+                Ok(())
+            },
+        ));
         return;
     };
-    out.par_chunks_mut(stride * LANES)
-        .enumerate()
-        .for_each_init(Buffers::default, |buffers, (group, targets)| {
+    let rows = (stride * LANES, 1);
+    never(parallel::chunks(
+        out,
+        rows,
+        Buffers::default,
+        |buffers, group, targets| {
             let Buffers { scratch, columns } = buffers;
             let first = first + group * LANES;
             let mut done = 0;
@@ -348,7 +362,9 @@ fn horizontal(
                 );
                 done += windows.len();
             }
-        });
+            Ok(())
+        },
+    ));
 }
 
 /// A part of some rows, side by side: sums over a row become sums of whole vectors.
@@ -395,18 +411,28 @@ fn vertically(
     windows: &[Window],
     out: &mut [u8],
 ) {
-    out.par_chunks_exact_mut(stride)
-        .zip(windows)
-        .with_min_len(MIN_ROWS)
-        .for_each(|(target, window)| {
+    let none = || ();
+    never(parallel::chunks(
+        out,
+        (stride, MIN_ROWS),
+        none,
+        |(), row, target| {
+            let Some(window) = windows.get(row) else {
+                return Ok(());
+            };
             let first = (window.start - top) * stride;
             let used = &rows[first..first + window.len * stride];
             vectorized(
                 #[inline(always)]
                 || sum_rows(target, used, weights.of(window)),
             );
-        });
+            Ok(())
+        },
+    ));
 }
+
+/// The outcome of what cannot fail.
+fn never(Ok(()): Result<(), Infallible>) {}
 
 /// The weighted sum of `rows`, each as long as `target`.
 #[inline(always)]
@@ -428,6 +454,8 @@ fn sum_rows(target: &mut [u8], rows: &[u8], weights: &[i32]) {
 
 #[cfg(test)]
 mod tests {
+    use std::vec;
+
     use super::*;
 
     #[test]
@@ -451,9 +479,11 @@ mod tests {
     #[test]
     fn bands_need_few_rows_and_change_nothing() {
         let noise = |i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8;
-        let picture = RgbImage::from_fn(2, 9000, |x, y| {
-            image::Rgb([0, 1, 2].map(|c| noise(6 * y + 3 * x + c)))
-        });
+        let samples: Vec<u8> = (0..2 * 3 * 9000).map(noise).collect();
+        let picture = Plain {
+            samples: &samples,
+            stride: 2 * 3,
+        };
         let (x, y) = (Span::whole(2, 4000), Span::whole(9000, 700));
         let down = Weights::new(Kernel::Lanczos3, y);
         let rows = BAND / (4000 * 3);
@@ -474,7 +504,7 @@ mod tests {
         );
         let mut whole = vec![0; 4000 * 3 * 700];
         vertically(&wide, 4000 * 3, 0, &down, &down.windows, &mut whole);
-        assert!(banded.as_raw() == &whole);
+        assert!(banded == whole);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Samples to coefficients, one row of blocks after the other.
 
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -8,8 +9,9 @@ use super::across::Across;
 use super::colour::{self, COLOURS};
 use super::kernel::{self, Vector};
 use super::tables::Tables;
-use super::{BLOCK, LAP, zeros};
-use crate::ComputeError;
+use super::{BLOCK, LAP};
+use crate::Error;
+use crate::memory::zeros;
 
 /// Transforms some rows of blocks that follow one another.
 pub(super) struct Forward<'a> {
@@ -32,7 +34,7 @@ impl<'a> Forward<'a> {
         rgb: &'a [u8],
         width: usize,
         first: usize,
-    ) -> Result<Self, ComputeError> {
+    ) -> Result<Self, Error> {
         let mut forward = Self {
             tables,
             across,

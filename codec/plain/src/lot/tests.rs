@@ -1,6 +1,7 @@
 //! The fast transform against the matrices that define it, in f64.
 
 use std::f64::consts::PI;
+use std::vec;
 
 use super::*;
 
@@ -183,6 +184,7 @@ fn squared_errors_of_coefficients_are_those_of_samples() {
     );
 }
 
+#[cfg(feature = "threads")]
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let (rows, columns) = (13, 3);

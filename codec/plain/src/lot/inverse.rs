@@ -1,13 +1,16 @@
 //! Coefficients to samples, one row of blocks after the other.
 
+use alloc::vec::Vec;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::across::Across;
 use super::colour::COLOURS;
 use super::kernel;
 use super::tables::Tables;
-use super::{BLOCK, LAP, zeros};
-use crate::ComputeError;
+use super::{BLOCK, LAP};
+use crate::Error;
+use crate::memory::zeros;
 
 /// Transforms some rows of blocks that follow one another.
 pub(super) struct Inverse<'a> {
@@ -21,11 +24,7 @@ pub(super) struct Inverse<'a> {
 }
 
 impl<'a> Inverse<'a> {
-    pub(super) fn new(
-        tables: &'a Tables,
-        across: &'a Across,
-        width: usize,
-    ) -> Result<Self, ComputeError> {
+    pub(super) fn new(tables: &'a Tables, across: &'a Across, width: usize) -> Result<Self, Error> {
         Ok(Self {
             tables,
             across,

@@ -4,13 +4,15 @@
 //! values, one for each line and block. The frequencies are `[32 frequencies][segments]`. A vector holds one value of
 //! each of several segments that follow one another, so that sums over a segment become sums of whole vectors.
 
+use alloc::vec::Vec;
+
 use pulp::Simd;
 
 use super::kernel;
 use super::tables::{Matrix, Tables};
 use super::{BLOCK, LAP};
-use crate::ComputeError;
-use crate::error::with_capacity;
+use crate::Error;
+use crate::memory::with_capacity;
 
 /// Segments that are worked on at a time, at least the lanes of any vector.
 const SEGMENTS: usize = 16;
@@ -29,7 +31,7 @@ pub(super) struct Across {
 }
 
 impl Across {
-    pub(super) fn new(columns: usize) -> Result<Self, ComputeError> {
+    pub(super) fn new(columns: usize) -> Result<Self, Error> {
         let mut inner = with_capacity(columns + SEGMENTS)?;
         inner.extend((1..=columns + SEGMENTS).map(|next| f32::from(next % columns != 0)));
         Ok(Self { inner, columns })

@@ -23,7 +23,7 @@ const QUARTER: [f64; 33] = [
     0.8032075314806449,
     0.773010453362737,
     0.7409511253549591,
-    std::f64::consts::FRAC_1_SQRT_2,
+    core::f64::consts::FRAC_1_SQRT_2,
     0.6715589548470184,
     0.6343932841636455,
     0.5956993044924334,
@@ -75,9 +75,9 @@ impl Tables {
     pub(super) fn new() -> Self {
         let filter = filter();
         Self {
-            filter: std::array::from_fn(|row| filter[row].map(|value| (value / 2.0) as f32)),
-            filter_back: std::array::from_fn(|row| {
-                std::array::from_fn(|column| (filter[column][row] / 2.0) as f32)
+            filter: core::array::from_fn(|row| filter[row].map(|value| (value / 2.0) as f32)),
+            filter_back: core::array::from_fn(|row| {
+                core::array::from_fn(|column| (filter[column][row] / 2.0) as f32)
             }),
             odd16: odd(),
             odd8: odd(),
@@ -93,11 +93,11 @@ fn filter() -> [[f64; LAP]; LAP] {
     // Of 16 points, cos(π (2i+1) k / 32) is the list's entry 2 (2i+1) k, cos(π (2i+1) (2k+1) / 64) its entry (2i+1) (2k+1).
     let second = |k: usize, i: usize| match k {
         0 => 0.25,
-        _ => (0.125f64).sqrt() * cosine(2 * (2 * i + 1) * k),
+        _ => libm::sqrt(0.125) * cosine(2 * (2 * i + 1) * k),
     };
-    let fourth = |k: usize, i: usize| (0.125f64).sqrt() * cosine((2 * i + 1) * (2 * k + 1));
-    std::array::from_fn(|row| {
-        std::array::from_fn(|column| (0..LAP).map(|k| second(k, row) * fourth(k, column)).sum())
+    let fourth = |k: usize, i: usize| libm::sqrt(0.125) * cosine((2 * i + 1) * (2 * k + 1));
+    core::array::from_fn(|row| {
+        core::array::from_fn(|column| (0..LAP).map(|k| second(k, row) * fourth(k, column)).sum())
     })
 }
 
@@ -105,7 +105,7 @@ fn filter() -> [[f64; LAP]; LAP] {
 fn odd<const N: usize>() -> Matrix<N> {
     // The list is in steps of π/64 = π/(2·32).
     let step = BLOCK / (2 * N);
-    std::array::from_fn(|k| {
-        std::array::from_fn(|i| (0.25 * cosine((2 * i + 1) * (2 * k + 1) * step)) as f32)
+    core::array::from_fn(|k| {
+        core::array::from_fn(|i| (0.25 * cosine((2 * i + 1) * (2 * k + 1) * step)) as f32)
     })
 }

@@ -3,7 +3,8 @@
 //! There is one mean for 1024 samples, so that the plain sum costs less than the blocks up to 255 of them a side, which
 //! is all that a file can name.
 
-use std::f64::consts::PI;
+use alloc::vec::Vec;
+use core::f64::consts::PI;
 
 /// The orthonormal DCT-II of any length.
 pub(super) struct Dct {
@@ -16,12 +17,12 @@ pub(super) struct Dct {
 
 impl Dct {
     pub(super) fn new(points: usize) -> Self {
-        let scale = (2.0 / points as f64).sqrt();
+        let scale = libm::sqrt(2.0 / points as f64);
         let turn = 4 * points;
         let cosines = (0..turn).map(|m| (scale * cosine(m, turn)) as f32);
         Self {
             cosines: cosines.collect(),
-            first: (1.0 / points as f64).sqrt() as f32,
+            first: libm::sqrt(1.0 / points as f64) as f32,
             points,
         }
     }
