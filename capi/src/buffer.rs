@@ -1,9 +1,9 @@
-//! Memory that a caller gets from the library and gives back with [`flextok_free`].
+//! Memory that a caller gets from the library and gives back.
 
 use std::ffi::c_void;
 use std::ptr;
 
-use crate::status::{Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 
 /// Bytes from `malloc`, freed when dropped unless they are handed out.
 pub(crate) struct Buffer {
@@ -14,7 +14,8 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// `size` zeros.
     pub(crate) fn new(size: usize) -> Outcome<Self> {
-        // SAFETY: any size is allowed; of zero bytes the pointer may be null, so one is taken.
+        // Of zero bytes the pointer may be null, so one is taken.
+        // SAFETY: any size is allowed.
         let data = unsafe { libc::calloc(size.max(1), 1) };
         if data.is_null() {
             return Err(Failure::memory(size));
@@ -25,6 +26,7 @@ impl Buffer {
         })
     }
 
+    #[cfg(feature = "encode")]
     pub(crate) fn of(bytes: &[u8]) -> Outcome<Self> {
         let mut buffer = Self::new(bytes.len())?;
         buffer.as_mut().copy_from_slice(bytes);
@@ -49,10 +51,10 @@ impl Drop for Buffer {
     }
 }
 
-/// Frees what a function of this library allocated: files and pixels. Null is allowed.
+/// Frees what a function of this library allocated: files and texts. Null is allowed.
 ///
 /// # Safety
-/// `data` is null, or came from a function that says so, and was not freed before.
+/// `data` is null, or came from a function that says so and was not freed before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flextok_free(data: *mut c_void) {
     // SAFETY: the caller's promise.

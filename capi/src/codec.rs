@@ -1,79 +1,81 @@
-//! The handle: a model, opened at its first use, with settings, limits, a callback, and the message of the last failure.
+//! The codec: a model, opened at its first use, with settings, limits and the caller's function.
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::Arc;
 
-use flextok::{CancelToken, Codec, DecodeOptions, Limits, Progress};
+use flextok::{Codec, Limits};
 
-use crate::guard::{bytes, guarded};
-use crate::status::{Failure, Outcome, Status};
+use crate::failure::{Failure, Outcome};
+use crate::guard::{bytes, clear, guarded, need, put};
+use crate::handle::{Cell, Handle, into_raw, message, release, with};
+use crate::progress::{Callback, ProgressCallback};
+use crate::status::Status;
 
-/// Called while a decode computes: `done` of `total` steps, and the pointer given with it. Anything but 0 stops the decode,
-/// which then returns `FLEXTOK_CANCELLED`. It may be called on a thread of the library, but never twice at once.
-pub type ProgressCallback =
-    Option<unsafe extern "C" fn(done: u32, total: u32, user: *mut c_void) -> i32>;
-
-/// Which bound [`flextok_codec_set_limit`] sets.
+/// A bound that `flextok_codec_set_limit` sets. Exceeding one is FLEXTOK_LIMIT, before memory is taken for it.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LimitName {
-    /// Pixels of a picture, encoded or restored (default 2^27).
+pub enum Limit {
+    /// Pixels of a picture, encoded or restored; 134217728 (2^27) by default.
     Pixels = 0,
-    /// Longest side of a picture in pixels (default 2^20).
+    /// Longest side of a picture in pixels; 1048576 by default, the most that the format has.
     Side = 1,
-    /// Bytes of payload of a file (default 32 MiB).
+    /// Bytes of payload of a file; 32 MiB by default.
     PayloadBytes = 2,
-    /// Bytes of memory for the canvas of a picture (default 1 GiB).
-    Memory = 3,
-    /// Bytes of memory for the work of the learned decoder (default 256 MiB).
-    TileMemory = 4,
-    /// Steps of a FlexTok network (default 1000).
-    Steps = 5,
+    /// Bytes of metadata of a file; 1 MiB by default.
+    MetadataBytes = 3,
+    /// Bytes of memory for the canvas of a picture; 1 GiB by default.
+    Memory = 4,
+    /// Bytes of memory for the work of the learned decoder, which divides larger pictures; 256 MiB by default.
+    TileMemory = 5,
+    /// Pixels of the canvas of a FlexTok model; 2097152 (2^21) by default.
+    CanvasPixels = 6,
+    /// Steps of a decode by a FlexTok model; 1000 by default.
+    Steps = 7,
 }
 
-/// A model and what it is used with. It belongs to one thread at a time.
-pub struct CodecHandle {
+/// Most threads of a codec.
+const MAX_THREADS: u32 = 1024;
+
+/// A model and what it is used with. Made by `flextok_codec_new`, ended by `flextok_codec_free`. It serves one call at a
+/// time and may go from thread to thread; threads that work at the same time take one each (`flextok_codec_clone`). A codec
+/// that has been used does not work in a forked child process.
+pub struct CodecHandle(Cell<CodecState>);
+
+impl Handle for CodecHandle {
+    type State = CodecState;
+
+    fn cell(&self) -> &Cell<CodecState> {
+        &self.0
+    }
+}
+
+/// What a codec keeps.
+#[derive(Clone)]
+pub(crate) struct CodecState {
     model: Model,
     threads: u32,
     limits: Limits,
     callback: Callback,
     opened: Option<Arc<Codec>>,
-    message: CString,
 }
 
+#[derive(Clone)]
 enum Model {
     Embedded,
     File(PathBuf),
-    Bytes(Vec<u8>),
+    Bytes(Arc<Vec<u8>>),
 }
 
-/// The caller's function and its pointer.
-#[derive(Clone, Copy)]
-struct Callback {
-    function: ProgressCallback,
-    user: *mut c_void,
-}
-
-// SAFETY: the pointer is only handed back to the caller's function, which the documentation of `ProgressCallback` prepares
-// for calls from other threads; the library never looks behind it.
-unsafe impl Send for Callback {}
-// SAFETY: as for Send; calls never overlap.
-unsafe impl Sync for Callback {}
-
-impl CodecHandle {
+impl CodecState {
     fn new() -> Self {
         Self {
             model: Model::Embedded,
             threads: 0,
             limits: Limits::default(),
-            callback: Callback {
-                function: None,
-                user: ptr::null_mut(),
-            },
+            callback: Callback::NONE,
             opened: None,
-            message: CString::default(),
         }
     }
 
@@ -88,30 +90,21 @@ impl CodecHandle {
         let codec = match &self.model {
             Model::Embedded => builder.embedded(),
             Model::File(path) => builder.open(path),
-            Model::Bytes(bytes) => builder.from_bytes(bytes.clone()),
+            Model::Bytes(bytes) => builder.from_bytes(copy(bytes)?),
         };
         let codec = Arc::new(codec?);
         self.opened = Some(Arc::clone(&codec));
         Ok(codec)
     }
 
-    /// Reports the progress of a decode with these options to the caller's function.
-    pub(crate) fn watch(&self, options: DecodeOptions) -> DecodeOptions {
-        let callback = self.callback;
-        let Some(function) = callback.function else {
-            return options;
-        };
-        let stop = CancelToken::new();
-        let stopped = stop.clone();
-        let watched = options.with_cancel(stop);
-        watched.with_progress(move |Progress { step, total, .. }| {
-            // The whole of it, with its promise to be usable on other threads.
-            let callback = callback;
-            // SAFETY: the caller gave a function of this type.
-            if unsafe { function(step, total, callback.user) } != 0 {
-                stopped.cancel();
-            }
-        })
+    /// The bounds that are set.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The caller's function.
+    pub(crate) fn callback(&self) -> Callback {
+        self.callback
     }
 
     /// Changes a setting; the model is opened anew at its next use.
@@ -120,189 +113,214 @@ impl CodecHandle {
         self.opened = None;
     }
 
-    /// Keeps the message of a failure and returns the status.
-    pub(crate) fn report(&mut self, outcome: Outcome<()>) -> Status {
-        let (status, message) = match outcome {
-            Ok(()) => (Status::Ok, String::new()),
-            Err(Failure { status, message }) => (status, message),
-        };
-        // The messages of the library have no zero bytes but those in names that a caller gave.
-        self.message = CString::new(message.replace('\0', "?")).unwrap_or_default();
-        status
+    fn set_limit(&mut self, limit: u32, value: u64) -> Outcome<()> {
+        let mut limits = self.limits.clone();
+        // What is larger than the number of a limit bounds nothing either.
+        let short = u32::try_from(value).unwrap_or(u32::MAX);
+        match limit {
+            _ if limit == Limit::Pixels as u32 => limits.pixels = value,
+            _ if limit == Limit::Side as u32 => limits.side = short,
+            _ if limit == Limit::PayloadBytes as u32 => limits.container.payload_bytes = value,
+            _ if limit == Limit::MetadataBytes as u32 => limits.container.metadata_bytes = value,
+            _ if limit == Limit::Memory as u32 => limits.image_memory = value,
+            _ if limit == Limit::TileMemory as u32 => limits.tile_memory = value,
+            _ if limit == Limit::CanvasPixels as u32 => limits.canvas_pixels = value,
+            _ if limit == Limit::Steps as u32 => limits.steps = short,
+            _ => {
+                let most = Limit::Steps as u32;
+                return Err(Failure::usage(format!(
+                    "limit {limit}; allowed: FLEXTOK_LIMIT_PIXELS and the like, 0 to {most}"
+                )));
+            }
+        }
+        self.set(|codec| codec.limits = limits);
+        Ok(())
     }
 }
 
-/// Works with a handle, keeps the message of a failure in it.
-///
-/// # Safety
-/// `handle` is null or came from `flextok_codec_new`, was not freed, and nothing else uses it during the call.
-pub(crate) unsafe fn with<'a>(
-    handle: *mut CodecHandle,
-    work: impl FnOnce(&mut CodecHandle) -> Outcome<()> + 'a,
-) -> Status {
-    // SAFETY: the caller's promise.
-    let Some(handle) = (unsafe { handle.as_mut() }) else {
-        return Status::Usage;
-    };
-    let outcome = guarded(|| work(handle));
-    handle.report(outcome)
+fn copy(bytes: &[u8]) -> Outcome<Vec<u8>> {
+    let mut copy = Vec::new();
+    let reserved = copy.try_reserve_exact(bytes.len());
+    reserved.map_err(|_| Failure::memory(bytes.len()))?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
 }
 
-/// A new handle for the built-in model, or null if there is no memory. It is opened at its first use.
+/// The path that a caller gives.
+#[cfg(unix)]
+fn path_of(text: &CStr) -> Outcome<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+
+    Ok(std::ffi::OsStr::from_bytes(text.to_bytes()).into())
+}
+
+/// The path that a caller gives.
+#[cfg(not(unix))]
+fn path_of(text: &CStr) -> Outcome<PathBuf> {
+    match text.to_str() {
+        Ok(path) => Ok(path.into()),
+        Err(_) => Err(Failure::usage(
+            "the path of the model is not UTF-8; allowed: UTF-8",
+        )),
+    }
+}
+
+/// Makes a codec with the built-in model. Null if there is no memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn flextok_codec_new() -> *mut CodecHandle {
-    guarded(|| Ok(Box::into_raw(Box::new(CodecHandle::new())))).unwrap_or(ptr::null_mut())
+    let made = guarded(|| into_raw(CodecHandle(Cell::new(CodecState::new()))));
+    made.unwrap_or(ptr::null_mut())
 }
 
-/// Frees a handle. Null is allowed.
+/// Makes a codec for another thread, with the same model and settings. An open model, its weights and its threads are
+/// shared, so that a clone costs little. `*clone` receives it; null after a failure.
 ///
 /// # Safety
-/// `codec` is null, or came from `flextok_codec_new` and was not freed before.
+/// `codec` is null or a codec; `clone` is null or a place for a pointer.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn flextok_codec_free(codec: *mut CodecHandle) {
-    if !codec.is_null() {
+pub unsafe extern "C" fn flextok_codec_clone(
+    codec: *mut CodecHandle,
+    clone: *mut *mut CodecHandle,
+) -> Status {
+    let work = |state: &mut CodecState| {
+        need(clone, "clone")?;
+        let made = into_raw(CodecHandle(Cell::new(state.clone())))?;
         // SAFETY: the caller's promise.
-        let codec = unsafe { Box::from_raw(codec) };
-        let _ = guarded(|| {
-            drop(codec);
-            Ok(())
-        });
+        unsafe { put(clone, made, "clone") }
+    };
+    // SAFETY: the caller's promises.
+    unsafe {
+        clear(clone, ptr::null_mut());
+        with(codec, work)
     }
 }
 
-/// A line about the last call's failure, empty after a success: a text that lives until the next call with this handle.
+/// Ends a codec. Null is allowed. Decoders made from it live on.
 ///
 /// # Safety
-/// `codec` is null, or came from `flextok_codec_new` and was not freed.
+/// `codec` is null or a codec, which nothing uses any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flextok_codec_free(codec: *mut CodecHandle) {
+    // SAFETY: the caller's promise.
+    unsafe { release(codec) }
+}
+
+/// A line about the failure of the last call with this codec, UTF-8, empty after a success. It lives until the next call
+/// with it.
+///
+/// # Safety
+/// `codec` is null or a codec.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flextok_codec_message(codec: *const CodecHandle) -> *const c_char {
     // SAFETY: the caller's promise.
-    match unsafe { codec.as_ref() } {
-        Some(codec) => codec.message.as_ptr(),
-        None => c"the handle is null".as_ptr(),
-    }
+    unsafe { message(codec) }
 }
 
-/// Takes the model in a file in the layout of FlexTok checkpoints, or the built-in one if `path` is null. The path is UTF-8.
+/// Opens the model now instead of at its first use, to learn early whether it can be used.
 ///
 /// # Safety
-/// `codec` as for `flextok_codec_message`; `path` is null or a text that ends with a zero byte.
+/// `codec` is null or a codec.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flextok_codec_open(codec: *mut CodecHandle) -> Status {
+    // SAFETY: the caller's promise.
+    unsafe { with(codec, |state| state.codec().map(drop)) }
+}
+
+/// Takes the model in a file, a checkpoint of FlexTok, or the built-in one if `path` is null. The path is UTF-8 on Windows, and
+/// the bytes of a path elsewhere. The file is mapped: nothing may change it while a codec has it.
+///
+/// # Safety
+/// `codec` is null or a codec; `path` is null or a text that ends with a zero byte.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flextok_codec_set_model(
     codec: *mut CodecHandle,
     path: *const c_char,
 ) -> Status {
-    let work = |handle: &mut CodecHandle| {
+    let work = |state: &mut CodecState| {
         let model = if path.is_null() {
             Model::Embedded
         } else {
             // SAFETY: the caller's promise.
-            let path = unsafe { CStr::from_ptr(path) };
-            let path = path.to_str();
-            Model::File(
-                path.map_err(|_| Failure::usage("the path of the model is not UTF-8"))?
-                    .into(),
-            )
+            Model::File(path_of(unsafe { CStr::from_ptr(path) })?)
         };
-        handle.set(|handle| handle.model = model);
+        state.set(|codec| codec.model = model);
         Ok(())
     };
     // SAFETY: the caller's promise.
     unsafe { with(codec, work) }
 }
 
-/// Takes the model whose safetensors file is `size` bytes at `data`, which are copied.
+/// Takes the model whose safetensors file is `size` bytes at `data`. They are copied, and once more when it is opened.
 ///
 /// # Safety
-/// `codec` as for `flextok_codec_message`; `data` points to `size` bytes.
+/// `codec` is null or a codec; `data` is null or points to `size` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flextok_codec_set_model_bytes(
     codec: *mut CodecHandle,
     data: *const u8,
     size: usize,
 ) -> Status {
-    let work = |handle: &mut CodecHandle| {
+    let work = |state: &mut CodecState| {
         // SAFETY: the caller's promise.
-        let data = unsafe { bytes(data, size, "data") }?;
-        let mut copy = Vec::new();
-        let reserved = copy.try_reserve_exact(size);
-        reserved.map_err(|_| Failure::memory(size))?;
-        copy.extend_from_slice(data);
-        handle.set(|handle| handle.model = Model::Bytes(copy));
+        let model = copy(unsafe { bytes(data, size, "data") }?)?;
+        state.set(|codec| codec.model = Model::Bytes(Arc::new(model)));
         Ok(())
     };
     // SAFETY: the caller's promise.
     unsafe { with(codec, work) }
 }
 
-/// Sets the number of threads that the library computes on: 0, the default, is one for each core. Results do not depend on
-/// it.
+/// Sets the number of threads that the library computes on, 0 to 1024: 0, the default, is one for each core. Results do not
+/// depend on it.
 ///
 /// # Safety
-/// `codec` as for `flextok_codec_message`.
+/// `codec` is null or a codec.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flextok_codec_set_threads(
     codec: *mut CodecHandle,
     threads: u32,
 ) -> Status {
-    let work = |handle: &mut CodecHandle| {
-        handle.set(|handle| handle.threads = threads);
+    let work = |state: &mut CodecState| {
+        if threads > MAX_THREADS {
+            return Err(Failure::usage(format!(
+                "{threads} threads; allowed: 0 (one for each core) to {MAX_THREADS}"
+            )));
+        }
+        state.set(|codec| codec.threads = threads);
         Ok(())
     };
     // SAFETY: the caller's promise.
     unsafe { with(codec, work) }
 }
 
-/// Sets a bound on what is accepted; `limit` is one of `FLEXTOK_LIMIT_…`.
+/// Sets a bound on what is accepted; `limit` is one of FLEXTOK_LIMIT_PIXELS and the like.
 ///
 /// # Safety
-/// `codec` as for `flextok_codec_message`.
+/// `codec` is null or a codec.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flextok_codec_set_limit(
     codec: *mut CodecHandle,
     limit: u32,
     value: u64,
 ) -> Status {
-    let work = |handle: &mut CodecHandle| {
-        let mut limits = handle.limits.clone();
-        let short = u32::try_from(value).unwrap_or(u32::MAX);
-        match limit {
-            _ if limit == LimitName::Pixels as u32 => limits.pixels = value,
-            _ if limit == LimitName::Side as u32 => limits.side = short,
-            _ if limit == LimitName::PayloadBytes as u32 => limits.container.payload_bytes = value,
-            _ if limit == LimitName::Memory as u32 => limits.image_memory = value,
-            _ if limit == LimitName::TileMemory as u32 => limits.tile_memory = value,
-            _ if limit == LimitName::Steps as u32 => limits.steps = short,
-            _ => {
-                return Err(Failure::usage(format!(
-                    "limit {limit}; allowed: 0 to 5, FLEXTOK_LIMIT_NAME_PIXELS and the like"
-                )));
-            }
-        }
-        handle.set(|handle| handle.limits = limits);
-        Ok(())
-    };
     // SAFETY: the caller's promise.
-    unsafe { with(codec, work) }
+    unsafe { with(codec, |state| state.set_limit(limit, value)) }
 }
 
-/// Calls `callback` with `user` at each step of later decodes with this handle, and of push decoders made from it later. Null
-/// ends it.
+/// Calls `callback` with `user` while later encodes and decodes with this codec work, and in decoders made from it later.
+/// Null ends it.
 ///
 /// # Safety
-/// `codec` as for `flextok_codec_message`; `callback` may be called from any thread while a decode runs, and does not use
-/// this handle.
+/// `codec` is null or a codec; `callback` is null or a function that may be called from any thread for as long as the codec,
+/// its clones and its decoders live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flextok_codec_set_progress(
     codec: *mut CodecHandle,
     callback: ProgressCallback,
     user: *mut c_void,
 ) -> Status {
-    let work = |handle: &mut CodecHandle| {
-        handle.callback = Callback {
-            function: callback,
-            user,
-        };
+    let work = |state: &mut CodecState| {
+        state.callback = Callback::new(callback, user);
         Ok(())
     };
     // SAFETY: the caller's promise.
@@ -310,8 +328,8 @@ pub unsafe extern "C" fn flextok_codec_set_progress(
 }
 
 /// Handles may go from thread to thread; this does not compile otherwise.
-const _: fn() = || {
-    fn is_send<T: Send>() {}
+const _: () = {
+    const fn is_send<T: Send>() {}
     is_send::<CodecHandle>();
-    is_send::<crate::push::PushDecoder>();
+    is_send::<crate::decoder::DecoderHandle>();
 };

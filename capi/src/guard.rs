@@ -1,26 +1,30 @@
 //! The border to C: panics stay on this side, and raw pointers become slices in one place.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::slice;
 
-use crate::status::{Failure, Outcome, Status};
+use crate::bare::border::{slice_of, slice_of_mut};
+use crate::failure::{Failure, Outcome};
+use crate::status::Status;
 
 /// Runs what a function does; a panic becomes a failure.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         Err(Failure {
-            status: Status::Internal,
-            message: "the library panicked, which is a defect of it".to_owned(),
+            status: Status::INTERNAL,
+            message: format!(
+                "a defect of the library, please report it: {}",
+                text(&*panic)
+            ),
         })
     })
 }
 
-/// The status alone, for functions without a handle to keep a message.
-pub(crate) fn status_of(work: impl FnOnce() -> Outcome<()>) -> Status {
-    match guarded(work) {
-        Ok(()) => Status::Ok,
-        Err(failure) => failure.status,
-    }
+/// What a panic says.
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let owned = || panic.downcast_ref::<String>().map(String::as_str);
+    let text = panic.downcast_ref::<&str>().copied().or_else(owned);
+    text.unwrap_or("a panic")
 }
 
 /// The bytes that a caller passes: null is allowed for none.
@@ -28,12 +32,8 @@ pub(crate) fn status_of(work: impl FnOnce() -> Outcome<()>) -> Status {
 /// # Safety
 /// `data` is null or points to `size` bytes that nothing changes during `'a`.
 pub(crate) unsafe fn bytes<'a>(data: *const u8, size: usize, name: &str) -> Outcome<&'a [u8]> {
-    if size == 0 {
-        return Ok(&[]);
-    }
-    check(data, size, name)?;
-    // SAFETY: the caller's promise; it is not null and no longer than an allocation can be.
-    Ok(unsafe { slice::from_raw_parts(data, size) })
+    // SAFETY: the caller's promise.
+    unsafe { slice_of(data, size) }.map_err(|_| refuse(data, size, name))
 }
 
 /// The bytes that a caller lends to be written.
@@ -45,24 +45,26 @@ pub(crate) unsafe fn bytes_mut<'a>(
     size: usize,
     name: &str,
 ) -> Outcome<&'a mut [u8]> {
-    if size == 0 {
-        return Ok(&mut []);
-    }
-    check(data, size, name)?;
-    // SAFETY: the caller's promise. They are only written; any value is a valid byte.
-    Ok(unsafe { slice::from_raw_parts_mut(data, size) })
+    // SAFETY: the caller's promise.
+    unsafe { slice_of_mut(data, size) }.map_err(|_| refuse(data, size, name))
 }
 
-fn check(data: *const u8, size: usize, name: &str) -> Outcome<()> {
+/// Why bytes at a pointer are not taken.
+fn refuse(data: *const u8, size: usize, name: &str) -> Failure {
     if data.is_null() {
-        return Err(Failure::usage(format!(
+        return Failure::usage(format!(
             "{name} is null, but its size is {size}; allowed: null of size 0"
-        )));
+        ));
     }
-    if size > isize::MAX as usize {
-        let most = isize::MAX;
+    let most = isize::MAX;
+    Failure::usage(format!("{name} has {size} bytes; allowed: at most {most}"))
+}
+
+/// Checks, before any work, that there is a place for a result.
+pub(crate) fn need<T>(place: *const T, name: &str) -> Outcome<()> {
+    if place.is_null() {
         return Err(Failure::usage(format!(
-            "{name} has {size} bytes; allowed: at most {most}"
+            "{name} is null; give a place for the result"
         )));
     }
     Ok(())
@@ -73,12 +75,38 @@ fn check(data: *const u8, size: usize, name: &str) -> Outcome<()> {
 /// # Safety
 /// `place` is null or points to memory for a `T`, initialised or not, that nothing else uses during the call.
 pub(crate) unsafe fn put<T>(place: *mut T, value: T, name: &str) -> Outcome<()> {
-    if place.is_null() {
-        return Err(Failure::usage(format!(
-            "{name} is null; give a place for the result"
-        )));
-    }
+    need(place, name)?;
     // SAFETY: the caller's promise; what was there is not dropped.
     unsafe { place.write(value) };
     Ok(())
+}
+
+/// Empties a place, so that what it holds after a failure can be freed like what it holds after a success.
+///
+/// # Safety
+/// As for [`put`].
+pub(crate) unsafe fn clear<T>(place: *mut T, empty: T) {
+    if !place.is_null() {
+        // SAFETY: the caller's promise; what was there is not dropped.
+        unsafe { place.write(empty) };
+    }
+}
+
+/// Refuses options of a newer header, which this library does not know.
+pub(crate) fn check_reserved(reserved: &[u64], name: &str) -> Outcome<()> {
+    match reserved.iter().find(|&&value| value != 0) {
+        None => Ok(()),
+        Some(value) => Err(Failure::usage(format!(
+            "a reserved field of the {name} options is {value}; allowed: 0; set all of the options to zero first"
+        ))),
+    }
+}
+
+/// A number that says yes or no.
+pub(crate) fn switch(value: u32, name: &str) -> Outcome<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Failure::usage(format!("{name} is {value}; allowed: 0, 1"))),
+    }
 }

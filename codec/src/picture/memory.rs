@@ -7,6 +7,7 @@
 use super::PictureError;
 
 /// Maximum decompressed size of a colour profile or similar, in bytes.
+#[cfg(feature = "files")]
 pub(super) const METADATA: u64 = 16 << 20;
 
 /// Small allocations that are not counted: tables, rows, buffers of readers.
@@ -29,6 +30,7 @@ pub(crate) fn probe(bytes: u64) -> Result<(), PictureError> {
 }
 
 /// As much of `least..=most` bytes as the system has: for decoders that report themselves when it is not enough.
+#[cfg(feature = "files")]
 pub(super) fn obtainable(least: u64, most: u64) -> Result<u64, PictureError> {
     let mut bytes = most;
     while bytes > least {

@@ -1,9 +1,9 @@
-//! Files without decoding them: what they are, and cutting them.
+//! Files without decoding them: what they are, and cutting them. Nothing is allocated.
 
-use flextok::container::{Header, KeepMetadata, Limits, Payload, Scanner, TablesName, TokenFile};
+use flextok_container::{Header, Limits, Payload, Scanner, TablesName, cut_within};
 
-use crate::guard::{bytes, bytes_mut, put, status_of};
-use crate::status::{Failure, Status};
+use super::border::{give, overlap, slice_of, slice_of_mut, status_of};
+use crate::status::Status;
 
 /// What a file says about itself.
 #[repr(C)]
@@ -40,15 +40,16 @@ pub unsafe extern "C" fn flextok_file_info(
     file_size: usize,
     info: *mut FileInfo,
 ) -> Status {
-    status_of(|| {
+    let work = || {
         // SAFETY: the caller's promise.
-        let mut rest = unsafe { bytes(file, file_size, "file") }?;
+        let mut rest = unsafe { slice_of(file, file_size) }?;
         let mut scanner = Scanner::new();
-        while scanner.next(&mut rest).map_err(failed)?.is_some() {}
-        let header = scanner.finish().map_err(failed)?;
+        while scanner.next(&mut rest)?.is_some() {}
+        let header = scanner.finish()?;
         // SAFETY: the caller's promise.
-        unsafe { put(info, describe(&header, &scanner), "info") }
-    })
+        unsafe { give(info, describe(&header, &scanner)) }
+    };
+    status_of(work)
 }
 
 fn describe(header: &Header, scanner: &Scanner) -> FileInfo {
@@ -74,42 +75,28 @@ fn describe(header: &Header, scanner: &Scanner) -> FileInfo {
 
 /// Cuts a file to at most `bytes` bytes, without its metadata, into `capacity` bytes at `cut`; `*cut_size` receives the size.
 /// What results is a complete file of a coarser picture. `capacity` has to be as large as `bytes` or the file, whichever is
-/// less.
+/// less. Nothing is written if the file is damaged, or nothing of it fits.
 ///
 /// # Safety
-/// `file` points to `file_size` bytes; `cut` points to `capacity` bytes, other ones; `cut_size` points to a place for a size.
+/// `file` points to `file_size` bytes; `cut` points to `capacity` bytes; `cut_size` points to a place for a size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flextok_truncate(
     file: *const u8,
     file_size: usize,
-    bytes_wanted: u64,
+    bytes: u64,
     cut: *mut u8,
     capacity: usize,
     cut_size: *mut usize,
 ) -> Status {
-    status_of(|| {
-        // SAFETY: the caller's promises.
-        let (file, cut) = unsafe {
-            (
-                bytes(file, file_size, "file")?,
-                bytes_mut(cut, capacity, "cut")?,
-            )
-        };
-        let file = TokenFile::parse_with(file, &Limits::default()).map_err(failed)?;
-        let shorter = file.fit(bytes_wanted, KeepMetadata::No).map_err(failed)?;
-        let shorter = shorter.to_bytes().map_err(failed)?;
-        let Some(place) = cut.get_mut(..shorter.len()) else {
-            return Err(Failure::usage(format!(
-                "a place of {capacity} bytes; the cut has {}",
-                shorter.len()
-            )));
-        };
-        place.copy_from_slice(&shorter);
+    let work = || {
+        if cut_size.is_null() || overlap((file, file_size), (cut, capacity)) {
+            return Err(Status::USAGE);
+        }
+        // SAFETY: the caller's promises; they have no byte in common.
+        let (file, cut) = unsafe { (slice_of(file, file_size)?, slice_of_mut(cut, capacity)?) };
+        let written = cut_within(file, bytes, &Limits::default(), cut)?.len();
         // SAFETY: the caller's promise.
-        unsafe { put(cut_size, shorter.len(), "cut_size") }
-    })
-}
-
-fn failed(error: flextok::container::Error) -> Failure {
-    flextok::Error::from(error).into()
+        unsafe { give(cut_size, written) }
+    };
+    status_of(work)
 }
