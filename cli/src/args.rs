@@ -2,7 +2,6 @@
 //! as one line.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,6 +22,7 @@ use crate::commands::{
     truncate::TruncateArgs, verify::VerifyArgs,
 };
 use crate::exit::{Code, report};
+use crate::platform::terminal;
 use crate::{choices, hints, output, values};
 
 /// The end of `--help` and of the man page.
@@ -202,7 +202,7 @@ pub(crate) fn definition() -> Definition {
         command.mut_subcommands(inner)
     }
     let whole = match std::env::var("COLUMNS") {
-        Ok(columns) if columns.trim().parse() == Ok(0) && !at_terminal() => {
+        Ok(columns) if columns.trim().parse() == Ok(0) && !terminal::has_width() => {
             Cli::command().term_width(USUAL_WIDTH)
         }
         _ => Cli::command(),
@@ -210,11 +210,6 @@ pub(crate) fn definition() -> Definition {
     negative(whole)
         .mut_args(|arg| global(hinted(arg)))
         .mut_subcommands(inner)
-}
-
-/// Whether the width of a terminal is known, which goes before `COLUMNS`.
-fn at_terminal() -> bool {
-    io::stdout().is_terminal() || io::stderr().is_terminal() || io::stdin().is_terminal()
 }
 
 /// The argument with what completion scripts offer for its value: files, directories, or nothing.

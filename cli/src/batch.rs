@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use crate::context::Context;
 use crate::exit::{CliError, Code};
 use crate::input::Source;
-use crate::links::{self, Descriptor, Identity};
 use crate::output::Output;
-use crate::{message, values};
+use crate::platform::{self, Descriptor, Identity};
+use crate::{links, message, values};
 
 /// What a command does with its inputs, in words.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ pub(crate) fn is_folder(path: &Path) -> bool {
 /// Refuses to read from standard output or error, which would wait for what the program writes itself.
 fn refuse_outputs(paths: &[PathBuf]) -> Result<(), CliError> {
     let is_output =
-        |path: &&PathBuf| matches!(links::descriptor(path), Some(Descriptor::Own(1 | 2)));
+        |path: &&PathBuf| matches!(platform::descriptor(path), Some(Descriptor::Own(1 | 2)));
     match paths.iter().find(is_output) {
         Some(path) => {
             let problem = "is no input; to write to it, name it with -o";

@@ -1,7 +1,6 @@
 //! What all commands share: the global options, the limits, the model, notes to the user.
 
 use std::collections::HashSet;
-use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use serde::Serialize;
 use crate::args::{GlobalArgs, LimitArgs};
 use crate::exit::{CliError, report};
 use crate::output::{self, Output};
+use crate::platform::terminal;
 use crate::{message, values};
 
 /// The global options, ready to use.
@@ -57,7 +57,7 @@ impl Context {
             loading,
             force: args.force,
             quiet: args.quiet,
-            terminal: stderr().is_terminal(),
+            terminal: terminal::shows_messages(),
             files: OnceLock::new(),
             said: Mutex::default(),
             verbose: args.verbose > 0,

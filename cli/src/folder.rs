@@ -11,6 +11,7 @@ use crate::batch::NewFolder;
 use crate::exit::CliError;
 use crate::message;
 use crate::output::Output;
+use crate::platform::SPELLINGS_ARE_ONE;
 use crate::seen::Seen;
 use crate::tokenset::{RowError, path};
 
@@ -177,7 +178,7 @@ impl Folder {
 /// What tells a file from others; where file systems take spellings for the same, these have the same.
 fn spelling(file: &Path) -> String {
     let name = file.to_string_lossy();
-    if cfg!(any(windows, target_vendor = "apple")) {
+    if SPELLINGS_ARE_ONE {
         return name.nfc().flat_map(char::to_lowercase).collect();
     }
     name.into_owned()

@@ -9,14 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-#[cfg(unix)]
-use flextok::compute::inherited::is_ignored;
-#[cfg(unix)]
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-#[cfg(unix)]
-use signal_hook::iterator::Signals;
-
 use crate::exit::Code;
+use crate::platform;
 
 static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 static CHILDREN: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());
@@ -27,28 +21,7 @@ static INSTEAD: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
 /// Installs the handler. If that fails, an interrupt still ends the program, without the clean-up.
 pub(crate) fn install() {
-    #[cfg(unix)]
-    let _ = install_signals();
-    #[cfg(not(unix))]
-    let _ = ctrlc::set_handler(interrupted);
-}
-
-/// Waits for the signals that end programs in a thread of its own. Those that are ignored stay so: `nohup` and shells ask
-/// for that.
-#[cfg(unix)]
-fn install_signals() -> io::Result<()> {
-    let mut signals = Signals::new::<[i32; 0], i32>([])?;
-    let handle = signals.handle();
-    std::thread::Builder::new().spawn(move || signals.forever().for_each(|_| interrupted()))?;
-    // Only now, since without the thread nothing would end the program.
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
-        if !is_ignored(signal) {
-            handle.add_signal(signal)?;
-        }
-    }
-    // With a handler, of whatever kind, writing beyond a limit on file sizes fails like a full disk.
-    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    Ok(())
+    let _ = platform::watch(interrupted);
 }
 
 /// What an interrupt does.

@@ -19,6 +19,7 @@ mod links;
 mod message;
 mod output;
 mod packing;
+mod platform;
 mod rows;
 mod seen;
 mod settings;

@@ -4,7 +4,7 @@
 mod growing;
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flextok::compute::inherited::{self, Stream};
@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use crate::exit::{CliError, Code};
 use crate::input::Source;
-use crate::links::{self, Descriptor};
-use crate::{interrupt, message};
+use crate::platform::{self, Descriptor, terminal};
+use crate::{interrupt, links, message};
 
 /// Where the result of a command goes.
 #[derive(Debug)]
@@ -181,9 +181,8 @@ impl Output {
     /// Gives a temporary file its final name.
     fn persist(&self, temporary: tempfile::TempPath, path: &Path) -> Result<(), CliError> {
         if self.force {
-            keep_permissions(path, &temporary);
-            let moved = temporary.persist(path);
-            return moved.map_err(|error| self.failed(error.error));
+            let moved = platform::replace(temporary, path);
+            return moved.map_err(|error| self.failed(error));
         }
         match temporary.persist_noclobber(path) {
             Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
@@ -243,7 +242,7 @@ impl Prepared<'_> {
 
 fn target_of(path: &Path, force: bool) -> Result<Target, CliError> {
     let name = message::name(path);
-    match links::descriptor(path) {
+    match platform::descriptor(path) {
         _ if path == Path::new("-") => return stdout(),
         Some(Descriptor::Own(1)) => return stdout(),
         Some(Descriptor::Own(number)) => return inherited(number, name),
@@ -290,8 +289,8 @@ fn target_of(path: &Path, force: bool) -> Result<Target, CliError> {
 /// Standard output, unless it is a terminal or closed.
 fn stdout() -> Result<Target, CliError> {
     check_stdout()?;
-    if io::stdout().is_terminal() {
-        return Err(terminal("standard output"));
+    if terminal::shows_output() {
+        return Err(refused_terminal("standard output"));
     }
     Ok(Target::Stdout)
 }
@@ -299,13 +298,13 @@ fn stdout() -> Result<Target, CliError> {
 /// A descriptor that the program was started with.
 fn inherited(number: i32, name: String) -> Result<Target, CliError> {
     match inherited::descriptor(number) {
-        Ok(file) if file.is_terminal() => Err(terminal(&name)),
+        Ok(file) if terminal::is_one(&file) => Err(refused_terminal(&name)),
         Ok(file) => Ok(Target::Descriptor { file, name }),
         Err(source) => Err(CliError::Write { name, source }),
     }
 }
 
-fn terminal(name: &str) -> CliError {
+fn refused_terminal(name: &str) -> CliError {
     let problem = "binary data is not written to a terminal; name a file with -o";
     CliError::usage(name, problem)
 }
@@ -331,21 +330,6 @@ fn temporary_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
         options.write(true).create_new(true);
         options.open(path)
     })
-}
-
-/// The rights to read, write and execute of an old file for the new one: whoever could read that can read this. The bits
-/// that lend the owner's rights to others were given to other contents.
-fn keep_permissions(old: &Path, new: &Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        if let Ok(old) = fs::metadata(old) {
-            let rights = fs::Permissions::from_mode(old.permissions().mode() & 0o777);
-            let _ = fs::set_permissions(new, rights);
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = (old, new);
 }
 
 /// Whether a file is a PNG that this program wrote.

@@ -6,8 +6,8 @@ use super::{Collection, Item, Kind, MAX_ITEMS, kind_of, list, walk};
 use crate::context::Context;
 use crate::exit::CliError;
 use crate::input::Source;
-use crate::links::Identity;
 use crate::message;
+use crate::platform::Identity;
 
 /// What arguments name, then what a list does: files as they stand there, of folders all pictures and shards. `without` is a
 /// folder that is not looked into.

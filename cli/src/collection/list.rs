@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::MAX_ITEMS;
 use crate::exit::CliError;
 use crate::input::{Source, stdin};
+use crate::platform;
 
 /// The longest line in bytes, that of a path.
 const MAX_LINE: u64 = 4096;
@@ -51,22 +52,11 @@ fn lines(mut stream: impl BufRead, source: &Source) -> Result<Vec<PathBuf>, CliE
             return Err(refuse(problem));
         }
         if !text.is_empty() {
-            let path = path(text);
+            let path = platform::path_of(text);
             paths.push(path.ok_or_else(|| refuse(format!("line {number} is not UTF-8")))?);
         }
     }
     Ok(paths)
-}
-
-/// The path that a line names.
-fn path(text: &[u8]) -> Option<PathBuf> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::ffi::OsStrExt;
-        Some(std::ffi::OsStr::from_bytes(text).into())
-    }
-    #[cfg(not(unix))]
-    std::str::from_utf8(text).ok().map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ pub(crate) use samples::{Place, Sample, Samples, Step};
 
 use crate::batch;
 use crate::exit::{CliError, Code};
-use crate::message;
 pub(crate) use crate::tokenset::MAX_ID;
+use crate::{message, platform};
 
 /// The most files of a collection.
 pub(crate) const MAX_ITEMS: usize = 1 << 24;
@@ -92,12 +92,13 @@ impl Collection {
 impl Item {
     /// What failures and files of tokens call it; of a shard what stands before the key of each sample.
     pub(crate) fn id(&self) -> Cow<'_, str> {
-        let id = match self.name.to_str() {
-            Some(name) => Cow::Borrowed(name),
-            None => Cow::Owned(message::name(&self.name)),
+        let id = match platform::with_slashes(&self.name) {
+            Cow::Borrowed(name) => match std::str::from_utf8(name) {
+                Ok(name) => Cow::Borrowed(name),
+                Err(_) => Cow::Owned(message::bytes(name)),
+            },
+            Cow::Owned(name) => Cow::Owned(message::bytes(&name)),
         };
-        #[cfg(windows)]
-        let id: Cow<'_, str> = Cow::Owned(id.replace('\\', "/"));
         let is_shard = self.kind == Kind::Shard;
         trimmed(id, is_shard)
     }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::{Kind, MAX_ITEMS, is_hidden, is_picture, is_shard, kind_of};
 use crate::context::Context;
 use crate::exit::CliError;
-use crate::links::Identity;
 use crate::message;
+use crate::platform::{Identity, with_slashes};
 
 /// What is found, by its path in the folder.
 type Found = (PathBuf, Kind);
@@ -71,23 +71,8 @@ pub(super) fn walk(
         }
     }
     walk.found
-        .sort_unstable_by(|(a, _), (b, _)| slashes(a).cmp(&slashes(b)));
+        .sort_unstable_by(|(a, _), (b, _)| with_slashes(a).cmp(&with_slashes(b)));
     Ok(walk.found)
-}
-
-/// A path with `/` between its parts, as bytes.
-fn slashes(path: &Path) -> std::borrow::Cow<'_, [u8]> {
-    let bytes = path.as_os_str().as_encoded_bytes();
-    #[cfg(windows)]
-    let bytes = {
-        let bytes = bytes
-            .iter()
-            .map(|&byte| if byte == b'\\' { b'/' } else { byte });
-        std::borrow::Cow::Owned(bytes.collect())
-    };
-    #[cfg(not(windows))]
-    let bytes = std::borrow::Cow::Borrowed(bytes);
-    bytes
 }
 
 impl Walk<'_> {

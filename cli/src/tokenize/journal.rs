@@ -16,7 +16,7 @@ use crate::collection::{Collection, Kind, Place};
 use crate::context::Context;
 use crate::exit::CliError;
 use crate::settings::{Settings, difference};
-use crate::{links, message};
+use crate::{message, platform};
 
 /// The version of the lines.
 const VERSION: u32 = 1;
@@ -384,7 +384,7 @@ fn locked(path: &Path, context: &Context) -> Result<File, CliError> {
         }
     }
     // Another run may have ended in between and removed its journal.
-    match links::is_at(&file, path) {
+    match platform::is_at(&file, path) {
         true => Ok(file),
         false => Err(in_use()),
     }

@@ -8,9 +8,9 @@ use crate::batch;
 use crate::collection::{Collection, Item, Kind};
 use crate::context::Context;
 use crate::exit::CliError;
-use crate::links::Identity;
 use crate::message;
 use crate::output::{Growing, Output};
+use crate::platform::Identity;
 
 /// Samples of a shard that is made of single files.
 pub(super) const SAMPLES: u64 = 10_000;

@@ -13,8 +13,8 @@ use flextok::{Error, LimitKind};
 
 use crate::context::Context;
 use crate::exit::CliError;
-use crate::links::Identity;
 use crate::output::{self, Output};
+use crate::platform::Identity;
 use crate::{message, values};
 
 /// Bytes of the longest line that can be a packet, with the end of the line.
