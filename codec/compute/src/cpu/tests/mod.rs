@@ -7,6 +7,8 @@ mod elementwise;
 mod lapped;
 mod linear;
 mod modulation;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod norm;
 mod properties;
 mod sequences;
