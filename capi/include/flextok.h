@@ -630,16 +630,6 @@ FlextokStatus flextok_plain_decode(const uint8_t *file,
                                    size_t stride,
                                    uint32_t format);
 
-extern void *malloc(size_t size);
-
-extern void *calloc(size_t count, size_t size);
-
-extern void *realloc(void *memory, size_t size);
-
-extern void *aligned_alloc(size_t alignment, size_t size);
-
-extern void free(void *memory);
-
 /**
  * Frees what a function of this library allocated: files and texts. Null is allowed.
  *

@@ -44,7 +44,9 @@ pub enum Error {
         allowed: u64,
     },
     /// The system does not have the memory that a picture needs.
-    #[error("the picture needs {bytes} bytes of memory, more than the system has; free some, or take a smaller one")]
+    #[error(
+        "the picture needs {bytes} bytes of memory, more than the system has; free some, or take a smaller one"
+    )]
     OutOfMemory {
         /// Bytes that were not there.
         bytes: u64,

@@ -1,13 +1,13 @@
 //! The lapped transform against the coefficients that its reference in Python made of photos and drawings.
 
-use flextok::plain::lot::{BLOCK, LappedTransform};
+use flextok_plain::lot::{BLOCK, LappedTransform};
 use safetensors::SafeTensors;
 
 #[test]
 fn coefficients_are_those_of_the_reference() {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../tests/data/builtin.golden.safetensors"
+        "/../../tests/data/builtin.golden.safetensors"
     );
     let bytes = std::fs::read(path).unwrap();
     let golden = SafeTensors::deserialize(&bytes).unwrap();
