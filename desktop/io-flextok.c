@@ -17,6 +17,8 @@ typedef struct {
     GdkPixbuf *pixbuf;
     /* Units of payload of the picture in the pixbuf. */
     guint64 shown;
+    /* Whether the caller wants at most half of the size, in which the learned decoder would not show. */
+    gboolean small;
 } Context;
 
 /* Which error of GdkPixbuf tells most. */
@@ -50,13 +52,16 @@ static void context_free(Context *context) {
 static gpointer begin_load(GdkPixbufModuleSizeFunc size, GdkPixbufModulePreparedFunc prepared,
                            GdkPixbufModuleUpdatedFunc updated, gpointer user, GError **error) {
     Context *context = g_new0(Context, 1);
+    FlextokDecodeOptions plain = {0};
     FlextokStatus status;
     context->size = size;
     context->prepared = prepared;
     context->updated = updated;
     context->user = user;
     context->codec = flextok_codec_new();
-    status = flextok_decoder_new(context->codec, NULL, &context->decoder);
+    /* Until all is there: many times as fast. */
+    plain.look = FLEXTOK_LOOK_PLAIN;
+    status = flextok_decoder_new(context->codec, &plain, &context->decoder);
     if (status != FLEXTOK_OK) {
         fail(error, status, flextok_codec_message(context->codec));
         context_free(context);
@@ -74,6 +79,7 @@ static gboolean prepare(Context *context, const FlextokArrived *arrived, GError 
         if (width == 0 || height == 0) {
             return fail(error, FLEXTOK_CANCELLED, "no picture was wanted");
         }
+        context->small = width <= (gint)(arrived->width / 2) && height <= (gint)(arrived->height / 2);
     }
     context->pixbuf = gdk_pixbuf_new(GDK_COLORSPACE_RGB, FALSE, 8, (gint)arrived->width, (gint)arrived->height);
     if (context->pixbuf == NULL) {
@@ -130,6 +136,9 @@ static gboolean stop_load(gpointer data, GError **error) {
     guint32 complete = 0;
     /* A file that was cut is no fault. */
     FlextokStatus status = flextok_decoder_finish(context->decoder, &complete);
+    if (status == FLEXTOK_OK && !context->small) {
+        status = flextok_decoder_set_options(context->decoder, NULL);
+    }
     if (status == FLEXTOK_OK && context->pixbuf != NULL) {
         status = show(context);
     }
