@@ -3,8 +3,8 @@
 //! Here are the lapped transform ([`lot`]), separable resampling ([`resample`]), and from them [`decode`]: a `.flxt` file of
 //! the built-in model, whole or cut, to RGB. The library `flextok` is made of the same parts, and adds a learned decoder.
 //!
-//! The crate works without `std` (it needs `alloc`). The feature `threads`, on by default, spreads work over rayon's threads;
-//! results are the same for any number of them, and without.
+//! The crate works without `std` (it needs `alloc`). The feature `threads`, on by default, spreads work over the
+//! threads of the rayon pool that calls; outside of one the caller works alone. Results are the same for any number of them.
 //!
 //! ```
 //! # #[cfg(feature = "embedded-model")] {
