@@ -17,12 +17,10 @@ fail() {
     exit 1
 }
 
-# cargo-c has a cargo of its own, which would make what others built in the same directory out of date.
-export CARGO_TARGET_DIR
-CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-target}")/capi
-
 say "installing"
-cargo cinstall --release --locked -p flextok-capi --prefix "$prefix" --libdir lib 2>"$scratch/log" ||
+# cargo-c has a cargo of its own, which would make what others built in the same directory out of date.
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")/capi
+cargo cinstall --release --locked -p flextok-capi --target-dir "$target" --prefix "$prefix" --libdir lib 2>"$scratch/log" ||
     fail "$(cat "$scratch/log")"
 if [ "${1:-}" = --header ]; then
     cp "$prefix/include/flextok.h" capi/include/flextok.h
@@ -31,7 +29,7 @@ fi
 diff -u capi/include/flextok.h "$prefix/include/flextok.h" || fail "the header is not that of the code: capi/check.sh --header"
 
 say "its own tests"
-cargo ctest --quiet --release --locked -p flextok-capi --lib
+cargo test --quiet --release --locked -p flextok-capi --lib
 
 say "pkg-config and symbols"
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib

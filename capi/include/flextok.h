@@ -10,6 +10,11 @@
  * Options grow without breaking programs: set a structure to zero, then what you need. What this library does not know
  * is refused, not ignored.
  *
+ * A library built with fewer features has fewer functions. Without any: the versions, flextok_status_text, flextok_file_info,
+ * flextok_truncate, flextok_packets_* and flextok_joiner_*, which need neither an allocator nor the standard library of Rust.
+ * `plain` adds flextok_plain_decode; `codec` all others but flextok_encode, which is `encode`. `learned` and `networks` add
+ * no functions: without the first, pictures of coded files are plain; without the second, models of FlexTok are refused.
+ *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 
@@ -330,11 +335,13 @@ typedef struct {
 
 /**
  * Called while an encode or a decode works, with the pointer that was given with it. The first call is 0 of 1, before any
- * work; in a decode there follows one behind each step, tile or part, whose `total` may be larger; the last is `total` of
- * `total`. Anything but 0 stops the work: it returns FLEXTOK_CANCELLED, also after the last call.
+ * work; the last is `total` of `total`. Between them a decode calls behind each step of a FlexTok model and each tile or part of
+ * a large picture, and `total` may be larger. Work that is short has the two calls only: encodes, plain pictures, and pictures
+ * of a single tile. Anything but 0 stops the work: it returns FLEXTOK_CANCELLED, also after the last call.
  *
- * It may be called on a thread of the library, but never twice at once. It must return: it neither throws nor jumps out. A
- * call with the handle that is working returns FLEXTOK_BUSY.
+ * It may be called on a thread of the library, but for one handle never twice at once; a codec, its clones and its decoders
+ * have the same `user`, and may call at the same time. It must return: it neither throws nor jumps out. A call with the handle
+ * that is working returns FLEXTOK_BUSY.
  */
 typedef int (*FlextokProgress)(uint32_t done, uint32_t total, void *user);
 
@@ -443,7 +450,7 @@ typedef struct {
    */
   uint32_t complete;
   /**
-   * 1 if `flextok_decoder_feed` failed: what comes later is of no use. Else 0.
+   * 1 if `flextok_decoder_feed` or `flextok_decoder_finish` failed: what comes later is of no use. Else 0.
    */
   uint32_t failed;
   /**
@@ -522,7 +529,8 @@ const char *flextok_version_text(void);
 
 /**
  * Reads what a file says about itself, and checks all of it: `FLEXTOK_CORRUPT` if it is damaged. A beginning of the file will
- * do, from its first 33 bytes.
+ * do, from its first 33 bytes. No limits apply: a file may claim any size up to 1048576 x 1048576 pixels, whose bytes do not fit
+ * 32 bits.
  *
  * # Safety
  * `file` points to `file_size` bytes; `info` points to a place for it.
@@ -548,7 +556,7 @@ FlextokStatus flextok_truncate(const uint8_t *file,
 
 /**
  * Divides a file, complete or cut, into packets of at most `packet_bytes` bytes, 9 to 65 535, for a link that may lose or
- * damage packets or change their order.
+ * damage packets or change their order. 8 or 9 bytes of each are not the file's; FLEXTOK_USAGE if the file would need more than 65 536.
  *
  * # Safety
  * `packets` points to a place for it; `file` points to `file_size` bytes that do not change while `packets` is used.
@@ -617,7 +625,8 @@ FlextokStatus flextok_joiner_finish(FlextokJoiner *joiner,
 /**
  * Decodes a file of the built-in model, whole or cut, to its plain picture in `pixels_size` bytes at `pixels`, with `stride`
  * bytes from one row to the next (0: no gaps). `flextok_file_info` says the size beforehand. `memory` is the most bytes to take
- * for the canvas, about 24 for each of its pixels; 0 is 1 GiB. After a failure the pixels are unchanged.
+ * for the canvas, about 24 for each of its pixels; 0 is 1 GiB. The only other bound is `pixels_size`: the picture is made beside
+ * `pixels` first. After a failure the pixels are unchanged; too small a place fails before any work.
  *
  * # Safety
  * `file` points to `file_size` bytes; `pixels` points to `pixels_size` bytes.
@@ -714,8 +723,8 @@ FlextokStatus flextok_codec_set_threads(FlextokCodec *codec,
 FlextokStatus flextok_codec_set_limit(FlextokCodec *codec, uint32_t limit, uint64_t value);
 
 /**
- * Calls `callback` with `user` while later encodes and decodes with this codec work, and in decoders made from it later.
- * Null ends it.
+ * Calls `callback` with `user` while later encodes and decodes with this codec work, and in decoders and clones made from it
+ * later, which keep it. Null ends it for this codec.
  *
  * # Safety
  * `codec` is null or a codec; `callback` is null or a function that may be called from any thread for as long as the codec,
@@ -759,7 +768,8 @@ FlextokStatus flextok_decode_into(FlextokCodec *codec,
                                   uint32_t format);
 
 /**
- * Makes a decoder of one file that arrives in pieces. `options` may be null. `*decoder` receives it; null after a failure.
+ * Makes a decoder of one file that arrives in pieces. `options` may be null. `*decoder` receives it; null after a failure. It
+ * keeps the model, the limits, the threads and the callback that the codec has now.
  *
  * # Safety
  * `codec` is null or a codec; `options` is null or points to options; `decoder` is null or a place for a pointer.
@@ -815,8 +825,9 @@ FlextokStatus flextok_decoder_feed(FlextokDecoder *decoder,
 FlextokStatus flextok_decoder_arrived(FlextokDecoder *decoder, FlextokArrived *arrived);
 
 /**
- * Decodes what has arrived so far to pixels in `format`; FLEXTOK_NEED_MORE if that is nothing yet. `*image` receives the
- * picture, which `flextok_image_free` frees; all zero after a failure. The same payload is not decoded twice.
+ * Decodes what has arrived so far to pixels in `format`; FLEXTOK_NEED_MORE if that is nothing yet, or after a failure of
+ * `flextok_decoder_feed` or `flextok_decoder_finish` that failure. `*image` receives the picture, which `flextok_image_free`
+ * frees; all zero after a failure. The same payload is not decoded twice.
  *
  * # Safety
  * `decoder` is null or a decoder; `image` is null or a place for an image.

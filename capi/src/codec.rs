@@ -307,8 +307,8 @@ pub unsafe extern "C" fn flextok_codec_set_limit(
     unsafe { with(codec, |state| state.set_limit(limit, value)) }
 }
 
-/// Calls `callback` with `user` while later encodes and decodes with this codec work, and in decoders made from it later.
-/// Null ends it.
+/// Calls `callback` with `user` while later encodes and decodes with this codec work, and in decoders and clones made from it
+/// later, which keep it. Null ends it for this codec.
 ///
 /// # Safety
 /// `codec` is null or a codec; `callback` is null or a function that may be called from any thread for as long as the codec,

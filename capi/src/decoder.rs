@@ -59,13 +59,14 @@ pub struct Arrived {
     pub total: u64,
     /// 1 if the file has arrived to its end, undamaged; else 0.
     pub complete: u32,
-    /// 1 if `flextok_decoder_feed` failed: what comes later is of no use. Else 0.
+    /// 1 if `flextok_decoder_feed` or `flextok_decoder_finish` failed: what comes later is of no use. Else 0.
     pub failed: u32,
     /// For later versions; zero.
     pub reserved: [u64; 2],
 }
 
-/// Makes a decoder of one file that arrives in pieces. `options` may be null. `*decoder` receives it; null after a failure.
+/// Makes a decoder of one file that arrives in pieces. `options` may be null. `*decoder` receives it; null after a failure. It
+/// keeps the model, the limits, the threads and the callback that the codec has now.
 ///
 /// # Safety
 /// `codec` is null or a codec; `options` is null or points to options; `decoder` is null or a place for a pointer.
@@ -190,8 +191,9 @@ pub unsafe extern "C" fn flextok_decoder_arrived(
     unsafe { with(decoder, work) }
 }
 
-/// Decodes what has arrived so far to pixels in `format`; FLEXTOK_NEED_MORE if that is nothing yet. `*image` receives the
-/// picture, which `flextok_image_free` frees; all zero after a failure. The same payload is not decoded twice.
+/// Decodes what has arrived so far to pixels in `format`; FLEXTOK_NEED_MORE if that is nothing yet, or after a failure of
+/// `flextok_decoder_feed` or `flextok_decoder_finish` that failure. `*image` receives the picture, which `flextok_image_free`
+/// frees; all zero after a failure. The same payload is not decoded twice.
 ///
 /// # Safety
 /// `decoder` is null or a decoder; `image` is null or a place for an image.
@@ -252,8 +254,11 @@ pub unsafe extern "C" fn flextok_decoder_finish(
     complete: *mut u32,
 ) -> Status {
     let work = |state: &mut DecoderState| {
-        let ended = state.reader.end();
-        let ended = ended.inspect_err(|_| state.picture = None);
+        let ended = state.reader.end().map_err(|error| {
+            let fault = Failure::from(error);
+            state.picture = None;
+            state.fault.get_or_insert(fault).clone()
+        });
         let is_complete = matches!(ended?, State::Complete);
         // SAFETY: the caller's promise.
         unsafe { clear(complete, is_complete.into()) };

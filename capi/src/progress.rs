@@ -9,11 +9,13 @@ use crate::failure::{Failure, Outcome};
 use crate::status::Status;
 
 /// Called while an encode or a decode works, with the pointer that was given with it. The first call is 0 of 1, before any
-/// work; in a decode there follows one behind each step, tile or part, whose `total` may be larger; the last is `total` of
-/// `total`. Anything but 0 stops the work: it returns FLEXTOK_CANCELLED, also after the last call.
+/// work; the last is `total` of `total`. Between them a decode calls behind each step of a FlexTok model and each tile or part of
+/// a large picture, and `total` may be larger. Work that is short has the two calls only: encodes, plain pictures, and pictures
+/// of a single tile. Anything but 0 stops the work: it returns FLEXTOK_CANCELLED, also after the last call.
 ///
-/// It may be called on a thread of the library, but never twice at once. It must return: it neither throws nor jumps out. A
-/// call with the handle that is working returns FLEXTOK_BUSY.
+/// It may be called on a thread of the library, but for one handle never twice at once; a codec, its clones and its decoders
+/// have the same `user`, and may call at the same time. It must return: it neither throws nor jumps out. A call with the handle
+/// that is working returns FLEXTOK_BUSY.
 pub type ProgressCallback =
     Option<unsafe extern "C" fn(done: u32, total: u32, user: *mut c_void) -> c_int>;
 
@@ -27,7 +29,7 @@ pub(crate) struct Callback {
 // SAFETY: the pointer is only handed back to the caller's function, which by its documentation is ready for calls from other
 // threads; the library never looks behind it.
 unsafe impl Send for Callback {}
-// SAFETY: as for Send; calls never overlap.
+// SAFETY: as for Send; for one handle calls never overlap, and by its documentation it is ready for those of others.
 unsafe impl Sync for Callback {}
 
 impl Callback {

@@ -2,7 +2,7 @@
 
 use core::slice;
 
-use flextok_container::Error;
+use flextok_container::{Error, Limits};
 use flextok_container::packets::{JoinError, PacketError, SplitError};
 
 use crate::status::Status;
@@ -48,6 +48,15 @@ pub(crate) unsafe fn slice_of_mut<'a>(data: *mut u8, size: usize) -> Result<&'a 
     }
     // SAFETY: the caller's promise. They are only written; any value is a valid byte.
     Ok(unsafe { slice::from_raw_parts_mut(data, size) })
+}
+
+/// Limits of functions without a handle: the file is in memory already, and nothing is taken for what it claims.
+pub(crate) fn unlimited() -> Limits {
+    let mut limits = Limits::default();
+    limits.canvases = u64::MAX;
+    limits.payload_bytes = u64::MAX;
+    limits.metadata_bytes = u64::MAX;
+    limits
 }
 
 /// Whether two ranges of bytes have one in common, so that they must not be lent together.

@@ -1,8 +1,8 @@
 //! Files without decoding them: what they are, and cutting them. Nothing is allocated.
 
-use flextok_container::{Header, Limits, Payload, Scanner, TablesName, cut_within};
+use flextok_container::{Header, Payload, Scanner, TablesName, cut_within};
 
-use super::border::{give, overlap, slice_of, slice_of_mut, status_of};
+use super::border::{give, overlap, slice_of, slice_of_mut, status_of, unlimited};
 use crate::status::Status;
 
 /// What a file says about itself.
@@ -30,7 +30,8 @@ pub struct FileInfo {
 }
 
 /// Reads what a file says about itself, and checks all of it: `FLEXTOK_CORRUPT` if it is damaged. A beginning of the file will
-/// do, from its first 33 bytes.
+/// do, from its first 33 bytes. No limits apply: a file may claim any size up to 1048576 x 1048576 pixels, whose bytes do not fit
+/// 32 bits.
 ///
 /// # Safety
 /// `file` points to `file_size` bytes; `info` points to a place for it.
@@ -43,7 +44,7 @@ pub unsafe extern "C" fn flextok_file_info(
     let work = || {
         // SAFETY: the caller's promise.
         let mut rest = unsafe { slice_of(file, file_size) }?;
-        let mut scanner = Scanner::new();
+        let mut scanner = Scanner::with_limits(unlimited());
         while scanner.next(&mut rest)?.is_some() {}
         let header = scanner.finish()?;
         // SAFETY: the caller's promise.
@@ -94,7 +95,7 @@ pub unsafe extern "C" fn flextok_truncate(
         }
         // SAFETY: the caller's promises; they have no byte in common.
         let (file, cut) = unsafe { (slice_of(file, file_size)?, slice_of_mut(cut, capacity)?) };
-        let written = cut_within(file, bytes, &Limits::default(), cut)?.len();
+        let written = cut_within(file, bytes, &unlimited(), cut)?.len();
         // SAFETY: the caller's promise.
         unsafe { give(cut_size, written) }
     };

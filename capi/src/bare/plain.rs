@@ -1,14 +1,16 @@
 //! Plain pictures of files, by the tables of the built-in model alone: no handle, no threads, no standard library.
 
+use flextok_container::{Part, Scanner};
 use flextok_plain::{Limits, Picture, decode, embedded_tables};
 
-use super::border::{slice_of, slice_of_mut, status_of};
+use super::border::{slice_of, slice_of_mut, status_of, unlimited};
 use crate::shape::{Shape, Unfit};
 use crate::status::Status;
 
 /// Decodes a file of the built-in model, whole or cut, to its plain picture in `pixels_size` bytes at `pixels`, with `stride`
 /// bytes from one row to the next (0: no gaps). `flextok_file_info` says the size beforehand. `memory` is the most bytes to take
-/// for the canvas, about 24 for each of its pixels; 0 is 1 GiB. After a failure the pixels are unchanged.
+/// for the canvas, about 24 for each of its pixels; 0 is 1 GiB. The only other bound is `pixels_size`: the picture is made beside
+/// `pixels` first. After a failure the pixels are unchanged; too small a place fails before any work.
 ///
 /// # Safety
 /// `file` points to `file_size` bytes; `pixels` points to `pixels_size` bytes.
@@ -25,9 +27,8 @@ pub unsafe extern "C" fn flextok_plain_decode(
     let work = || {
         // SAFETY: the caller's promises.
         let file = unsafe { slice_of(file, file_size) }?;
+        let shape = Shape::new(size_of(file)?, stride, format, pixels_size)?;
         let picture = picture_of(file, memory)?;
-        let size = (picture.size.width, picture.size.height);
-        let shape = Shape::new(size, stride, format, pixels_size)?;
         // SAFETY: the caller's promise.
         shape.write(&picture.rgb, unsafe { slice_of_mut(pixels, pixels_size) }?);
         Ok(())
@@ -35,8 +36,22 @@ pub unsafe extern "C" fn flextok_plain_decode(
     status_of(work)
 }
 
+/// Width and height, by the header alone.
+fn size_of(file: &[u8]) -> Result<(u32, u32), Status> {
+    let mut rest = file;
+    let mut scanner = Scanner::with_limits(unlimited());
+    let header = match scanner.next(&mut rest)? {
+        Some(Part::Header(header)) => header,
+        // Too little for a header.
+        _ => scanner.finish()?,
+    };
+    Ok((header.size().width, header.size().height))
+}
+
 fn picture_of(file: &[u8], memory: u64) -> Result<Picture, Status> {
     let mut limits = Limits::default();
+    limits.container = unlimited();
+    limits.pixels = u64::MAX;
     if memory > 0 {
         limits.memory = memory;
     }
