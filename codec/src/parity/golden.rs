@@ -100,11 +100,16 @@ pub(super) fn assert_close(what: &str, found: &[f32], expected: &[f32], toleranc
 
 /// An engine that tests run on.
 pub(super) trait TestEngine: Backend + Sized + 'static {
+    /// Of so many trajectories of a long file one is compared: drivers that run on a CPU take minutes for all of them.
+    const TRAJECTORIES: usize;
+
     /// The one that all tests share.
     fn shared() -> &'static Self;
 }
 
 impl TestEngine for CpuEngine {
+    const TRAJECTORIES: usize = 1;
+
     fn shared() -> &'static Self {
         static ENGINE: OnceLock<CpuEngine> = OnceLock::new();
         ENGINE.get_or_init(|| CpuEngine::new(2).unwrap())
@@ -113,6 +118,8 @@ impl TestEngine for CpuEngine {
 
 #[cfg(feature = "gpu")]
 impl TestEngine for flextok_compute::GpuEngine {
+    const TRAJECTORIES: usize = 3;
+
     fn shared() -> &'static Self {
         use flextok_compute::gpu::{GpuEngine, GpuOptions, Precision, devices};
         static ENGINE: OnceLock<GpuEngine> = OnceLock::new();
