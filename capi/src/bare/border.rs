@@ -2,8 +2,8 @@
 
 use core::slice;
 
-use flextok_container::{Error, Limits};
 use flextok_container::packets::{JoinError, PacketError, SplitError};
+use flextok_container::{Error, Limits};
 
 use crate::status::Status;
 

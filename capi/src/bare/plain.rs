@@ -49,9 +49,11 @@ fn size_of(file: &[u8]) -> Result<(u32, u32), Status> {
 }
 
 fn picture_of(file: &[u8], memory: u64) -> Result<Picture, Status> {
-    let mut limits = Limits::default();
-    limits.container = unlimited();
-    limits.pixels = u64::MAX;
+    let mut limits = Limits {
+        container: unlimited(),
+        pixels: u64::MAX,
+        ..Limits::default()
+    };
     if memory > 0 {
         limits.memory = memory;
     }
