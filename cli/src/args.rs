@@ -114,7 +114,8 @@ pub(crate) struct GlobalArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: Device,
 
-    /// Element type on a GPU; auto means f16 where the device supports it. The CPU always uses f32
+    /// Element type of networks: auto means, on a GPU, f16 where the device supports it, and on the CPU f32 to encode
+    /// and bf16 to decode; bf16 is for CPUs, and for GPUs by CUDA and ROCm
     #[arg(long, value_name = "TYPE", default_value = "auto", value_parser = choices::precision())]
     pub(crate) precision: Precision,
 

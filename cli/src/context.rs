@@ -84,7 +84,9 @@ impl Context {
         self.detail(|| {
             format!(
                 "engine: {}, {}, {}",
-                engine.backend, engine.name, engine.precision
+                engine.backend,
+                engine.name,
+                engine.precisions()
             )
         });
         Ok(model)

@@ -176,6 +176,7 @@ impl Core {
         about.set_item("backend", engine.backend)?;
         about.set_item("device_name", &engine.name)?;
         about.set_item("precision", engine.precision.to_string())?;
+        about.set_item("decode_precision", engine.decode_precision.to_string())?;
         about.set_item("fallback", &engine.fallback)?;
         about.set_item("threads", codec.threads().count())?;
         Ok(about)

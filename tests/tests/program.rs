@@ -18,6 +18,7 @@ mod models;
 mod odd_inputs;
 mod outputs;
 mod packets;
+mod precision;
 mod prefixes;
 mod refusals;
 mod round_trip;

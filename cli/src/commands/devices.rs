@@ -30,6 +30,7 @@ struct Entry {
     max_buffer_bytes: u64,
     shared_memory_bytes: u64,
     f16: bool,
+    bf16: bool,
     subgroups: bool,
 }
 
@@ -48,7 +49,10 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<(), CliError> {
 impl Entry {
     fn line(&self) -> String {
         const MIB: u64 = 1 << 20;
-        let precisions = if self.f16 { "f32 f16" } else { "f32" };
+        let precisions = ["f32"].into_iter();
+        let precisions = precisions.chain(self.f16.then_some("f16"));
+        let precisions: Vec<_> = precisions.chain(self.bf16.then_some("bf16")).collect();
+        let precisions = precisions.join(" ");
         let line = format!(
             "{:<6} {} ({}, {}; {}), bindings up to {} MiB, {} KiB shared, {precisions}",
             self.device,
@@ -77,6 +81,7 @@ fn list() -> (Vec<Entry>, String) {
         max_buffer_bytes: device.max_buffer_bytes,
         shared_memory_bytes: device.shared_memory_bytes,
         f16: device.f16,
+        bf16: device.bf16,
         subgroups: device.subgroups,
     });
     (entries.collect(), gpu::backends().join(", "))

@@ -180,7 +180,7 @@ impl Plan {
         let (decode, engine) = (&self.decode, self.model.codec.engine());
         let settings = json!({
             "model": self.model_name(),
-            "engine": format!("{}, {}", engine.backend, engine.precision),
+            "engine": format!("{}, {}", engine.backend, engine.precisions()),
             "unit": self.unit,
             "budgets": self.budgets,
             "codecs": codecs.collect::<Vec<_>>(),

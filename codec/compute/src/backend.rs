@@ -396,6 +396,18 @@ pub trait Backend: Send + Sync {
         parts: &[(&Weight, Option<&Weight>)],
     ) -> Result<Self::Linear, ComputeError>;
 
+    /// [`Backend::linear_weights`] for layers that are little of the work and much of the error: in single precision where
+    /// the engine's precision leaves that open.
+    ///
+    /// # Errors
+    /// As [`Backend::linear_weights`].
+    fn precise_linear_weights(
+        &self,
+        parts: &[(&Weight, Option<&Weight>)],
+    ) -> Result<Self::Linear, ComputeError> {
+        self.linear_weights(parts)
+    }
+
     /// Prepares a convolution with a weight of `[out, in, kernel, kernel]` and a bias of `[out]`.
     ///
     /// # Errors

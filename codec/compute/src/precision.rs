@@ -2,31 +2,36 @@
 
 use std::str::FromStr;
 
-/// Element type of weights and activations on a GPU. The CPU engine computes in single precision.
+/// Element type of weights and activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Precision {
-    /// Half precision on a GPU that has it, else single precision.
+    /// On a GPU half precision if it has that, else single precision. On a CPU single precision to encode, so that tokens
+    /// are those of the published networks, and bf16 to decode, on every processor.
     #[default]
     Auto,
     /// Single precision.
     F32,
     /// Half precision; sums, norms, the softmax and the latents stay in single precision. An error where the engine has
-    /// no half precision.
+    /// no half precision, such as the CPU.
     F16,
+    /// The upper half of single precision, in the products of linear layers and attention; all else, and the convolutions
+    /// on a CPU, stay in single precision. An error where a GPU has no bf16.
+    BF16,
 }
 
 impl Precision {
     /// All choices.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::F32, Self::F16];
+    pub const ALL: [Self; 4] = [Self::Auto, Self::F32, Self::F16, Self::BF16];
 
-    /// Its name, as `Display` writes it and `FromStr` reads it: `auto`, `f32` or `f16`.
+    /// Its name, as `Display` writes it and `FromStr` reads it: `auto`, `f32`, `f16` or `bf16`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::BF16 => "bf16",
         }
     }
 }
@@ -63,6 +68,8 @@ pub enum Element {
     F32,
     /// Half precision.
     F16,
+    /// The upper half of single precision.
+    BF16,
 }
 
 impl Element {
@@ -71,7 +78,7 @@ impl Element {
     pub const fn size(self) -> usize {
         match self {
             Self::F32 => 4,
-            Self::F16 => 2,
+            Self::F16 | Self::BF16 => 2,
         }
     }
 }
@@ -82,6 +89,7 @@ impl std::fmt::Display for Element {
         formatter.write_str(match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::BF16 => "bf16",
         })
     }
 }
@@ -98,7 +106,7 @@ mod tests {
         let refusal = "f64".parse::<Precision>().expect_err("another type");
         assert_eq!(
             refusal.to_string(),
-            "`f64` is not a precision; allowed: auto, f32, f16"
+            "`f64` is not a precision; allowed: auto, f32, f16, bf16"
         );
     }
 }

@@ -76,10 +76,23 @@ pub struct EngineInfo {
     pub backend: &'static str,
     /// Name of the device, or the number of threads.
     pub name: String,
-    /// Element type of weights and activations.
+    /// Element type of weights and activations when encoding.
     pub precision: Element,
+    /// Element type of weights and activations when decoding.
+    pub decode_precision: Element,
     /// Why [`Device::Auto`] fell back to this engine, if it did.
     pub fallback: Option<String>,
+}
+
+impl EngineInfo {
+    /// The element types in words: `f32`, or `f32, bf16 to decode`.
+    #[must_use]
+    pub fn precisions(&self) -> String {
+        match (self.precision, self.decode_precision) {
+            (encode, decode) if encode == decode => encode.to_string(),
+            (encode, decode) => format!("{encode}, {decode} to decode"),
+        }
+    }
 }
 
 /// The settings of an engine.
@@ -93,13 +106,36 @@ pub(super) struct Choice {
     pub(super) device_memory: u64,
 }
 
+/// What a network runs on.
+pub(super) struct Engines<B> {
+    /// The engine, also for decoding if there is no other for that.
+    pub(super) engine: B,
+    /// One of another precision on the same device, whose tensors are the same.
+    pub(super) decoding: Option<B>,
+}
+
+impl<B> Engines<B> {
+    /// The one for encoding.
+    pub(super) fn encoding(&self) -> &B {
+        &self.engine
+    }
+
+    /// The one for decoding.
+    pub(super) fn decoding(&self) -> &B {
+        self.decoding.as_ref().unwrap_or(&self.engine)
+    }
+}
+
 /// A network that can be put on any engine.
 pub(super) trait Network {
     /// The network on some engine.
     type On;
 
     /// Puts it on this one.
-    fn on<B: Backend + 'static>(&self, backend: B) -> Result<Self::On, Error>;
+    fn on<B: Backend + 'static>(&self, engines: Engines<B>) -> Result<Self::On, Error>;
+
+    /// Whether a CPU engine has products of bf16 for it.
+    fn has_products(&self) -> bool;
 
     /// Number of its parameters.
     #[cfg_attr(not(feature = "cube"), allow(dead_code))]
@@ -115,8 +151,12 @@ pub(super) struct FlexTok<'a>(pub(super) &'a Arc<Weights>);
 impl Network for FlexTok<'_> {
     type On = Box<dyn Engine>;
 
-    fn on<B: Backend + 'static>(&self, backend: B) -> Result<Self::On, Error> {
-        Ok(Box::new(NetworkOn::new(backend, Arc::clone(self.0))?))
+    fn on<B: Backend + 'static>(&self, engines: Engines<B>) -> Result<Self::On, Error> {
+        Ok(Box::new(NetworkOn::new(engines, Arc::clone(self.0))?))
+    }
+
+    fn has_products(&self) -> bool {
+        true
     }
 
     fn parameters(&self) -> u64 {
@@ -137,9 +177,14 @@ pub(super) struct Learned<'a>(
 impl Network for Learned<'_> {
     type On = Box<dyn LearnedEngine>;
 
-    fn on<B: Backend + 'static>(&self, backend: B) -> Result<Self::On, Error> {
+    fn on<B: Backend + 'static>(&self, engines: Engines<B>) -> Result<Self::On, Error> {
         let (weights, config) = (Arc::clone(self.0), self.1.clone());
-        Ok(Box::new(LearnedOn::new(backend, weights, config)))
+        Ok(Box::new(LearnedOn::new(engines.engine, weights, config)))
+    }
+
+    fn has_products(&self) -> bool {
+        // Its work is convolutions, which in f32 need a quarter of the products; see `flextok_compute`.
+        false
     }
 
     fn parameters(&self) -> u64 {
@@ -176,12 +221,13 @@ impl Choice {
                 Err(OptionName::Device.refuse(self.device, allowed))
             }
             (_, Precision::F16) => {
-                Err(OptionName::Precision.refuse("f16", "f32 or auto on the CPU"))
+                Err(OptionName::Precision.refuse("f16", "f32, bf16 or auto on the CPU"))
             }
             _ => Ok(EngineInfo {
                 backend: "cpu",
                 name: format!("{} threads", self.threads.count()),
                 precision: Element::F32,
+                decode_precision: Element::F32,
                 fallback: None,
             }),
         }
@@ -190,19 +236,36 @@ impl Choice {
     fn cpu<N: Network>(&self, network: &N, fallback: Option<String>) -> Result<Opened<N>, Error> {
         if self.precision == Precision::F16 {
             let allowed = match fallback {
-                Some(reason) => format!("f32 or auto on the CPU, since {reason}"),
-                None => "f32 or auto on the CPU".to_owned(),
+                Some(reason) => format!("f32, bf16 or auto on the CPU, since {reason}"),
+                None => "f32, bf16 or auto on the CPU".to_owned(),
             };
             return Err(OptionName::Precision.refuse("f16", allowed));
         }
-        let backend = CpuEngine::on(self.threads.clone());
+        let (single, bf16) = (CpuEngine::on, CpuEngine::with_bf16);
+        let threads = || self.threads.clone();
+        let engines = match self.precision {
+            Precision::BF16 if network.has_products() => Engines {
+                engine: bf16(threads()),
+                decoding: None,
+            },
+            // By rule, not by what the processor has: a file decodes to the same picture everywhere.
+            Precision::Auto if network.has_products() => Engines {
+                engine: single(threads()),
+                decoding: Some(bf16(threads())),
+            },
+            _ => Engines {
+                engine: single(threads()),
+                decoding: None,
+            },
+        };
         let info = EngineInfo {
             backend: "cpu",
-            name: format!("{} threads", backend.threads()),
-            precision: backend.element(),
+            name: format!("{} threads", self.threads.count()),
+            precision: engines.encoding().element(),
+            decode_precision: engines.decoding().element(),
             fallback,
         };
-        Ok((network.on(backend)?, info))
+        Ok((network.on(engines)?, info))
     }
 
     /// The first GPU that works, or why there is none.
@@ -293,9 +356,14 @@ impl Choice {
             backend: device.backend,
             name: device.name.clone(),
             precision: backend.element(),
+            decode_precision: backend.element(),
             fallback: None,
         };
-        Ok((network.on(backend)?, info))
+        let engines = Engines {
+            engine: backend,
+            decoding: None,
+        };
+        Ok((network.on(engines)?, info))
     }
 }
 

@@ -81,14 +81,17 @@ impl<'a, B> VarBuilder<'a, B> {
 }
 
 impl<B: Backend> VarBuilder<'_, B> {
-    /// The linear layer at this prefix, with a bias: `weight` is `[outputs, inputs]`.
+    /// The linear layer at this prefix, with a bias: `weight` is `[outputs, inputs]`. It stands at a border of the network,
+    /// or makes what all of its blocks use, and is little of the work: it stays in single precision where it can.
     pub(crate) fn linear(&self, outputs: usize, inputs: usize) -> Result<B::Linear, NetworkError> {
         let weight = self.get(&[outputs, inputs], "weight")?;
         let bias = self.get(&[outputs], "bias")?;
-        Ok(self.backend.linear_weights(&[(&weight, Some(&bias))])?)
+        Ok(self
+            .backend
+            .precise_linear_weights(&[(&weight, Some(&bias))])?)
     }
 
-    /// Several linear layers of the same sizes and input as one, whose outputs are concatenated.
+    /// Several linear layers of a block, of the same sizes and input, as one whose outputs are concatenated.
     pub(super) fn linears(
         &self,
         names: &[&str],

@@ -41,6 +41,7 @@ class _About(TypedDict):
     backend: str
     device_name: str
     precision: str
+    decode_precision: str
     fallback: str | None
     threads: int
 

@@ -10,6 +10,7 @@ use super::buffer::CpuTensor;
 use super::context::Context;
 use super::math::{exp, exp_minus, max, moments};
 use super::microkernel::{Panel, RowBlock, SharedMut, multiply};
+use super::products::Operands;
 use crate::ComputeError;
 use crate::backend::{AttentionSpec, Sequence};
 
@@ -25,13 +26,18 @@ struct Sizes {
     padded: usize,
     heads: usize,
     head_dim: usize,
+    /// Form of the operands of both products.
+    operands: Operands,
+    /// Floats of a query, and of a key.
+    query_len: usize,
     /// Channels of a value row: `head_dim` rounded up to whole panels.
     value_width: usize,
     panel_width: usize,
 }
 
 /// All heads' queries as `[head][position][channel]`, keys as `[head][position panel][channel][position]` and values as
-/// `[head][position][channel]`; the sequences follow one another, each padded with zeros to whole panels.
+/// `[head][position][channel]`; the sequences follow one another, each padded with zeros to whole panels. As operands, what
+/// is summed over may be in pairs: the channels of queries and keys, the positions of values.
 struct Packed<'a> {
     queries: &'a [f32],
     keys: &'a [f32],
@@ -59,14 +65,18 @@ pub(super) fn attention(
     let sizes = sizes(context, qkv, spec, out);
     let Sizes {
         heads,
-        head_dim,
+        operands,
+        query_len,
         padded,
         value_width,
         panel_width,
+        ..
     } = sizes;
-    let mut queries = context.pool.take(heads * padded * head_dim)?;
-    let mut keys = context.pool.take(heads * padded * head_dim)?;
-    let mut values = context.pool.take(heads * padded * value_width)?;
+    let mut queries = context.pool.take(heads * padded * query_len)?;
+    let mut keys = context.pool.take(heads * padded * query_len)?;
+    let mut values = context
+        .pool
+        .take(operands.floats(heads * padded) * value_width)?;
     let targets = [&mut queries, &mut keys, &mut values].map(|buffer| SharedMut::new(buffer));
     (0..padded / panel_width).into_par_iter().for_each(|panel| {
         context.vectorized(
@@ -155,17 +165,20 @@ fn sizes(
         "attention for more queries than the output has rows"
     );
     let head_dim = width / heads;
-    let panel_width = context.kernels.panel_width();
+    let panel_width = context.products.kernels.panel_width();
     assert!(
-        KEYS.is_multiple_of(panel_width),
-        "blocks of keys are whole panels"
+        KEYS.is_multiple_of(panel_width) && panel_width.is_multiple_of(2),
+        "blocks of keys are whole panels, and panels are pairs"
     );
+    let operands = context.products.operands;
     Sizes {
         padded: placed(spec.sequences, panel_width)
             .map(|place| place.padded)
             .sum(),
         heads,
         head_dim,
+        operands,
+        query_len: operands.floats(head_dim),
         value_width: head_dim.next_multiple_of(panel_width),
         panel_width,
     }
@@ -185,6 +198,8 @@ fn pack_panel(
         padded,
         heads,
         head_dim,
+        operands,
+        query_len,
         value_width,
         panel_width,
     } = sizes;
@@ -202,38 +217,55 @@ fn pack_panel(
             &[]
         };
         for head in 0..heads {
-            let at = head * padded + first + column;
-            // SAFETY: the buffers hold `heads · padded` positions of these lengths, and each position, or panel of them
-            // in the case of the keys, is packed by one task alone.
+            let panel = head * padded + first;
+            // SAFETY: the buffers hold `heads · padded` positions of these lengths, and each panel of them is packed by one
+            // task alone. It has an even number of positions, and so has all before it.
             #[allow(unsafe_code)]
-            let (query, keys, value) = unsafe {
+            let (query, keys, values) = unsafe {
                 (
-                    queries.slice(at * head_dim, head_dim),
-                    keys.slice((at - column) * head_dim, panel_width * head_dim),
-                    values.slice(at * value_width, value_width),
+                    queries.slice((panel + column) * query_len, query_len),
+                    keys.slice(panel * query_len, panel_width * query_len),
+                    values.slice(
+                        operands.floats(panel) * value_width,
+                        operands.floats(panel_width) * value_width,
+                    ),
                 )
             };
             // Keys are transposed to `[channel][position]`, the layout that the microkernel expects of weights.
-            let keys = keys.iter_mut().skip(column).step_by(panel_width);
+            let key = |channel: usize| (channel, column, panel_width);
+            let value = |channel: usize| (column, channel, value_width);
             // Zeros, because padding has weight 0, and 0 times an infinity or NaN left in the pool's memory is NaN.
             if row.is_empty() {
                 query.fill(0.0);
-                keys.for_each(|key| *key = 0.0);
-                value.fill(0.0);
+                for channel in 0..operands.numbers(head_dim) {
+                    operands.put(keys, key(channel), 0.0);
+                }
+                for channel in 0..value_width {
+                    operands.put(values, value(channel), 0.0);
+                }
                 continue;
             }
             let channels = |part: usize| &row[part * width + head * head_dim..][..head_dim];
             let (mean, scale) = head_moments(channels(0), spec.qk_norm_eps);
-            for (target, &value) in query.iter_mut().zip(channels(0)) {
+            for (channel, &value) in channels(0).iter().enumerate() {
                 // Scaled here once, instead of each of the logits.
-                *target = (value - mean) * scale * spec.scale;
+                let value = (value - mean) * scale * spec.scale;
+                operands.put(query, (channel, 0, 1), value);
             }
             let (mean, scale) = head_moments(channels(1), spec.qk_norm_eps);
-            for (target, &value) in keys.zip(channels(1)) {
-                *target = (value - mean) * scale;
+            for (channel, &value) in channels(1).iter().enumerate() {
+                operands.put(keys, key(channel), (value - mean) * scale);
             }
-            value[..head_dim].copy_from_slice(channels(2));
-            value[head_dim..].fill(0.0);
+            for channel in head_dim..operands.numbers(head_dim) {
+                operands.put(query, (channel, 0, 1), 0.0);
+                operands.put(keys, key(channel), 0.0);
+            }
+            for (channel, &number) in channels(2).iter().enumerate() {
+                operands.put(values, value(channel), number);
+            }
+            for channel in head_dim..value_width {
+                operands.put(values, value(channel), 0.0);
+            }
         }
     }
 }
@@ -261,12 +293,14 @@ fn attend(
         padded,
         heads,
         head_dim,
+        operands,
+        query_len,
         value_width,
         panel_width,
     } = packed.sizes;
     let key_block = KEYS.min(place.padded);
     let base = head * padded + place.base;
-    let queries = &packed.queries[(base + first) * head_dim..][..count * head_dim];
+    let queries = &packed.queries[(base + first) * query_len..][..count * query_len];
     let mut scratch = context
         .pool
         .take_in_task(QUERIES * (key_block + value_width + 2))?;
@@ -300,6 +334,7 @@ fn attend(
                     let state = (&mut largest[index], &mut totals[index]);
                     let row_sums = &mut sums[index * value_width..][..value_width];
                     softmax_block(row_logits, seen, state, row_sums, start > 0);
+                    operands.in_place(row_logits);
                 }
             },
         );
@@ -365,32 +400,32 @@ fn logits_of_block(
     stride: usize,
 ) {
     let Sizes {
-        head_dim,
+        query_len,
         panel_width,
         ..
     } = packed.sizes;
     for offset in (0..keys).step_by(panel_width) {
-        let panel = &packed.keys[(start + offset) * head_dim..][..panel_width * head_dim];
+        let panel = &packed.keys[(start + offset) * query_len..][..panel_width * query_len];
         let panel = Panel {
             values: panel.as_ptr(),
             stride: panel_width,
-            k: head_dim,
+            k: query_len,
             width: panel_width,
         };
         let out = logits[offset..].as_mut_ptr();
         let block = RowBlock {
             x: queries.as_ptr(),
-            x_stride: head_dim,
+            x_stride: query_len,
             out,
             out_stride: stride,
             count,
             accumulate: false,
         };
-        // SAFETY: the panel was sliced to its size; `queries` was sliced to `count` rows of `head_dim`; `logits` has
+        // SAFETY: the panel was sliced to its size; `queries` was sliced to `count` rows of as many; `logits` has
         // QUERIES rows of `stride` ≥ `offset + panel_width` floats, since `keys` is whole panels and at most `stride`.
         #[allow(unsafe_code)]
         unsafe {
-            multiply(context.kernels, panel, block);
+            multiply(context.products.kernels, panel, block);
         }
     }
 }
@@ -432,17 +467,19 @@ fn weigh_values(
 ) {
     let Sizes {
         head_dim,
+        operands,
         value_width,
         panel_width,
         ..
     } = packed.sizes;
-    let values = &packed.values[start * value_width..][..keys * value_width];
+    let k = operands.floats(keys);
+    let values = &packed.values[operands.floats(start) * value_width..][..k * value_width];
     for first in (0..head_dim).step_by(panel_width) {
         let width = panel_width.min(head_dim - first);
         let panel = Panel {
             values: values[first..].as_ptr(),
             stride: value_width,
-            k: keys,
+            k,
             width,
         };
         let block = RowBlock {
@@ -453,11 +490,11 @@ fn weigh_values(
             count,
             accumulate,
         };
-        // SAFETY: `values` holds `keys` rows of `value_width` floats, a whole number of panels wide; `weights` has
+        // SAFETY: `values` holds `k` rows of `value_width` floats, a whole number of panels wide; `weights` has
         // QUERIES ≥ `count` rows of `stride` ≥ `keys` floats; `sums` has QUERIES rows of `value_width`.
         #[allow(unsafe_code)]
         unsafe {
-            multiply(context.kernels, panel, block);
+            multiply(context.products.kernels, panel, block);
         }
     }
 }

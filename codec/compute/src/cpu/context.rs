@@ -4,11 +4,15 @@ use pulp::Arch;
 
 use super::buffer::Pool;
 use super::microkernel::Kernels;
+use super::products::Products;
 
 /// What operations need of the engine.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
+    /// Kernels of f32, for convolutions.
     pub(super) kernels: Kernels,
+    /// Those of linear layers and attention.
+    pub(super) products: Products,
     pub(super) arch: Arch,
     pub(super) pool: &'a Pool,
     pub(super) threads: usize,

@@ -13,6 +13,7 @@ use super::math::silu;
 use super::microkernel::{RowBlock, SharedMut, multiply};
 use super::norm::{apply_affine, group_norm_affine};
 use super::packed::{PackedLinear, PanelValues, Source};
+use super::products::Products;
 use super::winograd;
 use crate::backend::{ConvEpilogue, ConvKind, GroupNorm};
 use crate::{ComputeError, DType, Weight};
@@ -95,7 +96,7 @@ fn pack_direct(
         }
     };
     PackedLinear::pack(
-        context.kernels,
+        Products::single(context.kernels),
         weight.dtype(),
         taps * inputs,
         &[outputs],
@@ -120,7 +121,7 @@ fn pack_doubling(
     };
     let bias = bias.repeat(4);
     PackedLinear::pack(
-        context.kernels,
+        Products::single(context.kernels),
         DType::F32,
         4 * inputs,
         &[outputs; 4],

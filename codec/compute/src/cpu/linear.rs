@@ -82,7 +82,9 @@ pub(super) fn linear(
 ) -> Result<(), ComputeError> {
     let (k, columns) = (weights.inputs(), weights.outputs());
     check_sizes(x, rows.end, (k, columns), out);
-    let x_values = &x.values()[rows.start * k..rows.end * k];
+    let products = weights.products();
+    let x_values = products.rows(context, &x.values()[rows.start * k..rows.end * k], k)?;
+    let x_stride = products.operands.floats(k);
     let target = SharedMut::new(out.values_mut());
     Tiling::new(rows.clone(), weights.panels(), context.threads).try_for_each(|panel, task_rows| {
         let place = weights.columns(panel);
@@ -96,24 +98,24 @@ pub(super) fn linear(
         let mut scratch = context.pool.take_in_task(CHUNK * place.width)?;
         for first in task_rows.clone().step_by(CHUNK) {
             let count = CHUNK.min(task_rows.end - first);
-            let (products, stride) = if finish.is_in_place() {
+            let (sums, stride) = if finish.is_in_place() {
                 (target.at(first * columns + place.start), columns)
             } else {
                 (scratch.as_mut_ptr(), place.width)
             };
             let block = RowBlock {
-                x: x_values[(first - rows.start) * k..].as_ptr(),
-                x_stride: k,
-                out: products,
+                x: x_values[(first - rows.start) * x_stride..].as_ptr(),
+                x_stride,
+                out: sums,
                 out_stride: stride,
                 count,
                 accumulate: false,
             };
-            // SAFETY: the panel is whole; `count` rows of `k` floats follow in `x_values`; the products go to a scratch
+            // SAFETY: the panel is whole; `count` rows of its length follow in `x_values`; the products go to a scratch
             // of CHUNK·width, or to this task's own panel columns and rows of `out`, whose size was checked above.
             #[allow(unsafe_code)]
             unsafe {
-                multiply(context.kernels, values.whole(), block);
+                multiply(products.kernels, values.whole(), block);
             }
             if !finish.is_nothing() {
                 let rows = first..first + count;
@@ -229,7 +231,9 @@ pub(super) fn swiglu(
         weights.has_equal_halves(),
         "gated MLP of parts of different sizes"
     );
-    let x_values = &x.values()[rows.start * k..rows.end * k];
+    let products = weights.products();
+    let x_values = products.rows(context, &x.values()[rows.start * k..rows.end * k], k)?;
+    let x_stride = products.operands.floats(k);
     let target = SharedMut::new(out.values_mut());
     Tiling::new(rows.clone(), panels, context.threads).try_for_each(|panel, task_rows| {
         let place = weights.columns(panel);
@@ -240,22 +244,22 @@ pub(super) fn swiglu(
         let (gates, ups) = scratch.split_at_mut(CHUNK * place.width);
         for first in task_rows.clone().step_by(CHUNK) {
             let count = CHUNK.min(task_rows.end - first);
-            let x = x_values[(first - rows.start) * k..].as_ptr();
-            for (values, products) in [(&gate, &mut *gates), (&up, &mut *ups)] {
-                let out = products.as_mut_ptr();
+            let x = x_values[(first - rows.start) * x_stride..].as_ptr();
+            for (values, sums) in [(&gate, &mut *gates), (&up, &mut *ups)] {
+                let out = sums.as_mut_ptr();
                 let block = RowBlock {
                     x,
-                    x_stride: k,
+                    x_stride,
                     out,
                     out_stride: place.width,
                     count,
                     accumulate: false,
                 };
                 // SAFETY: both panels are whole and of the same width, since the parts have the same size; `count` rows
-                // of `k` floats follow in `x_values`; each half of the scratch has CHUNK·width floats.
+                // of their length follow in `x_values`; each half of the scratch has CHUNK·width floats.
                 #[allow(unsafe_code)]
                 unsafe {
-                    multiply(context.kernels, values.whole(), block);
+                    multiply(products.kernels, values.whole(), block);
                 }
             }
             context.vectorized(

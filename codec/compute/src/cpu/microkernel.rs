@@ -12,12 +12,13 @@ pub(super) type Kernel = MicroKernelFn<f32>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kernels {
     /// Floats in a vector register.
-    lanes: usize,
+    pub(super) lanes: usize,
     /// Vectors of a full panel.
-    vectors: usize,
+    pub(super) vectors: usize,
     /// Rows of activations in a full kernel.
-    rows: usize,
-    select: fn(usize, usize) -> Kernel,
+    pub(super) rows: usize,
+    /// The kernel of so many vectors and rows, each less one.
+    pub(super) select: fn(usize, usize) -> Kernel,
 }
 
 impl Kernels {

@@ -7,7 +7,8 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 
 use super::buffer::{Buffer, Pool, Pooled};
-use super::microkernel::{Kernels, Panel};
+use super::microkernel::Panel;
+use super::products::{Operands, Products, widened, word};
 use crate::backend::LinearParts;
 use crate::{ComputeError, DType, Weight};
 
@@ -16,6 +17,8 @@ enum Values {
     F32(Buffer),
     F16(Vec<f16>),
     Bf16(Vec<bf16>),
+    /// `[k in pairs][panel width]`: for products of bf16.
+    Pairs(Vec<u32>),
 }
 
 /// Which outputs a panel computes.
@@ -35,6 +38,7 @@ pub struct PackedLinear {
     k: usize,
     outputs: usize,
     panel_width: usize,
+    products: Products,
 }
 
 /// Whether panels keep a 16-bit type that weights are stored in. Without an instruction that converts it, converting a
@@ -55,14 +59,14 @@ impl PackedLinear {
     /// Packs `sizes[i]` outputs of each part i; a panel never spans two parts. `source` gives the row of an output, in
     /// numbers that `dtype` represents exactly.
     pub(super) fn pack(
-        kernels: Kernels,
+        products: Products,
         dtype: DType,
         k: usize,
         sizes: &[usize],
         bias: Vec<f32>,
         source: &Source<'_>,
     ) -> Result<Self, ComputeError> {
-        let panel_width = kernels.panel_width();
+        let panel_width = products.kernels.panel_width();
         let mut columns = Vec::new();
         let mut outputs = 0;
         for &size in sizes {
@@ -74,23 +78,34 @@ impl PackedLinear {
             }
             outputs += size;
         }
-        let panel_len = k * panel_width;
-        let len = panel_len * columns.len();
+        let layout = Layout {
+            columns: &columns,
+            width: panel_width,
+            k,
+        };
+        let len = k * panel_width * columns.len();
         let kept = if KEEPS_HALVES { dtype } else { DType::F32 };
-        let values = match kept {
-            DType::F32 => {
+        let values = match (products.operands, kept) {
+            (Operands::Pairs | Operands::Widened, _) => {
+                let mut packed = zeroed(k.div_ceil(2) * panel_width * columns.len())?;
+                layout.pack(&mut packed, source, |row, pair| {
+                    word([row[2 * pair], row.get(2 * pair + 1).map_or(0.0, |&odd| odd)])
+                })?;
+                Values::Pairs(packed)
+            }
+            (Operands::Single, DType::F32) => {
                 let mut buffer = Buffer::zeros(len)?;
-                pack_panels(&mut buffer, panel_len, &columns, k, source, |value| value)?;
+                layout.pack(&mut buffer, source, |row, k| row[k])?;
                 Values::F32(buffer)
             }
-            DType::F16 => {
+            (Operands::Single, DType::F16) => {
                 let mut packed = zeroed(len)?;
-                pack_panels(&mut packed, panel_len, &columns, k, source, f16::from_f32)?;
+                layout.pack(&mut packed, source, |row, k| f16::from_f32(row[k]))?;
                 Values::F16(packed)
             }
-            DType::BF16 => {
+            (Operands::Single, DType::BF16) => {
                 let mut packed = zeroed(len)?;
-                pack_panels(&mut packed, panel_len, &columns, k, source, bf16::from_f32)?;
+                layout.pack(&mut packed, source, |row, k| bf16::from_f32(row[k]))?;
                 Values::Bf16(packed)
             }
         };
@@ -101,12 +116,13 @@ impl PackedLinear {
             k,
             outputs,
             panel_width,
+            products,
         })
     }
 
     /// Packs `[out, in]` weights with optional biases.
     pub(super) fn from_weights(
-        kernels: Kernels,
+        products: Products,
         parts: &[(&Weight, Option<&Weight>)],
     ) -> Result<Self, ComputeError> {
         let LinearParts {
@@ -133,7 +149,12 @@ impl PackedLinear {
             fill: &fill,
             scratch: 0,
         };
-        Self::pack(kernels, dtype, k, &sizes, bias, &source)
+        Self::pack(products, dtype, k, &sizes, bias, &source)
+    }
+
+    /// The kernels that its panels are for, and the form of the other operand.
+    pub(super) fn products(&self) -> Products {
+        self.products
     }
 
     /// Number of inputs.
@@ -176,18 +197,19 @@ impl PackedLinear {
         &self.bias[start..start + width]
     }
 
-    /// A panel's values as f32, from a converted copy where they are stored in another type.
+    /// A panel's values in the form that the kernels take, from a converted copy where they are stored in another.
     pub(super) fn panel<'a>(
         &'a self,
         pool: &'a Pool,
         panel: usize,
     ) -> Result<PanelValues<'a>, ComputeError> {
-        let len = self.k * self.panel_width;
+        let k = self.products.operands.floats(self.k);
+        let len = k * self.panel_width;
         let range = panel * len..(panel + 1) * len;
         let view = |values: *const f32| Panel {
             values,
             stride: self.panel_width,
-            k: self.k,
+            k,
             width: self.columns[panel].width,
         };
         Ok(match &self.values {
@@ -208,6 +230,24 @@ impl PackedLinear {
                 for (out, value) in converted.iter_mut().zip(&values[range]) {
                     // bf16 is the upper half of an f32; this loop vectorises.
                     *out = f32::from_bits(u32::from(value.to_bits()) << 16);
+                }
+                PanelValues {
+                    panel: view(converted.as_ptr()),
+                    _converted: Some(converted),
+                }
+            }
+            Values::Pairs(words) if self.products.operands == Operands::Pairs => PanelValues {
+                panel: view(words[range].as_ptr().cast()),
+                _converted: None,
+            },
+            Values::Pairs(words) => {
+                let mut converted = pool.take_in_task(len)?;
+                let words = words[range.start / 2..range.end / 2].chunks_exact(self.panel_width);
+                for (rows, words) in converted.chunks_exact_mut(2 * self.panel_width).zip(words) {
+                    let (odd, even) = rows.split_at_mut(self.panel_width);
+                    for ((odd, even), &word) in odd.iter_mut().zip(even).zip(words) {
+                        [*odd, *even] = widened(word);
+                    }
                 }
                 PanelValues {
                     panel: view(converted.as_ptr()),
@@ -245,38 +285,48 @@ fn zeroed<T: Zeroable>(len: usize) -> Result<Vec<T>, ComputeError> {
     try_zeroed_vec(len).map_err(|()| ComputeError::OutOfMemory { shape: vec![len] })
 }
 
-/// Transposes the outputs of each panel into place, a block of rows at a time so that both sides stay in cache.
-fn pack_panels<T: Send>(
-    packed: &mut [T],
-    panel_len: usize,
-    columns: &[Columns],
+/// How the outputs of panels lie.
+struct Layout<'a> {
+    columns: &'a [Columns],
+    /// Outputs of a full panel.
+    width: usize,
     k: usize,
-    source: &Source<'_>,
-    convert: impl Fn(f32) -> T + Sync,
-) -> Result<(), ComputeError> {
-    if panel_len == 0 {
-        return Ok(());
-    }
-    let panel_width = panel_len / k;
-    packed
-        .par_chunks_mut(panel_len)
-        .zip(columns)
-        .try_for_each(|(panel, columns)| {
-            // 16 outputs fill the cache line that each row of the panel writes in f32.
-            const ROWS: usize = 16;
-            let mut memory = Buffer::zeros(ROWS * k + source.scratch)?;
-            let (rows, scratch) = memory.split_at_mut(ROWS * k);
-            for first in (0..columns.width).step_by(ROWS) {
-                let count = ROWS.min(columns.width - first);
-                for (index, row) in rows.chunks_exact_mut(k).take(count).enumerate() {
-                    (source.fill)(columns.start + first + index, row, scratch);
-                }
-                for (inner, target) in panel.chunks_exact_mut(panel_width).enumerate() {
-                    for (index, value) in target[first..first + count].iter_mut().enumerate() {
-                        *value = convert(rows[index * k + inner]);
+}
+
+impl Layout<'_> {
+    /// Transposes the outputs of each panel into place, a block of rows at a time so that both sides stay in cache:
+    /// `element(row, i)` is element i of an output, of the `k` values of its row.
+    fn pack<T: Send>(
+        &self,
+        packed: &mut [T],
+        source: &Source<'_>,
+        element: impl Fn(&[f32], usize) -> T + Sync,
+    ) -> Result<(), ComputeError> {
+        if packed.is_empty() {
+            return Ok(());
+        }
+        let k = self.k;
+        packed
+            .par_chunks_mut(packed.len() / self.columns.len())
+            .zip(self.columns)
+            .try_for_each(|(panel, columns)| {
+                // 16 outputs fill the cache line that each row of the panel writes in f32.
+                const ROWS: usize = 16;
+                let mut memory = Buffer::zeros(ROWS * k + source.scratch)?;
+                let (rows, scratch) = memory.split_at_mut(ROWS * k);
+                for first in (0..columns.width).step_by(ROWS) {
+                    let count = ROWS.min(columns.width - first);
+                    for (index, row) in rows.chunks_exact_mut(k).take(count).enumerate() {
+                        (source.fill)(columns.start + first + index, row, scratch);
+                    }
+                    for (inner, target) in panel.chunks_exact_mut(self.width).enumerate() {
+                        let target = &mut target[first..first + count];
+                        for (value, row) in target.iter_mut().zip(rows.chunks_exact(k)) {
+                            *value = element(row, inner);
+                        }
                     }
                 }
-            }
-            Ok(())
-        })
+                Ok(())
+            })
+    }
 }

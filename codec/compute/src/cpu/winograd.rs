@@ -15,6 +15,7 @@ use super::context::Context;
 use super::conv::Epilogue;
 use super::microkernel::{Kernels, RowBlock, SharedMut, multiply};
 use super::packed::{PackedLinear, Source};
+use super::products::Products;
 use crate::{ComputeError, DType, Weight};
 
 mod transform;
@@ -57,7 +58,7 @@ pub(super) fn pack(
         }
     };
     PackedLinear::pack(
-        kernels,
+        Products::single(kernels),
         // Transformed weights are sums of the stored ones, which 16 bits would round.
         DType::F32,
         inputs,

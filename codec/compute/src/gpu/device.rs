@@ -78,6 +78,8 @@ pub struct DeviceInfo {
     pub shared_memory_bytes: u64,
     /// Whether it computes in half precision.
     pub f16: bool,
+    /// Whether it computes in bf16.
+    pub bf16: bool,
     /// Whether units can exchange values without going through shared memory.
     pub subgroups: bool,
     location: Location,
@@ -102,6 +104,11 @@ impl DeviceInfo {
             Precision::F16 => Err(ComputeError::Device {
                 device: self.name.clone(),
                 reason: "it does not compute in half precision; use f32".to_owned(),
+            }),
+            Precision::BF16 if self.bf16 => Ok(Element::BF16),
+            Precision::BF16 => Err(ComputeError::Device {
+                device: self.name.clone(),
+                reason: "it does not compute in bf16; use auto, f16 or f32".to_owned(),
             }),
         }
     }
@@ -282,6 +289,8 @@ mod graphics {
                     max_buffer_bytes: limits.max_buffer_size,
                     shared_memory_bytes: limits.max_compute_workgroup_storage_size.into(),
                     f16: features.contains(Features::SHADER_F16),
+                    // The shading language has no such type.
+                    bf16: false,
                     subgroups: features.contains(Features::SUBGROUP)
                         && kind != DeviceKind::Software,
                     location: Location::Graphics {
@@ -347,6 +356,7 @@ mod native {
                 .unwrap_or(properties.memory.max_page_size),
             shared_memory_bytes: properties.hardware.max_shared_memory_size as u64,
             f16: properties.supports_type(half::f16::elem_type_native()),
+            bf16: properties.supports_type(half::bf16::elem_type_native()),
             subgroups: properties.features.plane.contains(Plane::Ops),
             location,
         })

@@ -296,6 +296,11 @@ impl GpuEngine {
                 halves.extend(values.iter().map(|&value| half::f16::from_f32(value)));
                 self.upload_bytes(bytemuck::cast_slice(&halves), shape, Element::F16)
             }
+            Element::BF16 => {
+                let mut halves = with_capacity(values.len())?;
+                halves.extend(values.iter().map(|&value| half::bf16::from_f32(value)));
+                self.upload_bytes(bytemuck::cast_slice(&halves), shape, Element::BF16)
+            }
         }
     }
 
@@ -374,6 +379,10 @@ impl GpuEngine {
             Element::F16 => {
                 let halves = bytes.as_chunks::<2>().0.iter().take(count);
                 values.extend(halves.map(|&bytes| half::f16::from_ne_bytes(bytes).to_f32()));
+            }
+            Element::BF16 => {
+                let halves = bytes.as_chunks::<2>().0.iter().take(count);
+                values.extend(halves.map(|&bytes| half::bf16::from_ne_bytes(bytes).to_f32()));
             }
         }
         Ok(values)

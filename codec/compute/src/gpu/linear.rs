@@ -3,7 +3,7 @@
 //! Weights are `[outputs, inputs]`, so a product reads both sides along their rows. Weights that are larger than the
 //! device's largest buffer are split by outputs. The finishing kernel has one unit per output element, in cubes of 256
 //! units, and moves each product once; a product that needs no finish is written to its place directly. Sums are in f32
-//! also for f16 operands. Which of `cubek`'s kernels runs follows from the element type and the device's matrix units.
+//! also for operands of 16 bits. Which of `cubek`'s kernels runs follows from the element type and the device's matrix units.
 
 use std::ops::Range;
 
@@ -154,7 +154,7 @@ fn multiply(
             launch_ref(&strategy, engine.client(), lhs, rhs, target, &mut elements)
         };
         let mut launched = launch(routine(engine));
-        if launched.is_err() && engine.element() == Element::F16 {
+        if launched.is_err() && engine.element() != Element::F32 {
             // Matrix units that do not take this shape; whether they do depends on shape and device only.
             launched = launch(Routine::SimpleUnit(Default::default()));
         }
@@ -169,11 +169,11 @@ fn multiply(
     Ok(())
 }
 
-/// The kernel for a product: matrix units where operands are f16 and the device has them, else plain multiply-adds, which
+/// The kernel for a product: matrix units where operands have 16 bits and the device has them, else plain multiply-adds, which
 /// for f32 are exact where matrix units would round operands to fewer bits.
 fn routine(engine: &GpuEngine) -> Routine {
     let units = &engine.client().features().matmul.cmma;
-    if engine.element() == Element::F16 && !units.is_empty() {
+    if engine.element() != Element::F32 && !units.is_empty() {
         Routine::SimpleCyclicCmma(Default::default())
     } else {
         Routine::SimpleUnit(Default::default())

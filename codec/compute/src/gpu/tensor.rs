@@ -17,6 +17,7 @@ impl Element {
         match self {
             Self::F32 => f32::elem_type_native(),
             Self::F16 => half::f16::elem_type_native(),
+            Self::BF16 => half::bf16::elem_type_native(),
         }
     }
 }

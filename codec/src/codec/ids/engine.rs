@@ -9,6 +9,7 @@ use std::sync::Arc;
 use flextok_compute::Backend;
 
 use crate::Size;
+use crate::codec::device::Engines;
 use crate::codec::lazy::Lazy;
 use crate::config::ModelConfig;
 use crate::error::Error;
@@ -68,7 +69,7 @@ struct DecoderHalf<B: Backend> {
 
 /// The network on the engine `B`.
 pub(in crate::codec) struct NetworkOn<B: Backend> {
-    backend: B,
+    engines: Engines<B>,
     weights: Arc<Weights>,
     config: ModelConfig,
     encoder: Lazy<EncoderHalf<B>>,
@@ -76,9 +77,12 @@ pub(in crate::codec) struct NetworkOn<B: Backend> {
 }
 
 impl<B: Backend> NetworkOn<B> {
-    pub(in crate::codec) fn new(backend: B, weights: Arc<Weights>) -> Result<Self, WeightsError> {
+    pub(in crate::codec) fn new(
+        engines: Engines<B>,
+        weights: Arc<Weights>,
+    ) -> Result<Self, WeightsError> {
         Ok(Self {
-            backend,
+            engines,
             config: weights.network()?.clone(),
             weights,
             encoder: Lazy::new(),
@@ -91,7 +95,7 @@ impl<B: Backend> NetworkOn<B> {
     }
 
     fn encoder(&self) -> Result<Arc<EncoderHalf<B>>, NetworkError> {
-        let (backend, weights) = (&self.backend, &*self.weights);
+        let (backend, weights) = (self.engines.encoding(), &*self.weights);
         self.encoder.get(|| {
             backend.run(|| {
                 let vae = VaeEncoder::load(backend, weights)?;
@@ -103,7 +107,7 @@ impl<B: Backend> NetworkOn<B> {
     }
 
     fn decoder(&self) -> Result<Arc<DecoderHalf<B>>, NetworkError> {
-        let (backend, weights) = (&self.backend, &*self.weights);
+        let (backend, weights) = (self.engines.decoding(), &*self.weights);
         self.decoder.get(|| {
             backend.run(|| {
                 let vae = VaeDecoder::load(backend, weights)?;
@@ -121,7 +125,7 @@ impl<B: Backend> NetworkOn<B> {
         canvases: &[Canvas],
         posterior: Option<&[f32]>,
     ) -> Result<B::Tensor, NetworkError> {
-        let backend = &self.backend;
+        let backend = self.engines.encoding();
         let channels = self.config().vae.latent_channels();
         let mut all = None;
         for (index, canvas) in canvases.iter().enumerate() {
@@ -154,7 +158,7 @@ impl<B: Backend> NetworkOn<B> {
         job: &Job<'_>,
         on_step: OnStep<'_>,
     ) -> Result<B::Tensor, NetworkError> {
-        let backend = &self.backend;
+        let backend = self.engines.decoding();
         let (height, width) = (job.latents.height as usize, job.latents.width as usize);
         let channels = self.config().vae.latent_channels();
         let noise = job.noise.repeat(job.ids.len());
@@ -174,7 +178,7 @@ impl<B: Backend> NetworkOn<B> {
 
     /// Image `index` of the latents.
     fn one(&self, latents: &B::Tensor, index: usize) -> Result<B::Tensor, NetworkError> {
-        let backend = &self.backend;
+        let backend = self.engines.decoding();
         let &[_, height, width, channels] = backend.shape(latents) else {
             unreachable!("latents are [images, h, w, C]")
         };
@@ -191,7 +195,7 @@ impl<B: Backend> NetworkOn<B> {
         latents: B::Tensor,
         job: &Job<'_>,
     ) -> Result<Decoded, Error> {
-        let (backend, config) = (&self.backend, self.config());
+        let (backend, config) = (self.engines.decoding(), self.config());
         let kept = match job.keep_latents {
             true => Some(backend.download(&latents).map_err(NetworkError::from)?),
             false => None,
@@ -214,11 +218,11 @@ impl<B: Backend> Engine for NetworkOn<B> {
         tokens: usize,
         posterior: Option<&[f32]>,
     ) -> Result<Vec<Vec<u16>>, Error> {
-        let half = self.encoder()?;
-        let ids = self.backend.run(|| {
+        let (half, backend) = (self.encoder()?, self.engines.encoding());
+        let ids = backend.run(|| {
             let latents = self.latents(&half, canvases, posterior)?;
-            let z = half.encoder.forward(&self.backend, &latents, tokens)?;
-            Ok::<_, NetworkError>(self.backend.quantize(&z, &self.config().quantizer)?)
+            let z = half.encoder.forward(backend, &latents, tokens)?;
+            Ok::<_, NetworkError>(backend.quantize(&z, &self.config().quantizer)?)
         });
         let ids = ids?;
         Ok(ids.chunks(tokens.max(1)).map(<[u16]>::to_vec).collect())
@@ -226,7 +230,7 @@ impl<B: Backend> Engine for NetworkOn<B> {
 
     fn detokenize(&self, job: &Job<'_>, on_step: OnStep<'_>) -> Result<Vec<Decoded>, Error> {
         let half = self.decoder()?;
-        self.backend.run(|| {
+        self.engines.decoding().run(|| {
             let latents = self.sample(&half, job, on_step)?;
             (0..job.ids.len())
                 .map(|index| self.decoded(&half, self.one(&latents, index)?, job))

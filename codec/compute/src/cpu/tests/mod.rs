@@ -2,6 +2,7 @@
 //! with the portable kernels, and the same bits for any number of threads.
 
 mod attention;
+mod bf16;
 pub(crate) mod conv;
 mod elementwise;
 mod lapped;
@@ -15,9 +16,10 @@ mod sequences;
 #[cfg(not(target_family = "wasm"))] // which has one thread
 mod threads;
 
-use half::{bf16, f16};
+use half::f16;
 
 use super::microkernel::Kernels;
+use super::products::Products;
 use super::{CpuEngine, CpuTensor, Threads};
 use crate::{Backend, DType, Storage, Weight};
 
@@ -37,7 +39,11 @@ pub(crate) fn values(seed: u64, count: usize) -> Vec<f32> {
 /// Engines with the widest kernels that the machine has, and with those that every machine has.
 fn engines(threads: usize) -> [CpuEngine; 2] {
     [Kernels::detect(), Kernels::scalar()]
-        .map(|kernels| CpuEngine::with_kernels(Threads::new(threads).unwrap(), kernels))
+        .map(|kernels| engine(threads, kernels, Products::single(kernels)))
+}
+
+fn engine(threads: usize, kernels: Kernels, products: Products) -> CpuEngine {
+    CpuEngine::with_products(Threads::new(threads).unwrap(), kernels, products)
 }
 
 /// A tensor of the given values.
@@ -62,13 +68,13 @@ fn weight(values: &[f32], shape: &[usize], dtype: DType) -> (Weight, Vec<f32>) {
             .collect(),
         DType::BF16 => values
             .iter()
-            .flat_map(|&v| bf16::from_f32(v).to_le_bytes())
+            .flat_map(|&v| half::bf16::from_f32(v).to_le_bytes())
             .collect(),
     };
     let rounded = values.iter().map(|&v| match dtype {
         DType::F32 => v,
         DType::F16 => f16::from_f32(v).to_f32(),
-        DType::BF16 => bf16::from_f32(v).to_f32(),
+        DType::BF16 => half::bf16::from_f32(v).to_f32(),
     });
     let rounded = rounded.collect();
     let range = 0..bytes.len();

@@ -1,20 +1,31 @@
 //! The same bits for any number of threads, for every operation that runs on more than one.
 
 use super::conv::group_norm;
-use super::{bits, f32_weight, untouched, upload, values, weight};
+use super::{bits, engine, f32_weight, untouched, upload, values, weight};
 use crate::backend::{
     ApgParameters, AttentionSpec, ConvEpilogue, ConvKind, Epilogue, Mask, ModulationVector,
     Sequence,
 };
 use crate::cpu::microkernel::Kernels;
-use crate::{Backend, ComputeError, CpuEngine, DType, Threads};
+use crate::cpu::products::{Operands, Products};
+use crate::{Backend, ComputeError, CpuEngine, DType};
 
-/// Runs `operation` on engines of 1, 2, 3 and 5 threads with both sets of kernels, and compares the bits.
+/// Runs `operation` on engines of 1, 2, 3 and 5 threads with each set of kernels, and compares the bits.
 #[track_caller]
 fn same_for_all(operation: impl Fn(&CpuEngine) -> Vec<f32>) {
-    for kernels in [Kernels::detect(), Kernels::scalar()] {
+    let (widest, scalar) = (Kernels::detect(), Kernels::scalar());
+    for products in [
+        Products::single(widest),
+        Products::single(scalar),
+        Products::bf16(widest),
+        Products::widened(widest),
+    ] {
         let run = |threads: usize| {
-            let engine = CpuEngine::with_kernels(Threads::new(threads).unwrap(), kernels);
+            let kernels = match products.operands {
+                Operands::Pairs => widest,
+                Operands::Single | Operands::Widened => products.kernels,
+            };
+            let engine = engine(threads, kernels, products);
             assert_eq!(engine.threads(), threads);
             bits(&operation(&engine))
         };

@@ -104,7 +104,7 @@ impl Case {
         let cpu = CpuEngine::new(2).unwrap();
         let tolerance = match gpu.element() {
             Element::F32 => 2e-5,
-            Element::F16 => 4e-3,
+            Element::F16 | Element::BF16 => 4e-3,
         };
         let what = format!("{self:?}");
         assert_close(&what, &self.run(gpu), &self.run(&cpu), tolerance);

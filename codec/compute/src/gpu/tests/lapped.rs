@@ -45,7 +45,7 @@ impl Case {
         let cpu = CpuEngine::new(1).unwrap();
         let tolerance = match gpu.element() {
             Element::F32 => 1e-5,
-            Element::F16 => 3e-3,
+            Element::F16 | Element::BF16 => 3e-3,
         };
         assert_close(
             &format!("{self:?}"),

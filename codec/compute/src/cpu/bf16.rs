@@ -1,0 +1,195 @@
+//! Kernels on pairs of bf16, by the instruction that multiplies and adds them.
+
+use super::microkernel::Kernels;
+
+/// The environment variable that forbids the instruction, to compare.
+const FORBIDDEN: &str = "FLEXTOK_NO_BF16";
+
+/// Kernels on pairs of bf16, if this processor has them and adds in the order that [`super::products`] relies on.
+pub(super) fn kernels() -> Option<Kernels> {
+    if std::env::var_os(FORBIDDEN).is_some_and(|value| !value.is_empty()) {
+        return None;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16") {
+        let kernels = Kernels {
+            lanes: avx512::LANES,
+            vectors: avx512::VECTORS,
+            rows: avx512::ROWS,
+            select: |vectors, rows| avx512::KERNELS[vectors][rows],
+        };
+        return adds_in_order(kernels).then_some(kernels);
+    }
+    None
+}
+
+/// Whether the sums of kernels on pairs are those that kernels of f32 make of the same numbers in the same order.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+fn adds_in_order(kernels: Kernels) -> bool {
+    use super::microkernel::{Panel, RowBlock, multiply};
+    use super::products::{widened, word};
+
+    // Sums that need 24 bits and more, so that another order or rounding shows in some column.
+    const K: usize = 64;
+    const WIDTH: usize = 64;
+    let number = |index: usize| {
+        let mixed = (index as u32 + 1).wrapping_mul(0x9e37_79b9);
+        f32::from_bits((110 + (mixed >> 28)) << 23 | mixed & 0x8070_0000 | mixed >> 7 & 0x000f_0000)
+    };
+    let pair = |index: usize| f32::from_bits(word([number(2 * index), number(2 * index + 1)]));
+    let panel: [f32; K * WIDTH] = std::array::from_fn(pair);
+    let row: [f32; K] = std::array::from_fn(|index| pair(index + 77));
+    let mut sums = [0.0; WIDTH];
+    let operand = Panel {
+        values: panel.as_ptr(),
+        stride: WIDTH,
+        k: K,
+        width: WIDTH,
+    };
+    let block = RowBlock {
+        x: row.as_ptr(),
+        x_stride: K,
+        out: sums.as_mut_ptr(),
+        out_stride: WIDTH,
+        count: 1,
+        accumulate: false,
+    };
+    if kernels.panel_width() != WIDTH {
+        return false;
+    }
+    // SAFETY: the panel has K rows of WIDTH words, the row K words, and there are WIDTH sums.
+    #[allow(unsafe_code)]
+    unsafe {
+        multiply(kernels, operand, block);
+    }
+    (0..WIDTH).all(|column| {
+        let sum = row.iter().zip(panel.iter().skip(column).step_by(WIDTH));
+        let sum = sum.fold(0.0f32, |sum, (x, weight)| {
+            let (x, weight) = (widened(x.to_bits()), widened(weight.to_bits()));
+            x[1].mul_add(weight[1], x[0].mul_add(weight[0], sum))
+        });
+        sum.to_bits() == sums[column].to_bits()
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    //! AVX512-BF16: 32 products and sums for each instruction.
+
+    use std::arch::x86_64::{
+        __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps,
+        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
+    };
+    use std::mem::transmute;
+
+    use super::super::microkernel::Kernel;
+
+    /// Words of a vector register, and sums.
+    pub(super) const LANES: usize = 16;
+    /// Vectors of a full panel.
+    pub(super) const VECTORS: usize = 4;
+    /// Rows of a full kernel. With a panel's row and a word of activations 29 of 32 registers are in use.
+    pub(super) const ROWS: usize = 6;
+
+    /// By number of vectors and rows, each less one.
+    pub(super) const KERNELS: [[Kernel; ROWS]; VECTORS] =
+        [rows::<1>(), rows::<2>(), rows::<3>(), rows::<4>()];
+
+    const fn rows<const V: usize>() -> [Kernel; ROWS] {
+        [
+            kernel::<V, 1>,
+            kernel::<V, 2>,
+            kernel::<V, 3>,
+            kernel::<V, 4>,
+            kernel::<V, 5>,
+            kernel::<V, 6>,
+        ]
+    }
+
+    /// `R` rows by `V` vectors of sums over `k` words, in the terms of `gemm`: the panel is `lhs`, the rows are `rhs`.
+    ///
+    /// # Safety
+    /// As the kernels of `gemm`, of which `alpha_status` is 0 or 1 and the scales are 1; the processor has AVX512-BF16.
+    #[allow(unsafe_code)]
+    #[allow(clippy::too_many_arguments)] // It has the signature of gemm's.
+    unsafe fn kernel<const V: usize, const R: usize>(
+        width: usize,
+        _rows: usize,
+        k: usize,
+        out: *mut f32,
+        panel: *const f32,
+        x: *const f32,
+        out_stride: isize,
+        _out_step: isize,
+        stride: isize,
+        _x_step: isize,
+        x_stride: isize,
+        _alpha: f32,
+        _beta: f32,
+        accumulate: u8,
+        _conj_out: bool,
+        _conj_panel: bool,
+        _conj_x: bool,
+        _next: *const f32,
+    ) {
+        // SAFETY: the caller vouches for the processor and for all of these places.
+        unsafe {
+            sums::<V, R>(
+                (width, k, accumulate == 1),
+                (out, out_stride),
+                (panel, stride),
+                (x, x_stride),
+            );
+        }
+    }
+
+    /// # Safety
+    /// As for [`kernel`].
+    #[allow(unsafe_code)]
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    unsafe fn sums<const V: usize, const R: usize>(
+        (width, k, accumulate): (usize, usize, bool),
+        (out, out_stride): (*mut f32, isize),
+        (panel, stride): (*const f32, isize),
+        (x, x_stride): (*const f32, isize),
+    ) {
+        let mut sums = [[_mm512_setzero_ps(); V]; R];
+        for word in 0..k as isize {
+            let mut weights = [_mm512_setzero_ps(); V];
+            for (vector, weights) in weights.iter_mut().enumerate() {
+                // SAFETY: whole vectors of each row of the panel are readable.
+                *weights =
+                    unsafe { _mm512_loadu_ps(panel.offset(word * stride).add(vector * LANES)) };
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: `k` words of each row are readable. Any bits are a vector of bf16.
+                let x = unsafe {
+                    let at = x.offset(row as isize * x_stride + word);
+                    transmute::<__m512i, __m512bh>(_mm512_set1_epi32(at.cast::<i32>().read()))
+                };
+                for (sum, &weights) in sums.iter_mut().zip(&weights) {
+                    // SAFETY: any bits are a vector of bf16.
+                    let weights = unsafe { transmute::<__m512, __m512bh>(weights) };
+                    *sum = _mm512_dpbf16_ps(*sum, x, weights);
+                }
+            }
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            for (vector, &sum) in sums.iter().enumerate() {
+                // As many lanes as are outputs: the last vector may have fewer.
+                let lanes = width.saturating_sub(vector * LANES).min(LANES) as u32;
+                let mask = ((1u32 << lanes) - 1) as u16;
+                // SAFETY: the outputs of each row, which the mask keeps to, are writable, and initialised to be added to.
+                unsafe {
+                    let at = out.offset(row as isize * out_stride).add(vector * LANES);
+                    let sum = if accumulate {
+                        _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, at))
+                    } else {
+                        sum
+                    };
+                    _mm512_mask_storeu_ps(at, mask, sum);
+                }
+            }
+        }
+    }
+}

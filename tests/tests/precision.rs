@@ -1,0 +1,116 @@
+//! The element type of networks on a CPU: f32 to encode and bf16 to decode, to the same bytes whatever the processor and the
+//! number of threads.
+
+use std::path::Path;
+
+use flextok_tests::{arg, command, finish, photo, read, run, tiny, workplace};
+
+/// Decodes `tiny.flxt`; `instructions` are bf16's if the processor has them.
+fn decode(directory: &Path, options: &[&str], instructions: bool) -> Vec<u8> {
+    let model = tiny();
+    let args = [
+        "decode",
+        "tiny.flxt",
+        "-o",
+        "out.png",
+        "-f",
+        "--model",
+        arg(&model),
+        "--device",
+        "cpu",
+    ];
+    let mut command = command(directory, [&args[..], options].concat());
+    // Few steps: what is compared is the same in each.
+    command.args(["--steps", "4"]);
+    if !instructions {
+        command.env("FLEXTOK_NO_BF16", "1");
+    }
+    finish(&mut command).ok();
+    read(directory, "out.png")
+}
+
+/// Encodes a photo with the small published network.
+fn encode(directory: &Path, out: &str, options: &[&str]) -> Vec<u8> {
+    let (photo, model) = (photo("chelsea.png"), tiny());
+    let args = [
+        "encode",
+        arg(&photo),
+        "-k",
+        "32",
+        "-o",
+        out,
+        "--model",
+        arg(&model),
+        "--device",
+        "cpu",
+    ];
+    run(directory, [&args[..], options].concat()).ok();
+    read(directory, out)
+}
+
+#[test]
+fn auto_encodes_in_f32_and_decodes_in_bf16() {
+    let place = workplace();
+    let directory = place.path();
+    let file = encode(directory, "tiny.flxt", &[]);
+    assert_eq!(encode(directory, "f32.flxt", &["--precision", "f32"]), file);
+    let auto = decode(directory, &[], true);
+    assert_eq!(decode(directory, &["--precision", "bf16"], true), auto);
+    std::fs::copy(directory.join("out.png"), directory.join("bf16.png")).unwrap();
+    assert_ne!(decode(directory, &["--precision", "f32"], true), auto);
+    let report = run(directory, ["compare", "out.png", "bf16.png", "--json"]).ok();
+    let psnr = report.json()["psnr"].as_f64().unwrap();
+    assert!(psnr > 50.0, "{psnr} dB between f32 and bf16");
+}
+
+#[test]
+fn bf16_gives_the_same_bytes_with_any_threads_and_instructions() {
+    let place = workplace();
+    let directory = place.path();
+    let bf16 = ["--precision", "bf16"];
+    let file = encode(directory, "tiny.flxt", &bf16);
+    for threads in ["1", "3"] {
+        let options = ["--precision", "bf16", "--threads", threads, "-f"];
+        assert_eq!(
+            encode(directory, "tiny.flxt", &options),
+            file,
+            "{threads} threads"
+        );
+    }
+    let picture = decode(directory, &bf16, true);
+    for (threads, instructions) in [("1", true), ("3", true), ("1", false), ("2", false)] {
+        let options = ["--precision", "bf16", "--threads", threads];
+        assert!(
+            decode(directory, &options, instructions) == picture,
+            "{threads} threads, {instructions}"
+        );
+    }
+}
+
+#[test]
+fn the_report_of_the_engine_names_both_types() {
+    let place = workplace();
+    let (photo, model) = (photo("chelsea.png"), tiny());
+    for (precision, expected) in [
+        ("auto", "threads, f32, bf16 to decode"),
+        ("f32", "threads, f32\n"),
+        ("bf16", "threads, bf16\n"),
+    ] {
+        let args = [
+            "encode",
+            arg(&photo),
+            "-k",
+            "8",
+            "-o",
+            "a.flxt",
+            "-f",
+            "-v",
+            "--device",
+            "cpu",
+        ];
+        let choice = ["--model", arg(&model), "--precision", precision];
+        let run = run(place.path(), [&args[..], &choice].concat());
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert!(run.stderr.contains(expected), "{precision}: {run:?}");
+    }
+}
