@@ -2,7 +2,8 @@
 # What each part of the library adds to a small C program, and the most memory that the program takes:
 #   capi/sizes.sh           measures, and fails where a figure of capi/sizes/sizes.tsv has grown by 10 %
 #   capi/sizes.sh --write   measures, and writes them there
-# With FLEXTOK_SIZES_GPU set it also measures the engine for GPUs, which takes a quarter of an hour to compile.
+# With FLEXTOK_SIZES_GPU set it also measures the engine for GPUs, which takes a quarter of an hour to compile; without, its
+# figure stays as it is.
 #
 # Each program is built with the features it needs, in the profile `embed`, linked with --gc-sections, and stripped; what it
 # adds is its size without that of the program that only reads the file. All work on a photo of 512x384 pixels in 512 bytes.
@@ -86,7 +87,9 @@ check_readme() {
 measure >"$scratch/measured"
 cat "$scratch/measured"
 if [ "${1:-}" = --write ]; then
-    cp "$scratch/measured" capi/sizes/sizes.tsv
+    # What was not measured is kept.
+    awk -F '\t' 'NR == FNR { measured[$1]; print; next } !($1 in measured)' "$scratch/measured" capi/sizes/sizes.tsv >"$scratch/all"
+    cp "$scratch/all" capi/sizes/sizes.tsv
 else
     compare "$scratch/measured"
     check_readme
