@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use flextok::compute::{Backend, CpuEngine};
+use flextok::compute::{Backend, CpuEngine, Threads};
 use flextok::image::DynamicImage;
 use flextok::network::{Decoder, VaeDecoder, VaeEncoder};
 use flextok::weights::{OpenOptions, Weights};
-use flextok::{Codec, CodecBuilder, DecodeOptions, EncodeOptions, Size, standard_normal};
+use flextok::{
+    Codec, CodecBuilder, DecodeOptions, EncodeOptions, Precision, Size, standard_normal,
+};
 
 /// A model on an engine, with everything prepared that its stages need.
 pub struct Stages<B: Backend = CpuEngine> {
@@ -24,11 +26,17 @@ pub struct Stages<B: Backend = CpuEngine> {
 }
 
 impl Stages {
-    /// Opens the model at `path` on `threads` threads.
+    /// Opens the model at `path` on `threads` threads, with products of bf16 or else of f32.
     #[must_use]
-    pub fn open(path: &Path, threads: usize) -> Self {
-        let backend = CpuEngine::new(threads).expect("an engine");
-        Self::on(backend, path, Codec::builder().with_threads(threads))
+    pub fn open(path: &Path, threads: usize, bf16: bool) -> Self {
+        let threads = Threads::new(threads).expect("threads");
+        let builder = Codec::builder().with_threads(threads.count());
+        if bf16 {
+            let builder = builder.with_precision(Precision::BF16);
+            return Self::on(CpuEngine::with_bf16(threads), path, builder);
+        }
+        let builder = builder.with_precision(Precision::F32);
+        Self::on(CpuEngine::on(threads), path, builder)
     }
 }
 

@@ -35,7 +35,9 @@ fn main() {
     let mut names = vec![format!("CPU, {THREADS} threads, f32")];
     let mut rows = Rows::new();
     let cpu = CpuEngine::new(THREADS).expect("an engine");
-    let builder = Codec::builder().with_threads(THREADS);
+    let builder = Codec::builder()
+        .with_threads(THREADS)
+        .with_precision(Precision::F32);
     time(&Stages::on(cpu, &path, builder), reps, &mut rows);
     let mut counts = Vec::new();
     for (precision, element) in [(Precision::F32, 4), (Precision::F16, 2)] {

@@ -1,7 +1,7 @@
 //! Times the stages of a checkpoint and prints one JSON object with medians in milliseconds, in the form of
 //! `pytorch/time_torch.py`, so that both can be run in turn on the same weights.
 //!
-//! Usage: `time_flextok CHECKPOINT [REPS]`
+//! Usage: `time_flextok CHECKPOINT [REPS] [f32|bf16]`
 
 use std::path::Path;
 use std::time::Instant;
@@ -14,7 +14,7 @@ const THREADS: usize = 2;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let Some(path) = arguments.next() else {
-        eprintln!("usage: time_flextok CHECKPOINT [REPS]");
+        eprintln!("usage: time_flextok CHECKPOINT [REPS] [f32|bf16]");
         std::process::exit(2);
     };
     let reps = arguments
@@ -22,8 +22,11 @@ fn main() {
         .and_then(|reps| reps.parse().ok())
         .unwrap_or(5)
         .max(1);
+    let bf16 = arguments
+        .next()
+        .is_some_and(|precision| precision == "bf16");
     let start = Instant::now();
-    let stages = Stages::open(Path::new(&path), THREADS);
+    let stages = Stages::open(Path::new(&path), THREADS, bf16);
     let opened = start.elapsed().as_secs_f64() * 1e3;
     let mut decoder_step = 0.0;
     stages.with_decoder_steps(256, false, |steps| {
@@ -34,6 +37,7 @@ fn main() {
         .with_guidance(7.5, true);
     let report = serde_json::json!({
         "threads": THREADS,
+        "precision": if bf16 { "bf16" } else { "f32" },
         "reps": reps,
         "open_and_first_tokenize_ms": opened,
         "median_ms": {

@@ -60,7 +60,7 @@ impl CodecBuilder {
         /// Where to compute (default: [`Device::Cpu`]). The other devices need a build with the feature `gpu`, `cuda`,
         /// `rocm` or `metal`.
         with_device(device: Device);
-        /// Element type on a GPU (default: [`Precision::Auto`]).
+        /// Element type of the network (default: [`Precision::Auto`]).
         with_precision(precision: Precision);
         /// Whether weights files are mapped, which is the default, or read into memory. A mapped file must not be changed
         /// while the codec lives.

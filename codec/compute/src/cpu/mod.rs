@@ -1,6 +1,6 @@
-//! The CPU engine: f32 on all cores, the same results for any number of threads.
+//! The CPU engine: f32, with products of f32 or of bf16, on all cores; the same results for any number of threads.
 //!
-//! Weights are packed into panels once, in their stored element type; every product is a microkernel over a panel and a
+//! Weights are packed into panels once, in their stored element type or in that of the products; every product is a microkernel over a panel and a
 //! block of rows (the module `microkernel`), fused with what comes after it. Scratch memory is used again, so that a loop over
 //! steps allocates nothing after its first round.
 
