@@ -70,7 +70,8 @@ impl CpuEngine {
     }
 
     /// An engine whose linear layers and attention multiply bf16: both operands are rounded, sums and all else stay in
-    /// f32. The results are the same on all processors; those with AVX512-BF16 take half the time.
+    /// f32. The results are the same on all processors, those
+    /// with AVX512-BF16 and those without.
     #[must_use]
     pub fn with_bf16(threads: Threads) -> Self {
         let kernels = Kernels::detect();
