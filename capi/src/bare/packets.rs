@@ -56,7 +56,8 @@ const _: () = {
 };
 
 /// Divides a file, complete or cut, into packets of at most `packet_bytes` bytes, 9 to 65 535, for a link that may lose or
-/// damage packets or change their order. 8 or 9 bytes of each are not the file's; FLEXTOK_USAGE if the file would need more than 65 536.
+/// damage packets or change their order. 8 or 9 bytes of each are not the file's; FLEXTOK_USAGE if
+/// the file would need more than 65 536.
 ///
 /// # Safety
 /// `packets` points to a place for it; `file` points to `file_size` bytes that do not change while `packets` is used.

@@ -1,7 +1,7 @@
 //! Plain pictures of files, by the tables of the built-in model alone: no handle, no threads, no standard library.
 
-use flextok_container::{Part, Scanner};
-use flextok_plain::{Limits, Picture, decode, embedded_tables};
+use flextok_container::TokenFile;
+use flextok_plain::{Limits, Picture, decode_file, embedded_tables};
 
 use super::border::{slice_of, slice_of_mut, status_of, unlimited};
 use crate::shape::{Shape, Unfit};
@@ -27,8 +27,10 @@ pub unsafe extern "C" fn flextok_plain_decode(
     let work = || {
         // SAFETY: the caller's promises.
         let file = unsafe { slice_of(file, file_size) }?;
-        let shape = Shape::new(size_of(file)?, stride, format, pixels_size)?;
-        let picture = picture_of(file, memory)?;
+        let file = TokenFile::parse_with(file, &unlimited())?;
+        let size = file.header().size();
+        let shape = Shape::new((size.width, size.height), stride, format, pixels_size)?;
+        let picture = picture_of(&file, memory)?;
         // SAFETY: the caller's promise.
         shape.write(&picture.rgb, unsafe { slice_of_mut(pixels, pixels_size) }?);
         Ok(())
@@ -36,28 +38,15 @@ pub unsafe extern "C" fn flextok_plain_decode(
     status_of(work)
 }
 
-/// Width and height, by the header alone.
-fn size_of(file: &[u8]) -> Result<(u32, u32), Status> {
-    let mut rest = file;
-    let mut scanner = Scanner::with_limits(unlimited());
-    let header = match scanner.next(&mut rest)? {
-        Some(Part::Header(header)) => header,
-        // Too little for a header.
-        _ => scanner.finish()?,
-    };
-    Ok((header.size().width, header.size().height))
-}
-
-fn picture_of(file: &[u8], memory: u64) -> Result<Picture, Status> {
+fn picture_of(file: &TokenFile, memory: u64) -> Result<Picture, Status> {
     let mut limits = Limits {
-        container: unlimited(),
         pixels: u64::MAX,
         ..Limits::default()
     };
     if memory > 0 {
         limits.memory = memory;
     }
-    Ok(decode(&embedded_tables()?, file, &limits)?)
+    Ok(decode_file(&embedded_tables()?, file, &limits)?)
 }
 
 impl From<flextok_plain::Error> for Status {

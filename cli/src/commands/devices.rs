@@ -49,10 +49,8 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<(), CliError> {
 impl Entry {
     fn line(&self) -> String {
         const MIB: u64 = 1 << 20;
-        let precisions = ["f32"].into_iter();
-        let precisions = precisions.chain(self.f16.then_some("f16"));
-        let precisions: Vec<_> = precisions.chain(self.bf16.then_some("bf16")).collect();
-        let precisions = precisions.join(" ");
+        let (f16, bf16) = (self.f16.then_some(" f16"), self.bf16.then_some(" bf16"));
+        let precisions = ["f32", f16.unwrap_or(""), bf16.unwrap_or("")].concat();
         let line = format!(
             "{:<6} {} ({}, {}; {}), bindings up to {} MiB, {} KiB shared, {precisions}",
             self.device,

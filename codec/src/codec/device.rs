@@ -108,21 +108,24 @@ pub(super) struct Choice {
 
 /// What a network runs on.
 pub(super) struct Engines<B> {
-    /// The engine, also for decoding if there is no other for that.
-    pub(super) engine: B,
+    /// The engine for encoding, and for decoding if there is no other for that.
+    pub(super) encoding: B,
     /// One of another precision on the same device, whose tensors are the same.
-    pub(super) decoding: Option<B>,
+    decoding: Option<B>,
 }
 
 impl<B> Engines<B> {
-    /// The one for encoding.
-    pub(super) fn encoding(&self) -> &B {
-        &self.engine
+    /// One engine for both.
+    fn one(engine: B) -> Self {
+        Self {
+            encoding: engine,
+            decoding: None,
+        }
     }
 
     /// The one for decoding.
     pub(super) fn decoding(&self) -> &B {
-        self.decoding.as_ref().unwrap_or(&self.engine)
+        self.decoding.as_ref().unwrap_or(&self.encoding)
     }
 }
 
@@ -179,11 +182,11 @@ impl Network for Learned<'_> {
 
     fn on<B: Backend + 'static>(&self, engines: Engines<B>) -> Result<Self::On, Error> {
         let (weights, config) = (Arc::clone(self.0), self.1.clone());
-        Ok(Box::new(LearnedOn::new(engines.engine, weights, config)))
+        Ok(Box::new(LearnedOn::new(engines.encoding, weights, config)))
     }
 
     fn has_products(&self) -> bool {
-        // Its work is convolutions, which in f32 need a quarter of the products; see `flextok_compute`.
+        // Its work is convolutions, which in f32 need a quarter of the products (Winograd).
         false
     }
 
@@ -241,27 +244,22 @@ impl Choice {
             };
             return Err(OptionName::Precision.refuse("f16", allowed));
         }
-        let (single, bf16) = (CpuEngine::on, CpuEngine::with_bf16);
-        let threads = || self.threads.clone();
+        let single = || CpuEngine::on(self.threads.clone());
+        let bf16 = || CpuEngine::with_bf16(self.threads.clone());
         let engines = match self.precision {
-            Precision::BF16 if network.has_products() => Engines {
-                engine: bf16(threads()),
-                decoding: None,
-            },
+            _ if !network.has_products() => Engines::one(single()),
+            Precision::BF16 => Engines::one(bf16()),
             // By rule, not by what the processor has: a file decodes to the same picture everywhere.
-            Precision::Auto if network.has_products() => Engines {
-                engine: single(threads()),
-                decoding: Some(bf16(threads())),
+            Precision::Auto => Engines {
+                encoding: single(),
+                decoding: Some(bf16()),
             },
-            _ => Engines {
-                engine: single(threads()),
-                decoding: None,
-            },
+            _ => Engines::one(single()),
         };
         let info = EngineInfo {
             backend: "cpu",
             name: format!("{} threads", self.threads.count()),
-            precision: engines.encoding().element(),
+            precision: engines.encoding.element(),
             decode_precision: engines.decoding().element(),
             fallback,
         };
@@ -359,11 +357,7 @@ impl Choice {
             decode_precision: backend.element(),
             fallback: None,
         };
-        let engines = Engines {
-            engine: backend,
-            decoding: None,
-        };
-        Ok((network.on(engines)?, info))
+        Ok((network.on(Engines::one(backend))?, info))
     }
 }
 

@@ -18,58 +18,9 @@ pub(super) fn kernels() -> Option<Kernels> {
             rows: avx512::ROWS,
             select: |vectors, rows| avx512::KERNELS[vectors][rows],
         };
-        return adds_in_order(kernels).then_some(kernels);
+        return avx512::adds_in_order(kernels).then_some(kernels);
     }
     None
-}
-
-/// Whether the sums of kernels on pairs are those that kernels of f32 make of the same numbers in the same order.
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
-fn adds_in_order(kernels: Kernels) -> bool {
-    use super::microkernel::{Panel, RowBlock, multiply};
-    use super::products::{widened, word};
-
-    // Sums that need 24 bits and more, so that another order or rounding shows in some column.
-    const K: usize = 64;
-    const WIDTH: usize = 64;
-    let number = |index: usize| {
-        let mixed = (index as u32 + 1).wrapping_mul(0x9e37_79b9);
-        f32::from_bits((110 + (mixed >> 28)) << 23 | mixed & 0x8070_0000 | mixed >> 7 & 0x000f_0000)
-    };
-    let pair = |index: usize| f32::from_bits(word([number(2 * index), number(2 * index + 1)]));
-    let panel: [f32; K * WIDTH] = std::array::from_fn(pair);
-    let row: [f32; K] = std::array::from_fn(|index| pair(index + 77));
-    let mut sums = [0.0; WIDTH];
-    let operand = Panel {
-        values: panel.as_ptr(),
-        stride: WIDTH,
-        k: K,
-        width: WIDTH,
-    };
-    let block = RowBlock {
-        x: row.as_ptr(),
-        x_stride: K,
-        out: sums.as_mut_ptr(),
-        out_stride: WIDTH,
-        count: 1,
-        accumulate: false,
-    };
-    if kernels.panel_width() != WIDTH {
-        return false;
-    }
-    // SAFETY: the panel has K rows of WIDTH words, the row K words, and there are WIDTH sums.
-    #[allow(unsafe_code)]
-    unsafe {
-        multiply(kernels, operand, block);
-    }
-    (0..WIDTH).all(|column| {
-        let sum = row.iter().zip(panel.iter().skip(column).step_by(WIDTH));
-        let sum = sum.fold(0.0f32, |sum, (x, weight)| {
-            let (x, weight) = (widened(x.to_bits()), widened(weight.to_bits()));
-            x[1].mul_add(weight[1], x[0].mul_add(weight[0], sum))
-        });
-        sum.to_bits() == sums[column].to_bits()
-    })
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -82,7 +33,8 @@ mod avx512 {
     };
     use std::mem::transmute;
 
-    use super::super::microkernel::Kernel;
+    use super::super::microkernel::{Kernel, Kernels, Panel, RowBlock, multiply};
+    use super::super::products::{widened, word};
 
     /// Words of a vector register, and sums.
     pub(super) const LANES: usize = 16;
@@ -191,5 +143,49 @@ mod avx512 {
                 }
             }
         }
+    }
+
+    /// Whether the sums of kernels on pairs are those that kernels of f32 make of the same numbers in the same order.
+    pub(super) fn adds_in_order(kernels: Kernels) -> bool {
+        // Sums that need 24 bits and more, so that another order or rounding shows in some column.
+        const K: usize = 64;
+        const WIDTH: usize = LANES * VECTORS;
+        let number = |index: usize| {
+            let mixed = (index as u32 + 1).wrapping_mul(0x9e37_79b9);
+            f32::from_bits(
+                (110 + (mixed >> 28)) << 23 | mixed & 0x8070_0000 | mixed >> 7 & 0x000f_0000,
+            )
+        };
+        let pair = |index: usize| f32::from_bits(word([number(2 * index), number(2 * index + 1)]));
+        let panel: [f32; K * WIDTH] = std::array::from_fn(pair);
+        let row: [f32; K] = std::array::from_fn(|index| pair(index + 77));
+        let mut sums = [0.0; WIDTH];
+        let operand = Panel {
+            values: panel.as_ptr(),
+            stride: WIDTH,
+            k: K,
+            width: WIDTH,
+        };
+        let block = RowBlock {
+            x: row.as_ptr(),
+            x_stride: K,
+            out: sums.as_mut_ptr(),
+            out_stride: WIDTH,
+            count: 1,
+            accumulate: false,
+        };
+        // SAFETY: the panel has K rows of WIDTH words, the row K words, and there are WIDTH sums.
+        #[allow(unsafe_code)]
+        unsafe {
+            multiply(kernels, operand, block);
+        }
+        (0..WIDTH).all(|column| {
+            let sum = row.iter().zip(panel.iter().skip(column).step_by(WIDTH));
+            let sum = sum.fold(0.0f32, |sum, (x, weight)| {
+                let (x, weight) = (widened(x.to_bits()), widened(weight.to_bits()));
+                x[1].mul_add(weight[1], x[0].mul_add(weight[0], sum))
+            });
+            sum.to_bits() == sums[column].to_bits()
+        })
     }
 }

@@ -95,7 +95,7 @@ impl<B: Backend> NetworkOn<B> {
     }
 
     fn encoder(&self) -> Result<Arc<EncoderHalf<B>>, NetworkError> {
-        let (backend, weights) = (self.engines.encoding(), &*self.weights);
+        let (backend, weights) = (&self.engines.encoding, &*self.weights);
         self.encoder.get(|| {
             backend.run(|| {
                 let vae = VaeEncoder::load(backend, weights)?;
@@ -125,7 +125,7 @@ impl<B: Backend> NetworkOn<B> {
         canvases: &[Canvas],
         posterior: Option<&[f32]>,
     ) -> Result<B::Tensor, NetworkError> {
-        let backend = self.engines.encoding();
+        let backend = &self.engines.encoding;
         let channels = self.config().vae.latent_channels();
         let mut all = None;
         for (index, canvas) in canvases.iter().enumerate() {
@@ -218,7 +218,7 @@ impl<B: Backend> Engine for NetworkOn<B> {
         tokens: usize,
         posterior: Option<&[f32]>,
     ) -> Result<Vec<Vec<u16>>, Error> {
-        let (half, backend) = (self.encoder()?, self.engines.encoding());
+        let (half, backend) = (self.encoder()?, &self.engines.encoding);
         let ids = backend.run(|| {
             let latents = self.latents(&half, canvases, posterior)?;
             let z = half.encoder.forward(backend, &latents, tokens)?;
