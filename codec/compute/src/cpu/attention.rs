@@ -78,12 +78,20 @@ pub(super) fn attention(
         .pool
         .take(operands.floats(heads * padded) * value_width)?;
     let targets = [&mut queries, &mut keys, &mut values].map(|buffer| SharedMut::new(buffer));
-    (0..padded / panel_width).into_par_iter().for_each(|panel| {
-        context.vectorized(
-            #[inline(always)]
-            || pack_panel(qkv, spec, sizes, panel * panel_width, targets),
-        );
-    });
+    (0..padded / panel_width)
+        .into_par_iter()
+        .try_for_each(|panel| {
+            let len = panel_width * query_len + 2 * sizes.head_dim;
+            let mut scratch = context.pool.take_in_task(len)?;
+            context.vectorized_mut(
+                #[inline(always)]
+                || {
+                    let first = panel * panel_width;
+                    pack_panel(qkv, spec, sizes, first, targets, &mut scratch);
+                },
+            );
+            Ok(())
+        })?;
     let packed = Packed {
         queries: &queries,
         keys: &keys,
@@ -184,8 +192,8 @@ fn sizes(
     }
 }
 
-/// Packs the positions of one panel of keys, from packed position `first` on, row by row for all heads: queries and keys
-/// normed if the layer norms them, queries times the scale of the logits.
+/// Packs the positions of one panel of keys, from packed position `first` on, head by head: queries and keys normed if the
+/// layer norms them, queries times the scale of the logits. `scratch` has room for the panel's keys and for two heads' channels.
 #[inline(always)]
 fn pack_panel(
     qkv: &CpuTensor,
@@ -193,6 +201,7 @@ fn pack_panel(
     sizes: Sizes,
     first: usize,
     [queries, keys, values]: [SharedMut; 3],
+    scratch: &mut [f32],
 ) {
     let Sizes {
         padded,
@@ -209,74 +218,73 @@ fn pack_panel(
     let Some(place) = sequences.find(|place| first < place.base + place.padded) else {
         return;
     };
-    for column in 0..panel_width {
-        let position = first - place.base + column;
-        let row = if position < place.sequence.positions() {
-            &qkv.values()[place.sequence.row(position) * 3 * width..][..3 * width]
-        } else {
-            &[]
+    // Zeros after the last position, because padding has weight 0, and 0 times an infinity or NaN left in the pool's memory
+    // is NaN.
+    let count = panel_width.min(place.sequence.positions() - (first - place.base));
+    let row = |column: usize| {
+        let row = place.sequence.row(first - place.base + column);
+        &qkv.values()[row * 3 * width..][..3 * width]
+    };
+    let (key_rows, rest) = scratch.split_at_mut(panel_width * query_len);
+    let (normed, zeros) = rest.split_at_mut(head_dim);
+    key_rows[count * query_len..].fill(0.0);
+    zeros.fill(0.0);
+    for head in 0..heads {
+        let panel = head * padded + first;
+        // SAFETY: the buffers hold `heads · padded` positions of these lengths, and each panel of them is packed by one task
+        // alone. It has an even number of positions, and so has all before it.
+        #[allow(unsafe_code)]
+        let (queries, keys, values) = unsafe {
+            (
+                queries.slice(panel * query_len, panel_width * query_len),
+                keys.slice(panel * query_len, panel_width * query_len),
+                values.slice(
+                    operands.floats(panel) * value_width,
+                    operands.floats(panel_width) * value_width,
+                ),
+            )
         };
-        for head in 0..heads {
-            let panel = head * padded + first;
-            // SAFETY: the buffers hold `heads · padded` positions of these lengths, and each panel of them is packed by one
-            // task alone. It has an even number of positions, and so has all before it.
-            #[allow(unsafe_code)]
-            let (query, keys, values) = unsafe {
-                (
-                    queries.slice((panel + column) * query_len, query_len),
-                    keys.slice(panel * query_len, panel_width * query_len),
-                    values.slice(
-                        operands.floats(panel) * value_width,
-                        operands.floats(panel_width) * value_width,
-                    ),
-                )
+        let channels = |column, part| &row(column)[part * width + head * head_dim..][..head_dim];
+        for (column, query) in queries.chunks_exact_mut(query_len).take(count).enumerate() {
+            // Scaled here once, instead of each of the logits.
+            norm_head(channels(column, 0), spec.qk_norm_eps, spec.scale, normed);
+            operands.row(normed, query);
+        }
+        queries[count * query_len..].fill(0.0);
+        for (column, key) in key_rows.chunks_exact_mut(query_len).take(count).enumerate() {
+            norm_head(channels(column, 1), spec.qk_norm_eps, 1.0, normed);
+            operands.row(normed, key);
+        }
+        // Transposed to `[channel][position]`, the layout that the microkernel expects of weights.
+        for (channel, keys) in keys.chunks_exact_mut(panel_width).enumerate() {
+            for (key, row) in keys.iter_mut().zip(key_rows.chunks_exact(query_len)) {
+                *key = row[channel];
+            }
+        }
+        let pair_len = operands.floats(2) * value_width;
+        for (pair, values) in values.chunks_exact_mut(pair_len).enumerate() {
+            let value = |column| {
+                if column < count {
+                    channels(column, 2)
+                } else {
+                    &*zeros
+                }
             };
-            // Keys are transposed to `[channel][position]`, the layout that the microkernel expects of weights.
-            let key = |channel: usize| (channel, column, panel_width);
-            let value = |channel: usize| (column, channel, value_width);
-            // Zeros, because padding has weight 0, and 0 times an infinity or NaN left in the pool's memory is NaN.
-            if row.is_empty() {
-                query.fill(0.0);
-                for channel in 0..operands.numbers(head_dim) {
-                    operands.put(keys, key(channel), 0.0);
-                }
-                for channel in 0..value_width {
-                    operands.put(values, value(channel), 0.0);
-                }
-                continue;
-            }
-            let channels = |part: usize| &row[part * width + head * head_dim..][..head_dim];
-            let (mean, scale) = head_moments(channels(0), spec.qk_norm_eps);
-            for (channel, &value) in channels(0).iter().enumerate() {
-                // Scaled here once, instead of each of the logits.
-                let value = (value - mean) * scale * spec.scale;
-                operands.put(query, (channel, 0, 1), value);
-            }
-            let (mean, scale) = head_moments(channels(1), spec.qk_norm_eps);
-            for (channel, &value) in channels(1).iter().enumerate() {
-                operands.put(keys, key(channel), (value - mean) * scale);
-            }
-            for channel in head_dim..operands.numbers(head_dim) {
-                operands.put(query, (channel, 0, 1), 0.0);
-                operands.put(keys, key(channel), 0.0);
-            }
-            for (channel, &number) in channels(2).iter().enumerate() {
-                operands.put(values, value(channel), number);
-            }
-            for channel in head_dim..value_width {
-                operands.put(values, value(channel), 0.0);
-            }
+            operands.two_rows([value(2 * pair), value(2 * pair + 1)], values, value_width);
         }
     }
 }
 
-/// Mean and factor of the norm of one head's channels; none of either without a norm. A `match`, because a closure
-/// would be compiled on its own, without vectors.
+/// One head's channels, normed if there is an `eps`, times `factor`.
 #[inline(always)]
-fn head_moments(values: &[f32], eps: Option<f32>) -> (f32, f32) {
-    match eps {
+fn norm_head(values: &[f32], eps: Option<f32>, factor: f32, out: &mut [f32]) {
+    // A `match`, because a closure would be compiled on its own, without vectors.
+    let (mean, scale) = match eps {
         Some(eps) => moments(values, eps),
         None => (0.0, 1.0),
+    };
+    for (out, &value) in out.iter_mut().zip(values) {
+        *out = (value - mean) * scale * factor;
     }
 }
 

@@ -187,21 +187,30 @@ impl Operands {
         }
     }
 
-    /// Stores number `k` of one column of a panel of `width` columns, whose numbers of all other k are stored before or after.
+    /// Stores the rows of an even k and of the next one, with zeros after them, as rows of `width` columns of a panel.
     #[inline(always)]
-    pub(super) fn put(
-        self,
-        panel: &mut [f32],
-        (k, column, width): (usize, usize, usize),
-        value: f32,
-    ) {
+    pub(super) fn two_rows(self, [even, odd]: [&[f32]; 2], panel: &mut [f32], width: usize) {
+        let len = even.len();
+        let (first, second) = panel.split_at_mut(width);
+        first[len..].fill(0.0);
         match self {
-            Self::Single => panel[k * width + column] = value,
-            Self::Widened => panel[(k ^ 1) * width + column] = f32::from_bits(round(value) << 16),
+            Self::Single => {
+                first[..len].copy_from_slice(even);
+                second[..len].copy_from_slice(odd);
+                second[len..].fill(0.0);
+            }
+            Self::Widened => {
+                for (((first, second), &even), &odd) in
+                    first.iter_mut().zip(&mut *second).zip(even).zip(odd)
+                {
+                    [*first, *second] = widened(word([even, odd]));
+                }
+                second[len..].fill(0.0);
+            }
             Self::Pairs => {
-                let place = &mut panel[k / 2 * width + column];
-                let other = place.to_bits() & if k % 2 == 0 { 0xffff_0000 } else { 0xffff };
-                *place = f32::from_bits(other | round(value) << (k % 2 * 16));
+                for ((out, &even), &odd) in first.iter_mut().zip(even).zip(odd) {
+                    *out = f32::from_bits(word([even, odd]));
+                }
             }
         }
     }
@@ -259,25 +268,25 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_columns_hold_the_same_numbers() {
+    fn rows_and_panels_hold_the_same_numbers() {
         let values = [1.0, -2.5, 3.0, 1e-20, 7.0];
         for operands in [Operands::Single, Operands::Pairs, Operands::Widened] {
             let len = operands.floats(values.len());
             let mut row = vec![9.0; len];
             operands.row(&values, &mut row);
-            // The panel's last pair has no second number, which has to be zero beforehand.
-            let mut panel = vec![0.0; len * 3];
-            for (k, &value) in values.iter().enumerate() {
-                operands.put(&mut panel, (k, 1, 3), value);
+            // A panel of three columns, the middle one of which holds the row; its last pair may have no second number.
+            let mut panel = vec![9.0; operands.floats(6) * 3];
+            let pairs = values
+                .chunks(2)
+                .zip(panel.chunks_exact_mut(operands.floats(2) * 3));
+            for (pair, panel) in pairs {
+                let odd = pair.get(1).copied().unwrap_or_default();
+                operands.two_rows([&[5.0, pair[0]], &[6.0, odd]], panel, 3);
             }
-            let column: Vec<u32> = panel
-                .iter()
-                .skip(1)
-                .step_by(3)
-                .map(|v| v.to_bits())
-                .collect();
-            let row: Vec<u32> = row.iter().map(|v| v.to_bits()).collect();
-            assert_eq!(row, column, "{operands:?}");
+            let column = |index: usize| panel.iter().skip(index).step_by(3).map(|v| v.to_bits());
+            let row = row.iter().map(|v| v.to_bits());
+            assert!(column(1).take(len).eq(row), "{operands:?}");
+            assert!(column(2).all(|bits| bits == 0), "{operands:?}");
         }
         let mut pairs = [0.0; 3];
         Operands::Pairs.row(&values, &mut pairs);
