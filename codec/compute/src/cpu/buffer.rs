@@ -1,7 +1,8 @@
 //! Memory of the CPU engine: cache-line aligned floats, and buffers that are used again instead of freed.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytemuck::allocation::try_zeroed_vec;
 use bytemuck::{Pod, Zeroable};
@@ -77,12 +78,21 @@ impl DerefMut for Buffer {
 pub(crate) struct Pool {
     shared: FreeList,
     of_threads: Vec<FreeList>,
+    large: Large,
+}
+
+/// One idle buffer of any size, kept while computations run: the layers of a network take it one after the other, and new
+/// memory costs them a page fault for every 4 KiB.
+#[derive(Debug, Default)]
+struct Large {
+    idle: Mutex<Option<Buffer>>,
+    /// Computations that run.
+    running: AtomicUsize,
 }
 
 type FreeList = Mutex<Vec<Buffer>>;
 
-/// Most floats of an idle buffer: 16 MiB. What fills more takes so long that new memory does not show, and a large picture
-/// should not leave its mark for good.
+/// Most floats of an idle buffer of a list: 16 MiB, so that a large picture does not leave its mark for good.
 const MAX_KEPT: usize = 4 << 20;
 /// Most idle buffers of a list: more than the operations of one network need; beyond it the smallest are freed.
 const MAX_IDLE: usize = 64;
@@ -94,16 +104,23 @@ impl Pool {
         Self {
             shared: FreeList::default(),
             of_threads,
+            large: Large::default(),
         }
+    }
+
+    /// Runs a computation, after the last of which no large buffer is kept.
+    pub(crate) fn run<R>(&self, computation: impl FnOnce() -> R) -> R {
+        let _running = Running::new(&self.large);
+        computation()
     }
 
     /// A buffer of `len` floats with undefined values, for an operation.
     pub(crate) fn take(&self, len: usize) -> Result<Pooled<'_>, ComputeError> {
-        let buffer = match pick(&self.shared, len) {
+        let buffer = match pick(&self.shared, len).or_else(|| self.large.take(len)) {
             Some(buffer) => buffer,
             None => Buffer::zeros(len)?,
         };
-        Ok(Pooled::new(buffer, len, &self.shared))
+        Ok(Pooled::new(buffer, len, &self.shared, Some(&self.large)))
     }
 
     /// A buffer of `len` floats with undefined values, for a task that runs on one of the engine's threads.
@@ -125,7 +142,51 @@ impl Pool {
                 Buffer::zeros(len)?
             }
         };
-        Ok(Pooled::new(buffer, len, own))
+        Ok(Pooled::new(buffer, len, own, None))
+    }
+}
+
+impl Large {
+    fn slot(&self) -> MutexGuard<'_, Option<Buffer>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The idle buffer if it is large enough for `len` floats, which are more than the lists keep. One that is too small is
+    /// freed, so that old and new memory do not exist at once.
+    fn take(&self, len: usize) -> Option<Buffer> {
+        if len <= MAX_KEPT {
+            return None;
+        }
+        self.slot().take().filter(|buffer| buffer.capacity() >= len)
+    }
+
+    /// Keeps the larger of two buffers while a computation runs.
+    fn give_back(&self, buffer: Buffer) {
+        let mut slot = self.slot();
+        let idle = slot.as_ref().map_or(0, Buffer::capacity);
+        if self.running.load(Ordering::SeqCst) > 0 && buffer.capacity() > idle {
+            *slot = Some(buffer);
+        }
+    }
+}
+
+/// A computation that runs, until it is dropped.
+struct Running<'a>(&'a Large);
+
+impl<'a> Running<'a> {
+    fn new(large: &'a Large) -> Self {
+        large.running.fetch_add(1, Ordering::SeqCst);
+        Self(large)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        // Under the lock, so that no buffer comes after the last computation.
+        let mut slot = self.0.slot();
+        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 {
+            *slot = None;
+        }
     }
 }
 
@@ -167,12 +228,18 @@ fn give_back(list: &FreeList, buffer: Buffer) {
 pub(crate) struct Pooled<'a> {
     buffer: Buffer,
     home: &'a FreeList,
+    /// Where it goes if it is too large for the list.
+    large: Option<&'a Large>,
 }
 
 impl<'a> Pooled<'a> {
-    fn new(mut buffer: Buffer, len: usize, home: &'a FreeList) -> Self {
+    fn new(mut buffer: Buffer, len: usize, home: &'a FreeList, large: Option<&'a Large>) -> Self {
         buffer.shorten(len);
-        Self { buffer, home }
+        Self {
+            buffer,
+            home,
+            large,
+        }
     }
 }
 
@@ -192,7 +259,11 @@ impl DerefMut for Pooled<'_> {
 
 impl Drop for Pooled<'_> {
     fn drop(&mut self) {
-        give_back(self.home, std::mem::take(&mut self.buffer));
+        let buffer = std::mem::take(&mut self.buffer);
+        match self.large {
+            Some(large) if buffer.capacity() > MAX_KEPT => large.give_back(buffer),
+            _ => give_back(self.home, buffer),
+        }
     }
 }
 
@@ -263,4 +334,36 @@ fn element_count(shape: &[usize]) -> Result<usize, ComputeError> {
         .ok_or_else(|| ComputeError::OutOfMemory {
             shape: shape.to_vec(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn idle(pool: &Pool) -> usize {
+        pool.large.slot().as_ref().map_or(0, Buffer::capacity)
+    }
+
+    #[test]
+    fn a_large_buffer_is_kept_while_computations_run() {
+        let pool = Pool::new(1);
+        drop(pool.take(MAX_KEPT + 1).unwrap());
+        assert_eq!(idle(&pool), 0, "outside of computations");
+        pool.run(|| {
+            let first = pool.take(2 * MAX_KEPT).unwrap();
+            drop(pool.take(MAX_KEPT + 1).unwrap());
+            assert!(idle(&pool) > MAX_KEPT, "one of two");
+            drop(first);
+            assert_eq!(idle(&pool), 2 * MAX_KEPT, "the larger one");
+            // An inner computation is not the last.
+            pool.run(|| assert_eq!(pool.take(MAX_KEPT + 1).unwrap().len(), MAX_KEPT + 1));
+            assert_eq!(idle(&pool), 2 * MAX_KEPT);
+            let larger = pool.take(2 * MAX_KEPT + 1).unwrap();
+            assert_eq!(idle(&pool), 0, "too small, and freed first");
+            drop(larger);
+            drop(pool.take(16).unwrap());
+            assert!(idle(&pool) > 2 * MAX_KEPT, "small ones have their lists");
+        });
+        assert_eq!(idle(&pool), 0, "after the last computation");
+    }
 }

@@ -125,7 +125,7 @@ impl Backend for CpuEngine {
     }
 
     fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
-        self.threads.install(computation)
+        self.pool.run(|| self.threads.install(computation))
     }
 
     fn zeros(&self, shape: &[usize]) -> Result<CpuTensor, ComputeError> {
