@@ -1,12 +1,28 @@
-//! Kernels on pairs of bf16, by the instruction that multiplies and adds them.
+//! Kernels on pairs of bf16, by the instruction that multiplies and adds them, where that is faster than f32.
+//!
+//! Both give the same bits, so that which one is taken changes nothing but the time. Processors differ widely: in LLVM's
+//! models Cooper Lake starts two of the instruction per cycle and Sapphire Rapids one in two cycles, where both start two
+//! multiply-adds of f32 with half as many products.
 
-use super::microkernel::Kernels;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::buffer::Buffer;
+use super::microkernel::{Kernels, Panel, RowBlock, multiply};
 
 /// The environment variable that forbids the instruction, to compare.
 const FORBIDDEN: &str = "FLEXTOK_NO_BF16";
 
+/// Kernels on pairs of bf16, if this processor has them and they are not slower than those of f32, `single`.
+pub(super) fn kernels(single: Kernels) -> Option<Kernels> {
+    static CHOSEN: OnceLock<bool> = OnceLock::new();
+    let pairs = instruction()?;
+    let is_chosen = *CHOSEN.get_or_init(|| !is_slower(pairs, single));
+    is_chosen.then_some(pairs)
+}
+
 /// Kernels on pairs of bf16, if this processor has them and adds in the order that [`super::products`] relies on.
-pub(super) fn kernels() -> Option<Kernels> {
+pub(super) fn instruction() -> Option<Kernels> {
     if std::env::var_os(FORBIDDEN).is_some_and(|value| !value.is_empty()) {
         return None;
     }
@@ -21,6 +37,50 @@ pub(super) fn kernels() -> Option<Kernels> {
         return avx512::adds_in_order(kernels).then_some(kernels);
     }
     None
+}
+
+/// Whether `pairs` take longer than kernels of f32 for the same products. A draw is theirs: their weights take half the
+/// memory, and need no conversion.
+fn is_slower(pairs: Kernels, single: Kernels) -> bool {
+    // As much as fits in the second-level cache of all of them: 3 million products take about 50 µs.
+    const NUMBERS: usize = 512;
+    const ROWS: usize = 96;
+    const RUNS: usize = 4;
+    let time = |kernels: Kernels, k: usize| -> Option<Duration> {
+        let width = kernels.panel_width();
+        let panel = Buffer::zeros(k * width).ok()?;
+        let x = Buffer::zeros(ROWS * k).ok()?;
+        let mut out = Buffer::zeros(ROWS * width).ok()?;
+        let operand = Panel {
+            values: panel.as_ptr(),
+            stride: width,
+            k,
+            width,
+        };
+        let block = RowBlock {
+            x: x.as_ptr(),
+            x_stride: k,
+            out: out.as_mut_ptr(),
+            out_stride: width,
+            count: ROWS,
+            accumulate: false,
+        };
+        let runs = (0..RUNS).map(|_| {
+            let start = Instant::now();
+            // SAFETY: the panel has `k` rows of `width` floats; there are ROWS rows of `k` floats, and as many of sums.
+            #[allow(unsafe_code)]
+            unsafe {
+                multiply(kernels, operand, block);
+            }
+            start.elapsed()
+        });
+        // The shortest: others were interrupted, or ran before the processor was at its speed.
+        runs.min().map(|shortest| shortest / width as u32)
+    };
+    match (time(pairs, NUMBERS / 2), time(single, NUMBERS)) {
+        (Some(pairs), Some(single)) => pairs > single,
+        _ => false,
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -159,22 +219,23 @@ mod avx512 {
         let pair = |index: usize| f32::from_bits(word([number(2 * index), number(2 * index + 1)]));
         let panel: [f32; K * WIDTH] = std::array::from_fn(pair);
         let row: [f32; K] = std::array::from_fn(|index| pair(index + 77));
-        let mut sums = [0.0; WIDTH];
+        let mut sums = [[0.0; WIDTH]; ROWS];
         let operand = Panel {
             values: panel.as_ptr(),
             stride: WIDTH,
             k: K,
             width: WIDTH,
         };
+        // The same row again and again, for the kernel that does most of the work.
         let block = RowBlock {
             x: row.as_ptr(),
-            x_stride: K,
-            out: sums.as_mut_ptr(),
+            x_stride: 0,
+            out: sums.as_flattened_mut().as_mut_ptr(),
             out_stride: WIDTH,
-            count: 1,
+            count: ROWS,
             accumulate: false,
         };
-        // SAFETY: the panel has K rows of WIDTH words, the row K words, and there are WIDTH sums.
+        // SAFETY: the panel has K rows of WIDTH words, the row K words, and there are ROWS times WIDTH sums.
         #[allow(unsafe_code)]
         unsafe {
             multiply(kernels, operand, block);
@@ -185,7 +246,8 @@ mod avx512 {
                 let (x, weight) = (widened(x.to_bits()), widened(weight.to_bits()));
                 x[1].mul_add(weight[1], x[0].mul_add(weight[0], sum))
             });
-            sum.to_bits() == sums[column].to_bits()
+            let is_same = |sums: &[f32; WIDTH]| sums[column].to_bits() == sum.to_bits();
+            sums.iter().all(is_same)
         })
     }
 }

@@ -38,7 +38,7 @@ pub(super) enum Operands {
 impl Products {
     /// Products of bf16 by what this processor has; all ways give the same bits.
     pub(super) fn bf16(kernels: Kernels) -> Self {
-        match super::bf16::kernels() {
+        match super::bf16::kernels(kernels) {
             Some(pairs) => Self {
                 kernels: pairs,
                 operands: Operands::Pairs,

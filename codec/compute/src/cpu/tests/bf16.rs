@@ -53,7 +53,7 @@ unsafe fn portable(
 
 const PORTABLE: Kernel = portable;
 
-/// All ways to multiply bf16: kernels of f32, wide and scalar, of words, and what the processor has.
+/// All ways to multiply bf16: kernels of f32, wide and scalar, of words, and of the instruction if the processor has it.
 fn ways() -> Vec<(Kernels, Products)> {
     let (widest, scalar) = (Kernels::detect(), Kernels::scalar());
     let words = Kernels {
@@ -66,12 +66,13 @@ fn ways() -> Vec<(Kernels, Products)> {
         kernels: words,
         operands: Operands::Pairs,
     };
-    vec![
+    let mut ways = vec![
         (widest, Products::widened(widest)),
         (scalar, Products::widened(scalar)),
         (widest, words),
-        (widest, Products::bf16(widest)),
-    ]
+    ];
+    ways.extend(bf16::instruction().map(|kernels| (widest, Products { kernels, ..words })));
+    ways
 }
 
 /// The result of an operation, which all ways have to agree about.
@@ -111,7 +112,7 @@ fn spread(seed: u64, count: usize) -> Vec<f32> {
 
 #[test]
 fn no_kernels_of_words_without_the_instruction() {
-    let found = bf16::kernels().map(Kernels::panel_width);
+    let found = bf16::instruction().map(Kernels::panel_width);
     #[cfg(target_arch = "x86_64")]
     let here = is_x86_feature_detected!("avx512bf16");
     #[cfg(not(target_arch = "x86_64"))]
