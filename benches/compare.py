@@ -13,14 +13,16 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-STAGES = ["decoder_step", "vae_decode", "vae_encode", "tokenize", "decode_16_tokens_25_steps_apg"]
+STAGES = ["decoder_step", "vae_decode", "vae_encode", "tokenize", "tokenize_8_pictures",
+          "decode_16_tokens_25_steps_apg", "decode_256_tokens_25_steps_apg"]
 THREADS = 2
+# In bf16 both programs are held to the same instructions: flextok does not use AMX.
+ENVIRONMENT = {"OMP_NUM_THREADS": str(THREADS), "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}
 
 
 def run(command):
     """Standard output of a program, and the most memory it had in MiB."""
-    environment = dict(os.environ, OMP_NUM_THREADS=str(THREADS))
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | ENVIRONMENT)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -33,8 +35,10 @@ def time_both(args):
     """Medians of each round, and the peaks, of both programs in turn."""
     commands = {
         "PyTorch": [sys.executable, str(HERE / "pytorch/time_torch.py"),
-                    "--threads", str(THREADS), "--reps", str(args.reps)],
-        "flextok": [str(args.programs / "time_flextok"), str(args.checkpoint), str(args.reps)],
+                    "--threads", str(THREADS), "--reps", str(args.reps),
+                    "--precision", args.precision],
+        "flextok": [str(args.programs / "time_flextok"), str(args.checkpoint), str(args.reps),
+                    args.precision],
     }
     rounds = {name: [] for name in commands}
     peaks = dict.fromkeys(commands, 0.0)
@@ -50,7 +54,8 @@ def time_both(args):
 def command_peaks(args):
     """Peak memory of the command line, encoding and decoding with the checkpoint."""
     program = str(args.programs / "flextok")
-    common = ["--model", str(args.checkpoint), "--threads", str(THREADS), "--quiet"]
+    common = ["--model", str(args.checkpoint), "--threads", str(THREADS), "--quiet",
+              "--precision", args.precision]
     photo = str(HERE.parent / "tests/photos/coffee.png")
     with tempfile.TemporaryDirectory() as folder:
         tokens, picture = f"{folder}/a.flxt", f"{folder}/a.png"
@@ -65,12 +70,14 @@ def main():
     parser.add_argument("checkpoint", type=pathlib.Path)
     parser.add_argument("--programs", type=pathlib.Path, required=True,
                         help="directory with time_flextok and flextok")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--reps", type=int, default=3)
     args = parser.parse_args()
     rounds, peaks = time_both(args)
     encode, decode = command_peaks(args)
-    print(f"{'median ms, ' + str(THREADS) + ' threads':32}{'PyTorch':>10}{'flextok':>10}{'ratio':>8}")
+    heading = f"median ms, {args.precision}, {THREADS} threads"
+    print(f"{heading:32}{'PyTorch':>10}{'flextok':>10}{'ratio':>8}")
     for stage in STAGES:
         torch, ours = (statistics.median(medians[stage] for medians in rounds[name])
                        for name in ("PyTorch", "flextok"))

@@ -10,6 +10,7 @@
 # Environment:
 #   FLEXTOK_TORCH_VENV  Python environment with pytorch/requirements.txt (default: made on first use in the target
 #                       directory)
+#   PRECISION           f32 (default) or bf16, in both
 #   ROUNDS              times that both programs are run (default 3)
 #   REPS                runs per program and stage (default 3)
 set -eu
@@ -32,4 +33,4 @@ if [ ! -f "$checkpoint" ]; then
 fi
 
 exec "$venv/bin/python" "$here/compare.py" "$checkpoint" \
-    --programs "$target/release" --rounds "${ROUNDS:-3}" --reps "${REPS:-3}"
+    --programs "$target/release" --precision "${PRECISION:-f32}" --rounds "${ROUNDS:-3}" --reps "${REPS:-3}"

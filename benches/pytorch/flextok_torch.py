@@ -1,7 +1,7 @@
 """The FlexTok network in PyTorch, written from its inference specification.
 
 A rival to time the Rust engine against and a second opinion to make test data with. It computes in
-f32 whatever type the weights are stored in, works on batches, and never pads sequences (padding
+the type of the weights it is given, works on batches, and never pads sequences (padding
 positions attend to nothing, so leaving them out changes no real position).
 """
 
@@ -328,8 +328,9 @@ class FlexTok:
         k = ids.shape[1]
         total = k if self.config.omit_dropped else self.registers
         codes = self._note("fsq_codes_padded", self.fsq.codes(F.pad(ids, (0, total - k))))
-        c = self._note("dec_from_latents", self._linear(codes, name + "from_latents.proj"))
         posembs = self.state[name + "registers_posemb_module.posembs"]
+        codes = codes.to(posembs.dtype)
+        c = self._note("dec_from_latents", self._linear(codes, name + "from_latents.proj"))
         c = c + posembs[0, 0, :, :total].T
         if k < total:
             c[:, k:] = self.state[name + "nested_dropout.dropout_mask_token"]
@@ -350,6 +351,7 @@ class FlexTok:
         angle = t * (frequency * (1000 / self.config.max_timestep))
         emb = torch.cat([angle.cos(), angle.sin()])[None]
         name = "decoder.module_dict.dec_time_embedder.mlp."
+        emb = emb.to(self.state[name + "0.weight"].dtype)
         return self._linear(F.silu(self._linear(emb, name + "0")), name + "2")
 
     def network(self, x, t, condition):
@@ -415,4 +417,4 @@ def adaptive_projected(c, u, scale, momentum):
     d = (momentum * (2.5 / norm(momentum)).clamp(max=1.0)).double()
     unit = c.double() / norm(c.double()).clamp(min=1e-12)
     parallel = (d * unit).sum((1, 2, 3), keepdim=True) * unit
-    return c + (scale - 1) * (d - parallel).float(), momentum
+    return c + (scale - 1) * (d - parallel).to(c.dtype), momentum

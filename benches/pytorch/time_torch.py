@@ -1,4 +1,4 @@
-"""Times the d12-d12 network with random weights in PyTorch, on the CPU in f32.
+"""Times the d12-d12 network with random weights in PyTorch, on the CPU, in f32 or as a whole in bf16.
 
 Prints one JSON object with medians in milliseconds. `--write-checkpoint PATH` instead writes such a
 network in the published layout, so that another implementation can be timed on the same weights,
@@ -36,11 +36,11 @@ def median_ms(reps, work):
     return round(statistics.median(samples), 1)
 
 
-def build(dtype=torch.float32, channels_last=False):
+def build(dtype=torch.float32, channels_last=False, precision=torch.float32):
+    """The specification, and the network of weights that `dtype` holds, computing in `precision`."""
     spec = layout.Spec()
     state = layout.RandomState(spec, SEED).state
-    if dtype != torch.float32:
-        state = {name: tensor.to(dtype).float() for name, tensor in state.items()}
+    state = {name: tensor.to(dtype).to(precision) for name, tensor in state.items()}
     return spec, FlexTok(layout.network_config(spec), state, channels_last)
 
 
@@ -55,21 +55,28 @@ def write_checkpoint(path, dtype, golden_path):
                               trajectory_k=TOKENS), golden_path)
 
 
-def measure(reps, channels_last, skip):
-    """The four timings. The decoder's two passes run one after the other at full length."""
-    model = build(channels_last=channels_last)[1]
-    image = golden.image_tensor(golden.synthetic_image(CANVAS, CANVAS, SEED))
+def measure(reps, channels_last, precision, skip):
+    """The timings. The decoder's two passes run one after the other at full length."""
+    model = build(channels_last=channels_last, precision=precision)[1]
+    image = golden.image_tensor(golden.synthetic_image(CANVAS, CANVAS, SEED)).to(precision)
     latents = model.latents(image)
-    noise = torch.randn(latents.shape, generator=golden.generator(SEED + 1))
-    ids = model.tokenize(image)[:, :TOKENS]
+    noise = torch.randn(latents.shape, generator=golden.generator(SEED + 1)).to(precision)
+    all_ids = model.tokenize(image)
+    ids = all_ids[:, :TOKENS]
     condition = model.condition(ids)
+
+    def decode(ids):
+        model.detokenize(noise, ids, steps=25, guidance=7.5, apg=True)
+
+    whole = max(1, reps // 3)
     work = {
         "decoder_step": (reps, lambda: model.velocity(noise, 0.52, condition)),
         "vae_decode": (reps, lambda: model.decode_latents(latents)),
         "vae_encode": (reps, lambda: model.latents(image)),
         "tokenize": (reps, lambda: model.tokenize(image)),
-        "decode_16_tokens_25_steps_apg": (max(1, reps // 3), lambda: model.detokenize(
-            noise, ids, steps=25, guidance=7.5, apg=True)),
+        "tokenize_8_pictures": (reps, lambda: model.tokenize(image.expand(8, -1, -1, -1))),
+        "decode_16_tokens_25_steps_apg": (whole, lambda: decode(ids)),
+        "decode_256_tokens_25_steps_apg": (whole, lambda: decode(all_ids)),
     }
     return {name: median_ms(*job) for name, job in work.items() if name not in skip}
 
@@ -78,6 +85,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--reps", type=int, default=5, help="runs per median (default 5)")
     parser.add_argument("--threads", type=int, default=2, help="PyTorch threads (default 2)")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32",
+                        help="type of weights and activations (default f32)")
     parser.add_argument("--skip", nargs="*", default=[], help="timings to leave out")
     parser.add_argument("--contiguous", action="store_true",
                         help="VAE in channels-first memory order instead of channels-last")
@@ -91,9 +100,9 @@ def main():
             write_checkpoint(args.write_checkpoint, DTYPES[args.dtype], args.golden)
             return
         load = os.getloadavg()[0]
-        medians = measure(args.reps, not args.contiguous, args.skip)
+        medians = measure(args.reps, not args.contiguous, DTYPES[args.precision], args.skip)
     print(json.dumps({
-        "network": "d12-d12, random weights, f32, 256x256 canvas",
+        "network": f"d12-d12, random weights, {args.precision}, 256x256 canvas",
         "median_ms": medians,
         "reps": args.reps,
         "load_average_before": round(load, 2),

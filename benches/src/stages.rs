@@ -160,6 +160,16 @@ impl<B: Backend> Stages<B> {
             .expect("tokens");
     }
 
+    /// So many pictures to all tokens, as a batch.
+    pub fn tokenize_batch(&self, pictures: usize) {
+        self.codec
+            .tokenize_batch(
+                &vec![self.picture.clone(); pictures],
+                &EncodeOptions::default(),
+            )
+            .expect("tokens");
+    }
+
     /// Tokens to a picture.
     pub fn decode(&self, tokens: usize, options: &DecodeOptions) {
         self.codec

@@ -45,7 +45,9 @@ fn main() {
             "vae_decode": median_ms(reps, &mut || stages.vae_decode()),
             "vae_encode": median_ms(reps, &mut || stages.vae_encode()),
             "tokenize": median_ms(reps, &mut || stages.tokenize()),
+            "tokenize_8_pictures": median_ms(reps, &mut || stages.tokenize_batch(8)),
             "decode_16_tokens_25_steps_apg": median_ms(1.max(reps / 3), &mut || stages.decode(16, &guided)),
+            "decode_256_tokens_25_steps_apg": median_ms(1.max(reps / 3), &mut || stages.decode(256, &guided)),
         },
     });
     println!("{report:#}");
