@@ -193,7 +193,8 @@ fn sizes(
 }
 
 /// Packs the positions of one panel of keys, from packed position `first` on, head by head: queries and keys normed if the
-/// layer norms them, queries times the scale of the logits. `scratch` has room for the panel's keys and for two heads' channels.
+/// layer norms them, queries times the scale of the logits. `scratch` has room for the panel's keys and for the channels of
+/// two heads.
 #[inline(always)]
 fn pack_panel(
     qkv: &CpuTensor,
