@@ -163,10 +163,7 @@ impl<B: Backend> Stages<B> {
     /// So many pictures to all tokens, as a batch.
     pub fn tokenize_batch(&self, pictures: usize) {
         self.codec
-            .tokenize_batch(
-                &vec![self.picture.clone(); pictures],
-                &EncodeOptions::default(),
-            )
+            .tokenize_batch(&vec![&self.picture; pictures], &EncodeOptions::default())
             .expect("tokens");
     }
 

@@ -35,6 +35,7 @@ fn main() {
     let guided = DecodeOptions::default()
         .with_steps(25)
         .with_guidance(7.5, true);
+    let whole = 1.max(reps / 3);
     let report = serde_json::json!({
         "threads": THREADS,
         "precision": if bf16 { "bf16" } else { "f32" },
@@ -46,8 +47,8 @@ fn main() {
             "vae_encode": median_ms(reps, &mut || stages.vae_encode()),
             "tokenize": median_ms(reps, &mut || stages.tokenize()),
             "tokenize_8_pictures": median_ms(reps, &mut || stages.tokenize_batch(8)),
-            "decode_16_tokens_25_steps_apg": median_ms(1.max(reps / 3), &mut || stages.decode(16, &guided)),
-            "decode_256_tokens_25_steps_apg": median_ms(1.max(reps / 3), &mut || stages.decode(256, &guided)),
+            "decode_16_tokens_25_steps_apg": median_ms(whole, &mut || stages.decode(16, &guided)),
+            "decode_256_tokens_25_steps_apg": median_ms(whole, &mut || stages.decode(256, &guided)),
         },
     });
     println!("{report:#}");

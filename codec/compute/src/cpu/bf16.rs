@@ -34,7 +34,9 @@ pub(super) fn instruction() -> Option<Kernels> {
             rows: avx512::ROWS,
             select: |vectors, rows| avx512::KERNELS[vectors][rows],
         };
-        return avx512::adds_in_order(kernels).then_some(kernels);
+        static IN_ORDER: OnceLock<bool> = OnceLock::new();
+        let is_usable = *IN_ORDER.get_or_init(|| avx512::adds_in_order(kernels));
+        return is_usable.then_some(kernels);
     }
     None
 }
