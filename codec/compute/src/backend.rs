@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use crate::error::with_capacity;
+use crate::memory::with_capacity;
 use crate::{ComputeError, Element, Quantizer, Weight};
 
 /// One modulation vector of an adaLN block for each of two groups of rows.

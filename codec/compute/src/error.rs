@@ -96,12 +96,3 @@ impl ComputeError {
         }
     }
 }
-
-/// An empty vector with room for `len` elements. What `Vec` would abort for is an error.
-pub(crate) fn with_capacity<T>(len: usize) -> Result<Vec<T>, ComputeError> {
-    let mut values = Vec::new();
-    values
-        .try_reserve_exact(len)
-        .map_err(|_| ComputeError::OutOfMemory { shape: vec![len] })?;
-    Ok(values)
-}

@@ -12,6 +12,7 @@ mod freed;
 pub mod gpu;
 pub mod inherited;
 mod map_fault;
+mod memory;
 mod precision;
 mod quantizer;
 pub mod storage;

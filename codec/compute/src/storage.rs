@@ -9,6 +9,8 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::memory::with_capacity;
+
 /// Why a weights file could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -98,12 +100,10 @@ impl Storage {
         if actual > allowed {
             return Err(StorageError::TooLarge { actual, allowed });
         }
-        let mut bytes = Vec::new();
         let size =
             usize::try_from(actual).map_err(|_| StorageError::OutOfMemory { bytes: actual })?;
-        bytes
-            .try_reserve_exact(size)
-            .map_err(|_| StorageError::OutOfMemory { bytes: actual })?;
+        let mut bytes =
+            with_capacity(size).map_err(|_| StorageError::OutOfMemory { bytes: actual })?;
         (&mut file)
             .take(actual.saturating_add(1))
             .read_to_end(&mut bytes)?;
@@ -122,11 +122,9 @@ impl Storage {
     /// [`StorageError::NotAFile`] and [`StorageError::Io`] as [`Storage::map`]; [`StorageError::OutOfMemory`].
     pub fn read_start(path: &Path, bytes: usize) -> Result<(Self, u64), StorageError> {
         let (file, total) = open_regular(path)?;
-        let mut start = Vec::new();
         let size = usize::try_from(total).unwrap_or(usize::MAX).min(bytes);
-        start
-            .try_reserve_exact(size)
-            .map_err(|_| StorageError::OutOfMemory { bytes: size as u64 })?;
+        let mut start =
+            with_capacity(size).map_err(|_| StorageError::OutOfMemory { bytes: size as u64 })?;
         file.take(size as u64).read_to_end(&mut start)?;
         Ok((Self::from_vec(start), total))
     }

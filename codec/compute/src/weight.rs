@@ -6,7 +6,7 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use crate::ComputeError;
-use crate::error::with_capacity;
+use crate::memory::with_capacity;
 use crate::storage::Storage;
 
 /// Element type of a stored tensor.

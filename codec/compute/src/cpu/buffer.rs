@@ -4,10 +4,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytemuck::allocation::try_zeroed_vec;
 use bytemuck::{Pod, Zeroable};
 
 use crate::ComputeError;
+use crate::memory::zeroed;
 
 /// One cache line, so that a `Vec` of them starts on one: vector loads that straddle lines cost double.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -36,8 +36,8 @@ impl Buffer {
         if lines > self.lines.len() {
             // Freed first, so that old and new memory do not exist at once.
             self.lines = Vec::new();
-            self.lines = try_zeroed_vec(lines)
-                .map_err(|()| ComputeError::OutOfMemory { shape: vec![len] })?;
+            self.lines =
+                zeroed(lines).map_err(|_| ComputeError::OutOfMemory { shape: vec![len] })?;
         }
         self.len = len;
         Ok(())

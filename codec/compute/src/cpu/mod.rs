@@ -40,7 +40,7 @@ pub use threads::Threads;
 use crate::backend::{
     ApgParameters, AttentionSpec, Backend, ConvEpilogue, ConvKind, Epilogue, GroupNorm, Modulation,
 };
-use crate::error::with_capacity;
+use crate::memory::with_capacity;
 use crate::{ComputeError, Element, Quantizer, Weight};
 
 /// The engine: a thread pool, the kernels that fit the processor, and scratch memory.

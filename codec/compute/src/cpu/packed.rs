@@ -1,7 +1,5 @@
 //! Weights in the layout of the microkernels: panels of neighbouring outputs, in the element type they are stored in.
 
-use bytemuck::Zeroable;
-use bytemuck::allocation::try_zeroed_vec;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -10,6 +8,7 @@ use super::buffer::{Buffer, Pool, Pooled};
 use super::microkernel::Panel;
 use super::products::{Operands, Products, widened, word};
 use crate::backend::LinearParts;
+use crate::memory::zeroed;
 use crate::{ComputeError, DType, Weight};
 
 /// Panels, one after the other, each `[k][panel width]` with zeros beyond its last output.
@@ -279,10 +278,6 @@ impl PanelValues<'_> {
             ..self.panel
         }
     }
-}
-
-fn zeroed<T: Zeroable>(len: usize) -> Result<Vec<T>, ComputeError> {
-    try_zeroed_vec(len).map_err(|()| ComputeError::OutOfMemory { shape: vec![len] })
 }
 
 /// How the outputs of panels lie.

@@ -22,7 +22,7 @@ use super::engine::GpuEngine;
 use super::self_test::{self, IMAGE, Results, activations, full, weight};
 use super::tensor::GpuTensor;
 use crate::backend::{ConvEpilogue, ConvKind, GroupNorm};
-use crate::error::with_capacity;
+use crate::memory::with_capacity;
 use crate::{Backend, ComputeError, Weight};
 
 /// Outputs of split weights come in multiples of this, the columns of a whole tile.

@@ -11,7 +11,7 @@ use cubecl_environment::stream::StreamId;
 use super::device::{self, DeviceInfo};
 use super::memory::Budget;
 use super::tensor::{Element, GpuTensor, element_count};
-use crate::error::with_capacity;
+use crate::memory::with_capacity;
 use crate::{ComputeError, Precision};
 
 /// Units of a cube of the elementwise kernels.
