@@ -36,7 +36,7 @@ def time_both(args):
     commands = {
         "PyTorch": [sys.executable, str(HERE / "pytorch/time_torch.py"),
                     "--threads", str(THREADS), "--reps", str(args.reps),
-                    "--precision", args.precision],
+                    "--precision", "bf16" if args.precision == "int8" else args.precision],
         "flextok": [str(args.programs / "time_flextok"), str(args.checkpoint), str(args.reps),
                     args.precision],
     }
@@ -70,7 +70,8 @@ def main():
     parser.add_argument("checkpoint", type=pathlib.Path)
     parser.add_argument("--programs", type=pathlib.Path, required=True,
                         help="directory with time_flextok and flextok")
-    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
+    parser.add_argument("--precision", choices=["f32", "bf16", "int8"], default="f32",
+                        help="of flextok; PyTorch computes in bf16 beside int8")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--reps", type=int, default=3)
     args = parser.parse_args()

@@ -10,7 +10,7 @@
 # Environment:
 #   FLEXTOK_TORCH_VENV  Python environment with pytorch/requirements.txt (default: made on first use in the target
 #                       directory)
-#   PRECISION           f32 (default) or bf16, in both
+#   PRECISION           f32 (default) or bf16, in both; or int8 beside PyTorch's bf16
 #   ROUNDS              times that both programs are run (default 3)
 #   REPS                runs per program and stage (default 3)
 set -eu

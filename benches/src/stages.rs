@@ -26,17 +26,23 @@ pub struct Stages<B: Backend = CpuEngine> {
 }
 
 impl Stages {
-    /// Opens the model at `path` on `threads` threads, with products of bf16 or else of f32.
+    /// Opens the model at `path` on `threads` threads, in f32, bf16 or int8.
+    ///
+    /// # Panics
+    /// For other precisions.
     #[must_use]
-    pub fn open(path: &Path, threads: usize, bf16: bool) -> Self {
+    pub fn open(path: &Path, threads: usize, precision: Precision) -> Self {
         let threads = Threads::new(threads).expect("threads");
-        let builder = Codec::builder().with_threads(threads.count());
-        if bf16 {
-            let builder = builder.with_precision(Precision::BF16);
-            return Self::on(CpuEngine::with_bf16(threads), path, builder);
-        }
-        let builder = builder.with_precision(Precision::F32);
-        Self::on(CpuEngine::on(threads), path, builder)
+        let builder = Codec::builder()
+            .with_threads(threads.count())
+            .with_precision(precision);
+        let engine = match precision {
+            Precision::F32 => CpuEngine::on(threads),
+            Precision::BF16 => CpuEngine::with_bf16(threads),
+            Precision::Int8 => CpuEngine::with_int8(threads),
+            other => panic!("{other} is not f32, bf16 or int8"),
+        };
+        Self::on(engine, path, builder)
     }
 }
 

@@ -1,11 +1,11 @@
-//! The element type of networks on a CPU: f32 to encode and bf16 to decode, to the same bytes whatever the processor and the
-//! number of threads.
+//! The element type of networks on a CPU: f32 to encode and bf16 to decode, or int8, to the same bytes whatever the processor
+//! and the number of threads.
 
 use std::path::Path;
 
 use flextok_tests::{arg, command, finish, photo, read, run, tiny, workplace};
 
-/// Decodes `tiny.flxt`; `instructions` are bf16's if the processor has them.
+/// Decodes `tiny.flxt`; `instructions` are those of bf16 and bytes that the processor has.
 fn decode(directory: &Path, options: &[&str], instructions: bool) -> Vec<u8> {
     let model = tiny();
     let args = [
@@ -24,6 +24,7 @@ fn decode(directory: &Path, options: &[&str], instructions: bool) -> Vec<u8> {
     command.args(["--steps", "4"]);
     if !instructions {
         command.env("FLEXTOK_NO_BF16", "1");
+        command.env("FLEXTOK_NO_INT8", "1");
     }
     finish(&mut command).ok();
     read(directory, "out.png")
@@ -88,6 +89,33 @@ fn bf16_gives_the_same_bytes_with_any_threads_and_instructions() {
 }
 
 #[test]
+fn int8_decodes_close_to_f32_and_the_same_bytes_everywhere() {
+    let place = workplace();
+    let directory = place.path();
+    let int8 = ["--precision", "int8"];
+    // It is the decoder's alone.
+    let file = encode(directory, "tiny.flxt", &int8);
+    assert_eq!(
+        encode(directory, "bf16.flxt", &["--precision", "bf16"]),
+        file
+    );
+    let picture = decode(directory, &int8, true);
+    std::fs::copy(directory.join("out.png"), directory.join("int8.png")).unwrap();
+    for (threads, instructions) in [("1", true), ("3", false)] {
+        let options = ["--precision", "int8", "--threads", threads];
+        assert!(
+            decode(directory, &options, instructions) == picture,
+            "{threads} threads, {instructions}"
+        );
+    }
+    assert_ne!(decode(directory, &["--precision", "bf16"], true), picture);
+    decode(directory, &["--precision", "f32"], true);
+    let report = run(directory, ["compare", "out.png", "int8.png", "--json"]).ok();
+    let psnr = report.json()["psnr"].as_f64().unwrap();
+    assert!(psnr > 45.0, "{psnr} dB between f32 and int8");
+}
+
+#[test]
 fn the_report_of_the_engine_names_both_types() {
     let place = workplace();
     let (photo, model) = (photo("chelsea.png"), tiny());
@@ -95,6 +123,7 @@ fn the_report_of_the_engine_names_both_types() {
         ("auto", "threads, f32, bf16 to decode"),
         ("f32", "threads, f32\n"),
         ("bf16", "threads, bf16\n"),
+        ("int8", "threads, bf16, int8 to decode"),
     ] {
         let args = [
             "encode",

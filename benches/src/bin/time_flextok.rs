@@ -1,12 +1,12 @@
 //! Times the stages of a checkpoint and prints one JSON object with medians in milliseconds, in the form of
 //! `pytorch/time_torch.py`, so that both can be run in turn on the same weights.
 //!
-//! Usage: `time_flextok CHECKPOINT [REPS] [f32|bf16]`
+//! Usage: `time_flextok CHECKPOINT [REPS] [f32|bf16|int8]`
 
 use std::path::Path;
 use std::time::Instant;
 
-use flextok::DecodeOptions;
+use flextok::{DecodeOptions, Precision};
 use flextok_benches::{Stages, median_ms};
 
 const THREADS: usize = 2;
@@ -14,7 +14,7 @@ const THREADS: usize = 2;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let Some(path) = arguments.next() else {
-        eprintln!("usage: time_flextok CHECKPOINT [REPS] [f32|bf16]");
+        eprintln!("usage: time_flextok CHECKPOINT [REPS] [f32|bf16|int8]");
         std::process::exit(2);
     };
     let reps = arguments
@@ -22,11 +22,16 @@ fn main() {
         .and_then(|reps| reps.parse().ok())
         .unwrap_or(5)
         .max(1);
-    let bf16 = arguments
-        .next()
-        .is_some_and(|precision| precision == "bf16");
+    let precision = match arguments.next().map(|precision| precision.parse()) {
+        None => Precision::F32,
+        Some(Ok(precision)) => precision,
+        Some(Err(error)) => {
+            eprintln!("{error}");
+            std::process::exit(2);
+        }
+    };
     let start = Instant::now();
-    let stages = Stages::open(Path::new(&path), THREADS, bf16);
+    let stages = Stages::open(Path::new(&path), THREADS, precision);
     let opened = start.elapsed().as_secs_f64() * 1e3;
     let mut decoder_step = 0.0;
     stages.with_decoder_steps(256, false, |steps| {
@@ -38,7 +43,7 @@ fn main() {
     let whole = 1.max(reps / 3);
     let report = serde_json::json!({
         "threads": THREADS,
-        "precision": if bf16 { "bf16" } else { "f32" },
+        "precision": precision.name(),
         "reps": reps,
         "open_and_first_tokenize_ms": opened,
         "median_ms": {

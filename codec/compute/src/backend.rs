@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use crate::memory::with_capacity;
-use crate::{ComputeError, Element, Quantizer, Weight};
+use crate::{ComputeError, Precision, Quantizer, Weight};
 
 /// One modulation vector of an adaLN block for each of two groups of rows.
 ///
@@ -345,8 +345,8 @@ pub trait Backend: Send + Sync {
     /// The weights of a convolution, prepared for the engine.
     type Conv: Send + Sync;
 
-    /// Element type of weights and activations.
-    fn element(&self) -> Element;
+    /// Element type of weights and activations; never [`Precision::Auto`].
+    fn precision(&self) -> Precision;
 
     /// Runs a whole computation in the engine's context; for an engine with a thread pool, inside that pool.
     fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R;
@@ -402,6 +402,18 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// As [`Backend::linear_weights`].
     fn precise_linear_weights(
+        &self,
+        parts: &[(&Weight, Option<&Weight>)],
+    ) -> Result<Self::Linear, ComputeError> {
+        self.linear_weights(parts)
+    }
+
+    /// [`Backend::linear_weights`] for layers that are much of the work and little of the error: in 8-bit integers where the
+    /// engine's precision is [`Precision::Int8`].
+    ///
+    /// # Errors
+    /// As [`Backend::linear_weights`].
+    fn coarse_linear_weights(
         &self,
         parts: &[(&Weight, Option<&Weight>)],
     ) -> Result<Self::Linear, ComputeError> {

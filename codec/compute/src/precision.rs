@@ -18,13 +18,16 @@ pub enum Precision {
     /// The upper half of single precision, in the products of linear layers and attention; all else, and the convolutions
     /// on a CPU, stay in single precision. An error where a GPU has no bf16.
     BF16,
+    /// [`Precision::BF16`], but 8-bit integers in the MLPs of the decoder, which are most of a decode: the fastest on most
+    /// CPUs. An error on a GPU.
+    Int8,
 }
 
 impl Precision {
     /// All choices.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::F32, Self::F16, Self::BF16];
+    pub const ALL: [Self; 5] = [Self::Auto, Self::F32, Self::F16, Self::BF16, Self::Int8];
 
-    /// Its name, as `Display` writes it and `FromStr` reads it: `auto`, `f32`, `f16` or `bf16`.
+    /// Its name, as `Display` writes it and `FromStr` reads it: `auto`, `f32`, `f16`, `bf16` or `int8`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -32,6 +35,7 @@ impl Precision {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::BF16 => "bf16",
+            Self::Int8 => "int8",
         }
     }
 }
@@ -61,7 +65,7 @@ impl FromStr for Precision {
     }
 }
 
-/// Element type that an engine computes in.
+/// Element type that a GPU engine computes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Element {
     /// Single precision.
@@ -83,14 +87,13 @@ impl Element {
     }
 }
 
-impl std::fmt::Display for Element {
-    /// The type's name, as `--precision` takes it.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::BF16 => "bf16",
-        })
+impl From<Element> for Precision {
+    fn from(element: Element) -> Self {
+        match element {
+            Element::F32 => Self::F32,
+            Element::F16 => Self::F16,
+            Element::BF16 => Self::BF16,
+        }
     }
 }
 
@@ -106,7 +109,7 @@ mod tests {
         let refusal = "f64".parse::<Precision>().expect_err("another type");
         assert_eq!(
             refusal.to_string(),
-            "`f64` is not a precision; allowed: auto, f32, f16, bf16"
+            "`f64` is not a precision; allowed: auto, f32, f16, bf16, int8"
         );
     }
 }

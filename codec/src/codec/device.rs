@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use flextok_compute::{Backend, ComputeError, CpuEngine, Element, Precision, Threads};
+use flextok_compute::{Backend, ComputeError, CpuEngine, Precision, Threads};
 
 use super::coded::{LearnedEngine, LearnedOn};
 use super::ids::{Engine, NetworkOn};
@@ -77,9 +77,9 @@ pub struct EngineInfo {
     /// Name of the device, or the number of threads.
     pub name: String,
     /// Element type of weights and activations when encoding.
-    pub precision: Element,
+    pub precision: Precision,
     /// Element type of weights and activations when decoding.
-    pub decode_precision: Element,
+    pub decode_precision: Precision,
     /// Why [`Device::Auto`] fell back to this engine, if it did.
     pub fallback: Option<String>,
 }
@@ -224,13 +224,13 @@ impl Choice {
                 Err(OptionName::Device.refuse(self.device, allowed))
             }
             (_, Precision::F16) => {
-                Err(OptionName::Precision.refuse("f16", "f32, bf16 or auto on the CPU"))
+                Err(OptionName::Precision.refuse("f16", "f32, bf16, int8 or auto on the CPU"))
             }
             _ => Ok(EngineInfo {
                 backend: "cpu",
                 name: format!("{} threads", self.threads.count()),
-                precision: Element::F32,
-                decode_precision: Element::F32,
+                precision: Precision::F32,
+                decode_precision: Precision::F32,
                 fallback: None,
             }),
         }
@@ -239,16 +239,21 @@ impl Choice {
     fn cpu<N: Network>(&self, network: &N, fallback: Option<String>) -> Result<Opened<N>, Error> {
         if self.precision == Precision::F16 {
             let allowed = match fallback {
-                Some(reason) => format!("f32, bf16 or auto on the CPU, since {reason}"),
-                None => "f32, bf16 or auto on the CPU".to_owned(),
+                Some(reason) => format!("f32, bf16, int8 or auto on the CPU, since {reason}"),
+                None => "f32, bf16, int8 or auto on the CPU".to_owned(),
             };
             return Err(OptionName::Precision.refuse("f16", allowed));
         }
         let single = || CpuEngine::on(self.threads.clone());
         let bf16 = || CpuEngine::with_bf16(self.threads.clone());
+        let int8 = || CpuEngine::with_int8(self.threads.clone());
         let engines = match self.precision {
             _ if !network.has_products() => Engines::one(single()),
             Precision::BF16 => Engines::one(bf16()),
+            Precision::Int8 => Engines {
+                encoding: bf16(),
+                decoding: Some(int8()),
+            },
             // By rule, not by what the processor has: a file decodes to the same picture everywhere.
             Precision::Auto => Engines {
                 encoding: single(),
@@ -259,8 +264,8 @@ impl Choice {
         let info = EngineInfo {
             backend: "cpu",
             name: format!("{} threads", self.threads.count()),
-            precision: engines.encoding.element(),
-            decode_precision: engines.decoding().element(),
+            precision: engines.encoding.precision(),
+            decode_precision: engines.decoding().precision(),
             fallback,
         };
         Ok((network.on(engines)?, info))
@@ -353,8 +358,8 @@ impl Choice {
         let info = EngineInfo {
             backend: device.backend,
             name: device.name.clone(),
-            precision: backend.element(),
-            decode_precision: backend.element(),
+            precision: backend.precision(),
+            decode_precision: backend.precision(),
             fallback: None,
         };
         Ok((network.on(Engines::one(backend))?, info))

@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use flextok_compute::backend::Epilogue;
-use flextok_compute::cpu::{CpuEngine, PackedLinear};
+use flextok_compute::cpu::{CpuEngine, PackedLayer};
 use flextok_compute::{Backend, ComputeError, Storage, Threads, Weight};
 use image::RgbImage;
 
@@ -75,7 +75,7 @@ const ROWS: usize = 1024;
 /// The network, ready to measure.
 pub struct Lpips {
     engine: CpuEngine,
-    layers: Vec<PackedLinear>,
+    layers: Vec<PackedLayer>,
     /// The weights of the differences, one a channel.
     linear: Vec<Vec<f32>>,
 }
@@ -192,7 +192,7 @@ impl Lpips {
         &self,
         map: &Map,
         layer: &Layer,
-        weights: &PackedLinear,
+        weights: &PackedLayer,
     ) -> Result<Map, ComputeError> {
         let side = |side: usize| (side + 2 * layer.padding - layer.kernel) / layer.stride + 1;
         let (height, width) = (side(map.height), side(map.width));

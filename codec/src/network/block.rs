@@ -184,8 +184,8 @@ impl<B: Backend> Block<B> {
             qkv: attn.linears(&["wq", "wk", "wv"], (width, width), config.qkv_bias)?,
             proj: attn.linears(&["proj"], (width, width), config.proj_bias)?,
             // SwiGLU's gate (fc1, through SiLU) and what it multiplies (fc3) read the same input.
-            gate_up: mlp.linears(&["fc1", "fc3"], (hidden, width), config.mlp_bias)?,
-            down: mlp.linears(&["fc2"], (width, hidden), config.mlp_bias)?,
+            gate_up: mlp.coarse_linears(&["fc1", "fc3"], (hidden, width), config.mlp_bias)?,
+            down: mlp.coarse_linears(&["fc2"], (width, hidden), config.mlp_bias)?,
         })
     }
 }

@@ -80,6 +80,12 @@ impl<'a, B> VarBuilder<'a, B> {
     }
 }
 
+/// How an engine prepares linear layers, given as weights and biases.
+type Prepare<B> = fn(
+    &B,
+    &[(&Weight, Option<&Weight>)],
+) -> Result<<B as Backend>::Linear, flextok_compute::ComputeError>;
+
 impl<B: Backend> VarBuilder<'_, B> {
     /// The linear layer at this prefix, with a bias: `weight` is `[outputs, inputs]`. It stands at a border of the network,
     /// or makes what all of its blocks use, and is little of the work: it stays in single precision where it can.
@@ -91,12 +97,32 @@ impl<B: Backend> VarBuilder<'_, B> {
             .precise_linear_weights(&[(&weight, Some(&bias))])?)
     }
 
-    /// Several linear layers of a block, of the same sizes and input, as one whose outputs are concatenated.
+    /// Several linear layers of a block's attention, of the same sizes and input, as one whose outputs are concatenated.
     pub(super) fn linears(
+        &self,
+        names: &[&str],
+        sizes: (usize, usize),
+        biased: bool,
+    ) -> Result<B::Linear, NetworkError> {
+        self.side_by_side(names, sizes, biased, B::linear_weights)
+    }
+
+    /// [`VarBuilder::linears`] of a block's MLP, which is most of its work.
+    pub(super) fn coarse_linears(
+        &self,
+        names: &[&str],
+        sizes: (usize, usize),
+        biased: bool,
+    ) -> Result<B::Linear, NetworkError> {
+        self.side_by_side(names, sizes, biased, B::coarse_linear_weights)
+    }
+
+    fn side_by_side(
         &self,
         names: &[&str],
         (outputs, inputs): (usize, usize),
         biased: bool,
+        prepare: Prepare<B>,
     ) -> Result<B::Linear, NetworkError> {
         let layers = names.iter().map(|name| {
             let vs = self.pp(name);
@@ -105,7 +131,7 @@ impl<B: Backend> VarBuilder<'_, B> {
         });
         let layers: Vec<_> = layers.collect::<Result<_, NetworkError>>()?;
         let parts: Vec<_> = layers.iter().map(|(w, b)| (w, b.as_ref())).collect();
-        Ok(self.backend.linear_weights(&parts)?)
+        Ok(prepare(self.backend, &parts)?)
     }
 
     /// The convolution at this prefix, with a bias: `weight` is `[outputs, inputs, kernel, kernel]`.

@@ -49,7 +49,7 @@ class Codec:
 
     `path` is a FlexTok checkpoint, a `.safetensors` file or a directory with a `model.safetensors`; without one the codec has
     the embedded model, whose payload is coded bytes, not tokens. `device` is `"cpu"`, `"auto"` (the first GPU that works, else
-    the CPU), `"gpu"` or `"gpu:1"`; `precision` is `"auto"`, `"f32"`, `"f16"` or `"bf16"`. `threads` bounds the threads of this codec; 0
+    the CPU), `"gpu"` or `"gpu:1"`; `precision` is `"auto"`, `"f32"`, `"f16"`, `"bf16"` or `"int8"`. `threads` bounds the threads of this codec; 0
     takes one for each core. The weights are mapped, and must not be changed meanwhile; `mmap=False` reads them instead.
 
     A codec is pickled as the arguments that it was made with. A process that is forked opens its own on the CPU when it uses
@@ -150,7 +150,7 @@ class Codec:
 
     @property
     def decode_precision(self) -> str:
-        """The type of weights and activations when decoding, `"f32"`, `"f16"` or `"bf16"`."""
+        """The type of weights and activations when decoding, `"f32"`, `"f16"`, `"bf16"` or `"int8"`."""
         return self._core.about()["decode_precision"]
 
     @property

@@ -28,12 +28,7 @@ pub(super) fn instruction() -> Option<Kernels> {
     }
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16") {
-        let kernels = Kernels {
-            lanes: avx512::LANES,
-            vectors: avx512::VECTORS,
-            rows: avx512::ROWS,
-            select: |vectors, rows| avx512::KERNELS[vectors][rows],
-        };
+        let kernels = avx512::ALL;
         static IN_ORDER: OnceLock<bool> = OnceLock::new();
         let is_usable = *IN_ORDER.get_or_init(|| avx512::adds_in_order(kernels));
         return is_usable.then_some(kernels);
@@ -90,122 +85,74 @@ mod avx512 {
     //! AVX512-BF16: 32 products and sums for each instruction.
 
     use std::arch::x86_64::{
-        __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps,
-        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
+        __m512, __m512bh, _mm512_add_ps as add, _mm512_dpbf16_ps, _mm512_loadu_ps,
+        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps as zero,
     };
     use std::mem::transmute;
 
     use super::super::microkernel::{Kernel, Kernels, Panel, RowBlock, multiply};
     use super::super::products::{widened, word};
+    use super::super::words::kernels_of_words;
 
     /// Words of a vector register, and sums.
-    pub(super) const LANES: usize = 16;
-    /// Vectors of a full panel.
-    pub(super) const VECTORS: usize = 4;
-    /// Rows of a full kernel. With a panel's row and a word of activations 29 of 32 registers are in use.
-    pub(super) const ROWS: usize = 6;
-
-    /// By number of vectors and rows, each less one.
-    pub(super) const KERNELS: [[Kernel; ROWS]; VECTORS] =
-        [rows::<1>(), rows::<2>(), rows::<3>(), rows::<4>()];
-
-    const fn rows<const V: usize>() -> [Kernel; ROWS] {
-        [
-            kernel::<V, 1>,
-            kernel::<V, 2>,
-            kernel::<V, 3>,
-            kernel::<V, 4>,
-            kernel::<V, 5>,
-            kernel::<V, 6>,
-        ]
-    }
-
-    /// `R` rows by `V` vectors of sums over `k` words, in the terms of `gemm`: the panel is `lhs`, the rows are `rhs`.
-    ///
-    /// # Safety
-    /// As the kernels of `gemm`, of which `alpha_status` is 0 or 1 and the scales are 1; the processor has AVX512-BF16.
-    #[allow(unsafe_code)]
-    #[allow(clippy::too_many_arguments)] // It has the signature of gemm's.
-    unsafe fn kernel<const V: usize, const R: usize>(
-        width: usize,
-        _rows: usize,
-        k: usize,
-        out: *mut f32,
-        panel: *const f32,
-        x: *const f32,
-        out_stride: isize,
-        _out_step: isize,
-        stride: isize,
-        _x_step: isize,
-        x_stride: isize,
-        _alpha: f32,
-        _beta: f32,
-        accumulate: u8,
-        _conj_out: bool,
-        _conj_panel: bool,
-        _conj_x: bool,
-        _next: *const f32,
-    ) {
-        // SAFETY: the caller vouches for the processor and for all of these places.
-        unsafe {
-            sums::<V, R>(
-                (width, k, accumulate == 1),
-                (out, out_stride),
-                (panel, stride),
-                (x, x_stride),
-            );
-        }
-    }
+    const LANES: usize = 16;
+    /// Vectors of a full panel: of 32 registers six rows take 29.
+    const VECTORS: usize = 4;
 
     /// # Safety
-    /// As for [`kernel`].
+    /// A vector at `at` is readable.
     #[allow(unsafe_code)]
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn load(at: *const f32) -> __m512 {
+        // SAFETY: the caller vouches for it.
+        unsafe { _mm512_loadu_ps(at) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn broadcast(word: f32) -> __m512 {
+        _mm512_set1_ps(word)
+    }
+
+    #[allow(unsafe_code)]
+    #[inline]
     #[target_feature(enable = "avx512f,avx512bf16")]
-    unsafe fn sums<const V: usize, const R: usize>(
-        (width, k, accumulate): (usize, usize, bool),
-        (out, out_stride): (*mut f32, isize),
-        (panel, stride): (*const f32, isize),
-        (x, x_stride): (*const f32, isize),
-    ) {
-        let mut sums = [[_mm512_setzero_ps(); V]; R];
-        for word in 0..k as isize {
-            let mut weights = [_mm512_setzero_ps(); V];
-            for (vector, weights) in weights.iter_mut().enumerate() {
-                // SAFETY: whole vectors of each row of the panel are readable.
-                *weights =
-                    unsafe { _mm512_loadu_ps(panel.offset(word * stride).add(vector * LANES)) };
-            }
-            for (row, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: `k` words of each row are readable. Any bits are a vector of bf16.
-                let x = unsafe {
-                    let at = x.offset(row as isize * x_stride + word);
-                    transmute::<__m512i, __m512bh>(_mm512_set1_epi32(at.cast::<i32>().read()))
-                };
-                for (sum, &weights) in sums.iter_mut().zip(&weights) {
-                    // SAFETY: any bits are a vector of bf16.
-                    let weights = unsafe { transmute::<__m512, __m512bh>(weights) };
-                    *sum = _mm512_dpbf16_ps(*sum, x, weights);
-                }
-            }
-        }
-        for (row, sums) in sums.iter().enumerate() {
-            for (vector, &sum) in sums.iter().enumerate() {
-                // As many lanes as are outputs: the last vector may have fewer.
-                let lanes = width.saturating_sub(vector * LANES).min(LANES) as u32;
-                let mask = ((1u32 << lanes) - 1) as u16;
-                // SAFETY: the outputs of each row, which the mask keeps to, are writable, and initialised to be added to.
-                unsafe {
-                    let at = out.offset(row as isize * out_stride).add(vector * LANES);
-                    let sum = if accumulate {
-                        _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, at))
-                    } else {
-                        sum
-                    };
-                    _mm512_mask_storeu_ps(at, mask, sum);
-                }
-            }
-        }
+    fn dot(sum: __m512, x: __m512, weights: __m512) -> __m512 {
+        // SAFETY: any bits are vectors of bf16.
+        let [x, weights] = unsafe { [x, weights].map(|v| transmute::<__m512, __m512bh>(v)) };
+        _mm512_dpbf16_ps(sum, x, weights)
     }
+
+    #[inline]
+    fn mask(lanes: usize) -> u16 {
+        ((1u32 << lanes) - 1) as u16
+    }
+
+    /// # Safety
+    /// `lanes` floats at `at` are readable.
+    #[allow(unsafe_code)]
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn load_masked(at: *const f32, lanes: usize) -> __m512 {
+        // SAFETY: the mask keeps to what the caller vouches for.
+        unsafe { _mm512_maskz_loadu_ps(mask(lanes), at) }
+    }
+
+    /// # Safety
+    /// `lanes` floats at `at` are writable.
+    #[allow(unsafe_code)]
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn store_masked(at: *mut f32, lanes: usize, sums: __m512) {
+        // SAFETY: the mask keeps to what the caller vouches for.
+        unsafe { _mm512_mask_storeu_ps(at, mask(lanes), sums) }
+    }
+
+    kernels_of_words!(
+        "avx512f,avx512bf16",
+        [rows::<1>(), rows::<2>(), rows::<3>(), rows::<4>()]
+    );
 
     /// Whether the sums of kernels on pairs are those that kernels of f32 make of the same numbers in the same order.
     pub(super) fn adds_in_order(kernels: Kernels) -> bool {

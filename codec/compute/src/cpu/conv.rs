@@ -12,7 +12,8 @@ use super::linear::modulation_row;
 use super::math::silu;
 use super::microkernel::{RowBlock, SharedMut, multiply};
 use super::norm::{apply_affine, group_norm_affine};
-use super::packed::{PackedLinear, PanelValues, Source};
+use super::outputs::Source;
+use super::packed::{PackedLinear, PanelValues};
 use super::products::Products;
 use super::winograd;
 use crate::backend::{ConvEpilogue, ConvKind, GroupNorm};
@@ -217,7 +218,7 @@ fn direct(
     image: &Image<'_>,
     grid: usize,
 ) -> Result<(), ComputeError> {
-    let panels = conv.weights.panels();
+    let panels = conv.weights.outputs().panels();
     let wanted = (context.threads * 4).div_ceil(panels).clamp(1, grid);
     let rows_per_task = grid.div_ceil(wanted);
     let row_tasks = grid.div_ceil(rows_per_task);
@@ -229,7 +230,7 @@ fn direct(
             let values = conv.weights.panel(context.pool, panel)?;
             // A gate applies to whole sums, which must not be mixed with what they are added to before.
             let gated = matches!(image.epilogue, Epilogue::GatedAdd(_));
-            let width = conv.weights.columns(panel).width;
+            let width = conv.weights.outputs().columns(panel).width;
             let mut sums =
                 context
                     .pool
@@ -303,7 +304,7 @@ fn conv_row(
     row: usize,
     sums: &mut [f32],
 ) {
-    let place = conv.weights.columns(panel);
+    let place = conv.weights.outputs().columns(panel);
     let doubling = conv.kind == ConvKind::DoubleNearest;
     // A panel never spans two parts, so all of its outputs have one parity.
     let (phase, first_output) = (place.start / conv.outputs, place.start % conv.outputs);
@@ -349,7 +350,7 @@ fn conv_row(
         }
     }
     let pixels = (0..count).map(|pixel| out_start + pixel * step);
-    let bias = conv.weights.bias(panel);
+    let bias = conv.weights.outputs().bias(panel);
     if let Epilogue::GatedAdd(gate) = image.epilogue {
         let gate = &gate[first_output..first_output + place.width];
         add_gated(context, image.target, pixels, (sums, bias, gate));

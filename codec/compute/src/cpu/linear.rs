@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use super::buffer::CpuTensor;
 use super::context::Context;
+use super::layer::PackedLayer;
 use super::math::silu;
-use super::microkernel::{RowBlock, SharedMut, multiply};
-use super::packed::PackedLinear;
+use super::microkernel::SharedMut;
 use crate::ComputeError;
 use crate::backend::{Epilogue, ModulationVector};
 
@@ -76,22 +76,21 @@ pub(super) fn linear(
     context: Context<'_>,
     x: &CpuTensor,
     rows: Range<usize>,
-    weights: &PackedLinear,
+    weights: &PackedLayer,
     epilogue: &Epilogue<'_, CpuTensor>,
     out: &mut CpuTensor,
 ) -> Result<(), ComputeError> {
-    let (k, columns) = (weights.inputs(), weights.outputs());
+    let outputs = weights.outputs();
+    let (k, columns) = (outputs.inputs(), outputs.count());
     check_sizes(x, rows.end, (k, columns), out);
-    let products = weights.products();
-    let x_values = products.rows(context, &x.values()[rows.start * k..rows.end * k], k)?;
-    let x_stride = products.operands.floats(k);
+    let layer = weights.on(context, &x.values()[rows.start * k..rows.end * k])?;
     let target = SharedMut::new(out.values_mut());
-    Tiling::new(rows.clone(), weights.panels(), context.threads).try_for_each(|panel, task_rows| {
-        let place = weights.columns(panel);
-        let values = weights.panel(context.pool, panel)?;
+    Tiling::new(rows.clone(), outputs.panels(), context.threads).try_for_each(|panel, task_rows| {
+        let place = outputs.columns(panel);
+        let values = layer.panel(panel)?;
         let finish = Finish {
             epilogue,
-            bias: weights.bias(panel),
+            bias: outputs.bias(panel),
             columns: place.start..place.start + place.width,
         };
         // Residual epilogues read the old output, so their products must not overwrite it.
@@ -103,19 +102,11 @@ pub(super) fn linear(
             } else {
                 (scratch.as_mut_ptr(), place.width)
             };
-            let block = RowBlock {
-                x: x_values[(first - rows.start) * x_stride..].as_ptr(),
-                x_stride,
-                out: sums,
-                out_stride: stride,
-                count,
-                accumulate: false,
-            };
-            // SAFETY: the panel is whole; `count` rows of its length follow in `x_values`; the products go to a scratch
-            // of CHUNK·width, or to this task's own panel columns and rows of `out`, whose size was checked above.
+            // SAFETY: the products go to a scratch of CHUNK·width, or to this task's own panel columns and rows of `out`,
+            // whose size was checked above.
             #[allow(unsafe_code)]
             unsafe {
-                multiply(products.kernels, values.whole(), block);
+                values.multiply(first - rows.start, count, sums, stride)?;
             }
             if !finish.is_nothing() {
                 let rows = first..first + count;
@@ -221,45 +212,35 @@ pub(super) fn swiglu(
     context: Context<'_>,
     x: &CpuTensor,
     rows: Range<usize>,
-    weights: &PackedLinear,
+    weights: &PackedLayer,
     out: &mut CpuTensor,
 ) -> Result<(), ComputeError> {
-    let (k, columns) = (weights.inputs(), weights.outputs() / 2);
-    let panels = weights.panels() / 2;
+    let outputs = weights.outputs();
+    let (k, columns) = (outputs.inputs(), outputs.count() / 2);
+    let panels = outputs.panels() / 2;
     check_sizes(x, rows.end, (k, columns), out);
     assert!(
-        weights.has_equal_halves(),
+        outputs.has_equal_halves(),
         "gated MLP of parts of different sizes"
     );
-    let products = weights.products();
-    let x_values = products.rows(context, &x.values()[rows.start * k..rows.end * k], k)?;
-    let x_stride = products.operands.floats(k);
+    let layer = weights.on(context, &x.values()[rows.start * k..rows.end * k])?;
     let target = SharedMut::new(out.values_mut());
     Tiling::new(rows.clone(), panels, context.threads).try_for_each(|panel, task_rows| {
-        let place = weights.columns(panel);
-        let gate = weights.panel(context.pool, panel)?;
+        let place = outputs.columns(panel);
+        let gate = layer.panel(panel)?;
         // The second part's panels follow the first's, output for output.
-        let up = weights.panel(context.pool, panels + panel)?;
+        let up = layer.panel(panels + panel)?;
         let mut scratch = context.pool.take_in_task(2 * CHUNK * place.width)?;
         let (gates, ups) = scratch.split_at_mut(CHUNK * place.width);
         for first in task_rows.clone().step_by(CHUNK) {
             let count = CHUNK.min(task_rows.end - first);
-            let x = x_values[(first - rows.start) * x_stride..].as_ptr();
             for (values, sums) in [(&gate, &mut *gates), (&up, &mut *ups)] {
-                let out = sums.as_mut_ptr();
-                let block = RowBlock {
-                    x,
-                    x_stride,
-                    out,
-                    out_stride: place.width,
-                    count,
-                    accumulate: false,
-                };
-                // SAFETY: both panels are whole and of the same width, since the parts have the same size; `count` rows
-                // of their length follow in `x_values`; each half of the scratch has CHUNK·width floats.
+                let sums = sums.as_mut_ptr();
+                // SAFETY: both panels have the same width, since the parts have the same size; each half of the scratch has
+                // CHUNK·width floats.
                 #[allow(unsafe_code)]
                 unsafe {
-                    multiply(products.kernels, values.whole(), block);
+                    values.multiply(first - rows.start, count, sums, place.width)?;
                 }
             }
             context.vectorized(
@@ -271,8 +252,8 @@ pub(super) fn swiglu(
                         #[allow(unsafe_code)]
                         let out_row = unsafe { target.slice(start, place.width) };
                         let range = index * place.width..(index + 1) * place.width;
-                        let gate = (&gates[range.clone()], weights.bias(panel));
-                        gate_row(gate, (&ups[range], weights.bias(panels + panel)), out_row);
+                        let gate = (&gates[range.clone()], outputs.bias(panel));
+                        gate_row(gate, (&ups[range], outputs.bias(panels + panel)), out_row);
                     }
                 },
             );

@@ -10,11 +10,14 @@ mod buffer;
 mod context;
 mod conv;
 mod elementwise;
+mod int8;
 mod lapped;
+mod layer;
 mod linear;
 mod math;
 mod microkernel;
 mod norm;
+mod outputs;
 mod packed;
 mod products;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -23,6 +26,8 @@ mod simd128;
 pub(crate) mod tests;
 mod threads;
 mod winograd;
+#[cfg(target_arch = "x86_64")]
+mod words;
 
 use std::ops::Range;
 
@@ -31,8 +36,10 @@ use buffer::Pool;
 use context::Context;
 pub use context::vectorized;
 pub use conv::PackedConv;
+use int8::{Int8, Int8Linear};
+pub use layer::PackedLayer;
 use microkernel::Kernels;
-pub use packed::PackedLinear;
+use packed::PackedLinear;
 use products::Products;
 use pulp::Arch;
 pub use threads::Threads;
@@ -41,7 +48,7 @@ use crate::backend::{
     ApgParameters, AttentionSpec, Backend, ConvEpilogue, ConvKind, Epilogue, GroupNorm, Modulation,
 };
 use crate::memory::with_capacity;
-use crate::{ComputeError, Element, Quantizer, Weight};
+use crate::{ComputeError, Precision, Quantizer, Weight};
 
 /// The engine: a thread pool, the kernels that fit the processor, and scratch memory.
 pub struct CpuEngine {
@@ -49,6 +56,8 @@ pub struct CpuEngine {
     kernels: Kernels,
     /// Of linear layers and attention.
     products: Products,
+    /// Of coarse linear layers, if these differ.
+    int8: Option<Int8>,
     arch: Arch,
     pool: Pool,
 }
@@ -78,12 +87,25 @@ impl CpuEngine {
         Self::with_products(threads, kernels, Products::bf16(kernels))
     }
 
+    /// [`CpuEngine::with_bf16`] whose [coarse](Backend::coarse_linear_weights) linear layers multiply 8-bit integers: weights
+    /// in 127 steps of a scale for each output, activations in 255 of one for each row. The results are the same on all
+    /// processors.
+    #[must_use]
+    pub fn with_int8(threads: Threads) -> Self {
+        let engine = Self::with_bf16(threads);
+        Self {
+            int8: Some(Int8::detect(engine.kernels)),
+            ..engine
+        }
+    }
+
     fn with_products(threads: Threads, kernels: Kernels, products: Products) -> Self {
         Self {
             pool: Pool::new(threads.count()),
             threads,
             kernels,
             products,
+            int8: None,
             arch: Arch::new(),
         }
     }
@@ -117,11 +139,14 @@ impl std::fmt::Debug for CpuEngine {
 
 impl Backend for CpuEngine {
     type Tensor = CpuTensor;
-    type Linear = PackedLinear;
+    type Linear = PackedLayer;
     type Conv = PackedConv;
 
-    fn element(&self) -> Element {
-        self.products.element()
+    fn precision(&self) -> Precision {
+        match self.int8 {
+            Some(_) => Precision::Int8,
+            None => self.products.precision(),
+        }
     }
 
     fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
@@ -155,18 +180,33 @@ impl Backend for CpuEngine {
     fn linear_weights(
         &self,
         parts: &[(&Weight, Option<&Weight>)],
-    ) -> Result<PackedLinear, ComputeError> {
+    ) -> Result<PackedLayer, ComputeError> {
         self.threads
             .install(|| PackedLinear::from_weights(self.products, parts))
+            .map(PackedLayer::from)
     }
 
     fn precise_linear_weights(
         &self,
         parts: &[(&Weight, Option<&Weight>)],
-    ) -> Result<PackedLinear, ComputeError> {
+    ) -> Result<PackedLayer, ComputeError> {
         let products = Products::single(self.kernels);
         self.threads
             .install(|| PackedLinear::from_weights(products, parts))
+            .map(PackedLayer::from)
+    }
+
+    fn coarse_linear_weights(
+        &self,
+        parts: &[(&Weight, Option<&Weight>)],
+    ) -> Result<PackedLayer, ComputeError> {
+        let fits = |weight: &Weight| weight.shape().iter().all(|&k| k <= int8::MOST_INPUTS);
+        let Some(int8) = self.int8.filter(|_| parts.iter().all(|(w, _)| fits(w))) else {
+            return self.linear_weights(parts);
+        };
+        self.threads
+            .install(|| Int8Linear::from_weights(int8, parts))
+            .map(PackedLayer::from)
     }
 
     fn conv_weights(
@@ -216,7 +256,7 @@ impl Backend for CpuEngine {
         &self,
         x: &CpuTensor,
         rows: Range<usize>,
-        weights: &PackedLinear,
+        weights: &PackedLayer,
         epilogue: Epilogue<'_, CpuTensor>,
         out: &mut CpuTensor,
     ) -> Result<(), ComputeError> {
@@ -228,7 +268,7 @@ impl Backend for CpuEngine {
         &self,
         x: &CpuTensor,
         rows: Range<usize>,
-        weights: &PackedLinear,
+        weights: &PackedLayer,
         out: &mut CpuTensor,
     ) -> Result<(), ComputeError> {
         self.threads
@@ -305,7 +345,7 @@ impl Backend for CpuEngine {
     fn lapped_synthesis(
         &self,
         latents: &CpuTensor,
-        weights: &PackedLinear,
+        weights: &PackedLayer,
         kernel: usize,
         stride: usize,
         pad: usize,
@@ -314,7 +354,7 @@ impl Backend for CpuEngine {
         let &[height, width, _] = latents.shape() else {
             panic!("latents are [H, W, C]")
         };
-        let mut blocks = CpuTensor::zeros(&[height * width, weights.outputs()])?;
+        let mut blocks = CpuTensor::zeros(&[height * width, weights.outputs().count()])?;
         self.linear(
             latents,
             0..height * width,

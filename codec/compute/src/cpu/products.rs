@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::buffer::Pooled;
 use super::context::Context;
 use super::microkernel::Kernels;
-use crate::{ComputeError, Element};
+use crate::{ComputeError, Precision};
 
 /// Magnitudes below 2^-56 become 0: the least exponent of a product is then -112, and its last bit 14 below.
 const LEAST: u32 = (127 - 56) << 23;
@@ -64,10 +64,10 @@ impl Products {
     }
 
     /// The element type of the operands.
-    pub(super) fn element(self) -> Element {
+    pub(super) fn precision(self) -> Precision {
         match self.operands {
-            Operands::Single => Element::F32,
-            Operands::Pairs | Operands::Widened => Element::BF16,
+            Operands::Single => Precision::F32,
+            Operands::Pairs | Operands::Widened => Precision::BF16,
         }
     }
 

@@ -14,7 +14,8 @@ use super::buffer::CpuTensor;
 use super::context::Context;
 use super::conv::Epilogue;
 use super::microkernel::{Kernels, RowBlock, SharedMut, multiply};
-use super::packed::{PackedLinear, Source};
+use super::outputs::Source;
+use super::packed::PackedLinear;
 use super::products::Products;
 use crate::{ComputeError, DType, Weight};
 
@@ -88,7 +89,10 @@ pub(super) fn convolve(
     job: &Job<'_>,
     out: &mut CpuTensor,
 ) -> Result<(), ComputeError> {
-    let (inputs, outputs) = (job.weights.inputs(), job.weights.outputs() / POINTS);
+    let (inputs, outputs) = (
+        job.weights.outputs().inputs(),
+        job.weights.outputs().count() / POINTS,
+    );
     let (height, width) = job.size;
     assert_eq!(
         out.shape(),
@@ -134,7 +138,7 @@ struct Block<'a> {
 impl Block<'_> {
     /// All three steps.
     fn run(&self, context: Context<'_>, target: SharedMut) -> Result<(), ComputeError> {
-        let inputs = self.job.weights.inputs();
+        let inputs = self.job.weights.outputs().inputs();
         let mut scratch = context
             .pool
             .take_in_task(self.plane * (POINTS + 1) + inputs)?;
@@ -169,8 +173,11 @@ impl Block<'_> {
     /// weights pass by.
     fn multiply(&self, context: Context<'_>, planes: &mut [f32]) -> Result<(), ComputeError> {
         let weights = self.job.weights;
-        let (inputs, outputs) = (weights.inputs(), weights.outputs() / POINTS);
-        let panels = weights.panels() / POINTS;
+        let (inputs, outputs) = (
+            weights.outputs().inputs(),
+            weights.outputs().count() / POINTS,
+        );
+        let panels = weights.outputs().panels() / POINTS;
         let count = self.tiles.len();
         assert!(
             self.plane >= count * inputs.max(outputs) && planes.len() > self.plane * POINTS,
@@ -178,7 +185,7 @@ impl Block<'_> {
         );
         for index in 0..POINTS * panels {
             let (point, panel) = (index / panels, index % panels);
-            let start = weights.columns(panel).start;
+            let start = weights.outputs().columns(panel).start;
             let values = weights.panel(context.pool, index)?;
             let (before, after) = planes.split_at_mut((point + 1) * self.plane);
             let rows = RowBlock {
@@ -215,7 +222,7 @@ impl Block<'_> {
         between: &mut Between,
         transformed: &mut [f32],
     ) {
-        let inputs = self.job.weights.inputs();
+        let inputs = self.job.weights.outputs().inputs();
         let (height, width) = self.job.size;
         let (top, left) = self.place(tile);
         for first in (0..inputs).step_by(CHANNELS) {
@@ -270,7 +277,7 @@ impl Block<'_> {
         between: &mut Between,
         target: SharedMut,
     ) {
-        let outputs = self.job.weights.outputs() / POINTS;
+        let outputs = self.job.weights.outputs().count() / POINTS;
         for first in (0..outputs).step_by(CHANNELS) {
             let count = CHANNELS.min(outputs - first);
             let whole = count / LANES * LANES;
@@ -312,7 +319,7 @@ impl Block<'_> {
         mut values: [[f32; N]; TILE],
         target: SharedMut,
     ) {
-        let outputs = self.job.weights.outputs() / POINTS;
+        let outputs = self.job.weights.outputs().count() / POINTS;
         let (height, width) = self.job.size;
         let (top, left) = self.place(tile);
         if !self.job.bias.is_empty() {

@@ -110,6 +110,10 @@ impl DeviceInfo {
                 device: self.name.clone(),
                 reason: "it does not compute in bf16; use auto, f16 or f32".to_owned(),
             }),
+            Precision::Int8 => Err(ComputeError::Device {
+                device: self.name.clone(),
+                reason: "int8 is for CPUs; use auto, f16 or f32".to_owned(),
+            }),
         }
     }
 }

@@ -35,7 +35,7 @@ pub use crate::Precision;
 use crate::backend::{
     ApgParameters, AttentionSpec, Backend, ConvEpilogue, ConvKind, Epilogue, GroupNorm, Modulation,
 };
-use crate::{ComputeError, Element, Quantizer, Weight};
+use crate::{ComputeError, Quantizer, Weight};
 
 /// The cases of the self-test, each beside its kernels. The first ones are those that the inputs of others pass through.
 fn self_test_cases<B: Backend>() -> Vec<self_test::Case<B>> {
@@ -58,8 +58,8 @@ impl Backend for GpuEngine {
     type Linear = GpuLinear;
     type Conv = GpuConv;
 
-    fn element(&self) -> Element {
-        self.element
+    fn precision(&self) -> Precision {
+        self.element().into()
     }
 
     fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {

@@ -6,7 +6,7 @@ use crate::backend::{AttentionSpec, Epilogue, Mask, Sequence};
 use crate::cpu::bf16;
 use crate::cpu::microkernel::{Kernel, Kernels};
 use crate::cpu::products::{Operands, Products, round, widened};
-use crate::{Backend, CpuEngine, Element};
+use crate::{Backend, CpuEngine, Precision};
 
 /// What the instruction does, word by word; in the shape of its kernels.
 #[allow(unsafe_code)]
@@ -80,7 +80,7 @@ fn ways() -> Vec<(Kernels, Products)> {
 fn agreed(what: &str, operation: impl Fn(&CpuEngine) -> Vec<f32>) -> Vec<f32> {
     let mut results = ways().into_iter().map(|(kernels, products)| {
         let engine = engine(2, kernels, products);
-        assert_eq!(engine.element(), Element::BF16);
+        assert_eq!(engine.precision(), Precision::BF16);
         (products.operands, operation(&engine))
     });
     let (_, first) = results.next().unwrap();

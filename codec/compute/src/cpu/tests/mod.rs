@@ -5,6 +5,7 @@ mod attention;
 mod bf16;
 pub(crate) mod conv;
 mod elementwise;
+mod int8;
 mod lapped;
 mod linear;
 mod modulation;
