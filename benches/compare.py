@@ -78,6 +78,8 @@ def main():
     rounds, peaks = time_both(args)
     encode, decode = command_peaks(args)
     heading = f"median ms, {args.precision}, {THREADS} threads"
+    if args.precision == "int8":
+        heading = f"median ms, bf16 and int8, {THREADS} threads"
     print(f"{heading:32}{'PyTorch':>10}{'flextok':>10}{'ratio':>8}")
     for stage in STAGES:
         torch, ours = (statistics.median(medians[stage] for medians in rounds[name])

@@ -115,7 +115,7 @@ pub(crate) struct GlobalArgs {
     pub(crate) device: Device,
 
     /// Element type of networks: auto means, on a GPU, f16 where the device supports it, and on the CPU f32 to encode
-    /// and bf16 to decode; bf16 is for CPUs, and for GPUs by CUDA and ROCm; int8, for CPUs, is bf16 with a faster and
+    /// and bf16 to decode; bf16 is for CPUs, and for GPUs by CUDA and ROCm; int8, for CPUs, is auto with a faster and
     /// coarser decoder
     #[arg(long, value_name = "TYPE", default_value = "auto", value_parser = choices::precision())]
     pub(crate) precision: Precision,

@@ -103,6 +103,7 @@ def test_properties(codec: flextok.Codec, tiny: flextok.Codec) -> None:
     assert (codec.model, codec.max_tokens, codec.canvas, codec.learned) == ("tables 1", None, None, True)
     assert (codec.device, codec.precision, codec.path, codec.fallback) == ("cpu", "f32", None, None)
     assert (tiny.precision, tiny.decode_precision, codec.decode_precision) == ("f32", "bf16", "f32")
+    assert flextok.Codec(TINY, precision="int8").decode_precision == "int8"
     assert tiny.model == "cb0ce66e" and tiny.path == str(TINY)
     assert (tiny.max_tokens, tiny.codebook_size, tiny.learned) == (256, 64000, False)
     assert repr(tiny) == f"Codec({str(TINY)!r}, device='cpu') of model cb0ce66e"

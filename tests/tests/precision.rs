@@ -5,8 +5,11 @@ use std::path::Path;
 
 use flextok_tests::{arg, command, finish, photo, read, run, tiny, workplace};
 
-/// Decodes `tiny.flxt`; `instructions` are those of bf16 and bytes that the processor has.
-fn decode(directory: &Path, options: &[&str], instructions: bool) -> Vec<u8> {
+const NO_BF16: &str = "FLEXTOK_NO_BF16";
+const NO_INT8: &str = "FLEXTOK_NO_INT8";
+
+/// Decodes `tiny.flxt`, without the instructions that these environment variables forbid.
+fn decode(directory: &Path, options: &[&str], forbidden: &[&str]) -> Vec<u8> {
     let model = tiny();
     let args = [
         "decode",
@@ -22,10 +25,7 @@ fn decode(directory: &Path, options: &[&str], instructions: bool) -> Vec<u8> {
     let mut command = command(directory, [&args[..], options].concat());
     // Few steps: what is compared is the same in each.
     command.args(["--steps", "4"]);
-    if !instructions {
-        command.env("FLEXTOK_NO_BF16", "1");
-        command.env("FLEXTOK_NO_INT8", "1");
-    }
+    command.envs(forbidden.iter().map(|variable| (variable, "1")));
     finish(&mut command).ok();
     read(directory, "out.png")
 }
@@ -55,10 +55,10 @@ fn auto_encodes_in_f32_and_decodes_in_bf16() {
     let directory = place.path();
     let file = encode(directory, "tiny.flxt", &[]);
     assert_eq!(encode(directory, "f32.flxt", &["--precision", "f32"]), file);
-    let auto = decode(directory, &[], true);
-    assert_eq!(decode(directory, &["--precision", "bf16"], true), auto);
+    let auto = decode(directory, &[], &[]);
+    assert_eq!(decode(directory, &["--precision", "bf16"], &[]), auto);
     std::fs::copy(directory.join("out.png"), directory.join("bf16.png")).unwrap();
-    assert_ne!(decode(directory, &["--precision", "f32"], true), auto);
+    assert_ne!(decode(directory, &["--precision", "f32"], &[]), auto);
     let report = run(directory, ["compare", "out.png", "bf16.png", "--json"]).ok();
     let psnr = report.json()["psnr"].as_f64().unwrap();
     assert!(psnr > 50.0, "{psnr} dB between f32 and bf16");
@@ -78,12 +78,17 @@ fn bf16_gives_the_same_bytes_with_any_threads_and_instructions() {
             "{threads} threads"
         );
     }
-    let picture = decode(directory, &bf16, true);
-    for (threads, instructions) in [("1", true), ("3", true), ("1", false), ("2", false)] {
+    let picture = decode(directory, &bf16, &[]);
+    for (threads, forbidden) in [
+        ("1", &[][..]),
+        ("3", &[]),
+        ("1", &[NO_BF16]),
+        ("2", &[NO_BF16]),
+    ] {
         let options = ["--precision", "bf16", "--threads", threads];
         assert!(
-            decode(directory, &options, instructions) == picture,
-            "{threads} threads, {instructions}"
+            decode(directory, &options, forbidden) == picture,
+            "{threads} threads, {forbidden:?}"
         );
     }
 }
@@ -95,21 +100,24 @@ fn int8_decodes_close_to_f32_and_the_same_bytes_everywhere() {
     let int8 = ["--precision", "int8"];
     // It is the decoder's alone.
     let file = encode(directory, "tiny.flxt", &int8);
-    assert_eq!(
-        encode(directory, "bf16.flxt", &["--precision", "bf16"]),
-        file
-    );
-    let picture = decode(directory, &int8, true);
+    assert_eq!(encode(directory, "f32.flxt", &["--precision", "f32"]), file);
+    let picture = decode(directory, &int8, &[]);
     std::fs::copy(directory.join("out.png"), directory.join("int8.png")).unwrap();
-    for (threads, instructions) in [("1", true), ("3", false)] {
+    for (threads, forbidden) in [
+        ("1", &[][..]),
+        ("3", &[]),
+        ("2", &[NO_INT8]),
+        ("3", &[NO_BF16]),
+        ("3", &[NO_BF16, NO_INT8]),
+    ] {
         let options = ["--precision", "int8", "--threads", threads];
         assert!(
-            decode(directory, &options, instructions) == picture,
-            "{threads} threads, {instructions}"
+            decode(directory, &options, forbidden) == picture,
+            "{threads} threads, {forbidden:?}"
         );
     }
-    assert_ne!(decode(directory, &["--precision", "bf16"], true), picture);
-    decode(directory, &["--precision", "f32"], true);
+    assert_ne!(decode(directory, &["--precision", "bf16"], &[]), picture);
+    decode(directory, &["--precision", "f32"], &[]);
     let report = run(directory, ["compare", "out.png", "int8.png", "--json"]).ok();
     let psnr = report.json()["psnr"].as_f64().unwrap();
     assert!(psnr > 45.0, "{psnr} dB between f32 and int8");
@@ -123,7 +131,7 @@ fn the_report_of_the_engine_names_both_types() {
         ("auto", "threads, f32, bf16 to decode"),
         ("f32", "threads, f32\n"),
         ("bf16", "threads, bf16\n"),
-        ("int8", "threads, bf16, int8 to decode"),
+        ("int8", "threads, f32, int8 to decode"),
     ] {
         let args = [
             "encode",

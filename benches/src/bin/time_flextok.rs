@@ -22,11 +22,12 @@ fn main() {
         .and_then(|reps| reps.parse().ok())
         .unwrap_or(5)
         .max(1);
-    let precision = match arguments.next().map(|precision| precision.parse()) {
-        None => Precision::F32,
-        Some(Ok(precision)) => precision,
-        Some(Err(error)) => {
-            eprintln!("{error}");
+    let precision = match arguments.next().as_deref() {
+        None | Some("f32") => Precision::F32,
+        Some("bf16") => Precision::BF16,
+        Some("int8") => Precision::Int8,
+        Some(other) => {
+            eprintln!("`{other}` is not f32, bf16 or int8");
             std::process::exit(2);
         }
     };

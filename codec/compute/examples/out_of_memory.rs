@@ -11,7 +11,7 @@
 use std::process::ExitCode;
 
 use flextok_compute::backend::{AttentionSpec, ConvEpilogue, ConvKind, Epilogue, Mask, Sequence};
-use flextok_compute::{Backend, ComputeError, CpuEngine, Weight, WeightError};
+use flextok_compute::{Backend, ComputeError, CpuEngine, Threads, Weight, WeightError};
 
 /// Channels of the sequence; the largest number of rows, of which the attention alone takes more than 60 GB.
 const WIDTH: usize = 256;
@@ -32,9 +32,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// A linear layer, an attention and a convolution of `rows` rows, and of ever more.
+/// Linear layers of bf16 and int8, an attention and a convolution of `rows` rows, and of ever more.
 fn run(threads: usize, rows: &mut usize) -> Result<(), ComputeError> {
-    let engine = CpuEngine::new(threads)?;
+    let engine = CpuEngine::with_int8(Threads::new(threads)?);
     while *rows <= MOST_ROWS {
         engine.run(|| operations(&engine, *rows))?;
         *rows *= 2;
@@ -60,6 +60,8 @@ fn operations(engine: &CpuEngine, rows: usize) -> Result<(), ComputeError> {
         queries: 0..64,
     };
     engine.attention(&mixed, &spec, &mut out)?;
+    let coarse = engine.coarse_linear_weights(&[(&weight(&[WIDTH, WIDTH])?, None)])?;
+    engine.linear(&x, 0..rows, &coarse, Epilogue::Store, &mut out)?;
 
     let conv = engine.conv_weights(&weight(&[32, 32, 3, 3])?, None, ConvKind::Same)?;
     let image = engine.zeros(&[rows / 16, 16, 32])?;

@@ -18,8 +18,8 @@ pub enum Precision {
     /// The upper half of single precision, in the products of linear layers and attention; all else, and the convolutions
     /// on a CPU, stay in single precision. An error where a GPU has no bf16.
     BF16,
-    /// [`Precision::BF16`], but 8-bit integers in the MLPs of the decoder, which are most of a decode: the fastest on most
-    /// CPUs. An error on a GPU.
+    /// As [`Precision::Auto`] on a CPU, with 8-bit integers in the MLPs of the decoder: coarser, and faster where the
+    /// processor has AVX2. An error on a GPU.
     Int8,
 }
 

@@ -76,16 +76,16 @@ pub struct EngineInfo {
     pub backend: &'static str,
     /// Name of the device, or the number of threads.
     pub name: String,
-    /// Element type of weights and activations when encoding.
+    /// Element type of weights and activations when encoding; never [`Precision::Auto`].
     pub precision: Precision,
-    /// Element type of weights and activations when decoding.
+    /// Element type of weights and activations when decoding; never [`Precision::Auto`].
     pub decode_precision: Precision,
     /// Why [`Device::Auto`] fell back to this engine, if it did.
     pub fallback: Option<String>,
 }
 
 impl EngineInfo {
-    /// The element types in words: `f32`, or `f32, bf16 to decode`.
+    /// The element types in words: `f32`, or `f32, bf16 to decode`, or of another [`Precision`].
     #[must_use]
     pub fn precisions(&self) -> String {
         match (self.precision, self.decode_precision) {
@@ -137,7 +137,7 @@ pub(super) trait Network {
     /// Puts it on this one.
     fn on<B: Backend + 'static>(&self, engines: Engines<B>) -> Result<Self::On, Error>;
 
-    /// Whether a CPU engine has products of bf16 for it.
+    /// Whether it is products that a CPU engine has other element types for.
     fn has_products(&self) -> bool;
 
     /// Number of its parameters.
@@ -251,7 +251,7 @@ impl Choice {
             _ if !network.has_products() => Engines::one(single()),
             Precision::BF16 => Engines::one(bf16()),
             Precision::Int8 => Engines {
-                encoding: bf16(),
+                encoding: single(),
                 decoding: Some(int8()),
             },
             // By rule, not by what the processor has: a file decodes to the same picture everywhere.

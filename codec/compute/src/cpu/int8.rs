@@ -33,7 +33,7 @@ const OFFSET: i32 = 128;
 /// How integers are multiplied.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Int8 {
-    /// The kernels; a "float" of theirs is a word, and so is each sum, where integers are bytes.
+    /// The kernels. Of bytes, these take and give words of 32 bits where their types say floats: four bytes, or an i32.
     kernels: Kernels,
     form: Form,
 }

@@ -87,7 +87,8 @@ impl CpuEngine {
         Self::with_products(threads, kernels, Products::bf16(kernels))
     }
 
-    /// [`CpuEngine::with_bf16`] whose [coarse](Backend::coarse_linear_weights) linear layers multiply 8-bit integers: weights
+    /// As [`CpuEngine::with_bf16`], but [coarse](Backend::coarse_linear_weights) linear layers of up to 2^17 inputs
+    /// multiply 8-bit integers: weights
     /// in 127 steps of a scale for each output, activations in 255 of one for each row. The results are the same on all
     /// processors.
     #[must_use]
@@ -200,8 +201,9 @@ impl Backend for CpuEngine {
         &self,
         parts: &[(&Weight, Option<&Weight>)],
     ) -> Result<PackedLayer, ComputeError> {
-        let fits = |weight: &Weight| weight.shape().iter().all(|&k| k <= int8::MOST_INPUTS);
-        let Some(int8) = self.int8.filter(|_| parts.iter().all(|(w, _)| fits(w))) else {
+        let inputs = parts.first().and_then(|(weight, _)| weight.shape().last());
+        let fits = inputs.is_none_or(|&k| k <= int8::MOST_INPUTS);
+        let Some(int8) = self.int8.filter(|_| fits) else {
             return self.linear_weights(parts);
         };
         self.threads

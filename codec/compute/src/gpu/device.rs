@@ -112,7 +112,7 @@ impl DeviceInfo {
             }),
             Precision::Int8 => Err(ComputeError::Device {
                 device: self.name.clone(),
-                reason: "int8 is for CPUs; use auto, f16 or f32".to_owned(),
+                reason: "int8 is for the CPU; use that, or auto".to_owned(),
             }),
         }
     }

@@ -253,6 +253,17 @@ fn what_is_not_a_number_stays_in_its_row() {
 }
 
 #[test]
+fn more_inputs_than_sums_hold_are_not_of_integers() {
+    for (inputs, is_int8) in [(1 << 17, true), ((1 << 17) + 1, false)] {
+        let (x, weights) = (values(1, inputs), values(2, inputs));
+        let int8 = CpuEngine::with_int8(crate::Threads::new(1).unwrap());
+        let bf16 = CpuEngine::with_bf16(crate::Threads::new(1).unwrap());
+        let found = [&int8, &bf16].map(|engine| bits(&layer(engine, &x, &weights, inputs)));
+        assert_eq!(found[0] != found[1], is_int8, "{inputs}");
+    }
+}
+
+#[test]
 fn only_coarse_layers_are_of_integers() {
     let (inputs, outputs) = (40, 24);
     let (x, weights) = (values(1, inputs), values(2, outputs * inputs));
