@@ -306,18 +306,18 @@ impl Int8Linear {
             words,
             floats,
             outputs: start..start + width,
-            rows,
+            scales: &rows.scales,
         })
     }
 }
 
 /// Rows of activations as integers.
 pub(super) struct Int8Rows<'a> {
-    values: Pooled<'a>,
+    pub(super) values: Pooled<'a>,
     /// For each row.
     scales: Pooled<'a>,
     /// Floats from one row to the next.
-    stride: usize,
+    pub(super) stride: usize,
 }
 
 /// A panel of integers and the rows that it is applied to.
@@ -328,33 +328,22 @@ pub(super) struct Int8Panel<'a> {
     /// The integers in the form of floats, where that is theirs.
     floats: Option<Pooled<'a>>,
     outputs: Range<usize>,
-    rows: &'a Int8Rows<'a>,
+    /// Of all rows.
+    scales: &'a [f32],
 }
 
 impl Int8Panel<'_> {
-    /// See [`super::layer::LayerPanel::multiply`].
+    /// The products of `block`, which is the rows from `first` on.
     ///
     /// # Safety
-    /// As there.
+    /// As for [`multiply`].
     #[allow(unsafe_code)]
     pub(super) unsafe fn multiply(
         &self,
         first: usize,
-        count: usize,
-        out: *mut f32,
-        out_stride: usize,
+        block: RowBlock,
     ) -> Result<(), ComputeError> {
         let k = self.layer.outputs.inputs();
-        let stride = self.rows.stride;
-        let rows = &self.rows.values[first * stride..(first + count) * stride];
-        let block = RowBlock {
-            x: rows.as_ptr(),
-            x_stride: stride,
-            out,
-            out_stride,
-            count,
-            accumulate: false,
-        };
         let panel = Panel {
             values: self.words.as_ptr().cast(),
             stride: self.layer.outputs.panel_width(),
@@ -362,7 +351,7 @@ impl Int8Panel<'_> {
             width: self.outputs.len(),
         };
         match &self.floats {
-            // SAFETY: the panel is whole, and `rows` holds `count` rows of its length; the caller vouches for `out`.
+            // SAFETY: the panel is whole; the caller vouches for the block.
             None => unsafe { multiply(self.layer.int8.kernels, panel, block) },
             Some(floats) => {
                 let panel = Panel {
@@ -376,14 +365,15 @@ impl Int8Panel<'_> {
         }
         let scales = &self.layer.scales[self.outputs.clone()];
         let excess = &self.layer.excess[self.outputs.clone()];
-        let row_scales = &self.rows.scales[first..first + count];
+        let row_scales = &self.scales[first..first + block.count];
         self.context.vectorized(
             #[inline(always)]
             || {
                 for (row, &row_scale) in row_scales.iter().enumerate() {
                     // SAFETY: the caller vouches for these places, which the kernels have written.
                     let out = unsafe {
-                        std::slice::from_raw_parts_mut(out.add(row * out_stride), scales.len())
+                        let out = block.out.add(row * block.out_stride);
+                        std::slice::from_raw_parts_mut(out, scales.len())
                     };
                     for ((out, &scale), &excess) in out.iter_mut().zip(scales).zip(excess) {
                         let sum = (out.to_bits() as i32).wrapping_sub(excess);

@@ -71,29 +71,32 @@ impl LayerOnRows<'_> {
         Ok(match &self.operands {
             OnRows::Floats(weights, rows) => {
                 let products = weights.products();
-                LayerPanel::Floats {
-                    kernels: products.kernels,
-                    values: weights.panel(self.context.pool, panel)?,
+                let values = weights.panel(self.context.pool, panel)?;
+                LayerPanel {
+                    values: Values::Floats(products.kernels, values),
                     rows,
                     stride: products.operands.floats(weights.outputs().inputs()),
                 }
             }
-            OnRows::Int8(weights, rows) => {
-                LayerPanel::Int8(weights.panel(self.context, panel, rows)?)
-            }
+            OnRows::Int8(weights, rows) => LayerPanel {
+                values: Values::Int8(weights.panel(self.context, panel, rows)?),
+                rows: &rows.values,
+                stride: rows.stride,
+            },
         })
     }
 }
 
 /// A panel of a layer and the rows that it is applied to.
-pub(super) enum LayerPanel<'a> {
-    Floats {
-        kernels: Kernels,
-        values: PanelValues<'a>,
-        rows: &'a [f32],
-        /// Floats from one row to the next.
-        stride: usize,
-    },
+pub(super) struct LayerPanel<'a> {
+    values: Values<'a>,
+    rows: &'a [f32],
+    /// Floats from one row to the next.
+    stride: usize,
+}
+
+enum Values<'a> {
+    Floats(Kernels, PanelValues<'a>),
     Int8(Int8Panel<'a>),
 }
 
@@ -110,29 +113,21 @@ impl LayerPanel<'_> {
         out: *mut f32,
         out_stride: usize,
     ) -> Result<(), ComputeError> {
-        match self {
-            Self::Floats {
-                kernels,
-                values,
-                rows,
-                stride,
-            } => {
-                let block = RowBlock {
-                    x: rows[first * stride..(first + count) * stride].as_ptr(),
-                    x_stride: *stride,
-                    out,
-                    out_stride,
-                    count,
-                    accumulate: false,
-                };
-                // SAFETY: the panel is whole, and `rows` holds `count` rows of its length; the caller vouches for `out`.
-                unsafe {
-                    multiply(*kernels, values.whole(), block);
-                }
-                Ok(())
+        let block = RowBlock {
+            x: self.rows[first * self.stride..(first + count) * self.stride].as_ptr(),
+            x_stride: self.stride,
+            out,
+            out_stride,
+            count,
+            accumulate: false,
+        };
+        // SAFETY: panels are whole, and `rows` holds `count` rows of their length; the caller vouches for `out`.
+        unsafe {
+            match &self.values {
+                Values::Floats(kernels, values) => multiply(*kernels, values.whole(), block),
+                Values::Int8(panel) => panel.multiply(first, block)?,
             }
-            // SAFETY: the caller vouches for `out`.
-            Self::Int8(panel) => unsafe { panel.multiply(first, count, out, out_stride) },
         }
+        Ok(())
     }
 }
