@@ -8,16 +8,17 @@
 mod kernels;
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 pub(super) use kernels::instructions;
 use rayon::prelude::*;
 
-use super::buffer::{Buffer, Pooled};
+use super::buffer::Pooled;
 use super::context::Context;
 use super::microkernel::{Kernels, Panel, RowBlock, multiply};
 use super::outputs::{Columns, Outputs, Source, read_row};
 use crate::backend::LinearParts;
-use crate::memory::zeroed;
+use crate::memory::{with_capacity, zeroed};
 use crate::{ComputeError, Weight};
 
 /// Greatest magnitudes of the integers.
@@ -181,13 +182,22 @@ impl Int8Linear {
         } = LinearParts::new(parts)?;
         let width = int8.kernels.panel_width();
         let outputs = Outputs::new(k, &sizes, width, bias);
-        let (scales, excess) = Self::scales(int8.form, parts, &outputs)?;
         let mut words = zeroed(k.div_ceil(4) * width * outputs.panels())?;
+        // Each is stored once, by the task that packs its output.
+        let mut scales = with_capacity(outputs.count())?;
+        let mut excess = with_capacity(outputs.count())?;
+        scales.resize_with(outputs.count(), AtomicU32::default);
+        excess.resize_with(outputs.count(), AtomicI32::default);
         let fill = |output: usize, row: &mut [f32], _: &mut [f32]| {
             read_row(parts, output, row);
             let scale = Scale::of(row, MOST_WEIGHT);
             row.iter_mut()
                 .for_each(|value| *value = scale.integer(*value));
+            scales[output].store(scale.step.to_bits(), Ordering::Relaxed);
+            if int8.form == Form::Bytes {
+                let sum: i32 = row.iter().map(|&value| value as i32).sum();
+                excess[output].store(OFFSET * sum, Ordering::Relaxed);
+            }
         };
         let source = Source {
             fill: &fill,
@@ -202,40 +212,14 @@ impl Int8Linear {
         })?;
         Ok(Self {
             words,
-            scales,
-            excess,
+            scales: scales
+                .into_iter()
+                .map(|scale| f32::from_bits(scale.into_inner()))
+                .collect(),
+            excess: excess.into_iter().map(AtomicI32::into_inner).collect(),
             outputs,
             int8,
         })
-    }
-
-    /// The scale of each output, and what the form of the activations adds to its sums.
-    fn scales(
-        form: Form,
-        parts: &[(&Weight, Option<&Weight>)],
-        outputs: &Outputs,
-    ) -> Result<(Vec<f32>, Vec<i32>), ComputeError> {
-        const RUN: usize = 64;
-        let mut scales = zeroed::<f32>(outputs.count())?;
-        let mut excess = zeroed::<i32>(outputs.count())?;
-        scales
-            .par_chunks_mut(RUN)
-            .zip(excess.par_chunks_mut(RUN))
-            .enumerate()
-            .try_for_each(|(run, (scales, excess))| {
-                let mut row = Buffer::zeros(outputs.inputs())?;
-                for (index, (step, excess)) in scales.iter_mut().zip(excess).enumerate() {
-                    read_row(parts, run * RUN + index, &mut row);
-                    let scale = Scale::of(&row, MOST_WEIGHT);
-                    *step = scale.step;
-                    if form == Form::Bytes {
-                        let sum: i32 = row.iter().map(|&v| scale.integer(v) as i32).sum();
-                        *excess = OFFSET * sum;
-                    }
-                }
-                Ok(())
-            })?;
-        Ok((scales, excess))
     }
 
     pub(super) fn outputs(&self) -> &Outputs {
